@@ -1,0 +1,300 @@
+"""The contract between Serai and one account of a platform: documents in, documents out, and what may go wrong.
+
+What surprises here:
+
+* Position lives in the cursor, never in an object: any page's cursor, given to a fresh connector, yields the same rest.
+* ``Page.asked_at`` is when the request *began*, by the database's clock: what the platform changed while answering is
+  newer than the page (promise P5).
+* A write that timed out is not rejected, it is ``unknown``; only ``settle`` may find out what became of it (P3).
+* A rejection is a receipt, not an exception: one bad record never stops a page (P6).
+
+Errors, by what to do next::
+
+    ConnectorError
+    ├── RetryLater(after)      the platform is busy or away; the same call may succeed after `after` seconds
+    ├── Misconfigured          a person must act: a secret, a scope, an address; retrying is useless
+    ├── Forged                 a notice that this channel did not send; refuse it, tell nobody what was wrong
+    ├── ShapeChanged           the answer is not what the platform's contract says; nothing of it may be believed
+    └── Stopped                mode, lease or the red button forbid a further request
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Literal, Protocol, TypeAlias
+
+Doc: TypeAlias = dict[str, Any]
+"""A native document as the platform wrote it: JSON with exact Decimals."""
+Cursor: TypeAlias = dict[str, Any]
+"""Where a read stands: JSON, written by the connector, opaque to everybody else."""
+Op: TypeAlias = Literal["create", "update", "delete"]
+Outcome: TypeAlias = Literal["applied", "rejected", "accepted", "unknown"]
+
+
+class ConnectorError(Exception):
+    """What a platform did to us. The message names the channel and the remedy, never a secret."""
+
+
+class RetryLater(ConnectorError):
+    """The same call may succeed after ``after`` seconds (the platform's own figure where it gave one)."""
+
+    def __init__(self, message: str, *, after: float) -> None:
+        super().__init__(message)
+        self.after = after
+
+
+class Misconfigured(ConnectorError):
+    """A person must act: the message names the setting, secret or scope that is missing. Retrying is useless."""
+
+
+class Forged(ConnectorError):
+    """A notice whose signature, age or delivery is not this channel's. It is refused and leaves no trace in data."""
+
+
+class ShapeChanged(ConnectorError):
+    """The answer does not have the shape its contract says; a missing list is never an empty page."""
+
+
+class Stopped(ConnectorError):
+    """No further request may begin: the mode, the lease or the red button forbid it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Page:
+    """Documents of one answer, and the cursor that continues *after* them.
+
+    ``last`` ends the scan; its cursor is where the next scan for changes starts.
+    """
+
+    docs: Sequence[Doc]
+    cursor: Cursor
+    last: bool
+    asked_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Write:
+    """One intended change of one document.
+
+    ``key`` is the idempotency key, fixed before the first attempt and the same at each; it is also *our reference*
+    where the platform stores one. ``id`` is None for a create. ``expected`` is the version the platform must still
+    hold (None: do not check). ``ticket`` is what an earlier ``accepted`` receipt left.
+    """
+
+    key: str
+    op: Op
+    doc: Doc
+    id: str | None = None
+    expected: str | None = None
+    ticket: str | None = None
+    attempt: int = 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Receipt:
+    """What became of one write: applied, rejected (``detail`` says why), accepted (``ticket``) or unknown.
+
+    ``doc`` is the document as the platform now holds it, where the answer carries it. From ``settle``, ``rejected``
+    with ``id`` None and ``detail`` starting with "not found" means that the write never arrived and may be sent again.
+    """
+
+    outcome: Outcome
+    id: str | None = None
+    doc: Doc | None = None
+    ticket: str | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Notice:
+    """A verified "something changed": a hint to fetch, or the document itself where it can be trusted.
+
+    ``delivery`` is the platform's id of this delivery, the key of de-duplication; ``at`` the source's moment.
+    """
+
+    delivery: str
+    resource: str
+    id: str
+    at: datetime
+    doc: Doc | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """An inbound HTTP request as the receiver saw it. Header names are lower case; ``at`` is its arrival."""
+
+    method: str
+    url: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Received:
+    """Notices to store durably before ``status`` and ``reply`` go back to the sender."""
+
+    notices: Sequence[Notice] = ()
+    status: int = 202
+    reply: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resource:
+    """Facts about one collection of a platform. Behaviour that does not fit these facts is a method override.
+
+    ``path`` is relative to the channel's address; ``items`` the path of the list in an answer ("" for a bare list);
+    ``id`` and ``updated`` are paths in a document; ``since`` names the query parameter for "changed at or after"
+    (None: cannot be polled by time, every read is a full scan); ``lag`` is the overlap in seconds re-read behind the
+    watermark, longer than the platform's longest transaction; ``params`` go with each read; ``paging`` names a
+    function of paging.py; ``embed`` the key a written document is wrapped in; ``create``, ``update``, ``delete`` are
+    "METHOD path" templates with ``{id}``; ``batch`` the largest number of writes in one call (1: none);
+    ``batch_path`` "METHOD path" of the batch call; ``reference`` the query parameter that finds a document by our key;
+    ``reference_field`` where our key stands in a document; ``partial_update``: an omitted field is kept (True) or
+    cleared (False); ``returns_doc``: an answer to a write carries the whole document; ``stock_kind`` what its stock
+    figure means; ``visible_after`` seconds until a written document can be found.
+    """
+
+    path: str
+    items: str = "items"
+    id: str = "id"
+    updated: str | None = "updated_at"
+    since: str | None = None
+    lag: float = 5.0
+    params: Mapping[str, str] = field(default_factory=dict)
+    paging: str = "cursor"
+    paging_options: Mapping[str, str] = field(default_factory=dict)
+    page_size: int = 250
+    fetch: str | None = None
+    embed: str | None = None
+    create: str | None = None
+    update: str | None = None
+    delete: str | None = None
+    batch: int = 1
+    batch_path: str | None = None
+    reference: str | None = None
+    reference_field: str | None = None
+    partial_update: bool = True
+    returns_doc: bool = True
+    stock_kind: str | None = None
+    visible_after: float = 0.0
+
+
+class Secrets(Protocol):
+    """Resolves the name of a secret to its value at the moment of use."""
+
+    def get(self, name: str) -> str:
+        """The value; raises Misconfigured naming the reference when there is none."""
+        ...
+
+
+class Tokens(Protocol):
+    """A channel's short-lived tokens, shared by all workers."""
+
+    def load(self) -> tuple[int, Mapping[str, str]]:
+        """The version and the tokens; version 0 and an empty mapping when there are none."""
+        ...
+
+    def swap(self, version: int, tokens: Mapping[str, str]) -> bool:
+        """Store if the version is still the one loaded; False: somebody else was faster, load again."""
+        ...
+
+
+class Budget(Protocol):
+    """Asked before each request begins."""
+
+    def take(self, n: int, lane: str) -> None:
+        """Returns when ``n`` requests may begin; raises Stopped on mode, lease or pause."""
+        ...
+
+
+class Clock(Protocol):
+    """The database's time."""
+
+    def now(self) -> datetime:
+        """An aware moment in UTC."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ports:
+    """What a connector may ask of the house it runs in."""
+
+    secrets: Secrets
+    tokens: Tokens
+    budget: Budget
+    clock: Clock
+
+
+class SystemClock:
+    """This machine's clock, for tools that run without a registry."""
+
+    def now(self) -> datetime:
+        """An aware moment in UTC."""
+        return datetime.now(UTC)
+
+
+class Connector(ABC):
+    """One account of a platform. It knows native documents only: no canonical model, no registry, no Prefect.
+
+    ``options`` are the channel's settings as its YAML has them (secrets still as references), ``fields`` the fields
+    wanted per resource (empty: all). ``lane`` is "live", "backfill" or "reconcile": it goes with each ``budget.take``.
+    """
+
+    platform: ClassVar[str]
+    resources: Mapping[str, Resource]
+
+    def __init__(
+        self,
+        *,
+        channel: str,
+        url: str,
+        options: Mapping[str, Any],
+        ports: Ports,
+        fields: Mapping[str, Sequence[str]] | None = None,
+        lane: str = "live",
+    ) -> None:
+        self.channel = channel
+        self.url = url.rstrip("/")
+        self.options = options
+        self.ports = ports
+        self.fields = fields or {}
+        self.lane = lane
+
+    @abstractmethod
+    def check(self) -> None:
+        """One cheap call; raises Misconfigured naming the missing scope, RetryLater when the system is away."""
+
+    @abstractmethod
+    def read(self, resource: str, cursor: Cursor | None = None) -> Iterator[Page]:
+        """Pages from the cursor on (None: from page one, everything). Each page's cursor resumes after it."""
+
+    @abstractmethod
+    def fetch(self, resource: str, ids: Sequence[str]) -> Mapping[str, Doc | None]:
+        """Every id asked for, once; None: the platform says that it does not exist. Forbidden raises Misconfigured."""
+
+    @abstractmethod
+    def write(self, resource: str, writes: Sequence[Write]) -> Iterator[Receipt]:
+        """One receipt per write, in order, also on partial failure."""
+
+    @abstractmethod
+    def settle(self, resource: str, writes: Sequence[Write]) -> Iterator[Receipt]:
+        """One receipt per accepted or unknown write, in order: by ticket, our reference, or id; sends nothing."""
+
+    def subscribe(self, url: str) -> None:
+        """Afterwards the platform notifies ``url``; calling it again changes nothing."""
+        raise Misconfigured(f"{self.channel}: {self.platform} sends no notices; rely on schedule and reconcile")
+
+    def receive(self, request: Request) -> Received:
+        """Verifies an inbound request and names what changed; raises Forged."""
+        raise Forged(f"{self.channel}: {self.platform} sends no notices")
+
+
+def in_order(writes: Iterable[Write], receipts: Mapping[str, Receipt]) -> Iterator[Receipt]:
+    """Receipts in the order of their writes; a write the platform's answer passed over is unknown."""
+    for write in writes:
+        yield receipts.get(write.key, Receipt(outcome="unknown", id=write.id, detail="the answer did not mention it"))
