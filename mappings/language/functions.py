@@ -1,0 +1,454 @@
+"""The functions of expressions: a closed, typed registry; every one terminates and none changes a null into a value.
+
+A signature is written in the language's own words (``replace(value: text, old: text, new: text) -> text``); the checker
+reads the kinds of arguments and result from it. ``same`` is the kind of the first argument (of its items, if it is a
+list); a parameter ending in ``= …`` may be left out; ``*name`` takes any number.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+import re2
+from anyascii import anyascii
+
+from mappings.language.values import (
+    EXACT,
+    MISSING,
+    READERS,
+    ROUNDING,
+    NullOperand,
+    Refused,
+    decimal_of,
+    money_of,
+    moment_of,
+    text_of,
+    wrong,
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parameter:
+    """One parameter: its kind, and whether it may be left out or repeated."""
+
+    name: str
+    kind: str
+    optional: bool = False
+    many: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Function:
+    """A function of the language. ``example`` is an expression and ``gives`` its value; a test runs every one."""
+
+    name: str
+    family: str
+    signature: str
+    parameters: tuple[Parameter, ...]
+    result: str
+    run: Callable[..., Any]
+    what: str
+    example: str
+    gives: Any
+    takes_null: bool = False
+
+
+FUNCTIONS: dict[str, Function] = {}
+
+
+def _register(
+    family: str, signature: str, what: str, example: str, gives: Any, *, takes_null: bool = False
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    tree = ast.parse(f"def {signature}: ...").body[0]
+    assert isinstance(tree, ast.FunctionDef)
+    assert isinstance(tree.returns, ast.Name)
+    firsts = len(tree.args.args) - len(tree.args.defaults)
+    parameters = [
+        Parameter(name=a.arg, kind=a.annotation.id if isinstance(a.annotation, ast.Name) else "any", optional=i >= firsts)
+        for i, a in enumerate(tree.args.args)
+    ]
+    if tree.args.vararg is not None:
+        kind = tree.args.vararg.annotation
+        parameters.append(
+            Parameter(name=tree.args.vararg.arg, kind=kind.id if isinstance(kind, ast.Name) else "any", many=True)
+        )
+
+    result = tree.returns.id
+
+    def keep(run: Callable[..., Any]) -> Callable[..., Any]:
+        FUNCTIONS[tree.name] = Function(
+            name=tree.name, family=family, signature=signature, parameters=tuple(parameters), result=result, run=run,
+            what=what, example=example, gives=gives, takes_null=takes_null,
+        )  # fmt: skip
+        return run
+
+    return keep
+
+
+def _text(value: Any) -> str:
+    if value.__class__ is not str:
+        raise wrong(value, "text", "; text(…) turns numbers into text")
+    return value  # type: ignore[no-any-return]  # its class was compared
+
+
+def _list(values: Any) -> Any:
+    if values is None or values.__class__ in (str, dict, int, Decimal, bool):
+        raise wrong(values, "a list")
+    return values
+
+
+# -- text -------------------------------------------------------------------------------------------------------------
+_register("text", "trim(value: text) -> text", "without blanks at both ends", "trim('  kettle ')", "kettle")(str.strip)
+_register("text", "upper(value: text) -> text", "in capitals", "upper('kzt')", "KZT")(str.upper)
+_register("text", "lower(value: text) -> text", "in small letters", "lower('RED')", "red")(str.lower)
+_register("text", "title(value: text) -> text", "each word capitalised", "title('tea kettle')", "Tea Kettle")(str.title)
+
+
+@_register("text", "replace(value: text, old: text, new: text) -> text", "every `old` replaced", "replace('a-b', '-', '/')", "a/b")  # fmt: skip
+def _replace(value: str, old: str, new: str) -> str:
+    found = _text(value).count(_text(old))
+    if len(value) + found * len(_text(new)) > 1_000_000:
+        raise Refused("length", "the text would grow beyond 1,000,000 characters", value)
+    return value.replace(old, new)
+
+
+@_register("text", "split(value: text, by: text) -> list", "the parts between `by`", "split('a,b', ',')", ["a", "b"])
+def _split(value: str, by: str) -> list[str]:
+    return _text(value).split(_text(by))
+
+
+@_register("text", "join(values: list, by: text = '') -> text", "the texts in one, `by` between", "join(['a', 'b'], '/')", "a/b")  # fmt: skip
+def _join(values: Iterable[Any], by: str = "") -> str:
+    return _text(by).join([_text(value) for value in _list(values)])
+
+
+@_register("text", "left(value: text, count: integer) -> text", "the first characters", "left('kettle', 3)", "ket")
+def _left(value: str, count: int) -> str:
+    return _text(value)[: max(count, 0)]
+
+
+@_register("text", "right(value: text, count: integer) -> text", "the last characters", "right('kettle', 2)", "le")
+def _right(value: str, count: int) -> str:
+    return _text(value)[max(len(value) - max(count, 0), 0) :]
+
+
+@_register("text", "slug(value: text) -> text", "for an address: Latin, small, hyphens", "slug('Чайник 2 л')", "chaynik-2-l")  # fmt: skip
+def _slug(value: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", anyascii(_text(value)).lower()).strip("-")
+
+
+@_register("text", "contains(value: any, part: any) -> boolean", "whether the part is in the text or list", "contains('kettle', 'tt')", True)  # fmt: skip
+def _contains(value: Any, part: Any) -> bool:
+    if value.__class__ is str:
+        return _text(part) in value
+    return part in _list(value)
+
+
+@_register("text", "startswith(value: text, start: text) -> boolean", "whether it begins so", "startswith('SKU-1', 'SKU')", True)  # fmt: skip
+def _startswith(value: str, start: str) -> bool:
+    return _text(value).startswith(_text(start))
+
+
+@_register("text", "endswith(value: text, end: text) -> boolean", "whether it ends so", "endswith('a.png', '.png')", True)  # fmt: skip
+def _endswith(value: str, end: str) -> bool:
+    return _text(value).endswith(_text(end))
+
+
+@_register("text", "digits(value: text) -> text", "only the digits", "digits('+7 (701) 5')", "77015")
+def _digits(value: str) -> str:
+    return re.sub(r"[^0-9]", "", _text(value))
+
+
+@_register("text", "len(value: any) -> integer", "how many characters or items", "len('kettle')", 6)
+def _len(value: Any) -> int:
+    return len(value) if value.__class__ is str else sum(1 for _ in _list(value))
+
+
+@lru_cache(maxsize=512)
+def _pattern(pattern: str) -> Any:
+    try:
+        return re2.compile(pattern)
+    except re2.error:
+        raise Refused("pattern", "the pattern is not a regular expression of RE2") from None
+
+
+@_register("text", "matches(value: text, pattern: text) -> boolean", "whether the whole text fits (RE2)", "matches('AB-12', '[A-Z]+-[0-9]+')", True)  # fmt: skip
+def _matches(value: str, pattern: str) -> bool:
+    return _pattern(pattern).fullmatch(_text(value)) is not None
+
+
+@_register("text", "extract(value: text, pattern: text) -> text", "the first match, or its first group; null without one", "extract('Order #1001', '#([0-9]+)')", "1001")  # fmt: skip
+def _extract(value: str, pattern: str) -> str | None:
+    found = _pattern(pattern).search(_text(value))
+    if found is None:
+        return None
+    text: str | None = found.group(1) if found.re.groups else found.group(0)
+    return text
+
+
+# -- number -----------------------------------------------------------------------------------------------------------
+@_register("number", "int(value: any) -> integer", "a whole number; a fraction is refused", "int('12')", 12)
+def _int(value: Any) -> int:
+    return READERS["integer"](value)  # type: ignore[no-any-return]  # integer_of returns int
+
+
+@_register("number", "abs(value: same) -> same", "without its sign", "abs(0 - 2.5)", Decimal("2.5"))
+def _abs(value: Any) -> Any:
+    if value.__class__ is tuple:
+        return (abs(value[0]), *value[1:])
+    return abs(_number(value))
+
+
+def _number(value: Any) -> Any:
+    if value.__class__ is int or value.__class__ is Decimal:
+        return value
+    raise wrong(value, "a number", "; decimal(…) reads one from text")
+
+
+@_register("number", "round(value: same, digits: integer = 0, mode: text = 'half_up') -> same", "rounded; money without digits: to its currency's", "round(2.345, 2)", Decimal("2.35"))  # fmt: skip
+def _round(value: Any, digits: Any = MISSING, mode: str = "half_up") -> Any:
+    if mode not in ROUNDING:
+        raise Refused("round", f"no rounding mode {mode!r}; known: {', '.join(ROUNDING)}")
+    if value.__class__ is tuple:
+        unit = _unit(value[1]) if digits is MISSING else Decimal(1).scaleb(-digits)
+        return (value[0].quantize(unit, ROUNDING[mode], EXACT), *value[1:])
+    if digits is not MISSING and not -30 <= digits <= 30:
+        raise Refused("round", "between -30 and 30 digits")
+    return decimal_of(_number(value)).quantize(Decimal(1).scaleb(0 if digits is MISSING else -digits), ROUNDING[mode], EXACT)
+
+
+def _unit(currency: str) -> Decimal:
+    from mappings.language.values import DIGITS
+
+    return DIGITS[currency]
+
+
+def _comparable(values: Any) -> list[Any]:
+    items = list(_list(values))
+    if any(item is None for item in items):
+        raise NullOperand("one of the values is null")
+    if len({item[1:] if item.__class__ is tuple else item.__class__ is str for item in items}) > 1:
+        raise Refused("mixed", "values of different currency, unit, kind or type are not compared")
+    return items
+
+
+@_register("number", "min(*values: any) -> same", "the smallest of a list or of the arguments", "min(3, 2)", 2)
+def _min(*values: Any) -> Any:
+    items = _comparable(values[0] if len(values) == 1 else values)
+    return min(items) if items else None
+
+
+@_register("number", "max(*values: any) -> same", "the largest of a list or of the arguments", "max([3, 2])", 3)
+def _max(*values: Any) -> Any:
+    items = _comparable(values[0] if len(values) == 1 else values)
+    return max(items) if items else None
+
+
+# -- money ------------------------------------------------------------------------------------------------------------
+@_register("money", "zero(currency: text) -> money", "no money, in that currency", "currency(zero('KZT'))", "KZT")
+def _zero(currency: str) -> Any:
+    return money_of(0, currency)
+
+
+@_register("money", "amount(value: money) -> decimal", "the number", "amount(money(12.5, 'KZT'))", Decimal("12.50"))
+def _amount(value: Any) -> Decimal:
+    if value.__class__ is not tuple:
+        raise wrong(value, "money")
+    return value[0]  # type: ignore[no-any-return]  # money is (Decimal, text)
+
+
+@_register("money", "currency(value: money) -> text", "the code", "currency(money(12.5, 'KZT'))", "KZT")
+def _currency(value: Any) -> str:
+    if value.__class__ is not tuple:
+        raise wrong(value, "money")
+    return value[1]  # type: ignore[no-any-return]  # money is (Decimal, text)
+
+
+@_register("money", "value(value: quantity) -> decimal", "the number of a quantity", "value(quantity(3, 'each', 'ordered'))", Decimal(3))  # fmt: skip
+def _value(value: Any) -> Decimal:
+    if value.__class__ is not tuple:
+        raise wrong(value, "a quantity")
+    return value[0]  # type: ignore[no-any-return]  # a quantity is (Decimal, text, text)
+
+
+# -- moment -----------------------------------------------------------------------------------------------------------
+@_register("moment", "day(value: moment, zone: text = 'UTC') -> date", "the calendar day in that zone", "day(moment('2026-03-01T20:00:00Z'), 'Asia/Almaty')", "2026-03-02")  # fmt: skip
+def _day(value: str, zone: str = "UTC") -> str:
+    from mappings.language.values import moment_text
+
+    text: str = moment_text(_text(value), zone, "%Y-%m-%d")
+    return text
+
+
+@_register("moment", "format_moment(value: moment, format: text, zone: text = 'UTC') -> text", "written by a pattern", "format_moment(moment('2026-03-01T09:00:00Z'), '%d.%m.%Y')", "01.03.2026")  # fmt: skip
+def _format_moment(value: str, format: str, zone: str = "UTC") -> Any:
+    from mappings.language.values import moment_text
+
+    return text_of(moment_text(moment_of(value), zone, format))
+
+
+# -- list -------------------------------------------------------------------------------------------------------------
+@_register("list", "sum(values: list, start: any = 0) -> same", "the total; of money with `start=zero(currency)`", "sum([1, 2.5])", Decimal("3.5"))  # fmt: skip
+def _sum(values: Any, start: Any = 0) -> Any:
+    total = start
+    for value in _list(values):
+        total = add(total, value)
+    return total
+
+
+@_register("list", "count(values: list) -> integer", "how many items", "count(x for x in [1, 2] if x > 1)", 1)
+def _count(values: Any) -> int:
+    return sum(1 for _ in _list(values))
+
+
+@_register("list", "first(*values: any) -> same", "the first that is not null: of a list, or of the arguments; else null", "first(null, 'a')", "a", takes_null=True)  # fmt: skip
+def _first(*values: Any) -> Any:
+    for value in _list(values[0]) if len(values) == 1 and values[0] is not None else values:
+        if value is not None and value is not MISSING:
+            return value
+    return None
+
+
+@_register("list", "coalesce(*values: any) -> same", "the same as first(a, b, …)", "coalesce(null, 0, 5)", 0, takes_null=True)  # fmt: skip
+def _coalesce(*values: Any) -> Any:
+    return next((value for value in values if value is not None and value is not MISSING), None)
+
+
+@_register("list", "any(values: list) -> boolean", "whether one of the conditions holds", "any(x > 1 for x in [1, 2])", True)  # fmt: skip
+def _any(values: Any) -> bool:
+    return True in [truth(value) for value in _list(values)]
+
+
+@_register("list", "all(values: list) -> boolean", "whether every condition holds", "all(x > 1 for x in [1, 2])", False)
+def _all(values: Any) -> bool:
+    return False not in [truth(value) for value in _list(values)]
+
+
+@_register("list", "distinct(values: list) -> list", "without repetitions, in order", "distinct(['a', 'b', 'a'])", ["a", "b"])  # fmt: skip
+def _distinct(values: Any) -> list[Any]:
+    kept: list[Any] = []
+    for value in _list(values):
+        if value not in kept:
+            kept.append(value)
+    return kept
+
+
+@_register("list", "concat(*lists: list) -> list", "one list after the other", "concat(['a'], ['b'])", ["a", "b"])
+def _concat(*lists: Any) -> list[Any]:
+    return [value for values in lists for value in _list(values)]
+
+
+@_register("list", "filled(values: list) -> list", "without nulls", "filled(['a', null])", ["a"])
+def _filled(values: Any) -> list[Any]:
+    return [value for value in _list(values) if value is not None and value is not MISSING]
+
+
+@_register("list", "lookup(table: object, key: text) -> any", "the entry of an object; null without one", "lookup({'a': 1}, 'a')", 1)  # fmt: skip
+def _lookup(table: Any, key: str) -> Any:
+    if table.__class__ is not dict:
+        raise wrong(table, "an object")
+    return table.get(_text(key))
+
+
+@_register("list", "pairs(table: object) -> list", "the entries of an object as {key, value}", "pairs({'a': 1})", [{"key": "a", "value": 1}])  # fmt: skip
+def _pairs(table: Any) -> list[Any]:
+    if table.__class__ is not dict:
+        raise wrong(table, "an object")
+    return [{"key": key, "value": value} for key, value in table.items()]
+
+
+# -- operators whose operands' kinds are known only while running -------------------------------------------------------
+def truth(value: Any) -> bool:
+    """A condition is true or false; no other value counts as either."""
+    if value is True or value is False:
+        return value
+    raise wrong(value, "a condition", "; compare it with something")
+
+
+def add(a: Any, b: Any) -> Any:
+    """Numbers, two texts, or two amounts of the same currency (quantities: unit and kind)."""
+    if a.__class__ is tuple or b.__class__ is tuple:
+        return _same(a, b, lambda x, y: x + y)
+    if a.__class__ is str or b.__class__ is str:
+        return _text(a) + _text(b)
+    return _number(a) + _number(b)
+
+
+def subtract(a: Any, b: Any) -> Any:
+    """Numbers, or two amounts of the same currency (quantities: unit and kind)."""
+    if a.__class__ is tuple or b.__class__ is tuple:
+        return _same(a, b, lambda x, y: x - y)
+    return _number(a) - _number(b)
+
+
+def _same(a: Any, b: Any, run: Callable[[Decimal, Decimal], Decimal]) -> Any:
+    if a.__class__ is int and a == 0:  # the start of a sum of money
+        return b
+    if a is None or b is None:
+        raise NullOperand
+    if a.__class__ is not b.__class__ or a[1:] != b[1:]:
+        what = "currencies" if len(b if b.__class__ is tuple else a) == 2 else "units or kinds"
+        raise Refused("mixed", f"different {what} in one sum")
+    return (run(a[0], b[0]), *a[1:])
+
+
+def multiply(a: Any, b: Any) -> Any:
+    """Numbers, or money (or a quantity) and a number; text is never repeated."""
+    if a.__class__ is tuple:
+        return (a[0] * _number(b), *a[1:])
+    if b.__class__ is tuple:
+        return (b[0] * _number(a), *b[1:])
+    return _bounded(_number(a) * _number(b))
+
+
+def _bounded(value: Any) -> Any:
+    if value.__class__ is int and value.bit_length() > 400:
+        raise Refused("number", "the number is out of range", value)
+    return value
+
+
+def divide(a: Any, b: Any) -> Any:
+    """Exact up to 60 digits; two amounts of one currency give a number."""
+    if b.__class__ is tuple:
+        if a.__class__ is not tuple or a[1:] != b[1:]:
+            raise Refused("mixed", "different currencies, units or kinds in one quotient")
+        return divide(a[0], b[0])
+    if _number(b) == 0:
+        raise Refused("division", "division by zero")
+    if a.__class__ is tuple:
+        return (EXACT.divide(a[0], Decimal(b)), *a[1:])
+    return EXACT.divide(Decimal(_number(a)), Decimal(b))
+
+
+def floor_divide(a: Any, b: Any) -> Any:
+    """How often b goes into a, as a whole number, rounded down."""
+    if _number(b) == 0:
+        raise Refused("division", "division by zero")
+    return int((Decimal(_number(a)) / Decimal(b)).to_integral_value("ROUND_FLOOR"))
+
+
+def remainder(a: Any, b: Any) -> Any:
+    """What is left of a after ``floor_divide``; it has the sign of b."""
+    return _number(a) - floor_divide(a, b) * b
+
+
+def less(a: Any, b: Any) -> bool:
+    """a < b, of numbers, texts, or amounts of one currency."""
+    if a.__class__ is tuple or b.__class__ is tuple:
+        if a is None or b is None or a.__class__ is not b.__class__ or a[1:] != b[1:]:
+            raise NullOperand() if a is None or b is None else Refused("mixed", "amounts of different kinds compared")
+        return bool(a[0] < b[0])
+    if a.__class__ is str or b.__class__ is str:
+        return _text(a) < _text(b)
+    return bool(_number(a) < _number(b))
+
+
+def nearest_names() -> list[str]:
+    """Every name that an expression may call."""
+    return sorted({*FUNCTIONS, *READERS})
