@@ -133,7 +133,8 @@ def running(
     """
     project = project.resolve()
     folder = project / ".serai"
-    (folder / "logs").mkdir(parents=True, exist_ok=True)
+    for needed in ("logs", "prefect"):
+        (folder / needed).mkdir(parents=True, exist_ok=True)
     with _only_one(folder):
         chosen = choose_ports(ports or {})
         full_env = {**os.environ, **(env or {}), **environment(project, chosen)}
