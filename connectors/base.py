@@ -153,10 +153,13 @@ class Resource:
     watermark, longer than the platform's longest transaction; ``params`` go with each read; ``paging`` names a
     function of paging.py; ``embed`` the key a written document is wrapped in; ``create``, ``update``, ``delete`` are
     "METHOD path" templates with ``{id}``; ``batch`` the largest number of writes in one call (1: none);
-    ``batch_path`` "METHOD path" of the batch call; ``reference`` the query parameter that finds a document by our key;
-    ``reference_field`` where our key stands in a document; ``partial_update``: an omitted field is kept (True) or
-    cleared (False); ``returns_doc``: an answer to a write carries the whole document; ``stock_kind`` what its stock
-    figure means; ``visible_after`` seconds until a written document can be found.
+    ``batch_path`` "METHOD path" of the batch call, ``batch_options`` the names in it (writes.py); ``fetch`` the path
+    of one document (``{id}``; None: ``path/{id}``) or of up to ``fetch_size`` (``{ids}``, joined by commas);
+    ``reference`` the query parameter that finds a document by our key; ``reference_field`` where our key stands in a
+    document; ``key_header`` the header that carries the idempotency key; ``version`` the path of a document's version
+    and ``expect`` the header that makes a write depend on it (If-Match); ``partial_update``: an omitted field is kept
+    (True) or cleared (False); ``returns_doc``: an answer to a write carries the whole document; ``stock_kind`` what
+    its stock figure means; ``visible_after`` seconds until a written document can be found.
     """
 
     path: str
@@ -170,14 +173,19 @@ class Resource:
     paging_options: Mapping[str, str] = field(default_factory=dict)
     page_size: int = 250
     fetch: str | None = None
+    fetch_size: int = 50
     embed: str | None = None
     create: str | None = None
     update: str | None = None
     delete: str | None = None
     batch: int = 1
     batch_path: str | None = None
+    batch_options: Mapping[str, str] = field(default_factory=dict)
     reference: str | None = None
     reference_field: str | None = None
+    key_header: str | None = None
+    version: str | None = None
+    expect: str | None = None
     partial_update: bool = True
     returns_doc: bool = True
     stock_kind: str | None = None
@@ -189,7 +197,6 @@ class Secrets(Protocol):
 
     def get(self, name: str) -> str:
         """The value; raises Misconfigured naming the reference when there is none."""
-        ...
 
 
 class Tokens(Protocol):
@@ -197,11 +204,9 @@ class Tokens(Protocol):
 
     def load(self) -> tuple[int, Mapping[str, str]]:
         """The version and the tokens; version 0 and an empty mapping when there are none."""
-        ...
 
     def swap(self, version: int, tokens: Mapping[str, str]) -> bool:
         """Store if the version is still the one loaded; False: somebody else was faster, load again."""
-        ...
 
 
 class Budget(Protocol):
@@ -209,7 +214,6 @@ class Budget(Protocol):
 
     def take(self, n: int, lane: str) -> None:
         """Returns when ``n`` requests may begin; raises Stopped on mode, lease or pause."""
-        ...
 
 
 class Clock(Protocol):
@@ -217,7 +221,6 @@ class Clock(Protocol):
 
     def now(self) -> datetime:
         """An aware moment in UTC."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -279,11 +282,14 @@ class Connector(ABC):
 
     @abstractmethod
     def write(self, resource: str, writes: Sequence[Write]) -> Iterator[Receipt]:
-        """One receipt per write, in order, also on partial failure."""
+        """One receipt per write, in order, also on partial failure; raising: those without one were not sent."""
 
     @abstractmethod
     def settle(self, resource: str, writes: Sequence[Write]) -> Iterator[Receipt]:
         """One receipt per accepted or unknown write, in order: by ticket, our reference, or id; sends nothing."""
+
+    def close(self) -> None:  # noqa: B027 (a connector that keeps nothing has nothing to do)
+        """Afterwards no connection is kept."""
 
     def subscribe(self, url: str) -> None:
         """Afterwards the platform notifies ``url``; calling it again changes nothing."""

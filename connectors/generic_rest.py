@@ -1,0 +1,229 @@
+"""A private REST system described in YAML (``platforms/<name>.yaml`` of the project), so that it needs no Python.
+
+What surprises here:
+
+* The description is checked in full before the first request: an unknown key, scheme or style is Misconfigured and
+  names the nearest known one.
+* ``by_reference: {param: …, field: …}`` says once for all resources how a document is found by our reference;
+  a resource's own ``reference`` and ``reference_field`` win, and ``reference: null`` opts out.
+* A notice's delivery id is taken from the signed body where it has one, else from the signature (signatures.py).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from decimal import Decimal
+from difflib import get_close_matches
+from typing import Any, ClassVar
+
+import msgspec
+
+from connectors import auth, paging, signatures
+from connectors.answers import decoded
+from connectors.base import Misconfigured, Notice, Ports, Received, Request, Resource, ShapeChanged
+from connectors.paging import at
+from connectors.rest import Rest
+from connectors.window import moment
+from connectors.writes import NAMES, filled
+
+_KEYS = ("auth", "signature", "notices", "subscribe", "check", "by_reference", "resources")
+_NOTICES = ("resource", "topics", "id", "at", "delivery", "list", "doc")
+_FIELDS = {each.name: each for each in dataclasses.fields(Resource)}
+_MAPS = ("params", "paging_options", "batch_options")
+_CALL = re.compile(r"(GET|POST|PUT|PATCH|DELETE) /\S*")
+_CALLS = ("create", "update", "delete", "batch_path", "fetch")
+
+
+class GenericRest(Rest):
+    """One account of a system that its YAML describes; ``options["description"]`` is the parsed file."""
+
+    platform: ClassVar[str] = "generic_rest"
+
+    def __init__(
+        self,
+        *,
+        channel: str,
+        url: str,
+        options: Mapping[str, Any],
+        ports: Ports,
+        fields: Mapping[str, Sequence[str]] | None = None,
+        lane: str = "live",
+    ) -> None:
+        super().__init__(channel=channel, url=url, options=options, ports=ports, fields=fields, lane=lane)
+        where = f"{channel}: platforms/{options.get('platform', 'generic_rest')}.yaml"
+        described = _mapping(where, options.get("description"), _KEYS)
+        self.auth = _scheme(f"{where}: auth", described.get("auth", {"scheme": "none"}), auth.OPTIONS)
+        signature = described.get("signature")
+        self._signature = None if signature is None else _scheme(f"{where}: signature", signature, signatures.OPTIONS)
+        self._notices = _mapping(f"{where}: notices", described.get("notices", {}), _NOTICES)
+        self._subscribe = _call(f"{where}: subscribe", described.get("subscribe"))
+        self.check_path = _call(f"{where}: check", described.get("check"))
+        by_reference = _texts(f"{where}: by_reference", described.get("by_reference", {}), ("param", "field"))
+        rows = described.get("resources")
+        if not isinstance(rows, Mapping) or not rows:
+            raise Misconfigured(f"{where}: `resources` should be a map of name → row, and hold at least one")
+        self.resources = {
+            str(name): _resource(f"{where}: resources.{name}", row, by_reference) for name, row in rows.items()
+        }
+
+    def subscribe(self, url: str) -> None:
+        """Afterwards the platform notifies ``url``; where it lists its webhooks, a second call sends nothing."""
+        if self._subscribe is None:
+            super().subscribe(url)
+            return
+        method, path = filled(self._subscribe, None)
+        known = self.call("GET", path, allow=(400, 404, 405, 422)) if method == "POST" else None
+        if known is not None and known.ok and _mentions(known.body, url):
+            return
+        self.call(method, path, body={"url": url}, allow=(409,))
+
+    def receive(self, request: Request) -> Received:
+        """The notices of a verified request. Raises Forged, and ShapeChanged when a signed body cannot be read."""
+        if self._signature is None:
+            return super().receive(request)
+        settings = self._signature
+        verify = signatures.SIGNATURES[settings["scheme"]]
+        secrets = self._hook_secrets(settings.get("secret", "hook_secret"))
+        signed: str = self._named(lambda: verify(settings, secrets, request))
+        try:
+            body = decoded(request.body)
+        except ValueError as fault:
+            problem = str(fault)
+        else:
+            return self._noticed(body, signed, request)
+        raise ShapeChanged(f"{self.channel}: a signed notice is not JSON: {problem}")
+
+    def _hook_secrets(self, name: str) -> Sequence[str]:
+        previous = f"{name}_previous"
+        names = [name, previous] if previous in (self.options.get("secrets") or {}) else [name]
+        return [self.ports.secrets.get(each) for each in names]
+
+    def _noticed(self, body: Any, signed: str, request: Request) -> Received:
+        places = {"resource": "resource", "id": "id", "at": "at", "delivery": "delivery", "list": "events"}
+        places |= {key: value for key, value in self._notices.items() if key != "topics"}
+        rows = at(body, places["list"])
+        several = isinstance(rows, list)
+        told = at(body, places["delivery"])
+        delivery = str(told) if isinstance(told, str | int) and str(told) else signed
+        notices, passed_over = [], set()
+        for index, row in enumerate(rows if several else [body]):
+            topic, id = at(row, places["resource"]), at(row, places["id"])
+            if not isinstance(topic, str) or isinstance(id, bool) or not isinstance(id, str | int):
+                raise ShapeChanged(
+                    f"{self.channel}: a signed notice has no text at `{places['resource']}` or no id at "
+                    f"`{places['id']}`; correct `notices`"
+                )
+            resource = str(self._notices.get("topics", {}).get(topic, topic))
+            if resource not in self.resources:
+                passed_over.add(resource)
+                continue
+            doc = at(row, places["doc"]) if "doc" in places else None
+            notices.append(
+                Notice(
+                    delivery=f"{delivery}:{index}" if several else delivery,
+                    resource=resource,
+                    id=str(id),
+                    at=moment(at(row, places["at"])) or request.at,
+                    doc=doc if isinstance(doc, dict) else None,
+                )
+            )
+        reply = f"passed over, not described: {', '.join(sorted(passed_over))}" if passed_over else ""
+        return Received(notices=notices, reply=reply)
+
+
+def _mentions(body: Any, url: str) -> bool:
+    """A list of webhooks, wherever in the answer it stands, has this address."""
+    if isinstance(body, Mapping):
+        return body.get("url") == url or any(_mentions(value, url) for value in body.values())
+    return isinstance(body, list) and any(_mentions(item, url) for item in body)
+
+
+def _unknown(where: str, key: Any, allowed: Collection[str], what: str = "key") -> Misconfigured:
+    near = get_close_matches(str(key), list(allowed), n=1)
+    meant = f"; did you mean `{near[0]}`?" if near else ";"
+    return Misconfigured(f"{where}: unknown {what} `{key}`{meant} allowed: {', '.join(sorted(allowed))}")
+
+
+def _mapping(where: str, value: Any, allowed: Collection[str]) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise Misconfigured(f"{where}: should be a map, found {type(value).__name__}; allowed: {', '.join(allowed)}")
+    for key in value:
+        if key not in allowed:
+            raise _unknown(where, key, allowed)
+    return value
+
+
+def _text(where: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if not isinstance(value, str | int | Decimal):
+        raise Misconfigured(f"{where}: should be text, found {type(value).__name__}")
+    return str(value)
+
+
+def _texts(where: str, value: Any, allowed: Collection[str]) -> dict[str, str]:
+    return {key: _text(f"{where}.{key}", text) for key, text in _mapping(where, value, allowed).items()}
+
+
+def _scheme(where: str, value: Any, known: Mapping[str, Collection[str]]) -> dict[str, str]:
+    """Settings whose ``scheme`` names a known function, with none that it does not read."""
+    if not isinstance(value, Mapping) or "scheme" not in value:
+        raise Misconfigured(f"{where}: should be a map with `scheme`; known schemes: {', '.join(sorted(known))}")
+    if value["scheme"] not in known:
+        raise _unknown(where, value["scheme"], known, "scheme")
+    return _texts(where, value, {"scheme", *known[value["scheme"]]})
+
+
+def _call(where: str, value: Any) -> str | None:
+    if value is not None and (not isinstance(value, str) or not _CALL.fullmatch(value)):
+        raise Misconfigured(f"{where}: should be METHOD and path, such as `POST /items/{{id}}`")
+    return value
+
+
+def _resource(where: str, row: Any, by_reference: Mapping[str, str]) -> Resource:
+    given = dict(_mapping(where, row, _FIELDS))
+    if "path" not in given:
+        raise Misconfigured(f"{where}: `path` is missing; write the collection's path, such as `/items`")
+    if "param" in by_reference and "create" in given:
+        given.setdefault("reference", by_reference["param"])
+        given.setdefault("reference_field", by_reference.get("field", by_reference["param"]))
+    for name in _MAPS:
+        allowed = {"paging_options": paging.OPTIONS, "batch_options": NAMES}.get(name)
+        held = given.get(name, {})
+        given[name] = _texts(f"{where}.{name}", held, allowed if allowed is not None else tuple(held))
+    for name, value in given.items():
+        given[name] = float(value) if isinstance(value, Decimal) else value
+        if name in _CALLS:
+            _call(f"{where}.{name}", value)
+    try:
+        facts = msgspec.convert(given, Resource)
+    except msgspec.ValidationError as fault:
+        problem = str(fault).replace(" - at `$.", "; see `")
+    else:
+        return _consistent(where, facts)
+    raise Misconfigured(f"{where}: {problem}")
+
+
+_RULES: Sequence[tuple[Callable[[Resource], bool], str]] = (
+    (lambda facts: not facts.path.startswith("/"), "`path` should begin with /"),
+    (lambda facts: facts.since is not None and facts.updated is None, "`since` needs `updated`, the stamp's place"),
+    (lambda facts: facts.batch > 1 and facts.batch_path is None, "`batch` needs `batch_path`"),
+    (lambda facts: (facts.reference is None) != (facts.reference_field is None),
+     "`reference` and `reference_field` need each other: a platform may ignore the filter"),
+    (lambda facts: "stamp" in facts.paging_options and facts.updated is None, "`stamp` needs `updated`"),
+    (lambda facts: min(facts.batch, facts.page_size, facts.fetch_size) < 1, "sizes should be 1 or more"),
+    (lambda facts: facts.lag < 0 or facts.visible_after < 0, "`lag` and `visible_after` are seconds, 0 or more"),
+)  # fmt: skip
+
+
+def _consistent(where: str, facts: Resource) -> Resource:
+    if facts.paging not in paging.STYLES:
+        raise _unknown(where, facts.paging, paging.STYLES, "paging")
+    for broken, remedy in _RULES:
+        if broken(facts):
+            raise Misconfigured(f"{where}: {remedy}")
+    return facts
+
+

@@ -1,0 +1,540 @@
+"""JSON over HTTP: everything a platform's connector shares, and the only module that calls ``requests``.
+
+What surprises here:
+
+* A request that *may* have arrived raises ``Unsure``; a read repeats it, a write turns it into ``unknown`` (P3).
+* 429 was not carried out and 5xx may have been, so the same status can end differently for a read and a write.
+* After a time-out the rest of the writes is not sent: ``RetryLater`` is raised, and what has no receipt may go again.
+* A next page's address is followed only on the channel's own host: our credential goes nowhere else.
+* No error is raised inside an ``except`` block: the library's exceptions hold the request with its credential (P13).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+from urllib.parse import quote, urljoin, urlsplit
+
+import requests
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, MaxRetryError, NewConnectionError
+
+from connectors import auth, paging
+from connectors.answers import Answer, dated, decoded, encoded, masked, said, scope_of, wait
+from connectors.base import (
+    Connector,
+    ConnectorError,
+    Cursor,
+    Doc,
+    Misconfigured,
+    Page,
+    Ports,
+    Receipt,
+    Resource,
+    RetryLater,
+    ShapeChanged,
+    Write,
+    in_order,
+)
+from connectors.scan import pages
+from connectors.writes import (
+    NOT_FOUND,
+    batch_body,
+    batch_receipts,
+    body_of,
+    document_of,
+    filled,
+    id_of,
+    judged,
+    settled,
+)
+
+CONNECT = 5.0
+READ = 30.0
+LARGEST_ANSWER = 8_000_000
+WHOLE = 4
+"""An answer may take this many read time-outs in all: a platform that drips bytes does not hold a worker."""
+BUSY, AWAY = 5.0, 15.0
+"""Seconds to wait where the platform names none: after 429, and after a 5xx or a lost connection."""
+
+
+class Unsure(RetryLater):
+    """The request may have reached the platform. Repeating a read is safe; a write is ``unknown`` until settled."""
+
+
+class Rest(Connector):
+    """A platform that speaks JSON over HTTP, described by its ``resources``; what differs is a method override.
+
+    Options: ``timeout`` (30; seconds of silence, 5 to connect), ``largest_answer`` (bytes, 8,000,000).
+    """
+
+    auth: Mapping[str, str] = {"scheme": "none"}
+    """A scheme of auth.py and its settings."""
+    check_path: str | None = None
+
+    def __init__(
+        self,
+        *,
+        channel: str,
+        url: str,
+        options: Mapping[str, Any],
+        ports: Ports,
+        fields: Mapping[str, Sequence[str]] | None = None,
+        lane: str = "live",
+    ) -> None:
+        super().__init__(channel=channel, url=url, options=options, ports=ports, fields=fields, lane=lane)
+        parts = urlsplit(self.url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise Misconfigured(f"{channel}: `url` should be the address of the API, as https://host/path")
+        if parts.username is not None or parts.password is not None:
+            raise Misconfigured(f"{channel}: `url` holds a user or password; name them under `secrets` instead")
+        self._host = parts.netloc.lower()
+        self._origin = f"{parts.scheme}://{parts.netloc}"
+        self._timeout = (CONNECT, float(options.get("timeout", READ)))
+        self._largest = int(options.get("largest_answer", LARGEST_ANSWER))
+        self._kept = threading.local()
+
+    # ── one request ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    def proof(self, refused: str | None = None) -> Mapping[str, str]:
+        """The headers that say who we are; ``refused`` is the Authorization header the platform just turned down."""
+        scheme = auth.SCHEMES[self.auth.get("scheme", "none")]
+        token = None if refused is None else refused.removeprefix("Bearer ")
+        headers: Mapping[str, str] = self._named(lambda: scheme(self.auth, self.ports, self._post_form, token))
+        return headers
+
+    def exchange(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """The answer to one request, whatever of 2xx or 4xx it is; the body decoded.
+
+        Raises Misconfigured (401, 403, redirects, certificates), RetryLater (429, no connection), Unsure (5xx,
+        time-out, broken connection) and ShapeChanged (2xx without JSON, or larger than allowed).
+        """
+        proof = self.proof()
+        answer = self._send(method, self._target(path), params=params, body=body, headers=headers, proof=proof)
+        if answer.status == 401 and self.auth.get("scheme") == "oauth2":
+            proof = self.proof(refused=proof["Authorization"])
+            answer = self._send(method, self._target(path), params=params, body=body, headers=headers, proof=proof)
+        problem = self._problem(method, path, answer, proof)
+        if problem is not None:
+            raise problem
+        return answer
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        allow: Sequence[int] = (),
+    ) -> Answer:
+        """Like `exchange`, but only 2xx and the statuses in ``allow`` return; another 4xx is Misconfigured."""
+        answer = self.exchange(method, path, params=params, body=body, headers=headers)
+        if answer.ok or answer.status in allow:
+            return answer
+        text = self.clean(said(answer.body)) or "it does not say why"
+        raise Misconfigured(
+            f"{self._where(method, path)}: the platform refuses the request (HTTP {answer.status}: {text}); "
+            "correct `url`, or the path and parameters of the resource"
+        )
+
+    def clean(self, text: str) -> str:
+        """What the platform said, fit for an error: our credential and personal data masked."""
+        return masked(text, getattr(self._kept, "used", ()))
+
+    def close(self) -> None:
+        """Afterwards this thread keeps no connection."""
+        session: requests.Session | None = getattr(self._kept, "session", None)
+        if session is not None:
+            session.close()
+            del self._kept.session
+
+    def _session(self) -> requests.Session:
+        session: requests.Session | None = getattr(self._kept, "session", None)
+        if session is None:
+            session = requests.Session()
+            session.trust_env = False
+            session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+            session.headers["Accept"] = "application/json"
+            session.headers["User-Agent"] = "serai"
+            self._kept.session = session
+        return session
+
+    def _where(self, method: str, path: str) -> str:
+        return f"{self.channel}: {method} {path.partition('?')[0]}"
+
+    def _target(self, path: str) -> str:
+        return path if path.startswith(self._origin + "/") else self.url + path
+
+    def _named(self, work: Callable[[], Any]) -> Any:
+        """``work`` done; its errors name the channel."""
+        try:
+            return work()
+        except ConnectorError as fault:
+            problem = fault
+        if not str(problem).startswith(f"{self.channel}: "):
+            problem.args = (f"{self.channel}: {problem}", *problem.args[1:])
+        raise problem
+
+    def _post_form(self, address: str, form: Mapping[str, str], headers: Mapping[str, str]) -> Any:
+        answer = self._send("POST", address, form=form, proof=headers)
+        problem = self._problem("POST", urlsplit(address).path, answer, headers)
+        if problem is not None:
+            raise problem
+        if not answer.ok:
+            raise Misconfigured(
+                f"{self.channel}: the token address refuses our credentials (HTTP {answer.status}: "
+                f"{self.clean(said(answer.body))}); set the secrets of `auth` again"
+            )
+        return answer.body
+
+    def _send(
+        self,
+        method: str,
+        target: str,
+        *,
+        proof: Mapping[str, str],
+        params: Mapping[str, str] | None = None,
+        body: Any = None,
+        form: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        sent = {**(headers or {}), **proof}
+        data: Any = form
+        if body is not None:
+            data = encoded(body)
+            sent["Content-Type"] = "application/json"
+        self._kept.used = [part for value in proof.values() for part in (value, *value.split(" ", 1)[1:])]
+        self._kept.used.extend((form or {}).values())
+        where = self._where(method, urlsplit(target).path)
+        self.ports.budget.take(1, self.lane)
+        asked_at, started = self.ports.clock.now(), time.monotonic()
+        try:
+            with self._session().request(
+                method,
+                target,
+                params=params,
+                data=data,
+                headers=sent,
+                timeout=self._timeout,
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                raw = self._drained(response, started)
+                status, received = response.status_code, {k.lower(): v for k, v in response.headers.items()}
+        except (requests.RequestException, HTTPError, OSError) as failure:
+            problem: ConnectorError | None = self._failed(where, failure)
+        else:
+            problem = None
+        if problem is not None:
+            raise problem
+        began = asked_at
+        theirs = dated(received.get("date", ""))
+        if theirs is not None:
+            began = min(asked_at, theirs - timedelta(seconds=time.monotonic() - started))
+        value, complaint = None, "" if raw is not None else f"it is larger than {self._largest:,} bytes"
+        if raw is not None and raw.strip():
+            try:
+                value = decoded(raw)
+            except ValueError as fault:
+                complaint = f"it is not JSON: {fault}"
+        if complaint and 200 <= status < 300:
+            remedy = (
+                "ask for smaller pages (`page_size`) or raise `largest_answer` in the channel's settings"
+                if raw is None
+                else "is `url` the address of the API, or did a proxy or login page answer?"
+            )
+            kind = received.get("content-type", "no content type")
+            raise ShapeChanged(f"{where}: the answer cannot be used ({kind}); {complaint}; {remedy}")
+        return Answer(
+            status=status, headers=received, body=value, url=response.url, asked_at=asked_at, began=began
+        )
+
+    def _drained(self, response: requests.Response, started: float) -> bytes | None:
+        """The body; None when it is larger than allowed. Raises ReadTimeout when it takes too long in all."""
+        chunks, size = [], 0
+        while chunk := response.raw.read1(262_144, decode_content=True):
+            size += len(chunk)
+            if size > self._largest:
+                return None
+            if time.monotonic() - started > WHOLE * self._timeout[1]:
+                raise requests.ReadTimeout
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+    def _failed(self, where: str, failure: Exception) -> ConnectorError:
+        """The error for a request without an answer; it never quotes the library's, which may hold our credential."""
+        cause: Any = failure.args[0] if failure.args else None
+        reason = cause.reason if isinstance(cause, MaxRetryError) else None
+        if isinstance(failure, requests.exceptions.SSLError):
+            return Misconfigured(f"{where}: the certificate of {self._host} is not trusted; renew it or correct `url`")
+        if isinstance(failure, requests.ConnectTimeout) or isinstance(reason, NewConnectionError | ConnectTimeoutError):
+            return RetryLater(
+                f"{where}: {self._host} cannot be reached; is the system running and `url` right?", after=AWAY
+            )
+        if isinstance(failure, requests.exceptions.InvalidHeader | requests.exceptions.InvalidURL):
+            return Misconfigured(f"{where}: the request cannot be formed; correct `url` and the secrets of the channel")
+        if isinstance(failure, requests.Timeout):
+            return Unsure(
+                f"{where}: {self._host} did not answer within {self._timeout[1]:g} s; it is tried again, "
+                "raise `timeout` when it is always this slow",
+                after=AWAY,
+            )
+        return Unsure(f"{where}: the connection to {self._host} broke before the answer was complete", after=AWAY)
+
+    def _problem(self, method: str, path: str, answer: Answer, proof: Mapping[str, str]) -> ConnectorError | None:
+        """The error an answer's status stands for; None for 2xx and for the 4xx that a caller judges."""
+        where, status = self._where(method, path), answer.status
+        if 200 <= status < 300:
+            return None
+        text = self.clean(said(answer.body))
+        told = f"HTTP {status}: {text}" if text else f"HTTP {status}"
+        if status in (401, 403):
+            scope = scope_of(answer)
+            missing = f"scope `{self.clean(scope)}`" if scope else "a valid credential" if status == 401 else "a right"
+            return Misconfigured(f"{where}: {missing} is missing ({told}); {self._remedy()}")
+        if status == 429:
+            after = wait(answer.headers, answer.asked_at, BUSY)
+            return RetryLater(f"{where}: the platform asks to wait {after:g} s ({told})", after=after)
+        if 300 <= status < 400:
+            return Misconfigured(f"{where}: the platform redirects ({told}); write its final address into `url`")
+        if status == 408 or status >= 500:
+            return Unsure(f"{where}: the platform failed ({told})", after=wait(answer.headers, answer.asked_at, AWAY))
+        return None
+
+    def _remedy(self) -> str:
+        references = self.options.get("secrets") or {}
+        names = [value for key, value in self.auth.items() if value in references and key != "scheme"]
+        named = ", ".join(f"`{name}`{_shown(references[name])}" for name in names or sorted(references))
+        return f"grant it to the account behind {'secret ' + named if named else 'this channel'}, or set that again"
+
+    # ── facts ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def facts(self, resource: str) -> Resource:
+        """The resource's description; raises Misconfigured naming those there are."""
+        found = self.resources.get(resource)
+        if found is None:
+            raise Misconfigured(f"{self.channel}: no resource `{resource}`; there are {', '.join(self.resources)}")
+        return found
+
+    def parameters(self, resource: str) -> Mapping[str, str]:
+        """The query that goes with every read of the resource."""
+        return self.facts(resource).params
+
+    def documents(self, facts: Resource, answer: Answer) -> Sequence[Doc]:
+        """The list in an answer; raises ShapeChanged when it is missing or holds anything but objects."""
+        found = paging.at(answer.body, facts.items)
+        if isinstance(found, list) and all(isinstance(doc, dict) for doc in found):
+            return found
+        have = ", ".join(sorted(map(str, answer.body))[:8]) if isinstance(answer.body, dict) else "no object"
+        raise ShapeChanged(
+            f"{self.channel}: GET {facts.path}: no list of objects at `{facts.items}`; the answer has {have}; "
+            "a missing list is never an empty page: correct `items`, or ask the platform what changed"
+        )
+
+    # ── Connector ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def check(self) -> None:
+        """One cheap call: ``check_path``, or one page of the first resource."""
+        if self.check_path is not None:
+            self.call(*filled(self.check_path, None))
+            return
+        name, facts = next(iter(self.resources.items()))
+        first = paging.STYLES[facts.paging](None, None, replace(facts, page_size=1)) or {}
+        self.documents(facts, self.call("GET", facts.path, params={**self.parameters(name), **first}))
+
+    def read(self, resource: str, cursor: Cursor | None = None) -> Iterator[Page]:
+        """Pages from the cursor on; a cursor is ``{since, seen, until, position, form}`` (window.py)."""
+        facts = self.facts(resource)
+        return pages(
+            facts,
+            cursor,
+            ask=lambda path, params, allow: self.call("GET", path, params=params, allow=allow),
+            documents=lambda answer: self.documents(facts, answer),
+            params=self.parameters(resource),
+            following=lambda position, answer, docs: self.following(facts, position, answer, docs),
+            where=f"{self.channel}: GET {facts.path}",
+        )
+
+    def following(
+        self, facts: Resource, position: paging.Position, answer: Answer, docs: Sequence[Doc]
+    ) -> paging.Position | None:
+        """The position after an answer; an address stays on the channel's own host. None ends the scan."""
+        turned = paging.Turned(docs=docs, body=answer.body, headers=answer.headers)
+        style = paging.STYLES[facts.paging]
+        found: paging.Position | None = self._named(lambda: style(position, turned, facts))
+        if found is None or "url" not in found:
+            return found
+        target = urlsplit(urljoin(answer.url, found["url"]))
+        if target.netloc.lower() != self._host:
+            raise ShapeChanged(
+                f"{self.channel}: GET {facts.path}: the next page is said to be on another host than {self._host}; "
+                "our credential does not go there; correct `url`"
+            )
+        return {"url": f"{self._origin}{target.path}" + (f"?{target.query}" if target.query else "")}
+
+    def fetch(self, resource: str, ids: Sequence[str]) -> Mapping[str, Doc | None]:
+        """Every id asked for, once; None: the platform says that it does not exist. Forbidden raises Misconfigured."""
+        facts, wanted = self.facts(resource), list(dict.fromkeys(ids))
+        found: dict[str, Doc | None] = dict.fromkeys(wanted)
+        template = facts.fetch or f"{facts.path}/{{id}}"
+        alone = wanted
+        if "{ids}" in template:
+            alone = [id for id in wanted if "," in id]  # a comma would read as two ids
+            together = [id for id in wanted if "," not in id]
+            for start in range(0, len(together), facts.fetch_size):
+                for doc in self._listed(facts, template, together[start : start + facts.fetch_size]):
+                    id = id_of(facts, doc)
+                    if id in found:
+                        found[id] = doc
+            template = f"{facts.path}/{{id}}"
+        for id in alone:
+            found[id] = self._fetched(facts, template, id)
+        return found
+
+    def _listed(self, facts: Resource, template: str, ids: Sequence[str]) -> Iterator[Doc]:
+        """The documents of these ids from a list call, all its pages: an id is absent only when no page has it."""
+        method, path = filled(template, None)
+        path = path.replace("{ids}", ",".join(quote(id, safe="") for id in ids))
+        position: paging.Position | None = paging.STYLES[facts.paging](None, None, facts) or {}
+        while position is not None:
+            url = position.get("url")
+            answer = self.call(method, path if url is None else str(url), params=None if url else position)
+            docs = self.documents(facts, answer)
+            yield from docs
+            following = self.following(facts, position, answer, docs) if docs else None
+            if following == position:
+                raise ShapeChanged(f"{self.channel}: GET {facts.path}: the platform repeats a page; its paging loops")
+            position = following
+
+    def _fetched(self, facts: Resource, template: str, id: str) -> Doc | None:
+        method, path = filled(template, id)
+        answer = self.call(method, path, allow=(404, 410))
+        if not answer.ok:
+            return None
+        doc = document_of(facts, answer.body)
+        told = id_of(facts, doc)
+        if doc is None or told is None or told.casefold() != id.casefold():
+            raise ShapeChanged(
+                f"{self._where(method, facts.path)}: asked for one document, the answer holds "
+                f"{'none' if told is None else 'another'}; correct `fetch`, `embed` or `id` of the resource"
+            )
+        return doc
+
+    def write(self, resource: str, writes: Sequence[Write]) -> Iterator[Receipt]:
+        """One receipt per write, in order. Raises RetryLater or Misconfigured when the rest was not sent."""
+        facts = self.facts(resource)
+        size = facts.batch if facts.batch_path is not None else 1
+        for start in range(0, len(writes), max(size, 1)):
+            chunk = writes[start : start + max(size, 1)]
+            if size > 1:
+                yield from in_order(chunk, self._batch(facts, chunk))
+            else:
+                yield self._single(facts, chunk[0])
+
+    def settle(self, resource: str, writes: Sequence[Write]) -> Iterator[Receipt]:
+        """One receipt per write, in order: a create by our reference, anything with an id by its document."""
+        facts = self.facts(resource)
+        known = [write.id for write in writes if write.id is not None]
+        held = self.fetch(resource, known) if known else {}
+        for write in writes:
+            if write.id is not None:
+                yield settled(facts, write, held[write.id])
+            else:
+                yield self._by_reference(facts, write)
+
+    def _by_reference(self, facts: Resource, write: Write) -> Receipt:
+        """What became of a create, by our key. A platform that ignores the filter answers with others' documents."""
+        if facts.reference is None or facts.reference_field is None:
+            return Receipt(
+                outcome="unknown",
+                ticket=write.ticket,
+                detail="this resource cannot be searched by our reference; look for the document on the platform",
+            )
+        first = paging.STYLES[facts.paging](None, None, facts) or {}
+        answer = self.call("GET", facts.path, params={**facts.params, **first, facts.reference: write.key})
+        docs = [doc for doc in self.documents(facts, answer) if paging.at(doc, facts.reference_field) == write.key]
+        if not docs:
+            return Receipt(outcome="rejected", detail=NOT_FOUND + "no document carries our reference")
+        more = "" if len(docs) == 1 else f"{len(docs)} documents carry our reference; archive all but the first"
+        return Receipt(outcome="applied", id=id_of(facts, docs[0]), doc=docs[0], detail=more)
+
+    def _single(self, facts: Resource, write: Write) -> Receipt:
+        """The receipt of one write sent alone."""
+        earlier = self._earlier(facts, write)
+        if earlier is not None:
+            return earlier
+        template = {"create": facts.create, "update": facts.update, "delete": facts.delete}[write.op]
+        if template is None:
+            raise Misconfigured(
+                f"{self.channel}: {facts.path} takes no {write.op}; describe it as `{write.op}: METHOD path`"
+            )
+        method, path = filled(template, write.id)
+        headers = {}
+        if facts.key_header is not None:
+            headers[facts.key_header] = write.key
+        if facts.expect is not None and write.expected is not None:
+            headers[facts.expect] = write.expected
+        body = None if write.op == "delete" else body_of(facts, write)
+        return self._sent(
+            [write],
+            lambda: self.exchange(method, path, body=body, headers=headers),
+            lambda answer: {write.key: judged(facts, write, answer.status, answer.body, self.clean)},
+        )[write.key]
+
+    def _earlier(self, facts: Resource, write: Write) -> Receipt | None:
+        """A create that is tried again looks for our reference first (P2)."""
+        if write.op != "create" or write.attempt == 1 or facts.reference is None or facts.reference_field is None:
+            return None
+        receipt = self._by_reference(facts, write)
+        return receipt if receipt.outcome == "applied" else None
+
+    def _batch(self, facts: Resource, chunk: Sequence[Write]) -> Mapping[str, Receipt]:
+        """Receipts of one batch call by key; a batch refused as a whole is sent again in halves."""
+        found = {write.key: self._earlier(facts, write) for write in chunk if write.attempt > 1}
+        receipts = {key: receipt for key, receipt in found.items() if receipt is not None}
+        rest = [write for write in chunk if write.key not in receipts]
+        if not rest:
+            return receipts
+        method, path = filled(facts.batch_path or "", None)
+        headers = {} if facts.key_header is None else {facts.key_header: rest[0].key}
+
+        def judge(answer: Answer) -> Mapping[str, Receipt]:
+            if answer.ok:
+                return batch_receipts(facts, rest, answer.body, self.clean)
+            if len(rest) == 1:
+                return {rest[0].key: judged(facts, rest[0], answer.status, answer.body, self.clean)}
+            return {**self._batch(facts, rest[: len(rest) // 2]), **self._batch(facts, rest[len(rest) // 2 :])}
+
+        body = batch_body(facts, rest)
+        return {**receipts, **self._sent(rest, lambda: self.exchange(method, path, body=body, headers=headers), judge)}
+
+    def _sent(
+        self,
+        chunk: Sequence[Write],
+        send: Callable[[], Answer],
+        judge: Callable[[Answer], Mapping[str, Receipt]],
+    ) -> Mapping[str, Receipt]:
+        """The receipts of writes that went out together; unknown for each where nobody can say what became of it."""
+        try:
+            return judge(send())
+        except (Unsure, ShapeChanged) as fault:
+            return {write.key: Receipt(outcome="unknown", id=write.id, detail=str(fault)) for write in chunk}
+
+
+def _shown(reference: str) -> str:
+    """A reference to a secret, as far as it is one: a secret written out in the settings is not shown."""
+    return f" ({reference})" if reference.startswith("env:") else ""
