@@ -1,0 +1,341 @@
+"""What each channel says of a record, what it was told, and the ids by which it knows it.
+
+What surprises here: a ``Binding`` decodes its JSON at each access (a page of a thousand unchanged ones decodes none);
+``Binding.row`` copies it for writing without decoding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import func, select, update
+
+from registry import bulk
+from registry.codec import Json, as_text, decode, digest, encode, maybe_micros, maybe_moment, micros
+from registry.engine import Tx
+from registry.tables import binding
+
+_COLUMNS = tuple(column.name for column in binding.columns)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BindingRow:
+    """A whole binding, to be written.
+
+    ``values`` is the contribution (canonical JSON shape), ``told`` the native document last applied, ``kept`` the
+    platform's own ids; each is data or text that ``encode`` wrote. A hash left None is computed from its text.
+    ``state`` is live, gone or unmatched (``uid`` None only then or when gone). ``pending``: something was written
+    whose outcome on the channel was not read back yet. ``resource`` names the resource that brings it.
+    """
+
+    channel: str
+    entity: str
+    external_id: str
+    uid: str | None = None
+    resource: str | None = None
+    values: Json | None = None
+    covers: Collection[str] | str | None = None
+    values_hash: bytes | None = None
+    told: Json | None = None
+    told_hash: bytes | None = None
+    told_at: datetime | None = None
+    kept: Json | None = None
+    version: str | None = None
+    asked_at: datetime | None = None
+    verified_at: datetime | None = None
+    mapping_hash: str | None = None
+    state: str = "live"
+    pending: bool = False
+
+
+class Binding:
+    """A binding as stored; JSON and moments are decoded at each access."""
+
+    __slots__ = ("_row",)
+
+    def __init__(self, row: Sequence[Any]) -> None:
+        self._row = row
+
+    def __repr__(self) -> str:
+        return f"Binding({self.channel} {self.entity} {self.external_id} → {self.uid}, {self.state})"
+
+    @property
+    def channel(self) -> str:
+        """The channel's name."""
+        return str(self._row[0])
+
+    @property
+    def entity(self) -> str:
+        """The canonical kind."""
+        return str(self._row[1])
+
+    @property
+    def external_id(self) -> str:
+        """The channel's id of it."""
+        return str(self._row[2])
+
+    @property
+    def uid(self) -> str | None:
+        """The record it belongs to; None while unmatched."""
+        found: str | None = self._row[3]
+        return found
+
+    @property
+    def resource(self) -> str | None:
+        """The resource that brought it last; None when only writes did."""
+        found: str | None = self._row[4]
+        return found
+
+    @property
+    def values_text(self) -> str | None:
+        """The contribution as stored JSON text."""
+        found: str | None = self._row[5]
+        return found
+
+    @property
+    def values(self) -> dict[str, Any] | None:
+        """The contribution: a fresh dict at each access; None when the channel never said anything."""
+        return None if self._row[5] is None else decode(self._row[5])
+
+    @property
+    def covers(self) -> frozenset[str]:
+        """The top-level fields that the contribution covers."""
+        return frozenset() if self._row[6] is None else _covers(self._row[6])
+
+    @property
+    def changed(self) -> dict[str, int]:
+        """Covered field → when this channel last moved it, in microseconds; empty when covers holds names only."""
+        found = None if self._row[6] is None else decode(self._row[6])
+        return found if isinstance(found, dict) else {}
+
+    @property
+    def values_hash(self) -> bytes | None:
+        """Digest of the contribution's text."""
+        return None if self._row[7] is None else bytes(self._row[7])
+
+    @property
+    def told_text(self) -> str | None:
+        """The document last applied, as stored JSON text."""
+        found: str | None = self._row[8]
+        return found
+
+    @property
+    def told(self) -> dict[str, Any] | None:
+        """The document last applied: a fresh dict at each access; None when nothing was ever written."""
+        return None if self._row[8] is None else decode(self._row[8])
+
+    @property
+    def told_hash(self) -> bytes | None:
+        """Digest of the document last applied."""
+        return None if self._row[9] is None else bytes(self._row[9])
+
+    @property
+    def told_at(self) -> datetime | None:
+        """When that write was applied."""
+        return maybe_moment(self._row[10])
+
+    @property
+    def kept(self) -> dict[str, Any]:
+        """The platform's own ids kept with it; empty when there are none."""
+        return {} if self._row[11] is None else decode(self._row[11])
+
+    @property
+    def version(self) -> str | None:
+        """The source's version text."""
+        found: str | None = self._row[12]
+        return found
+
+    @property
+    def asked_at(self) -> datetime | None:
+        """When the request that brought the contribution began."""
+        return maybe_moment(self._row[13])
+
+    @property
+    def verified_at(self) -> datetime | None:
+        """When the channel was last seen to hold what is stored here."""
+        return maybe_moment(self._row[14])
+
+    @property
+    def mapping_hash(self) -> str | None:
+        """The mapping that made the contribution."""
+        found: str | None = self._row[15]
+        return found
+
+    @property
+    def state(self) -> str:
+        """live, gone or unmatched."""
+        return str(self._row[16])
+
+    @property
+    def pending(self) -> bool:
+        """Whether a write's outcome was not read back yet."""
+        return bool(self._row[17])
+
+    def row(self, **changes: Any) -> BindingRow:
+        """A copy for writing, with ``changes``; unchanged JSON stays text. A changed JSON loses its old hash."""
+        raw = self._row
+        fields: dict[str, Any] = {
+            "channel": raw[0],
+            "entity": raw[1],
+            "external_id": raw[2],
+            "uid": raw[3],
+            "resource": raw[4],
+            "values": raw[5],
+            "covers": raw[6],
+            "values_hash": self.values_hash,
+            "told": raw[8],
+            "told_hash": self.told_hash,
+            "told_at": self.told_at,
+            "kept": raw[11],
+            "version": raw[12],
+            "asked_at": self.asked_at,
+            "verified_at": self.verified_at,
+            "mapping_hash": raw[15],
+            "state": raw[16],
+            "pending": self.pending,
+        }
+        for name in ("values", "told"):
+            if name in changes:
+                fields[f"{name}_hash"] = None
+        return BindingRow(**{**fields, **changes})
+
+
+def bindings(tx: Tx, channel: str, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], Binding]:
+    """(entity, external id) → binding, of those that exist; one statement per 1,000 external ids."""
+    wanted = set(keys)
+    statement = select(binding).where(binding.c.channel == channel, _entities(tx, wanted))
+    found = bulk.gather(tx, statement, binding.c.external_id, [external_id for _entity, external_id in keys])
+    return {(row[1], row[2]): Binding(row) for row in found if (row[1], row[2]) in wanted}
+
+
+def bindings_of(tx: Tx, uids: Collection[str], entity: str | None = None) -> dict[str, list[Binding]]:
+    """uid → its live bindings on all channels, in the order of channel and external id; [] for a uid without any."""
+    statement = select(binding).where(binding.c.state == "live")
+    if entity is not None:
+        statement = statement.where(binding.c.entity == entity)
+    found: dict[str, list[Binding]] = {uid: [] for uid in uids}
+    for row in sorted(bulk.gather(tx, statement, binding.c.uid, uids), key=lambda row: (row[0], row[2])):
+        found[row[3]].append(Binding(row))
+    return found
+
+
+def binding_for(tx: Tx, channel: str, entity: str, uids: Collection[str]) -> dict[str, Binding]:
+    """uid → its live binding on that channel (the first by external id, when a merge left several)."""
+    statement = select(binding).where(
+        binding.c.channel == channel, binding.c.entity == entity, binding.c.state == "live"
+    )
+    found: dict[str, Binding] = {}
+    for row in sorted(bulk.gather(tx, statement, binding.c.uid, uids), key=lambda row: str(row[2])):
+        found.setdefault(row[3], Binding(row))
+    return found
+
+
+def put_bindings(tx: Tx, rows: Iterable[BindingRow]) -> int:
+    """Afterwards these bindings stand as given, whole; the number written."""
+    return bulk.upsert(
+        tx, "binding", _COLUMNS, [_values(row) for row in rows], key=("channel", "entity", "external_id")
+    )
+
+
+def touch_bindings(tx: Tx, channel: str, entity: str, external_ids: Collection[str], asked_at: datetime) -> int:
+    """Notes that unchanged ones were seen at ``asked_at`` (a later stamp stays); the number touched."""
+    stamp = micros(asked_at)
+    statement = (
+        update(binding)
+        .where(binding.c.channel == channel, binding.c.entity == entity, func.coalesce(binding.c.asked_at, -1) < stamp)
+        .values(asked_at=stamp, verified_at=stamp)
+    )
+    return bulk.change(tx, statement, binding.c.external_id, external_ids)
+
+
+def uids_for(tx: Tx, channel: str, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """(entity, external id) → uid, of those that are bound and not gone."""
+    wanted = set(keys)
+    statement = select(binding.c.entity, binding.c.external_id, binding.c.uid).where(
+        binding.c.channel == channel, _entities(tx, wanted), binding.c.state == "live"
+    )
+    found = bulk.gather(tx, statement, binding.c.external_id, [external_id for _entity, external_id in keys])
+    return {(row[0], row[1]): row[2] for row in found if (row[0], row[1]) in wanted}
+
+
+def refs_for(
+    tx: Tx, channel: str, keys: Collection[tuple[str, str]]
+) -> dict[tuple[str, str], tuple[str, dict[str, Any]]]:
+    """(entity, uid) → (external id, kept) on that channel, of those that are live there."""
+    wanted = set(keys)
+    statement = select(binding.c.entity, binding.c.uid, binding.c.external_id, binding.c.kept).where(
+        binding.c.channel == channel, binding.c.state == "live"
+    )
+    found: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {}
+    rows = bulk.gather(tx, statement, binding.c.uid, [uid for _entity, uid in keys])
+    for row in sorted(rows, key=lambda row: str(row[2])):
+        if (row[0], row[1]) in wanted:
+            found.setdefault((row[0], row[1]), (row[2], {} if row[3] is None else decode(row[3])))
+    return found
+
+
+def bindings_where(
+    tx: Tx, channel: str, entity: str, *, after: str = "", limit: int = 1_000, state: str | None = None
+) -> list[Binding]:
+    """A channel's bindings of an entity in the order of their external id, after ``after``."""
+    statement = select(binding).where(
+        binding.c.channel == channel, binding.c.entity == entity, binding.c.external_id > after
+    )
+    if state is not None:
+        statement = statement.where(binding.c.state == state)
+    return [Binding(row) for row in tx.rows(statement.order_by(binding.c.external_id).limit(limit))]
+
+
+def pending_bindings(tx: Tx, channel: str, entity: str, limit: int = 1_000) -> list[Binding]:
+    """Bindings whose last write was not read back yet."""
+    statement = select(binding).where(binding.c.channel == channel, binding.c.entity == entity, binding.c.pending)
+    return [Binding(row) for row in tx.rows(statement.limit(limit))]
+
+
+def binding_counts(tx: Tx) -> dict[tuple[str, str, str], int]:
+    """(channel, entity, state) → how many; reads the whole table."""
+    place = (binding.c.channel, binding.c.entity, binding.c.state)
+    return {(row[0], row[1], row[2]): row[3] for row in tx.rows(select(*place, func.count()).group_by(*place))}
+
+
+def _entities(tx: Tx, keys: Collection[tuple[str, str]]) -> Any:
+    return bulk.within(tx, binding.c.entity, sorted({entity for entity, _id in keys}))
+
+
+@lru_cache(maxsize=1_024)
+def _covers(text: str) -> frozenset[str]:
+    return frozenset(decode(text))
+
+
+@lru_cache(maxsize=1_024)
+def _covers_text(fields: frozenset[str]) -> str:
+    return encode(sorted(fields))
+
+
+def _values(row: BindingRow) -> tuple[Any, ...]:
+    values, told = as_text(row.values), as_text(row.told)
+    covers = row.covers if row.covers is None or isinstance(row.covers, str) else _covers_text(frozenset(row.covers))
+    return (
+        row.channel,
+        row.entity,
+        row.external_id,
+        row.uid,
+        row.resource,
+        values,
+        covers,
+        digest(values) if row.values_hash is None and values is not None else row.values_hash,
+        told,
+        digest(told) if row.told_hash is None and told is not None else row.told_hash,
+        maybe_micros(row.told_at),
+        as_text(row.kept),
+        row.version,
+        maybe_micros(row.asked_at),
+        maybe_micros(row.verified_at),
+        row.mapping_hash,
+        row.state,
+        row.pending,
+    )

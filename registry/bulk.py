@@ -1,0 +1,256 @@
+"""Many rows in few statements: the only module that speaks to the drivers themselves.
+
+What surprises here:
+
+* PostgreSQL: above a few dozen rows they go by COPY into a temporary table and from there in one ``INSERT … SELECT``
+  or ``UPDATE … FROM``. The UPDATE also names its keys as ``= ANY(array)``: without that the planner, knowing nothing
+  of a temporary table, may read the whole target.
+* SQLite: ``executemany``; inside one transaction that is as fast as it gets.
+* Rows are written in the order of their key, so that two transactions meeting on the same rows queue instead of
+  deadlocking; of two rows with one key the last counts, on both dialects.
+* Clauses given as text are SQL that both dialects read: ``excluded.x`` is the row that came, ``table.x`` the one there.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from operator import itemgetter
+from typing import Any
+
+from psycopg2.extras import execute_values
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Delete, Text, Update, any_, bindparam, func, select
+
+from registry.codec import encode
+from registry.engine import AnyRow, AnySelect, Tx, Unholdable
+
+CHUNK = 1_000
+"""Keys in one ``= ANY(array)``: above it plans were seen to flip to reading whole tables."""
+_COPY_FROM = 64
+_SPECIAL = re.compile(r"[\\\n\r\t]")
+_NAME = re.compile(r":(\w+)")
+_ESCAPES = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+Rows = Sequence[tuple[Any, ...]]
+
+
+def chunks(keys: Collection[Any]) -> Iterator[list[Any]]:
+    """The distinct keys in lists of at most ``CHUNK``, in order; nothing for none."""
+    distinct = list(dict.fromkeys(keys))
+    for start in range(0, len(distinct), CHUNK):
+        yield distinct[start : start + CHUNK]
+
+
+def within(tx: Tx, column: ColumnElement[Any], keys: Collection[Any]) -> ColumnElement[bool]:
+    """``column`` is one of ``keys``, in the form whose plan cannot flip: an array, or a JSON list on SQLite."""
+    listed = list(keys)
+    if tx.postgres:
+        kind = BigInteger if listed and isinstance(listed[0], int) else Text
+        return column == any_(bindparam(None, listed, type_=ARRAY(kind)))
+    found = func.json_each(encode(listed)).table_valued("value")
+    return column.in_(select(found.c.value))
+
+
+def gather(tx: Tx, statement: AnySelect, column: ColumnElement[Any], keys: Collection[Any]) -> list[AnyRow]:
+    """Rows of ``statement`` whose ``column`` is one of ``keys``: one statement per 1,000 keys, none for none."""
+    found: list[AnyRow] = []
+    for chunk in chunks(keys):
+        found += tx.rows(statement.where(within(tx, column, chunk)))
+    return found
+
+
+def change(tx: Tx, statement: Update | Delete, column: ColumnElement[Any], keys: Collection[Any]) -> int:
+    """Runs an UPDATE or DELETE on the rows whose ``column`` is one of ``keys``; the number of rows it touched."""
+    return sum(tx.run(statement.where(within(tx, column, chunk))) for chunk in chunks(keys))
+
+
+def upsert(
+    tx: Tx,
+    table: str,
+    columns: Sequence[str],
+    rows: Rows,
+    *,
+    key: Sequence[str],
+    where: str = "",
+    change: Mapping[str, str] | None = None,
+    keep: Collection[str] = (),
+    unless: str = "",
+) -> int:
+    """Inserts rows, or changes those that stand there under the same ``key``; the number inserted or changed.
+
+    ``change`` gives column → SQL of the new value (default: every column but ``key`` and ``keep`` takes the value that
+    came; an empty mapping: what stands there stays). ``where`` is the predicate of a partial unique index; ``unless``
+    leaves rows that stand there and fulfil it unchanged and uncounted. Raises Unholdable, before anything is sent,
+    when a text cannot be held.
+    """
+    if not rows:
+        return 0
+    places = [columns.index(name) for name in key]
+    rows = _in_key_order(rows, places)
+    if change is None:
+        change = {name: f"excluded.{_q(name)}" for name in columns if name not in key and name not in keep}
+    sets = ", ".join(f"{_q(name)} = {sql}" for name, sql in change.items())
+    target = f"ON CONFLICT ({_list(key)})" + (f" WHERE {where}" if where else "")
+    tail = f"{target} DO UPDATE SET {sets}" if sets else f"{target} DO NOTHING"
+    return _insert(tx, table, columns, rows, f"{tail} WHERE NOT ({unless})" if unless else tail)
+
+
+def insert(tx: Tx, table: str, columns: Sequence[str], rows: Rows) -> int:
+    """Inserts rows as they are; the number inserted. A row that breaks a constraint fails the transaction."""
+    return _insert(tx, table, columns, rows, "") if rows else 0
+
+
+def update(
+    tx: Tx, table: str, key: str, columns: Sequence[str], rows: Rows, *, change: Mapping[str, str] | None = None
+) -> int:
+    """Changes rows that stand there; each row is (key value, values of ``columns``…). The number changed.
+
+    ``change`` gives column → SQL in which ``:name`` is the value that came for column ``name``; columns that it does
+    not name take the value that came. No row is inserted.
+    """
+    if not rows:
+        return 0
+    rows = _in_key_order(rows, [0])
+    templates = {**{name: f":{name}" for name in columns}, **(change or {})}
+    if tx.postgres:
+        return _update_postgres(tx, table, key, columns, rows, templates)
+    _check(table, (key, *columns), rows)
+    sets = _sets(templates, lambda name: f"?{columns.index(name) + 2}")
+    statement = f"UPDATE {_q(table)} SET {sets} WHERE {_q(key)} = ?1"  # noqa: S608 — names are this package's own
+    return _many(tx, statement, rows)
+
+
+# ── one dialect each ────────────────────────────────────────────────────────────────────────────────────────────────
+def _insert(tx: Tx, table: str, columns: Sequence[str], rows: Rows, tail: str) -> int:
+    head = f"INSERT INTO {_q(table)} ({_list(columns)})"
+    if not tx.postgres:
+        _check(table, columns, rows)
+        return _many(tx, f"{head} VALUES ({', '.join('?' * len(columns))}) {tail}", rows)
+    if len(rows) < _COPY_FROM:
+        _check(table, columns, rows)
+        with _cursor(tx) as cursor:
+            tx.statements += 1
+            execute_values(cursor, f"{head} VALUES %s {tail}", rows, page_size=len(rows))
+            return int(cursor.rowcount)
+    with _staged(tx, table, columns, rows) as (cursor, stage):
+        tx.statements += 1
+        cursor.execute(f"{head} SELECT {_list(columns)} FROM {stage} {tail}")  # noqa: S608 — this package's own names
+        return int(cursor.rowcount)
+
+
+def _update_postgres(
+    tx: Tx, table: str, key: str, columns: Sequence[str], rows: Rows, templates: Mapping[str, str]
+) -> int:
+    sets = _sets(templates, lambda name: f"came.{_q(name)}")
+    with _staged(tx, table, (key, *columns), rows) as (cursor, stage):
+        changed = 0
+        for chunk in chunks([row[0] for row in rows]):
+            tx.statements += 1
+            cursor.execute(
+                f"UPDATE {_q(table)} SET {sets} FROM {stage} AS came "  # noqa: S608 — names are this package's own
+                f"WHERE {_q(table)}.{_q(key)} = came.{_q(key)} AND {_q(table)}.{_q(key)} = ANY(%s)",
+                (chunk,),
+            )
+            changed += int(cursor.rowcount)
+        return changed
+
+
+class _staged:
+    """A temporary table holding the rows, emptied afterwards so that the next call of this transaction may use it."""
+
+    def __init__(self, tx: Tx, table: str, columns: Sequence[str], rows: Rows) -> None:
+        self._tx, self._table, self._columns, self._rows = tx, table, columns, rows
+        self._stage = _q("stage_" + "_".join((table, *(name[:3] for name in columns)))[:55])
+
+    def __enter__(self) -> tuple[Any, str]:
+        columns = _list(self._columns)
+        body = _copy_text(self._table, self._columns, self._rows)
+        cursor = self._cursor = self._tx.conn.connection.cursor()
+        cursor.execute(
+            f"CREATE TEMPORARY TABLE IF NOT EXISTS {self._stage} ON COMMIT DELETE ROWS AS "  # noqa: S608 — own names
+            f"SELECT {columns} FROM {_q(self._table)} WITH NO DATA"
+        )
+        cursor.copy_expert(f"COPY {self._stage} ({columns}) FROM STDIN", io.BytesIO(body))
+        self._tx.statements += 2
+        return cursor, self._stage
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        if kind is None:
+            self._tx.statements += 1
+            self._cursor.execute(f"DELETE FROM {self._stage}")  # noqa: S608 — this package's own name
+        self._cursor.close()
+
+
+def _cursor(tx: Tx) -> Any:
+    return tx.conn.connection.cursor()
+
+
+def _many(tx: Tx, statement: str, rows: Rows) -> int:
+    tx.statements += 1
+    cursor = tx.conn.connection.cursor()
+    try:
+        cursor.executemany(statement, rows)
+        return int(cursor.rowcount)
+    finally:
+        cursor.close()
+
+
+# ── rows ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+def _in_key_order(rows: Rows, places: Sequence[int]) -> list[tuple[Any, ...]]:
+    of: Callable[[tuple[Any, ...]], Any] = itemgetter(*places)
+    last = {of(row): row for row in rows}
+    return [last[found] for found in sorted(last)]
+
+
+def _copy_text(table: str, columns: Sequence[str], rows: Rows) -> bytes:
+    text = "\n".join(["\t".join([_cell(value) for value in row]) for row in rows]) + "\n"
+    if "\x00" not in text:
+        try:
+            return text.encode("utf-8")
+        except UnicodeEncodeError:
+            pass  # found below, with its row
+    _check(table, columns, rows)
+    raise AssertionError("unreachable: _check finds what could not be encoded")
+
+
+def _cell(value: Any) -> str:
+    kind = type(value)
+    if kind is str:
+        return value if _SPECIAL.search(value) is None else _SPECIAL.sub(lambda m: _ESCAPES[m[0]], value)
+    if value is None:
+        return "\\N"
+    if kind is bytes:
+        return "\\\\x" + value.hex()
+    if kind is bool:
+        return "t" if value else "f"
+    return str(value)
+
+
+def _check(table: str, columns: Sequence[str], rows: Rows) -> None:
+    """Raises Unholdable for the first text that PostgreSQL cannot hold: SQLite refuses it too, so that both agree."""
+    for place, row in enumerate(rows):
+        for name, value in zip(columns, row, strict=True):
+            if type(value) is str and not value.isascii():
+                try:
+                    value.encode("utf-8")
+                except UnicodeEncodeError as error:
+                    raise _unholdable(table, name, place, "a lone surrogate") from error
+            if type(value) is str and "\x00" in value:
+                raise _unholdable(table, name, place, "the character NUL")
+
+
+def _unholdable(table: str, column: str, row: int, what: str) -> Unholdable:
+    return Unholdable(f"{table}.{column}: row {row} holds {what}, which no database holds; park the item", row=row)
+
+
+def _sets(templates: Mapping[str, str], value: Callable[[str], str]) -> str:
+    return ", ".join(f"{_q(name)} = {_NAME.sub(lambda m: value(m[1]), sql)}" for name, sql in templates.items())
+
+
+def _q(name: str) -> str:
+    return f'"{name}"'
+
+
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(_q(name) for name in names)

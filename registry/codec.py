@@ -1,0 +1,85 @@
+"""How values are written into columns: exact JSON text, 16-byte digests, moments as whole microseconds, uids.
+
+What surprises here: JSON numbers keep every digit (a Decimal is written as a JSON number and read back as a Decimal,
+``0.10`` stays ``0.10``); keys are sorted, so equal documents have equal digests; lone surrogates are refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, TypeAlias
+
+import msgspec
+
+Json: TypeAlias = Mapping[str, Any] | Sequence[Any] | str
+"""A JSON document: plain data, or text that ``encode`` has already written (text is stored as it is)."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_encoder = msgspec.json.Encoder(decimal_format="number", order="deterministic")
+_decoder = msgspec.json.Decoder(float_hook=Decimal)
+
+
+def encode(value: Any) -> str:
+    """JSON text with sorted keys and exact numbers; raises ValueError or TypeError for what JSON cannot hold."""
+    return _encoder.encode(value).decode("utf-8")
+
+
+def decode(text: str | bytes) -> Any:
+    """The data of a JSON text; numbers with a fraction or an exponent are Decimals."""
+    return _decoder.decode(text)
+
+
+def digest(text: str | bytes) -> bytes:
+    """16 bytes of BLAKE2b: equal for equal text, and for nothing else that anybody will ever meet."""
+    return hashlib.blake2b(text.encode() if isinstance(text, str) else text, digest_size=16).digest()
+
+
+def as_text(value: Json | None) -> str | None:
+    """Text for a JSON column: text passes as it is, data is encoded, None stays None (SQL null)."""
+    return value if value is None or isinstance(value, str) else encode(value)
+
+
+def micros(moment: datetime) -> int:
+    """Whole microseconds since 1970 in UTC; raises ValueError for a naive moment."""
+    if moment.tzinfo is None:
+        raise ValueError(f"naive moment {moment.isoformat()}: moments are aware; attach UTC before storing")
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def moment(value: int) -> datetime:
+    """The aware UTC moment of a stored number of microseconds."""
+    return _EPOCH + timedelta(microseconds=value)
+
+
+def maybe_micros(value: datetime | None) -> int | None:
+    """``micros``, with None for None."""
+    return None if value is None else micros(value)
+
+
+def maybe_moment(value: int | None) -> datetime | None:
+    """``moment``, with None for None."""
+    return None if value is None else moment(value)
+
+
+def new_uids(n: int) -> list[str]:
+    """``n`` fresh uids in ascending order: 12 hex digits of milliseconds and 20 random ones."""
+    stamp = f"{time.time_ns() // 1_000_000:012x}"
+    noise = os.urandom(10 * n).hex()
+    return sorted(stamp + noise[20 * i : 20 * i + 20] for i in range(n))
+
+
+def holdable(text: str) -> bool:
+    """Whether every database holds this text: no NUL character and no lone surrogate."""
+    if "\x00" in text:
+        return False
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

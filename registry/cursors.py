@@ -1,0 +1,193 @@
+"""Where each read stands, and which keys an unfinished complete scan has already seen.
+
+What surprises here: a deletion may be concluded only from a scan that began at page one and whose sightings were
+stored with its pages; a binding that was read, told or verified after the scan began is never counted as missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, func, insert, select
+
+from registry import bulk
+from registry.codec import decode, encode, micros, moment, new_uids
+from registry.engine import Tx
+from registry.tables import binding, cursor, scan, scan_key
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CursorRow:
+    """Where one read stands; ``asked_at`` is how fresh the channel is known to be."""
+
+    channel: str
+    resource: str
+    lane: str
+    cursor: dict[str, Any]
+    asked_at: datetime
+    saved_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scan:
+    """An unfinished scan."""
+
+    scan: str
+    channel: str
+    resource: str
+    entities: frozenset[str]
+    from_page_one: bool
+    began_at: datetime
+
+
+def load_cursor(tx: Tx, channel: str, resource: str, lane: str) -> dict[str, Any] | None:
+    """The stored cursor, or None when nothing was read yet."""
+    found = tx.rows(select(cursor.c.cursor).where(*_place(channel, resource, lane)))
+    return decode(found[0].cursor) if found else None
+
+
+def save_cursor(
+    tx: Tx, channel: str, resource: str, lane: str, position: Mapping[str, Any], asked_at: datetime
+) -> None:
+    """Afterwards the next read continues at ``position``; belongs into the transaction that stores its page."""
+    bulk.upsert(
+        tx,
+        "cursor",
+        ("channel", "resource", "lane", "cursor", "asked_at", "saved_at"),
+        [(channel, resource, lane, encode(position), micros(asked_at), tx.stamp)],
+        key=("channel", "resource", "lane"),
+    )
+
+
+def drop_cursor(tx: Tx, channel: str, resource: str, lane: str) -> None:
+    """Afterwards the next read begins at page one."""
+    tx.run(delete(cursor).where(*_place(channel, resource, lane)))
+
+
+def cursors(tx: Tx) -> list[CursorRow]:
+    """Every cursor, for status and freshness."""
+    found = tx.rows(select(cursor).order_by(cursor.c.channel, cursor.c.resource, cursor.c.lane))
+    return [
+        CursorRow(
+            channel=row.channel,
+            resource=row.resource,
+            lane=row.lane,
+            cursor=decode(row.cursor),
+            asked_at=moment(row.asked_at),
+            saved_at=moment(row.saved_at),
+        )
+        for row in found
+    ]
+
+
+def begin_scan(
+    tx: Tx,
+    channel: str,
+    resource: str,
+    *,
+    entities: Collection[str] = (),
+    from_page_one: bool = True,
+    began_at: datetime | None = None,
+) -> str:
+    """The id of a new scan; an unfinished one of the same resource is forgotten.
+
+    ``entities`` are those whose absence the scan may prove (none: those it will have seen). ``began_at`` is when its
+    first request began (default: this transaction's moment); it must not be later.
+    """
+    drop_scan(tx, channel, resource)
+    (uid,) = new_uids(1)
+    tx.run(
+        insert(scan).values(
+            scan=uid,
+            channel=channel,
+            resource=resource,
+            entities=encode(sorted(entities)),
+            from_page_one=from_page_one,
+            began_at=tx.stamp if began_at is None else micros(began_at),
+        )
+    )
+    return uid
+
+
+def scan_of(tx: Tx, channel: str, resource: str) -> Scan | None:
+    """The unfinished scan of a resource, None when there is none."""
+    found = tx.rows(select(scan).where(scan.c.channel == channel, scan.c.resource == resource))
+    return _scan(found[0]) if found else None
+
+
+def scan_seen(tx: Tx, scan_id: str, keys: Iterable[tuple[str, str]]) -> None:
+    """Notes that these (entity, external id) were seen; belongs into the transaction that stores their page."""
+    bulk.upsert(
+        tx,
+        "scan_key",
+        ("scan", "entity", "external_id"),
+        [(scan_id, entity, external_id) for entity, external_id in keys],
+        key=("scan", "entity", "external_id"),
+        change={},
+    )
+
+
+def finish_scan(tx: Tx, scan_id: str) -> list[tuple[str, str, str | None]]:
+    """Ends a scan whose last page is stored: the (entity, external id, uid) of live bindings that it did not see.
+
+    Only bindings of the scan's resource (or of none) count, and only if nobody read, told or verified them after the
+    scan began. Empty for a scan that did not begin at page one, or that is no longer the resource's scan.
+    """
+    found = tx.rows(select(scan).where(scan.c.scan == scan_id).with_for_update())
+    if not found:
+        return []
+    begun = _scan(found[0])
+    missing: list[tuple[str, str, str | None]] = []
+    if begun.from_page_one:
+        seen = select(scan_key.c.entity).where(scan_key.c.scan == scan_id).distinct()
+        entities = begun.entities or {row.entity for row in tx.rows(seen)}
+        began = micros(begun.began_at)
+        unseen = (
+            select(binding.c.entity, binding.c.external_id, binding.c.uid)
+            .where(
+                binding.c.channel == begun.channel,
+                bulk.within(tx, binding.c.entity, sorted(entities)),
+                binding.c.state == "live",
+                (binding.c.resource.is_(None)) | (binding.c.resource == begun.resource),
+                *(
+                    func.coalesce(at, 0) < began
+                    for at in (binding.c.asked_at, binding.c.told_at, binding.c.verified_at)
+                ),
+                ~select(scan_key.c.scan)
+                .where(
+                    scan_key.c.scan == scan_id,
+                    scan_key.c.entity == binding.c.entity,
+                    scan_key.c.external_id == binding.c.external_id,
+                )
+                .exists(),
+            )
+            .order_by(binding.c.entity, binding.c.external_id)
+        )
+        missing = [(row.entity, row.external_id, row.uid) for row in tx.rows(unseen)]
+    drop_scan(tx, begun.channel, begun.resource)
+    return missing
+
+
+def drop_scan(tx: Tx, channel: str, resource: str) -> None:
+    """Forgets the unfinished scan of a resource and what it saw."""
+    of_resource = select(scan.c.scan).where(scan.c.channel == channel, scan.c.resource == resource)
+    tx.run(delete(scan_key).where(scan_key.c.scan.in_(of_resource.scalar_subquery())))
+    tx.run(delete(scan).where(scan.c.channel == channel, scan.c.resource == resource))
+
+
+def _scan(row: Any) -> Scan:
+    return Scan(
+        scan=row.scan,
+        channel=row.channel,
+        resource=row.resource,
+        entities=frozenset(decode(row.entities) if row.entities is not None else ()),
+        from_page_one=row.from_page_one,
+        began_at=moment(row.began_at),
+    )
+
+
+def _place(channel: str, resource: str, lane: str) -> tuple[Any, ...]:
+    return (cursor.c.channel == channel, cursor.c.resource == resource, cursor.c.lane == lane)

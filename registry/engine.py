@@ -1,0 +1,260 @@
+"""The registry's door: opens a database, hands out transactions, keeps the database's clock.
+
+What surprises here:
+
+* Every writing transaction on SQLite is ``BEGIN IMMEDIATE``: a deferred one that upgrades later fails at once with
+  SQLITE_BUSY under five writers, an immediate one queues.
+* The inbox is its own SQLite file with ``synchronous=FULL``, so that a receiver can store a notice durably while the
+  registry is locked by a page. On PostgreSQL it is a table beside the others, with transactions of its own.
+* ``Registry.now`` is the database's time kept by offset against this machine's monotonic clock.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+from sqlalchemy import Connection, Engine, Executable, Row, Select, create_engine, event, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DBAPIError
+
+from registry import migrations
+from registry.codec import micros, moment
+
+if TYPE_CHECKING:
+    from registry.inbox import Inbox
+
+T = TypeVar("T")
+AnyRow: TypeAlias = Row[*tuple[Any, ...]]
+AnySelect: TypeAlias = Select[*tuple[Any, ...]]
+
+_BUSY_SECONDS = 30.0
+_CLOCK_SECONDS = 60.0
+_ATTEMPTS = 5
+_REPEATABLE = {"40001", "40P01", "55P03"}  # serialization failure, deadlock, lock not available
+
+
+class RegistryError(Exception):
+    """Something the registry refuses; the message says what to do."""
+
+
+class LeaseLost(RegistryError):
+    """Somebody else holds the lease now, or its time is out: commit nothing, end the stretch."""
+
+
+class Unholdable(RegistryError):
+    """A text that a database cannot hold (NUL, lone surrogate). ``row`` is its position among the rows given."""
+
+    def __init__(self, message: str, *, row: int) -> None:
+        super().__init__(message)
+        self.row = row
+
+
+class Tx:
+    """One transaction. ``statements`` counts those issued so far (one executemany or COPY is one).
+
+    Functions of this package take it first; none of them commits.
+    """
+
+    __slots__ = ("_clock", "_stamp", "conn", "postgres", "statements")
+
+    def __init__(self, conn: Connection, clock: Callable[[], datetime]) -> None:
+        self.conn = conn
+        self.postgres: bool = conn.dialect.name == "postgresql"
+        self.statements = 0
+        self._clock = clock
+        self._stamp: int | None = None
+
+    @property
+    def stamp(self) -> int:
+        """The transaction's moment by the database's clock, in microseconds; the same at each call."""
+        if self._stamp is None:
+            self._stamp = micros(self._clock())
+        return self._stamp
+
+    @property
+    def now(self) -> datetime:
+        """The transaction's moment by the database's clock; the same at each call."""
+        return moment(self.stamp)
+
+    def rows(self, statement: Executable, **values: Any) -> Sequence[AnyRow]:
+        """All rows of one statement."""
+        self.statements += 1
+        return self.conn.execute(statement, values or None).all()
+
+    def run(self, statement: Executable, **values: Any) -> int:
+        """Runs one statement; the number of rows it touched."""
+        self.statements += 1
+        return int(self.conn.execute(statement, values or None).rowcount)
+
+
+class Registry:
+    """One retailer's registry, shared by the threads of one process; never carried over a fork."""
+
+    def __init__(self, engine: Engine, inbox_engine: Engine) -> None:
+        from registry.inbox import Inbox  # the inbox hands out transactions of this module
+
+        self.engine = engine
+        self.postgres = engine.dialect.name == "postgresql"
+        self._inbox_engine = inbox_engine
+        self._clock_asked: float | None = None
+        self._clock_at = 0
+        self.inbox: Inbox = Inbox(self, inbox_engine)
+
+    # ── time ────────────────────────────────────────────────────────────────────────────────────────────────────────
+    def now(self) -> datetime:
+        """The database's clock (aware, UTC); asked at most once a minute, kept by offset in between."""
+        if not self.postgres:  # an embedded database has no other clock than this machine's
+            return moment(time.time_ns() // 1000)
+        if self._clock_asked is None or time.monotonic() - self._clock_asked > _CLOCK_SECONDS:
+            with self.engine.connect() as conn:
+                began = time.monotonic()
+                at = conn.execute(text("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")).scalar_one()
+                self._clock_asked, self._clock_at = (began + time.monotonic()) / 2, int(at)
+        return moment(self._clock_at + int((time.monotonic() - self._clock_asked) * 1_000_000))
+
+    # ── transactions ────────────────────────────────────────────────────────────────────────────────────────────────
+    @contextmanager
+    def write(self) -> Iterator[Tx]:
+        """One writing transaction; commits at the end of the block, rolls back on an exception."""
+        with transaction(self.engine, self.now, write=True) as tx:
+            yield tx
+
+    @contextmanager
+    def read(self) -> Iterator[Tx]:
+        """One reading transaction with a single view of the data throughout."""
+        with transaction(self.engine, self.now, write=False) as tx:
+            yield tx
+
+    def attempt(self, work: Callable[[Tx], T]) -> T:
+        """``work(tx)`` in a writing transaction; repeated up to 5 times when the database says "not now".
+
+        Deadlocks, serialization failures and SQLITE_BUSY are repeated with jitter; ``work`` therefore must do nothing
+        outside the transaction. Any other exception rolls back and is raised.
+        """
+        return attempt(self.write, work)
+
+    # ── life ────────────────────────────────────────────────────────────────────────────────────────────────────────
+    def migrate(self) -> None:
+        """Afterwards every table is as this version wants it. Idempotent; any number of processes may call at once."""
+        for engine, parts in self._parts():
+            with engine.connect().execution_options(serai_write=True) as conn, conn.begin():
+                migrations.upgrade(conn, parts)
+
+    def migrated(self) -> bool:
+        """Whether ``migrate`` has nothing to do."""
+        for engine, _parts in self._parts():
+            with engine.connect() as conn:
+                if not migrations.at_head(conn):
+                    return False
+        return True
+
+    def close(self) -> None:
+        """Closes every connection; the registry is not usable afterwards."""
+        self.engine.dispose()
+        if self._inbox_engine is not self.engine:
+            self._inbox_engine.dispose()
+
+    def _parts(self) -> list[tuple[Engine, frozenset[str]]]:
+        if self._inbox_engine is self.engine:
+            return [(self.engine, frozenset({"registry", "inbox"}))]
+        return [(self.engine, frozenset({"registry"})), (self._inbox_engine, frozenset({"inbox"}))]
+
+
+def open_registry(url: str, *, inbox_url: str | None = None, power_safe: bool = False) -> Registry:
+    """A registry on ``sqlite:///path`` or ``postgresql://…``; creates the folder of a SQLite file, but no table.
+
+    ``inbox_url`` is the SQLite file of the inbox (default: ``<name>-inbox.db`` beside the registry's); on PostgreSQL
+    the inbox is always in the same database. ``power_safe`` sets ``synchronous=FULL`` on the registry's SQLite file
+    too: commits then survive a power cut, at the price of one fsync each. Raises RegistryError for another database.
+    """
+    address = _address(url)
+    if address.get_backend_name() == "postgresql":
+        if inbox_url is not None:
+            raise RegistryError("inbox_url: on PostgreSQL the inbox is a table of the registry; leave inbox_url out")
+        engine = create_engine(address, pool_pre_ping=True)
+        return Registry(engine, engine)
+    inbox = _address(inbox_url) if inbox_url is not None else address.set(database=_beside(str(address.database)))
+    if inbox.get_backend_name() != "sqlite":
+        raise RegistryError(
+            f"inbox_url: found {inbox.get_backend_name()}; beside a SQLite registry stands a SQLite file"
+        )
+    return Registry(_sqlite(address, "FULL" if power_safe else "NORMAL"), _sqlite(inbox, "FULL"))
+
+
+@contextmanager
+def transaction(engine: Engine, clock: Callable[[], datetime], *, write: bool) -> Iterator[Tx]:
+    """A transaction of one engine; see ``Registry.write`` and ``Registry.read``."""
+    if write:
+        options: dict[str, Any] = {"serai_write": True}
+    elif engine.dialect.name == "postgresql":
+        options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    else:
+        options = {}
+    with engine.connect().execution_options(**options) as conn, conn.begin():
+        yield Tx(conn, clock)
+
+
+def attempt(write: Callable[[], Any], work: Callable[[Tx], T]) -> T:
+    """``work`` in transactions of ``write``, repeated while the database says "not now"; see ``Registry.attempt``."""
+    for turn in range(1, _ATTEMPTS + 1):
+        try:
+            with write() as tx:
+                return work(tx)
+        except DBAPIError as error:
+            if turn == _ATTEMPTS or not repeatable(error):
+                raise
+            time.sleep(random.uniform(0.2, 1.0) * 0.05 * 2**turn)  # noqa: S311 — jitter, not a secret
+    raise AssertionError("unreachable: the last turn returns or raises")
+
+
+def repeatable(error: BaseException) -> bool:
+    """Whether the same transaction may succeed when it is simply run again."""
+    origin = getattr(error, "orig", error)
+    if getattr(origin, "pgcode", None) in _REPEATABLE:
+        return True
+    return "database is locked" in str(origin) or "database table is locked" in str(origin)
+
+
+def _address(url: str) -> URL:
+    address = make_url(url.replace("postgres://", "postgresql://", 1) if url.startswith("postgres://") else url)
+    backend = address.get_backend_name()
+    if backend == "postgresql":
+        return address.set(drivername="postgresql+psycopg2")
+    if backend != "sqlite":
+        raise RegistryError(f"registry: found {backend!r}; allowed: sqlite:///path/registry.db, postgresql://host/name")
+    if address.database in (None, "", ":memory:"):
+        raise RegistryError(
+            "registry: a SQLite registry is a file that processes share; write sqlite:///path/registry.db"
+        )
+    return address
+
+
+def _beside(path: str) -> str:
+    file = Path(path)
+    return str(file.with_name(f"{file.stem}-inbox{file.suffix or '.db'}"))
+
+
+def _sqlite(address: URL, synchronous: str) -> Engine:
+    Path(str(address.database)).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(address, connect_args={"timeout": _BUSY_SECONDS})
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # transactions are begun below, in our words
+        run = connection.execute
+        run("PRAGMA journal_mode=WAL")
+        run(f"PRAGMA synchronous={synchronous}")
+        run("PRAGMA temp_store=MEMORY")
+        run("PRAGMA cache_size=-65536")
+
+    @event.listens_for(engine, "begin")
+    def _begin(conn: Connection) -> None:
+        conn.exec_driver_sql("BEGIN IMMEDIATE" if conn.get_execution_options().get("serai_write") else "BEGIN")
+
+    return engine

@@ -1,0 +1,394 @@
+"""What each channel must still be told: at most one open write per (channel, entity, record).
+
+What surprises here:
+
+* A write that is finished has no row. ``due_again`` notes a change that came while a write was claimed or in flight;
+  closing such a write makes it due instead of deleting it, so no change is lost between rendering and closing.
+* A moment in the future (a dated price, an expiring reservation) stands in its own table until it comes, so that it
+  survives any number of writes before it.
+* ``owner`` where a function takes one: rows whose claim ran out are left alone and not among those returned; their
+  late worker must not act on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from sqlalchemy import delete, func, or_, select, true, union_all, update
+
+from registry import bulk
+from registry.codec import maybe_micros, maybe_moment, micros, moment
+from registry.engine import AnyRow, AnySelect, Tx
+from registry.tables import IN_FLIGHT, outbox, outbox_later
+
+DueRow: TypeAlias = tuple[str, str, str, datetime | None, bool, str | None]
+"""(channel, entity, uid, due at (None: now), forced, cause)"""
+
+_STALLED = "'waiting', 'parked', 'rejected'"
+_FLYING = ", ".join(f"'{state}'" for state in IN_FLIGHT)
+_STATE = '"outbox".state'
+_MARK = {
+    "state": f"CASE WHEN {_STATE} IN ({_STALLED}) THEN 'due' ELSE {_STATE} END",
+    "due_at": (
+        f"CASE WHEN {_STATE} IN ({_STALLED}) THEN excluded.due_at "
+        f'WHEN {_STATE} = \'due\' AND "outbox".attempt = 0 AND excluded.due_at < "outbox".due_at '
+        'THEN excluded.due_at ELSE "outbox".due_at END'
+    ),
+    "due_again": (
+        f'CASE WHEN {_STATE} IN ({_FLYING}) OR "outbox".claimed_by IS NOT NULL THEN TRUE ELSE "outbox".due_again END'
+    ),
+    "forced": '("outbox".forced OR excluded.forced)',
+    "cause": 'coalesce(excluded.cause, "outbox".cause)',
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OutboxRow:
+    """An open write. ``key``, ``op`` and ``payload`` are None until it is decided; ``id`` is the row's own."""
+
+    id: int
+    channel: str
+    entity: str
+    uid: str
+    state: str
+    key: str | None
+    op: str | None
+    payload: bytes | None
+    external_id: str | None
+    ticket: str | None
+    attempt: int
+    due_at: datetime
+    due_again: bool
+    forced: bool
+    reason: str | None
+    claimed_by: str | None
+    claimed_until: datetime | None
+    created_at: datetime
+    decided_at: datetime | None
+    cause: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Decision:
+    """What will be sent for outbox row ``id``, fixed before the first attempt and the same at each."""
+
+    id: int
+    key: str
+    op: str
+    payload: bytes
+    external_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OutboxChange:
+    """The new state of outbox row ``id``. ``ticket`` and ``due_at`` None: as they are; ``reason`` is replaced."""
+
+    id: int
+    state: str
+    reason: str | None = None
+    ticket: str | None = None
+    due_at: datetime | None = None
+
+
+def mark_due(tx: Tx, rows: Iterable[DueRow]) -> int:
+    """Afterwards each of these will be rendered and written after its moment; the number of rows inserted or changed.
+
+    A waiting, parked or rejected write becomes due; one that is claimed, decided or in flight is due again when it is
+    closed; a held one stays held. ``forced`` (write even if the projection says unchanged) is never taken back here.
+    A ``due_at`` in the future waits beside the others and survives them (its ``forced`` is not kept).
+    """
+    now: list[tuple[Any, ...]] = []
+    later: list[tuple[Any, ...]] = []
+    for channel, entity, uid, due_at, forced, cause in rows:
+        at = tx.stamp if due_at is None else micros(due_at)
+        if at > tx.stamp:
+            later.append((channel, entity, at, uid, cause))
+        else:
+            now.append((channel, entity, uid, "due", 0, at, False, forced, tx.stamp, cause))
+    return _mark(tx, now) + bulk.upsert(
+        tx,
+        "outbox_later",
+        ("channel", "entity", "due_at", "uid", "cause"),
+        later,
+        key=("channel", "entity", "due_at", "uid"),
+        change={},
+    )
+
+
+def claim_due(tx: Tx, channel: str, entity: str, limit: int, owner: str, seconds: float) -> list[OutboxRow]:
+    """The longest due writes that nobody works on, ours for ``seconds``; what is marked due from now on is due again.
+
+    Rows in state ``decided`` come too: they go out with the key and payload they have.
+    """
+    ripe = tx.rows(
+        delete(outbox_later)
+        .where(outbox_later.c.channel == channel, outbox_later.c.entity == entity, outbox_later.c.due_at <= tx.stamp)
+        .returning(outbox_later.c.uid, outbox_later.c.due_at, outbox_later.c.cause)
+    )
+    _mark(tx, [(channel, entity, row[0], "due", 0, row[1], False, False, tx.stamp, row[2]) for row in ripe])
+    ready = select(outbox.c.id).where(
+        outbox.c.channel == channel,
+        outbox.c.entity == entity,
+        outbox.c.state.in_(("due", "decided")),
+        outbox.c.due_at <= tx.stamp,
+        or_(outbox.c.claimed_until.is_(None), outbox.c.claimed_until <= tx.stamp),
+    )
+    return _claim(tx, ready, limit, owner, seconds, rerendered=True)
+
+
+def open_writes(
+    tx: Tx,
+    channel: str,
+    entity: str,
+    *,
+    owner: str,
+    seconds: float,
+    limit: int = 1_000,
+    states: Collection[str] = ("accepted", "unknown", "sent"),
+) -> list[OutboxRow]:
+    """Writes to settle, claimed: accepted and unknown whose moment (``due_at``) has come, sent whose claim ran out."""
+    ready = select(outbox.c.id).where(
+        outbox.c.channel == channel,
+        outbox.c.entity == entity,
+        outbox.c.state.in_(tuple(states)),
+        or_(outbox.c.state == "sent", outbox.c.due_at <= tx.stamp),
+        or_(outbox.c.claimed_until.is_(None), outbox.c.claimed_until <= tx.stamp),
+    )
+    return _claim(tx, ready, limit, owner, seconds, rerendered=False)
+
+
+def decide(tx: Tx, decisions: Iterable[Decision], *, owner: str | None = None, state: str = "sent") -> set[int]:
+    """Fixes key and payload and counts the attempt: due → decided → sent. The ids that may now be sent.
+
+    A row that is no longer due or decided, or (with ``owner``) whose claim ran out, is not among them: do not send it.
+    ``state="decided"`` fixes without counting an attempt, for a later ``claim_due``.
+    """
+    wanted = {row.id: row for row in decisions}
+    ours = _ours(tx, wanted, owner, ("due", "decided"))
+    bulk.update(
+        tx,
+        "outbox",
+        "id",
+        ("key", "op", "payload", "external_id"),
+        [(row.id, row.key, row.op, row.payload, row.external_id) for row in wanted.values() if row.id in ours],
+        change={
+            "state": f"'{_known(state, ('decided', 'sent'))}'",
+            "attempt": '"outbox".attempt + 1' if state == "sent" else '"outbox".attempt',
+            "decided_at": f'coalesce("outbox".decided_at, {tx.stamp})',
+        },
+    )
+    return ours
+
+
+def close_outbox(tx: Tx, ids: Collection[int], *, owner: str | None = None) -> int:
+    """Finished (applied, or nothing to tell): deletes the rows, makes those due that are due again; how many closed."""
+    mine = (outbox.c.claimed_by == owner) if owner is not None else true()
+    closed = bulk.change(tx, delete(outbox).where(mine, ~outbox.c.due_again), outbox.c.id, ids)
+    cleared = {name: None for name in ("key", "op", "payload", "external_id", "ticket", "reason", "decided_at")}
+    again = update(outbox).where(mine, outbox.c.due_again)
+    return closed + bulk.change(
+        tx,
+        again.values(
+            state="due",
+            due_at=tx.stamp,
+            due_again=False,
+            attempt=0,
+            claimed_by=None,
+            claimed_until=None,
+            **cleared,
+        ),
+        outbox.c.id,
+        ids,
+    )
+
+
+def set_outbox(tx: Tx, changes: Iterable[OutboxChange], *, owner: str | None = None) -> set[int]:
+    """Afterwards these rows stand in their new state, unclaimed; the ids changed.
+
+    Key, payload and attempts stay. One that goes to waiting, parked or rejected while it is due again is due at once
+    instead: what it waits for may have just come.
+    """
+    wanted = {row.id: row for row in changes}
+    ours = _ours(tx, wanted, owner, None)
+    again = f'(:state IN ({_STALLED}) AND "outbox".due_again)'
+    bulk.update(
+        tx,
+        "outbox",
+        "id",
+        ("state", "reason", "ticket", "due_at"),
+        [
+            (row.id, row.state, row.reason, row.ticket, maybe_micros(row.due_at))
+            for row in wanted.values()
+            if row.id in ours
+        ],
+        change={
+            "state": f"CASE WHEN {again} THEN 'due' ELSE :state END",
+            "ticket": 'coalesce(:ticket, "outbox".ticket)',
+            "due_at": f'CASE WHEN {again} THEN {tx.stamp} ELSE coalesce(:due_at, "outbox".due_at) END',
+            "due_again": f"CASE WHEN :state IN ({_STALLED}, 'due') THEN FALSE ELSE \"outbox\".due_again END",
+            "claimed_by": "NULL",
+            "claimed_until": "NULL",
+        },
+    )
+    return ours
+
+
+def outbox_rows(
+    tx: Tx,
+    channel: str | None = None,
+    entity: str | None = None,
+    *,
+    states: Collection[str] = (),
+    uids: Collection[str] | None = None,
+    limit: int = 1_000,
+) -> list[OutboxRow]:
+    """Open writes in the order of their moment, for people and for plans; claims nothing."""
+    statement = select(outbox).order_by(outbox.c.due_at, outbox.c.id).limit(limit)
+    if channel is not None:
+        statement = statement.where(outbox.c.channel == channel)
+    if entity is not None:
+        statement = statement.where(outbox.c.entity == entity)
+    if states:
+        statement = statement.where(outbox.c.state.in_(tuple(states)))
+    if uids is not None:
+        statement = statement.where(bulk.within(tx, outbox.c.uid, uids))
+    return [_row(row) for row in tx.rows(statement)]
+
+
+def outbox_counts(tx: Tx) -> dict[tuple[str, str, str], int]:
+    """(channel, entity, state) → how many open writes; those of a future moment are not among them."""
+    place = (outbox.c.channel, outbox.c.entity, outbox.c.state)
+    return {(row[0], row[1], row[2]): row[3] for row in tx.rows(select(*place, func.count()).group_by(*place))}
+
+
+def next_due(tx: Tx) -> datetime | None:
+    """The earliest moment of a due or decided write that nobody works on, also a past one; None when nothing is due."""
+    moments = [at for _channel, _entity, at in channels_due(tx, also_later=True)]
+    return min(moments, default=None)
+
+
+def channels_due(tx: Tx, *, also_later: bool = False) -> list[tuple[str, str, datetime]]:
+    """(channel, entity, oldest moment) with a due or decided write unclaimed now, the longest waiting first.
+
+    Without ``also_later`` only moments that have come.
+    """
+    open_now = (
+        select(outbox.c.channel, outbox.c.entity, func.min(outbox.c.due_at).label("at"))
+        .where(
+            outbox.c.state.in_(("due", "decided")),
+            or_(outbox.c.claimed_until.is_(None), outbox.c.claimed_until <= tx.stamp),
+        )
+        .group_by(outbox.c.channel, outbox.c.entity)
+    )
+    dated = select(outbox_later.c.channel, outbox_later.c.entity, func.min(outbox_later.c.due_at).label("at")).group_by(
+        outbox_later.c.channel, outbox_later.c.entity
+    )
+    both = union_all(open_now, dated).subquery()
+    oldest = func.min(both.c.at)
+    found = tx.rows(
+        select(both.c.channel, both.c.entity, oldest).group_by(both.c.channel, both.c.entity).order_by(oldest)
+    )
+    return [(row[0], row[1], moment(row[2])) for row in found if also_later or row[2] <= tx.stamp]
+
+
+def to_settle(tx: Tx) -> list[tuple[str, str, datetime]]:
+    """(channel, entity, oldest moment) with something for ``open_writes``."""
+    oldest = func.min(outbox.c.due_at)
+    found = tx.rows(
+        select(outbox.c.channel, outbox.c.entity, oldest)
+        .where(
+            outbox.c.state.in_(("accepted", "unknown", "sent")),
+            or_(outbox.c.state == "sent", outbox.c.due_at <= tx.stamp),
+            or_(outbox.c.claimed_until.is_(None), outbox.c.claimed_until <= tx.stamp),
+        )
+        .group_by(outbox.c.channel, outbox.c.entity)
+        .order_by(oldest)
+    )
+    return [(row[0], row[1], moment(row[2])) for row in found]
+
+
+def in_flight_payloads(tx: Tx, entity: str, uids: Collection[str]) -> dict[str, list[tuple[str, bytes]]]:
+    """uid → (channel, payload) of its writes that may be on the channel already; uids without any are left out."""
+    statement = select(outbox.c.uid, outbox.c.channel, outbox.c.payload).where(
+        outbox.c.entity == entity, outbox.c.state.in_(IN_FLIGHT)
+    )
+    found: dict[str, list[tuple[str, bytes]]] = {}
+    for row in sorted(bulk.gather(tx, statement, outbox.c.uid, uids), key=lambda row: (row[0], row[1])):
+        found.setdefault(row[0], []).append((row[1], bytes(row[2])))
+    return found
+
+
+def _mark(tx: Tx, rows: list[tuple[Any, ...]]) -> int:
+    merged: dict[tuple[Any, ...], tuple[Any, ...]] = {}
+    for row in rows:  # of several marks of one record the earliest moment counts, and any that forces
+        key = row[:3]
+        other = merged.get(key)
+        merged[key] = (
+            row
+            if other is None
+            else (
+                *key,
+                "due",
+                0,
+                min(row[5], other[5]),
+                False,
+                row[7] or other[7],
+                row[8],
+                row[9] if row[9] is not None else other[9],
+            )
+        )
+    columns = ("channel", "entity", "uid", "state", "attempt", "due_at", "due_again", "forced", "created_at", "cause")
+    return bulk.upsert(tx, "outbox", columns, list(merged.values()), key=("uid", "entity", "channel"), change=_MARK)
+
+
+def _claim(tx: Tx, ready: AnySelect, limit: int, owner: str, seconds: float, *, rerendered: bool) -> list[OutboxRow]:
+    chosen = ready.order_by(outbox.c.due_at, outbox.c.id).limit(limit).with_for_update(skip_locked=True)
+    values: dict[str, Any] = {"claimed_by": owner, "claimed_until": tx.stamp + int(seconds * 1_000_000)}
+    claim = update(outbox).where(outbox.c.id.in_(chosen.scalar_subquery())).returning(*outbox.c)
+    if rerendered:  # a decided row keeps its payload, so what changed since is still to be told
+        values["due_again"] = outbox.c.due_again & (outbox.c.state == "decided")
+    found = tx.rows(claim.values(**values))
+    return [_row(row) for row in sorted(found, key=lambda row: (row.due_at, row.id))]
+
+
+def _ours(tx: Tx, ids: Collection[int], owner: str | None, states: Collection[str] | None) -> set[int]:
+    statement = select(outbox.c.id).with_for_update()
+    if states is not None:
+        statement = statement.where(outbox.c.state.in_(tuple(states)))
+    if owner is not None:
+        statement = statement.where(outbox.c.claimed_by == owner, outbox.c.claimed_until > tx.stamp)
+    return {row[0] for row in bulk.gather(tx, statement.order_by(outbox.c.id), outbox.c.id, sorted(ids))}
+
+
+def _known(state: str, allowed: tuple[str, ...]) -> str:
+    if state not in allowed:
+        raise ValueError(f"state {state!r}: allowed here are {', '.join(allowed)}")
+    return state
+
+
+def _row(row: AnyRow) -> OutboxRow:
+    return OutboxRow(
+        id=row.id,
+        channel=row.channel,
+        entity=row.entity,
+        uid=row.uid,
+        state=row.state,
+        key=row.key,
+        op=row.op,
+        payload=None if row.payload is None else bytes(row.payload),
+        external_id=row.external_id,
+        ticket=row.ticket,
+        attempt=row.attempt,
+        due_at=moment(row.due_at),
+        due_again=bool(row.due_again),
+        forced=bool(row.forced),
+        reason=row.reason,
+        claimed_by=row.claimed_by,
+        claimed_until=maybe_moment(row.claimed_until),
+        created_at=moment(row.created_at),
+        decided_at=maybe_moment(row.decided_at),
+        cause=row.cause,
+    )

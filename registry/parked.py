@@ -1,0 +1,199 @@
+"""Items that could not go on: waiting for a reference, parked for a person, quarantined because they are ambiguous.
+
+What surprises here: an open item is unique per subject: inward the channel's external id, outward the record's uid, and
+for a document that does not even reveal an id, the digest of the document. Parking it again counts ``times``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from typing import Any, TypeAlias
+
+from sqlalchemy import func, select, update
+
+from registry import bulk
+from registry.channels import write_audit
+from registry.codec import digest, moment, new_uids
+from registry.engine import AnyRow, RegistryError, Tx
+from registry.tables import parked as items
+
+ParkedKey: TypeAlias = tuple[str, str, str, str]
+"""(channel, entity, subject, direction); the subject is the external id inward, the record's uid outward."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ParkedRow:
+    """An item to park. ``kind`` is waiting, parked or quarantined; ``value_masked`` never shows a personal value.
+
+    ``awaits`` is the (entity, external id) of the reference that a waiting item needs.
+    """
+
+    channel: str
+    entity: str
+    direction: str
+    message: str
+    kind: str = "parked"
+    external_id: str | None = None
+    record_uid: str | None = None
+    resource: str | None = None
+    document: bytes | None = None
+    field: str | None = None
+    path: str | None = None
+    file: str | None = None
+    line: int | None = None
+    rule: str | None = None
+    value_masked: str | None = None
+    remedy: str | None = None
+    awaits: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parked(ParkedRow):
+    """An item as stored."""
+
+    uid: str
+    subject: str
+    first_at: datetime
+    last_at: datetime
+    times: int
+    state: str
+
+    @property
+    def key(self) -> ParkedKey:
+        """What ``unpark`` takes."""
+        return (self.channel, self.entity, self.subject, self.direction)
+
+
+_COLUMNS = (
+    "uid", "kind", "channel", "direction", "entity", "subject", "external_id", "record_uid", "resource", "document",
+    "field", "path", "file", "line", "rule", "value_masked", "message", "remedy", "awaits_entity", "awaits_id",
+    "first_at", "last_at", "times", "state",
+)  # fmt: skip
+_FIRST = ("uid", "first_at")
+
+
+def park(tx: Tx, rows: Iterable[ParkedRow]) -> int:
+    """Afterwards each stands open, once per subject; one that stood open already says what is wrong now."""
+    given = list(rows)
+    stored = [_values(tx, row, uid) for row, uid in zip(given, new_uids(len(given)), strict=True)]
+    key = ("channel", "direction", "entity", "subject")
+    change = {name: f'excluded."{name}"' for name in _COLUMNS if name not in (*key, *_FIRST, "times", "state")}
+    change["times"] = '"parked".times + 1'
+    return bulk.upsert(tx, "parked", _COLUMNS, stored, key=key, where="state = 'open'", change=change)
+
+
+def unpark(tx: Tx, keys: Collection[ParkedKey], *, state: str = "replayed") -> int:
+    """Closes the open items of these keys, because they succeeded; the number closed. Unknown keys are no error."""
+    closed = 0
+    place = lambda key: (key[0], key[1], key[3])  # noqa: E731 — the group of a key, used twice in one line
+    for (channel, entity, direction), group in groupby(sorted(keys, key=place), key=place):
+        statement = (
+            update(items)
+            .where(
+                items.c.channel == channel,
+                items.c.entity == entity,
+                items.c.direction == direction,
+                items.c.state == "open",
+            )
+            .values(state=state, last_at=tx.stamp)
+        )
+        closed += bulk.change(tx, statement, items.c.subject, [key[2] for key in group])
+    return closed
+
+
+def dismiss(tx: Tx, uid: str, who: str, because: str) -> None:
+    """A person closes an item without replaying it; audited. Raises RegistryError when it is not open."""
+    if not tx.run(
+        update(items).where(items.c.uid == uid, items.c.state == "open").values(state="dismissed", last_at=tx.stamp)
+    ):
+        raise RegistryError(f"parked item {uid}: not open; `serai parked` lists those that are")
+    write_audit(tx, who, f"parked item {uid}", because, "open", "dismissed")
+
+
+def parked(
+    tx: Tx,
+    channel: str | None = None,
+    state: str = "open",
+    limit: int = 1_000,
+    *,
+    kinds: Collection[str] = (),
+    uids: Collection[str] | None = None,
+) -> list[Parked]:
+    """Items, the oldest first."""
+    statement = select(items).where(items.c.state == state).order_by(items.c.first_at, items.c.uid).limit(limit)
+    if channel is not None:
+        statement = statement.where(items.c.channel == channel)
+    if kinds:
+        statement = statement.where(items.c.kind.in_(tuple(kinds)))
+    if uids is not None:
+        statement = statement.where(bulk.within(tx, items.c.uid, uids))
+    return [_row(row) for row in tx.rows(statement)]
+
+
+def parked_counts(tx: Tx) -> dict[tuple[str, str, str, str], int]:
+    """(channel, entity, direction, kind) → how many stand open."""
+    place = (items.c.channel, items.c.entity, items.c.direction, items.c.kind)
+    found = tx.rows(select(*place, func.count()).where(items.c.state == "open").group_by(*place))
+    return {(row[0], row[1], row[2], row[3]): row[4] for row in found}
+
+
+def awaiting(tx: Tx, channel: str, references: Collection[tuple[str, str]]) -> list[Parked]:
+    """Open inward items of the channel that wait for one of these (entity, external id), the oldest first."""
+    wanted = set(references)
+    statement = select(items).where(
+        items.c.channel == channel,
+        items.c.state == "open",
+        items.c.awaits_id.is_not(None),
+        bulk.within(tx, items.c.awaits_entity, sorted({entity for entity, _id in wanted})),
+    )
+    found = bulk.gather(tx, statement, items.c.awaits_id, [external_id for _entity, external_id in references])
+    ours = [row for row in found if (row.awaits_entity, row.awaits_id) in wanted]
+    return [_row(row) for row in sorted(ours, key=lambda row: (row.first_at, row.uid))]
+
+
+def _values(tx: Tx, row: ParkedRow, uid: str) -> tuple[Any, ...]:
+    subject = row.external_id if row.direction == "inward" else row.record_uid
+    if subject is None:
+        if row.document is None:
+            raise RegistryError(
+                f"{row.channel} {row.entity}: an item to park needs an external id (inward), a record uid (outward) "
+                "or a document"
+            )
+        subject = digest(row.document).hex()
+    awaits = row.awaits or (None, None)
+    return (
+        uid, row.kind, row.channel, row.direction, row.entity, subject, row.external_id, row.record_uid, row.resource,
+        row.document, row.field, row.path, row.file, row.line, row.rule, row.value_masked, row.message, row.remedy,
+        *awaits, tx.stamp, tx.stamp, 1, "open",
+    )  # fmt: skip
+
+
+def _row(row: AnyRow) -> Parked:
+    return Parked(
+        channel=row.channel,
+        entity=row.entity,
+        direction=row.direction,
+        message=row.message,
+        kind=row.kind,
+        external_id=row.external_id,
+        record_uid=row.record_uid,
+        resource=row.resource,
+        document=None if row.document is None else bytes(row.document),
+        field=row.field,
+        path=row.path,
+        file=row.file,
+        line=row.line,
+        rule=row.rule,
+        value_masked=row.value_masked,
+        remedy=row.remedy,
+        awaits=None if row.awaits_id is None else (row.awaits_entity, row.awaits_id),
+        uid=row.uid,
+        subject=row.subject,
+        first_at=moment(row.first_at),
+        last_at=moment(row.last_at),
+        times=row.times,
+        state=row.state,
+    )

@@ -1,0 +1,305 @@
+"""Records (the merge of their contributions), the references between them, and the keys that make two documents one.
+
+What surprises here: ``claim_keys`` is how two channels bringing the same new SKU make one record: insert what is
+missing, then read who owns each key. A record merged into another keeps its row; functions given its uid answer with
+the survivor. Merging keeps no promise about values: whoever merges computes the survivor anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from sqlalchemy import delete, func, select, update
+
+from registry import bulk
+from registry.codec import Json, as_text, decode, digest, moment
+from registry.engine import AnySelect, RegistryError, Tx
+from registry.tables import (
+    IN_FLIGHT,
+    binding,
+    candidate,
+    link,
+    matchkey,
+    outbox,
+    outbox_later,
+    parked,
+    record,
+    reservation,
+)
+
+MatchKey: TypeAlias = tuple[str, str, str]
+"""(entity, kind, value), for example ("variant", "sku", "KH-0001")."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RecordRow:
+    """A record to be written; ``values`` is data or text that ``encode`` wrote, ``hash`` None: computed from it."""
+
+    uid: str
+    entity: str
+    values: Json
+    hash: bytes | None = None
+    state: str = "live"
+
+
+class Record:
+    """A record as stored; JSON and moments are decoded at each access."""
+
+    __slots__ = ("_row",)
+
+    def __init__(self, row: Sequence[Any]) -> None:
+        self._row = row
+
+    def __repr__(self) -> str:
+        return f"Record({self.entity} {self.uid}, {self.state})"
+
+    @property
+    def uid(self) -> str:
+        """Ours, for ever."""
+        return str(self._row[0])
+
+    @property
+    def entity(self) -> str:
+        """The canonical kind."""
+        return str(self._row[1])
+
+    @property
+    def values_text(self) -> str:
+        """The merged values as stored JSON text."""
+        return str(self._row[2])
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The merged values: a fresh dict at each access."""
+        found: dict[str, Any] = decode(self._row[2])
+        return found
+
+    @property
+    def hash(self) -> bytes:
+        """Digest of the merged values' text."""
+        return bytes(self._row[3])
+
+    @property
+    def created_at(self) -> datetime:
+        """When it was first stored."""
+        return moment(self._row[4])
+
+    @property
+    def changed_at(self) -> datetime:
+        """When it was last stored."""
+        return moment(self._row[5])
+
+    @property
+    def state(self) -> str:
+        """live or archived."""
+        return str(self._row[6])
+
+    @property
+    def merged_into(self) -> str | None:
+        """The survivor's uid, when this one was merged away."""
+        found: str | None = self._row[7]
+        return found
+
+
+def records(tx: Tx, uids: Collection[str]) -> dict[str, Record]:
+    """Asked uid → record (the survivor, when it was merged away), of those that exist."""
+    return _with_survivors(tx, uids, select(record))
+
+
+def lock_records(tx: Tx, uids: Collection[str]) -> dict[str, Record]:
+    """As ``records``, each locked until the transaction ends, in uid order so that two pages queue.
+
+    (SQLite has one writer anyhow.) A new record has no row to lock: its match keys are what two pages meet on.
+    """
+    return _with_survivors(tx, sorted(uids), select(record).order_by(record.c.uid).with_for_update())
+
+
+def put_records(tx: Tx, rows: Iterable[RecordRow]) -> int:
+    """Afterwards these records hold these values; ``created_at`` and ``merged_into`` of existing ones stay."""
+    encoded = []
+    for row in rows:
+        values = as_text(row.values)
+        assert values is not None
+        hashed = digest(values) if row.hash is None else row.hash
+        encoded.append((row.uid, row.entity, values, hashed, tx.stamp, tx.stamp, row.state))
+    columns = ("uid", "entity", "values", "hash", "created_at", "changed_at", "state")
+    return bulk.upsert(tx, "record", columns, encoded, key=("uid",), keep=("created_at",))
+
+
+def records_where(
+    tx: Tx, entity: str, after_uid: str = "", limit: int = 1_000, *, state: str | None = None
+) -> list[Record]:
+    """An entity's records in uid order, after ``after_uid``; merged ones are left out."""
+    statement = select(record).where(
+        record.c.entity == entity, record.c.uid > after_uid, record.c.merged_into.is_(None)
+    )
+    if state is not None:
+        statement = statement.where(record.c.state == state)
+    return [Record(row) for row in tx.rows(statement.order_by(record.c.uid).limit(limit))]
+
+
+def record_counts(tx: Tx) -> dict[tuple[str, str], int]:
+    """(entity, state) → how many, merged ones left out; reads the whole table."""
+    place = (record.c.entity, record.c.state)
+    found = tx.rows(select(*place, func.count()).where(record.c.merged_into.is_(None)).group_by(*place))
+    return {(row[0], row[1]): row[2] for row in found}
+
+
+def resolve(tx: Tx, uids: Collection[str]) -> dict[str, str]:
+    """Each uid → the uid that stands for it now: itself, or the survivor it was merged into."""
+    statement = select(record.c.uid, record.c.merged_into).where(record.c.merged_into.is_not(None))
+    merged = {row[0]: row[1] for row in bulk.gather(tx, statement, record.c.uid, uids)}
+    return {uid: merged.get(uid, uid) for uid in uids}
+
+
+# ── references between records ──────────────────────────────────────────────────────────────────────────────────────
+def put_links(tx: Tx, links: Iterable[tuple[str, str, str, str]], *, of: Collection[str] = ()) -> None:
+    """(uid, entity, field, target uid): afterwards the uids named here, or in ``of``, have exactly these references."""
+    rows = list(links)
+    bulk.change(tx, delete(link), link.c.uid, [*(row[0] for row in rows), *of])
+    columns = ("uid", "entity", "field", "target_uid")
+    bulk.upsert(tx, "link", columns, rows, key=("uid", "field", "target_uid"), change={})
+
+
+def linked(tx: Tx, entity: str, field: str, target_uids: Collection[str]) -> dict[str, list[str]]:
+    """Target → uids of the ``entity`` records that refer to it in ``field``, ascending; [] for none."""
+    statement = select(link.c.target_uid, link.c.uid).where(link.c.entity == entity, link.c.field == field)
+    found: dict[str, list[str]] = {uid: [] for uid in target_uids}
+    for target, uid in sorted((row[0], row[1]) for row in bulk.gather(tx, statement, link.c.target_uid, target_uids)):
+        found[target].append(uid)
+    return found
+
+
+def records_by_field(tx: Tx, entity: str, field: str, target_uids: Collection[str]) -> dict[str, list[Record]]:
+    """As ``linked``, with the records themselves, in one statement per 1,000 targets."""
+    statement = (
+        select(link.c.target_uid, *record.c)
+        .join(record, record.c.uid == link.c.uid)
+        .where(link.c.entity == entity, link.c.field == field, record.c.merged_into.is_(None))
+    )
+    found: dict[str, list[Record]] = {uid: [] for uid in target_uids}
+    rows = bulk.gather(tx, statement, link.c.target_uid, target_uids)
+    for row in sorted(rows, key=lambda row: str(row[1])):
+        found[row[0]].append(Record(row[1:]))
+    return found
+
+
+# ── match keys ──────────────────────────────────────────────────────────────────────────────────────────────────────
+def claim_keys(tx: Tx, keys: Iterable[tuple[str, str, str, str]]) -> dict[MatchKey, str]:
+    """(entity, kind, value, uid): claims those that are free; returns the owner of each key, ours or another's.
+
+    Whoever comes second waits until the first transaction ends, and then is told its uid.
+    """
+    rows = list(keys)
+    bulk.upsert(tx, "matchkey", ("entity", "kind", "value", "uid"), rows, key=("entity", "kind", "value"), change={})
+    return owners(tx, [(entity, kind, value) for entity, kind, value, _uid in rows])
+
+
+def owners(tx: Tx, keys: Collection[MatchKey]) -> dict[MatchKey, str]:
+    """Match key → uid of its record, of those that have one."""
+    wanted = set(keys)
+    statement = select(matchkey).where(
+        bulk.within(tx, matchkey.c.entity, sorted({key[0] for key in wanted})),
+        bulk.within(tx, matchkey.c.kind, sorted({key[1] for key in wanted})),
+    )
+    found = bulk.gather(tx, statement, matchkey.c.value, [key[2] for key in keys])
+    return {(row[0], row[1], row[2]): row[3] for row in found if (row[0], row[1], row[2]) in wanted}
+
+
+def keys_of(tx: Tx, uids: Collection[str]) -> dict[str, list[MatchKey]]:
+    """uid → its match keys, sorted; [] for none."""
+    found: dict[str, list[MatchKey]] = {uid: [] for uid in uids}
+    for row in bulk.gather(tx, select(matchkey), matchkey.c.uid, uids):
+        found[row[3]].append((row[0], row[1], row[2]))
+    return {uid: sorted(keys) for uid, keys in found.items()}
+
+
+def drop_keys(tx: Tx, keys: Collection[MatchKey]) -> int:
+    """Afterwards nobody owns these keys; the number dropped."""
+    dropped = 0
+    for entity, kind in sorted({(key[0], key[1]) for key in keys}):
+        statement = delete(matchkey).where(matchkey.c.entity == entity, matchkey.c.kind == kind)
+        values = [key[2] for key in keys if (key[0], key[1]) == (entity, kind)]
+        dropped += bulk.change(tx, statement, matchkey.c.value, values)
+    return dropped
+
+
+def move_keys(tx: Tx, from_uid: str, to_uid: str) -> int:
+    """Afterwards ``to_uid`` owns the keys that ``from_uid`` owned; the number moved."""
+    return tx.run(update(matchkey).where(matchkey.c.uid == from_uid).values(uid=to_uid))
+
+
+def merge_records(tx: Tx, from_uid: str, to_uid: str) -> None:
+    """Afterwards ``to_uid`` stands for both: bindings, keys, references, writes and reservations point to it.
+
+    The values of ``to_uid`` are the caller's to compute anew. A write of ``from_uid`` that is in flight while
+    ``to_uid`` has one on the same channel ends under its old uid; one not yet in flight gives way to the survivor's.
+    Raises RegistryError when either record does not exist or they are of different kinds.
+    """
+    both = lock_records(tx, [from_uid, to_uid])
+    if len(both) < 2 or both[from_uid].entity != both[to_uid].entity:
+        kinds = {uid: found.entity for uid, found in both.items()}
+        raise RegistryError(f"merge {from_uid} into {to_uid}: needs two records of one kind, found {kinds}")
+    from_uid, to_uid = both[from_uid].uid, both[to_uid].uid
+    if from_uid == to_uid:
+        return
+    tx.run(update(binding).where(binding.c.uid == from_uid).values(uid=to_uid))
+    move_keys(tx, from_uid, to_uid)
+    _move_links(tx, from_uid, to_uid)
+    _move_writes(tx, from_uid, to_uid)
+    for column in (reservation.c.variant_uid, reservation.c.location_uid, parked.c.record_uid, candidate.c.uid):
+        tx.run(update(column.table).where(column == from_uid).values({column.name: to_uid}))
+    order_of = select(reservation.c.line).where(reservation.c.order_uid == to_uid).scalar_subquery()
+    tx.run(
+        update(reservation)
+        .where(reservation.c.order_uid == from_uid, reservation.c.line.not_in(order_of))
+        .values(order_uid=to_uid)
+    )
+    tx.run(
+        update(record)
+        .where((record.c.uid == from_uid) | (record.c.merged_into == from_uid))
+        .values(merged_into=to_uid, changed_at=tx.stamp)
+    )
+
+
+def _move_links(tx: Tx, from_uid: str, to_uid: str) -> None:
+    """Re-points both ends; a link that stands there already (its primary key) makes the moved one superfluous."""
+    old = tx.rows(select(link).where((link.c.uid == from_uid) | (link.c.target_uid == from_uid)))
+    tx.run(delete(link).where((link.c.uid == from_uid) | (link.c.target_uid == from_uid)))
+    moved = [
+        (
+            to_uid if row.uid == from_uid else row.uid,
+            row.entity,
+            row.field,
+            to_uid if row.target_uid == from_uid else row.target_uid,
+        )
+        for row in old
+        if row.uid != from_uid  # references that the merged record itself made are the survivor's to make anew
+    ]
+    columns = ("uid", "entity", "field", "target_uid")
+    bulk.upsert(tx, "link", columns, moved, key=("uid", "field", "target_uid"), change={})
+
+
+def _move_writes(tx: Tx, from_uid: str, to_uid: str) -> None:
+    theirs = outbox.alias()
+    same = (
+        select(theirs.c.id)
+        .where(theirs.c.uid == to_uid, theirs.c.entity == outbox.c.entity, theirs.c.channel == outbox.c.channel)
+        .exists()
+    )
+    tx.run(update(outbox).where(outbox.c.uid == from_uid, ~same).values(uid=to_uid))
+    tx.run(delete(outbox).where(outbox.c.uid == from_uid, outbox.c.state.not_in(IN_FLIGHT)))
+    later = tx.rows(delete(outbox_later).where(outbox_later.c.uid == from_uid).returning(*outbox_later.c))
+    columns = ("channel", "entity", "due_at", "uid", "cause")
+    moved = [(row.channel, row.entity, row.due_at, to_uid, row.cause) for row in later]
+    bulk.upsert(tx, "outbox_later", columns, moved, key=columns[:4], change={})
+
+
+def _with_survivors(tx: Tx, uids: Collection[str], statement: AnySelect) -> dict[str, Record]:
+    found = {row[0]: Record(row) for row in bulk.gather(tx, statement, record.c.uid, uids)}
+    targets = sorted({at.merged_into for at in found.values() if at.merged_into is not None})
+    survivors = {row[0]: Record(row) for row in bulk.gather(tx, statement, record.c.uid, targets)}
+    return {uid: survivors.get(at.merged_into or "", at) for uid, at in found.items()}
