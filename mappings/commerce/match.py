@@ -1,0 +1,151 @@
+"""Matching: the keys by which a document finds its record, and what to say when keys are missing or contradict.
+
+What surprises here: a match is made by exact keys only. Names propose (for the match report, read by a person), they
+never decide: a catalogue matched by product name is a known way to ruin a shop. A key is a pair (kind, value) and is
+unique per entity; two records that claim one key are one record.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import phonenumbers
+from anyascii import anyascii
+
+Key: TypeAlias = tuple[str, str]
+Kind: TypeAlias = Literal["exact", "fuzzy", "ambiguous", "none"]
+
+SIMILAR = 0.5
+"""From this share of common words on, two names are worth a person's look."""
+
+_WORD = re.compile(r"[a-z0-9]+")
+_GTIN_LENGTHS = (8, 12, 13, 14)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Match:
+    """What a document's keys and name say about its record.
+
+    ``exact``: ``uid`` is the record. ``ambiguous``: the keys lead to several records, ``uids``; a person decides.
+    ``fuzzy``: no key leads anywhere, but the names of ``uids`` (best first, ``score`` of the best) look alike.
+    ``none``: a new record. ``because`` is one sentence without personal values.
+    """
+
+    kind: Kind
+    uid: str | None = None
+    uids: tuple[str, ...] = ()
+    score: float = 0.0
+    because: str = ""
+
+
+def keys(
+    entity: str, values: Mapping[str, Any], channel: str, external_id: str, *, country: str | None = None
+) -> list[Key]:
+    """The document's match keys, strongest first; ``country`` (ISO 3166) is where a phone without prefix is at home.
+
+    variant: sku (exact text), gtin (valid check digit) · product, location: code · customer: email, phone (E.164) ·
+    stock: ``variant@location`` · price: ``variant@list`` · order, shipment: ``channel:external id`` and nothing else ·
+    return, interaction: the same. A field that is absent, null, empty or not valid as a key yields no key.
+    """
+    if entity == "variant":
+        found = [("sku", values.get("sku")), ("gtin", gtin(values.get("gtin")))]
+    elif entity in ("product", "location"):
+        found = [("code", values.get("code"))]
+    elif entity == "customer":
+        found = [("email", email(values.get("email"))), ("phone", phone(values.get("phone"), country))]
+    elif entity in ("stock", "price"):
+        where = "location" if entity == "stock" else "list"
+        parts = (values.get("variant"), values.get(where))
+        found = [(f"variant@{where}", None if None in parts else f"{parts[0]}@{parts[1]}")]
+    else:
+        found = [("origin", f"{channel}:{external_id}")]
+    return [(kind, value) for kind, value in found if value is not None and value != ""]
+
+
+def classify(
+    found: Sequence[Key],
+    owners: Mapping[Key, str],
+    *,
+    label: str = "",
+    candidates: Mapping[str, str] | None = None,
+) -> Match:
+    """Which record a document with keys ``found`` is about; ``owners`` maps keys to the uids that hold them.
+
+    All owned keys lead to one record: exact. They lead to several: ambiguous. None is owned: fuzzy when a name among
+    ``candidates`` (uid to name) is similar to ``label``, else none. Keys that nobody owns do not count against a match.
+    """
+    held = {key: owners[key] for key in found if key in owners}
+    uids = tuple(dict.fromkeys(held.values()))
+    if len(uids) == 1:
+        kinds = " and ".join(dict.fromkeys(kind for kind, _ in held))
+        return Match(kind="exact", uid=uids[0], uids=uids, score=1.0, because=f"same {kinds}")
+    if len(uids) > 1:
+        said = ", ".join(f"{kind} leads to {uid}" for (kind, _), uid in held.items())
+        return Match(kind="ambiguous", uids=uids, because=f"the keys contradict each other: {said}")
+    alike = similar(label, candidates or {})
+    if alike:
+        best = alike[0][1]
+        because = f"no key is known; {len(alike)} names alike, the best shares {best:.0%} of its words"
+        return Match(kind="fuzzy", uids=tuple(uid for uid, _ in alike), score=best, because=because)
+    return Match(kind="none", because="no key is known" if found else "the document has no key")
+
+
+def similar(label: str, candidates: Mapping[str, str], *, at_least: float = SIMILAR) -> list[tuple[str, float]]:
+    """Candidates (uid to name) whose names look like ``label``: (uid, score), best first.
+
+    ``score = |words(a) ∩ words(b)| / |words(a) ∪ words(b)|`` over words folded to plain Latin letters, so that
+    "Чайник Tefal 1.7" and "Chaynik TEFAL, 1.7 l" share four of five. Ties in the order of uids.
+    """
+    mine = words(label)
+    scores = [(uid, _overlap(mine, words(name))) for uid, name in candidates.items()]
+    return sorted(((uid, score) for uid, score in scores if score >= at_least), key=lambda row: (-row[1], row[0]))
+
+
+def words(text: str) -> frozenset[str]:
+    """The words of a name: any script folded to Latin letters, lower case, without punctuation."""
+    return frozenset(_WORD.findall(anyascii(text).lower()))
+
+
+def email(text: Any) -> str | None:
+    """Stripped, lower case, NFC: one text per address. None where it is no text or has no ``name@domain`` shape."""
+    if not isinstance(text, str):
+        return None
+    address = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text.strip()).lower())
+    name, at, domain = address.rpartition("@")
+    usable = name and at and domain and "@" not in name and not any(sign.isspace() for sign in address)
+    return address if usable else None
+
+
+def phone(text: Any, country: str | None = None) -> str | None:
+    """E.164, such as ``+77011234567``; ``country`` is assumed where there is no ``+``. None where it is no number."""
+    if not isinstance(text, str):
+        return None
+    try:
+        number = phonenumbers.parse(text, country)
+    except phonenumbers.NumberParseException:
+        return None
+    valid = phonenumbers.is_valid_number(number)
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) if valid else None
+
+
+def gtin(text: Any) -> str | None:
+    """GTIN-14 (shorter ones with leading zeros) when the check digit is right, else None: typing errors match nothing.
+
+    The check digit c makes ``Σ digit · weight`` a multiple of 10, weights 3, 1, 3, … counted from the digit before c.
+    """
+    if not isinstance(text, str):
+        return None
+    code = text.strip()
+    if not (code.isascii() and code.isdigit() and len(code) in _GTIN_LENGTHS) or not code.strip("0"):
+        return None
+    total = sum(int(digit) * (3 if position % 2 else 1) for position, digit in enumerate(reversed(code)))
+    return code.zfill(14) if total % 10 == 0 else None
+
+
+def _overlap(one: Iterable[str], other: Iterable[str]) -> float:
+    mine, theirs = set(one), set(other)
+    return len(mine & theirs) / len(mine | theirs) if mine and theirs else 0.0

@@ -1,0 +1,111 @@
+"""Stock: how many units each channel may show, so that all of them together never show a unit twice.
+
+What surprises here: allocation is fixed and per location. Each location's free units are divided among the channels
+that sell from it, each unit going to at most one of them; a channel shows the sum of its parts. Hence Σ over channels
+≤ stock, for every set of locations and however the channels' sets overlap. Figures are whole units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StockPolicy:
+    """What a channel may sell: from these locations, this share of each (0 … 1), less ``safety`` units in all."""
+
+    locations: tuple[str, ...]
+    share: Decimal = Decimal(1)
+    safety: int = 0
+
+
+def problems(policies: Mapping[str, StockPolicy]) -> list[str]:
+    """One sentence per rule that a set of policies breaks; empty when ``publish`` may use it."""
+    found = [
+        f"{channel}: share {policy.share} is outside 0 … 1"
+        for channel, policy in policies.items()
+        if not 0 <= policy.share <= 1
+    ]
+    found += [f"{channel}: safety {p.safety} is negative" for channel, p in policies.items() if p.safety < 0]
+    for location in dict.fromkeys(name for policy in policies.values() for name in policy.locations):
+        using = {channel: policy.share for channel, policy in policies.items() if location in policy.locations}
+        if sum(using.values()) > 1:
+            shares = ", ".join(f"{channel} {share}" for channel, share in using.items())
+            found.append(f"{location}: the shares add up to {sum(using.values())}, at most 1 is there ({shares})")
+    return found
+
+
+def publish(
+    sellable: Mapping[str, Decimal], reserved: Mapping[str | None, Decimal], policies: Mapping[str, StockPolicy]
+) -> dict[str, int]:
+    """Channel to units of one variant it may show: the sum of its locations in ``publish_by_location``."""
+    parts = publish_by_location(sellable, reserved, policies)
+    return {channel: sum(by_location.values()) for channel, by_location in parts.items()}
+
+
+def publish_by_location(
+    sellable: Mapping[str, Decimal], reserved: Mapping[str | None, Decimal], policies: Mapping[str, StockPolicy]
+) -> dict[str, dict[str, int]]:
+    """Channel to location to units of one variant it may show there.
+
+    ``free(l) = ⌊max(0, sellable(l)) − reserved(l)⌋``, at least 0; ``part(c, l)`` divides ``⌊free(l) · Σ shares⌋`` by
+    share, largest remainder first, ties in the order of ``policies``; then ``safety(c)`` is taken from the channel's
+    locations in the order of its policy, never below 0. What is reserved at no location (None) is taken from the
+    fullest locations. Raises ValueError with the sentences of ``problems``.
+    """
+    wrong = problems(policies)
+    if wrong:
+        raise ValueError("; ".join(wrong))
+    units = free(sellable, reserved)
+    parts: dict[str, dict[str, int]] = {channel: {} for channel in policies}
+    for location in dict.fromkeys(name for policy in policies.values() for name in policy.locations):
+        shares = {channel: policy.share for channel, policy in policies.items() if location in policy.locations}
+        for channel, part in divide(units.get(location, 0), shares).items():
+            parts[channel][location] = part
+    for channel, policy in policies.items():
+        kept_back = policy.safety
+        for location in dict.fromkeys(policy.locations):
+            taken = min(kept_back, parts[channel][location])
+            parts[channel][location] -= taken
+            kept_back -= taken
+    return parts
+
+
+def free(sellable: Mapping[str, Decimal], reserved: Mapping[str | None, Decimal]) -> dict[str, int]:
+    """Location to whole units nobody has claimed: negative stock counts 0, reservations never push below 0."""
+    left = {
+        location: max(Decimal(0), max(Decimal(0), quantity) - reserved.get(location, Decimal(0)))
+        for location, quantity in sellable.items()
+    }
+    nowhere = reserved.get(None, Decimal(0))
+    for location in sorted(left, key=lambda name: (-left[name], name)):
+        taken = min(nowhere, left[location])
+        left[location] -= taken
+        nowhere -= taken
+    return {location: int(quantity) for location, quantity in left.items()}
+
+
+def divide(units: int, shares: Mapping[str, Decimal]) -> dict[str, int]:
+    """``⌊units · Σ shares⌋`` whole units divided by share: ``⌊units · share⌋`` each, the rest by largest remainder.
+
+    Ties go to the earlier channel. The sum is never above ``units`` as long as the shares add up to at most 1.
+    """
+    claims = {channel: units * Fraction(share) for channel, share in shares.items()}
+    parts = {channel: int(claim) for channel, claim in claims.items()}
+    rest = int(sum(claims.values(), Fraction(0))) - sum(parts.values())
+    by_remainder = sorted(claims, key=lambda channel: parts[channel] - claims[channel])
+    for channel in by_remainder[:rest]:
+        parts[channel] += 1
+    return parts
+
+
+def allowed(target: int, sellable: int, exposures: Iterable[int]) -> int:
+    """What may be shown now: ``min(target, max(0, sellable − Σ exposures of the other channels))``.
+
+    An exposure is the most that another channel may be showing: the larger of what it confirmed and what is on its way.
+    So a lower figure goes out at once, and the higher one only after the lowering elsewhere is confirmed.
+    """
+    return min(target, max(0, sellable - sum(exposures)))
