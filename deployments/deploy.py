@@ -267,6 +267,8 @@ async def _automation(client: PrefectClient, dead_after: timedelta) -> None:
         ),
         actions=[
             ChangeFlowRunState(
+                name=None,
+                force=False,
                 state=StateType.CRASHED,
                 message=f"No heartbeat for {dead_after.total_seconds():.0f} s: its process is gone. "
                 "The cursor stands where it was; the next run continues.",
@@ -284,9 +286,9 @@ async def _automation(client: PrefectClient, dead_after: timedelta) -> None:
 
 async def run_deployed(flow: str, name: str, *, wait: float = 120.0) -> tuple[str, str]:
     """Starts a deployment's run through the worker and waits for its end; (name of its state, address in the UI)."""
-    from prefect.deployments import run_deployment
+    from prefect.deployments.flow_runs import arun_deployment
 
-    run = await run_deployment(f"{flow}/{name}", timeout=wait, poll_interval=0.5, as_subflow=False)
+    run = await arun_deployment(f"{flow}/{name}", timeout=wait, poll_interval=0.5, as_subflow=False)
     ui = os.environ.get("PREFECT_API_URL", "").removesuffix("/api")
     return run.state_name or "unknown", f"{ui}/runs/flow-run/{run.id}"
 

@@ -1,0 +1,181 @@
+"""Rows for people and for programs: each verb's rows as a table in the terminal, the same rows as JSON.
+
+What surprises here: a row is a plain mapping whose keys are the columns; money and quantities are text, moments UTC.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, is_dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from flows.wiring import House, moment_text
+from registry import (
+    candidates,
+    consented,
+    cursors,
+    last_runs,
+    modes,
+    outbox_counts,
+    parked,
+    parked_counts,
+    paused,
+)
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+def print_json(value: Any) -> None:
+    """Prints exactly one JSON value: decimals as text, moments in UTC."""
+    json.dump(value, sys.stdout, ensure_ascii=False, indent=2, default=_plain)
+    sys.stdout.write("\n")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, datetime):
+        return moment_text(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, set | frozenset):
+        return sorted(value)
+    return str(value)
+
+
+def show(title: str, rows: Rows, as_json: bool, *, nothing: str) -> None:
+    """Prints rows as a table, or as a JSON list; ``nothing`` is what a table says when there are none."""
+    if as_json:
+        print_json(list(rows))
+        return
+    if not rows:
+        sys.stdout.write(nothing + "\n")
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", show_lines=False)
+    for name in rows[0]:
+        table.add_column(str(name).replace("_", " "), overflow="fold")
+    for row in rows:
+        table.add_row(*("" if value is None else _cell(value) for value in row.values()))
+    # A pipe has no width: rows are then printed whole, so that grep finds them on one line.
+    console = Console() if sys.stdout.isatty() else Console(width=400)
+    console.print(table)
+
+
+def _cell(value: Any) -> str:
+    from rich.markup import escape
+
+    if isinstance(value, bool):
+        return "yes" if value else ""
+    return escape(moment_text(value.replace(microsecond=0)) if isinstance(value, datetime) else str(value))
+
+
+def status_rows(house: House) -> list[dict[str, Any]]:
+    """A row per channel: what it does, how fresh it is, what is due, what needs a person."""
+    with house.registry.read() as tx:
+        mode, still = modes(tx), paused(tx)
+        read_at: dict[str, datetime] = {}
+        for cursor in cursors(tx):
+            read_at[cursor.channel] = max(cursor.asked_at, read_at.get(cursor.channel, cursor.asked_at))
+        due: Counter[str] = Counter()
+        for (channel, _, _), number in outbox_counts(tx).items():
+            due[channel] += number
+        open_items: Counter[tuple[str, str]] = Counter()
+        for (channel, _, _, kind), number in parked_counts(tx).items():
+            open_items[channel, kind] += number
+        last = {}
+        for run in sorted(last_runs(tx).values(), key=lambda run: run.started_at):
+            last[run.channel] = run
+    notices = house.registry.inbox.depth()
+    rows = []
+    for name, row in house.settings.channels.items():
+        words = Counter(mode.get((name, entity), "off") for entity in row.entities)
+        latest = last.get(name)
+        rows.append(
+            {
+                "channel": name,
+                "platform": row.platform,
+                "modes": ", ".join(f"{number} {word}" for word, number in words.items())
+                + (" (writes paused)" if name in still else ""),
+                "read_at": read_at.get(name),
+                "notices": notices.get(name, 0),
+                "due": due[name],
+                "parked": open_items[name, "parked"] + open_items[name, "quarantined"],
+                "waiting": open_items[name, "waiting"],
+                "last_run": None if latest is None else f"{latest.what} {'ok' if latest.error is None else 'FAILED'}",
+            }
+        )
+    return rows
+
+
+def mode_rows(of: tuple[House, str | None]) -> list[dict[str, Any]]:
+    """A row per channel and entity: its mode, whether it is written to, whether Serai may create there."""
+    house, only = of
+    with house.registry.read() as tx:
+        mode, still, may_create = modes(tx), paused(tx), consented(tx)
+    return [
+        {
+            "channel": name,
+            "entity": entity,
+            "mode": mode.get((name, entity), "off"),
+            "receives": entity in row.receives,
+            "may_create": (name, entity) in may_create,
+            "writes_paused": name in still,
+        }
+        for name, row in house.settings.channels.items()
+        if only in (None, name)
+        for entity in row.entities
+    ]
+
+
+def parked_rows(of: tuple[House, str | None]) -> list[dict[str, Any]]:
+    """A row per item that waits or needs a person, the oldest first."""
+    house, only = of
+    with house.registry.read() as tx:
+        items = parked(tx, only)
+    return [
+        {
+            "number": item.uid,
+            "channel": item.channel,
+            "kind": item.kind,
+            "direction": item.direction,
+            "entity": item.entity,
+            "id": item.external_id or item.record_uid,
+            "field": item.field,
+            "place": None if item.file is None else f"{item.file}:{item.line}",
+            "value": item.value_masked,
+            "what": item.message,
+            "remedy": item.remedy,
+            "since": item.first_at,
+            "times": item.times,
+        }
+        for item in items
+    ]
+
+
+def candidate_rows(of: tuple[House, str | None]) -> list[dict[str, Any]]:
+    """A row per document of the match report."""
+    house, only = of
+    with house.registry.read() as tx:
+        found = candidates(tx, only)
+    return [
+        {
+            "channel": one.channel,
+            "entity": one.entity,
+            "id": one.external_id,
+            "match": one.kind,
+            "label": one.label,
+            "score": one.score,
+            "record": one.uid,
+        }
+        for one in found
+    ]
