@@ -12,41 +12,20 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-_NO_DIGITS = frozenset(  # fmt: skip
-    (
-        "BIF",
-        "CLP",
-        "DJF",
-        "GNF",
-        "ISK",
-        "JPY",
-        "KMF",
-        "KRW",
-        "PYG",
-        "RWF",
-        "UGX",
-        "UYI",
-        "VND",
-        "VUV",
-        "XAF",
-        "XOF",
-        "XPF",
-    )
-)
-_THREE_DIGITS = frozenset(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"))
-_FOUR_DIGITS = frozenset(("CLF", "UYW"))
+_EXCEPTIONS = {
+    0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
+    3: "BHD IQD JOD KWD LYD OMR TND",
+    4: "CLF UYW",
+}
+_DIGITS = {currency: places for places, currencies in _EXCEPTIONS.items() for currency in currencies.split()}
 
 _ALWAYS = datetime.min.replace(tzinfo=UTC)
 _FOREVER = datetime.max.replace(tzinfo=UTC)
 
 
 def digits(currency: str) -> int:
-    """Digits behind the decimal point: ISO 4217's minor unit; 2 unless the currency is one of the exceptions."""
-    if currency in _NO_DIGITS:
-        return 0
-    if currency in _THREE_DIGITS:
-        return 3
-    return 4 if currency in _FOUR_DIGITS else 2
+    """Digits behind the decimal point: ISO 4217's minor unit; 2 unless the currency is an exception."""
+    return _DIGITS.get(currency, 2)
 
 
 def exact(value: Fraction, places: int) -> Decimal:

@@ -67,7 +67,7 @@ MOMENTS = st.none() | st.integers(0, 9).map(lambda day: f"2026-03-0{day + 1 if d
 
 
 @given(st.lists(st.builds(price, st.sampled_from(["1.00", "2.00"]), MOMENTS, MOMENTS), max_size=5), st.randoms())
-def test_the_price_that_holds_does_not_depend_on_the_order_of_the_list(
+def test_the_price_that_holds_does_not_depend_on_the_order_of_the_prices(
     prices: list[dict[str, Any]], random: Any
 ) -> None:
     chosen = pick(prices, "retail", "2026-03-04T12:00:00Z")
