@@ -69,6 +69,7 @@ from registry.outbox import (
     outbox_rows,
     set_outbox,
     to_settle,
+    wake,
 )
 from registry.parked import Parked, ParkedKey, ParkedRow, awaiting, dismiss, park, parked, parked_counts, unpark
 from registry.records import (
@@ -225,6 +226,7 @@ __all__ = [
     "to_settle",
     "touch_bindings",
     "uids_for",
+    "wake",
     "unpark",
     "write_audit",
 ]

@@ -245,7 +245,10 @@ def _unholdable(table: str, column: str, row: int, what: str) -> Unholdable:
 
 
 def _sets(templates: Mapping[str, str], value: Callable[[str], str]) -> str:
-    return ", ".join(f"{_q(name)} = {_NAME.sub(lambda m: value(m[1]), sql)}" for name, sql in templates.items())
+    def put(found: re.Match[str]) -> str:
+        return value(found.group(1))
+
+    return ", ".join(f"{_q(name)} = {_NAME.sub(put, sql)}" for name, sql in templates.items())
 
 
 def _q(name: str) -> str:

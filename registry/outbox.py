@@ -84,13 +84,17 @@ class Decision:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OutboxChange:
-    """The new state of outbox row ``id``. ``ticket`` and ``due_at`` None: as they are; ``reason`` is replaced."""
+    """The new state of outbox row ``id``. ``ticket`` and ``due_at`` None: as they are; ``reason`` is replaced.
+
+    ``forced`` True: what the channel holds is not known, so the next rendering is written even if it looks unchanged.
+    """
 
     id: int
     state: str
     reason: str | None = None
     ticket: str | None = None
     due_at: datetime | None = None
+    forced: bool = False
 
 
 def mark_due(tx: Tx, rows: Iterable[DueRow]) -> int:
@@ -98,23 +102,23 @@ def mark_due(tx: Tx, rows: Iterable[DueRow]) -> int:
 
     A waiting, parked or rejected write becomes due; one that is claimed, decided or in flight is due again when it is
     closed; a held one stays held. ``forced`` (write even if the projection says unchanged) is never taken back here.
-    A ``due_at`` in the future waits beside the others and survives them (its ``forced`` is not kept).
+    A ``due_at`` in the future waits beside the others and survives them.
     """
     now: list[tuple[Any, ...]] = []
     later: list[tuple[Any, ...]] = []
     for channel, entity, uid, due_at, forced, cause in rows:
         at = tx.stamp if due_at is None else micros(due_at)
         if at > tx.stamp:
-            later.append((channel, entity, at, uid, cause))
+            later.append((channel, entity, at, uid, forced, cause))
         else:
             now.append((channel, entity, uid, "due", 0, at, False, forced, tx.stamp, cause))
     return _mark(tx, now) + bulk.upsert(
         tx,
         "outbox_later",
-        ("channel", "entity", "due_at", "uid", "cause"),
+        ("channel", "entity", "due_at", "uid", "forced", "cause"),
         later,
         key=("channel", "entity", "due_at", "uid"),
-        change={},
+        change={"forced": '("outbox_later".forced OR excluded.forced)'},
     )
 
 
@@ -126,9 +130,9 @@ def claim_due(tx: Tx, channel: str, entity: str, limit: int, owner: str, seconds
     ripe = tx.rows(
         delete(outbox_later)
         .where(outbox_later.c.channel == channel, outbox_later.c.entity == entity, outbox_later.c.due_at <= tx.stamp)
-        .returning(outbox_later.c.uid, outbox_later.c.due_at, outbox_later.c.cause)
+        .returning(outbox_later.c.uid, outbox_later.c.due_at, outbox_later.c.forced, outbox_later.c.cause)
     )
-    _mark(tx, [(channel, entity, row[0], "due", 0, row[1], False, False, tx.stamp, row[2]) for row in ripe])
+    _mark(tx, [(channel, entity, row[0], "due", 0, row[1], False, bool(row[2]), tx.stamp, row[3]) for row in ripe])
     ready = select(outbox.c.id).where(
         outbox.c.channel == channel,
         outbox.c.entity == entity,
@@ -178,6 +182,7 @@ def decide(tx: Tx, decisions: Iterable[Decision], *, owner: str | None = None, s
             "state": f"'{_known(state, ('decided', 'sent'))}'",
             "attempt": '"outbox".attempt + 1' if state == "sent" else '"outbox".attempt',
             "decided_at": f'coalesce("outbox".decided_at, {tx.stamp})',
+            "forced": "FALSE",  # fulfilled by this payload; a mark that comes while it flies sets it anew
         },
     )
     return ours
@@ -218,15 +223,16 @@ def set_outbox(tx: Tx, changes: Iterable[OutboxChange], *, owner: str | None = N
         tx,
         "outbox",
         "id",
-        ("state", "reason", "ticket", "due_at"),
+        ("state", "reason", "ticket", "due_at", "forced"),
         [
-            (row.id, row.state, row.reason, row.ticket, maybe_micros(row.due_at))
+            (row.id, row.state, row.reason, row.ticket, maybe_micros(row.due_at), row.forced)
             for row in wanted.values()
             if row.id in ours
         ],
         change={
             "state": f"CASE WHEN {again} THEN 'due' ELSE :state END",
             "ticket": 'coalesce(:ticket, "outbox".ticket)',
+            "forced": '("outbox".forced OR :forced)',
             "due_at": f'CASE WHEN {again} THEN {tx.stamp} ELSE coalesce(:due_at, "outbox".due_at) END',
             "due_again": f"CASE WHEN :state IN ({_STALLED}, 'due') THEN FALSE ELSE \"outbox\".due_again END",
             "claimed_by": "NULL",
@@ -234,6 +240,16 @@ def set_outbox(tx: Tx, changes: Iterable[OutboxChange], *, owner: str | None = N
         },
     )
     return ours
+
+
+def wake(tx: Tx, *, channel: str | None = None, entity: str | None = None) -> int:
+    """What waits on this channel, or for this entity on any, is due again: what it waited for may have come."""
+    statement = update(outbox).where(outbox.c.state == "waiting")
+    if channel is not None:
+        statement = statement.where(outbox.c.channel == channel)
+    if entity is not None:
+        statement = statement.where(outbox.c.entity == entity)
+    return tx.run(statement.values(state="due", due_at=tx.stamp))
 
 
 def outbox_rows(

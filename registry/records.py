@@ -293,8 +293,8 @@ def _move_writes(tx: Tx, from_uid: str, to_uid: str) -> None:
     tx.run(update(outbox).where(outbox.c.uid == from_uid, ~same).values(uid=to_uid))
     tx.run(delete(outbox).where(outbox.c.uid == from_uid, outbox.c.state.not_in(IN_FLIGHT)))
     later = tx.rows(delete(outbox_later).where(outbox_later.c.uid == from_uid).returning(*outbox_later.c))
-    columns = ("channel", "entity", "due_at", "uid", "cause")
-    moved = [(row.channel, row.entity, row.due_at, to_uid, row.cause) for row in later]
+    columns = ("channel", "entity", "due_at", "uid", "forced", "cause")
+    moved = [(row.channel, row.entity, row.due_at, to_uid, row.forced, row.cause) for row in later]
     bulk.upsert(tx, "outbox_later", columns, moved, key=columns[:4], change={})
 
 

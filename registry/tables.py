@@ -292,6 +292,7 @@ outbox_later = Table(
     Column("entity", Key, nullable=False),
     Column("due_at", Moment, nullable=False),
     Column("uid", Key, nullable=False),
+    Column("forced", Boolean, nullable=False),
     Column("cause", Text),
     PrimaryKeyConstraint("channel", "entity", "due_at", "uid", name="one_dated_write_per_moment_and_record"),
 )

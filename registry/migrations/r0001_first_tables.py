@@ -225,6 +225,7 @@ def _registry() -> None:
         sa.Column("entity", KEY, nullable=False),
         sa.Column("due_at", sa.BigInteger(), nullable=False),
         sa.Column("uid", KEY, nullable=False),
+        sa.Column("forced", sa.Boolean(), nullable=False),
         sa.Column("cause", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("channel", "entity", "due_at", "uid", name="one_dated_write_per_moment_and_record"),
     )
