@@ -7,8 +7,7 @@ from functools import reduce
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from mappings.commerce.order import STATUSES, balance, balanced, later
 

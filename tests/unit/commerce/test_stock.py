@@ -7,8 +7,7 @@ from decimal import Decimal
 from itertools import chain, combinations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from mappings.commerce.stock import StockPolicy, allowed, divide, free, problems, publish, publish_by_location
 
