@@ -5,6 +5,7 @@ What surprises here:
 * Numbers stay exact: integers of any length are int, everything else is Decimal with its digits (promise P7).
 * Half a surrogate pair, which JSON allows and no database stores, is let through: it is one document's fault, and
   refusing the page for it would stop the others (P6).
+* A request that *may* have been carried out is ``Unsure``; 429 was not, a 5xx may have been.
 * What a platform says about a failure may hold our own credential or a customer's address; it is masked before it
   goes into an error (P13).
 """
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -21,6 +22,22 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 import msgspec
+
+from connectors.base import ConnectorError, Misconfigured, RetryLater
+
+BUSY, AWAY = 5.0, 15.0
+"""Seconds to wait where the platform names none: after 429, and after a 5xx or a lost connection."""
+
+
+class Unsure(RetryLater):
+    """The request may have reached the platform. Repeating a read is safe; a write is ``unknown`` until settled.
+
+    ``silent``: no answer came in time, so the next request would likely wait as long.
+    """
+
+    def __init__(self, message: str, *, after: float, silent: bool = False) -> None:
+        super().__init__(message, after=after)
+        self.silent = silent
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -155,4 +172,27 @@ def scope_of(answer: Answer) -> str | None:
             for key in ("scope", "required_scope", "missing_scope"):
                 if isinstance(place.get(key), str):
                     return str(place[key])
+    return None
+
+
+def trouble(
+    where: str, answer: Answer, clean: Callable[[str], str], remedy: Callable[[], str]
+) -> ConnectorError | None:
+    """The error an answer's status stands for; None for 2xx and for the 4xx that a caller judges."""
+    status = answer.status
+    if 200 <= status < 300:
+        return None
+    text = clean(said(answer.body))
+    told = f"HTTP {status}: {text}" if text else f"HTTP {status}"
+    if status in (401, 403):
+        scope = scope_of(answer)
+        missing = f"scope `{clean(scope)}`" if scope else "a valid credential" if status == 401 else "a right"
+        return Misconfigured(f"{where}: {missing} is missing ({told}); {remedy()}")
+    if status == 429:
+        after = wait(answer.headers, answer.asked_at, BUSY)
+        return RetryLater(f"{where}: the platform asks to wait {after:g} s ({told})", after=after)
+    if 300 <= status < 400:
+        return Misconfigured(f"{where}: the platform redirects ({told}); write its final address into `url`")
+    if status == 408 or status >= 500:
+        return Unsure(f"{where}: the platform failed ({told})", after=wait(answer.headers, answer.asked_at, AWAY))
     return None

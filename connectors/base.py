@@ -64,10 +64,7 @@ class Stopped(ConnectorError):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Page:
-    """Documents of one answer, and the cursor that continues *after* them.
-
-    ``last`` ends the scan; its cursor is where the next scan for changes starts.
-    """
+    """Documents of one answer and the cursor *after* them; ``last`` ends the scan, its cursor starts the next one."""
 
     docs: Sequence[Doc]
     cursor: Cursor
@@ -77,9 +74,7 @@ class Page:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Write:
-    """One intended change of one document.
-
-    ``key`` is the idempotency key, fixed before the first attempt and the same at each; it is also *our reference*
+    """One intended change of one document. ``key`` is the idempotency key, fixed before the first attempt and the same at each; it is also *our reference*
     where the platform stores one. ``id`` is None for a create. ``expected`` is the version the platform must still
     hold (None: do not check). ``ticket`` is what an earlier ``accepted`` receipt left.
     """
@@ -110,10 +105,8 @@ class Receipt:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Notice:
-    """A verified "something changed": a hint to fetch, or the document itself where it can be trusted.
-
-    ``delivery`` is the platform's id of this delivery, the key of de-duplication; ``at`` the source's moment.
-    """
+    """A verified "something changed": a hint to fetch. ``delivery`` is the key of de-duplication, ``at`` the source's
+    moment; ``doc`` the document itself where it can be trusted."""
 
     delivery: str
     resource: str

@@ -24,7 +24,7 @@ import requests
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, MaxRetryError, NewConnectionError
 
 from connectors import auth, paging
-from connectors.answers import Answer, dated, decoded, encoded, masked, said, scope_of, wait
+from connectors.answers import AWAY, Answer, Unsure, dated, decoded, encoded, masked, said, trouble
 from connectors.base import (
     Connector,
     ConnectorError,
@@ -38,32 +38,15 @@ from connectors.base import (
     RetryLater,
     ShapeChanged,
     Write,
-    in_order,
 )
 from connectors.scan import pages
-from connectors.writes import (
-    NOT_FOUND,
-    batch_body,
-    batch_receipts,
-    body_of,
-    document_of,
-    filled,
-    id_of,
-    judged,
-    settled,
-)
+from connectors.writes import NOT_FOUND, document_of, filled, id_of, receipts, settled
 
 CONNECT = 5.0
 READ = 30.0
 LARGEST_ANSWER = 8_000_000
 WHOLE = 4
 """An answer may take this many read time-outs in all: a platform that drips bytes does not hold a worker."""
-BUSY, AWAY = 5.0, 15.0
-"""Seconds to wait where the platform names none: after 429, and after a 5xx or a lost connection."""
-
-
-class Unsure(RetryLater):
-    """The request may have reached the platform. Repeating a read is safe; a write is ``unknown`` until settled."""
 
 
 class Rest(Connector):
@@ -126,7 +109,7 @@ class Rest(Connector):
         if answer.status == 401 and self.auth.get("scheme") == "oauth2":
             proof = self.proof(refused=proof["Authorization"])
             answer = self._send(method, self._target(path), params=params, body=body, headers=headers, proof=proof)
-        problem = self._problem(method, path, answer, proof)
+        problem = trouble(self._where(method, path), answer, self.clean, self._remedy)
         if problem is not None:
             raise problem
         return answer
@@ -191,7 +174,7 @@ class Rest(Connector):
 
     def _post_form(self, address: str, form: Mapping[str, str], headers: Mapping[str, str]) -> Any:
         answer = self._send("POST", address, form=form, proof=headers)
-        problem = self._problem("POST", urlsplit(address).path, answer, headers)
+        problem = trouble(self._where("POST", urlsplit(address).path), answer, self.clean, self._remedy)
         if problem is not None:
             raise problem
         if not answer.ok:
@@ -215,7 +198,7 @@ class Rest(Connector):
         sent = {**(headers or {}), **proof}
         data: Any = form
         if body is not None:
-            data = encoded(body)
+            data = body if isinstance(body, bytes) else encoded(body)
             sent["Content-Type"] = "application/json"
         self._kept.used = [part for value in proof.values() for part in (value, *value.split(" ", 1)[1:])]
         self._kept.used.extend((form or {}).values())
@@ -292,28 +275,9 @@ class Rest(Connector):
                 f"{where}: {self._host} did not answer within {self._timeout[1]:g} s; it is tried again, "
                 "raise `timeout` when it is always this slow",
                 after=AWAY,
+                silent=True,
             )
         return Unsure(f"{where}: the connection to {self._host} broke before the answer was complete", after=AWAY)
-
-    def _problem(self, method: str, path: str, answer: Answer, proof: Mapping[str, str]) -> ConnectorError | None:
-        """The error an answer's status stands for; None for 2xx and for the 4xx that a caller judges."""
-        where, status = self._where(method, path), answer.status
-        if 200 <= status < 300:
-            return None
-        text = self.clean(said(answer.body))
-        told = f"HTTP {status}: {text}" if text else f"HTTP {status}"
-        if status in (401, 403):
-            scope = scope_of(answer)
-            missing = f"scope `{self.clean(scope)}`" if scope else "a valid credential" if status == 401 else "a right"
-            return Misconfigured(f"{where}: {missing} is missing ({told}); {self._remedy()}")
-        if status == 429:
-            after = wait(answer.headers, answer.asked_at, BUSY)
-            return RetryLater(f"{where}: the platform asks to wait {after:g} s ({told})", after=after)
-        if 300 <= status < 400:
-            return Misconfigured(f"{where}: the platform redirects ({told}); write its final address into `url`")
-        if status == 408 or status >= 500:
-            return Unsure(f"{where}: the platform failed ({told})", after=wait(answer.headers, answer.asked_at, AWAY))
-        return None
 
     def _remedy(self) -> str:
         references = self.options.get("secrets") or {}
@@ -437,13 +401,14 @@ class Rest(Connector):
     def write(self, resource: str, writes: Sequence[Write]) -> Iterator[Receipt]:
         """One receipt per write, in order. Raises RetryLater or Misconfigured when the rest was not sent."""
         facts = self.facts(resource)
-        size = facts.batch if facts.batch_path is not None else 1
-        for start in range(0, len(writes), max(size, 1)):
-            chunk = writes[start : start + max(size, 1)]
-            if size > 1:
-                yield from in_order(chunk, self._batch(facts, chunk))
-            else:
-                yield self._single(facts, chunk[0])
+        return receipts(
+            facts,
+            writes,
+            exchange=self.exchange,
+            clean=self.clean,
+            find=lambda write: self.by_reference(facts, write),
+            where=self.channel,
+        )
 
     def settle(self, resource: str, writes: Sequence[Write]) -> Iterator[Receipt]:
         """One receipt per write, in order: a create by our reference, anything with an id by its document."""
@@ -454,9 +419,9 @@ class Rest(Connector):
             if write.id is not None:
                 yield settled(facts, write, held[write.id])
             else:
-                yield self._by_reference(facts, write)
+                yield self.by_reference(facts, write)
 
-    def _by_reference(self, facts: Resource, write: Write) -> Receipt:
+    def by_reference(self, facts: Resource, write: Write) -> Receipt:
         """What became of a create, by our key. A platform that ignores the filter answers with others' documents."""
         if facts.reference is None or facts.reference_field is None:
             return Receipt(
@@ -471,68 +436,6 @@ class Rest(Connector):
             return Receipt(outcome="rejected", detail=NOT_FOUND + "no document carries our reference")
         more = "" if len(docs) == 1 else f"{len(docs)} documents carry our reference; archive all but the first"
         return Receipt(outcome="applied", id=id_of(facts, docs[0]), doc=docs[0], detail=more)
-
-    def _single(self, facts: Resource, write: Write) -> Receipt:
-        """The receipt of one write sent alone."""
-        earlier = self._earlier(facts, write)
-        if earlier is not None:
-            return earlier
-        template = {"create": facts.create, "update": facts.update, "delete": facts.delete}[write.op]
-        if template is None:
-            raise Misconfigured(
-                f"{self.channel}: {facts.path} takes no {write.op}; describe it as `{write.op}: METHOD path`"
-            )
-        method, path = filled(template, write.id)
-        headers = {}
-        if facts.key_header is not None:
-            headers[facts.key_header] = write.key
-        if facts.expect is not None and write.expected is not None:
-            headers[facts.expect] = write.expected
-        body = None if write.op == "delete" else body_of(facts, write)
-        return self._sent(
-            [write],
-            lambda: self.exchange(method, path, body=body, headers=headers),
-            lambda answer: {write.key: judged(facts, write, answer.status, answer.body, self.clean)},
-        )[write.key]
-
-    def _earlier(self, facts: Resource, write: Write) -> Receipt | None:
-        """A create that is tried again looks for our reference first (P2)."""
-        if write.op != "create" or write.attempt == 1 or facts.reference is None or facts.reference_field is None:
-            return None
-        receipt = self._by_reference(facts, write)
-        return receipt if receipt.outcome == "applied" else None
-
-    def _batch(self, facts: Resource, chunk: Sequence[Write]) -> Mapping[str, Receipt]:
-        """Receipts of one batch call by key; a batch refused as a whole is sent again in halves."""
-        found = {write.key: self._earlier(facts, write) for write in chunk if write.attempt > 1}
-        receipts = {key: receipt for key, receipt in found.items() if receipt is not None}
-        rest = [write for write in chunk if write.key not in receipts]
-        if not rest:
-            return receipts
-        method, path = filled(facts.batch_path or "", None)
-        headers = {} if facts.key_header is None else {facts.key_header: rest[0].key}
-
-        def judge(answer: Answer) -> Mapping[str, Receipt]:
-            if answer.ok:
-                return batch_receipts(facts, rest, answer.body, self.clean)
-            if len(rest) == 1:
-                return {rest[0].key: judged(facts, rest[0], answer.status, answer.body, self.clean)}
-            return {**self._batch(facts, rest[: len(rest) // 2]), **self._batch(facts, rest[len(rest) // 2 :])}
-
-        body = batch_body(facts, rest)
-        return {**receipts, **self._sent(rest, lambda: self.exchange(method, path, body=body, headers=headers), judge)}
-
-    def _sent(
-        self,
-        chunk: Sequence[Write],
-        send: Callable[[], Answer],
-        judge: Callable[[Answer], Mapping[str, Receipt]],
-    ) -> Mapping[str, Receipt]:
-        """The receipts of writes that went out together; unknown for each where nobody can say what became of it."""
-        try:
-            return judge(send())
-        except (Unsure, ShapeChanged) as fault:
-            return {write.key: Receipt(outcome="unknown", id=write.id, detail=str(fault)) for write in chunk}
 
 
 def _shown(reference: str) -> str:

@@ -1,4 +1,4 @@
-"""The bodies of writes and what answers to them mean, as pure functions; `Rest` sends and receives.
+"""Writes: their bodies, what answers to them mean, and how a page of them is sent through a given ``exchange``.
 
 What surprises here:
 
@@ -7,6 +7,8 @@ What surprises here:
 * ``holds`` compares a document with what we sent only to find out whether an *update* arrived. A difference means
   "send it again", never "the platform changed it": an absolute value sent twice does no harm (P3).
 
+* After a time-out the rest is not sent: ``RetryLater`` is raised, and what has no receipt may go again.
+
 Names in a batch call, overridden by ``Resource.batch_options``: the body is ``{list: [{op, id, expected, doc}]}``, the
 answer ``{results: [{status, id, doc, error}]}`` in the order of the writes, or in any order where ``key`` is named.
 ``doc: ""`` puts the document's fields beside the others; an empty name leaves that part out.
@@ -14,13 +16,15 @@ answer ``{results: [{status, id, doc, error}]}`` in the order of the writes, or 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from hashlib import sha256
 from typing import Any
 from urllib.parse import quote
 
-from connectors.answers import said
-from connectors.base import Doc, Receipt, Resource, ShapeChanged, Write
+from connectors.answers import AWAY, Answer, Unsure, encoded, said
+from connectors.base import Doc, Misconfigured, Receipt, Resource, RetryLater, ShapeChanged, Write, in_order
 from connectors.paging import ABSENT, at
 
 NAMES: Mapping[str, str] = {
@@ -167,3 +171,109 @@ def settled(facts: Resource, write: Write, doc: Doc | None) -> Receipt:
     if holds(doc, write.doc):
         return Receipt(outcome="applied", id=id_of(facts, doc), doc=doc)
     return Receipt(outcome="rejected", detail=NOT_FOUND + "the document does not hold what was sent")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Outlet:
+    """Through which the writes of one call go."""
+
+    facts: Resource
+    exchange: Callable[..., Answer]
+    clean: Callable[[str], str]
+    find: Callable[[Write], Receipt]
+    where: str
+
+
+def receipts(
+    facts: Resource,
+    writes: Sequence[Write],
+    *,
+    exchange: Callable[..., Answer],
+    clean: Callable[[str], str],
+    find: Callable[[Write], Receipt],
+    where: str,
+) -> Iterator[Receipt]:
+    """One receipt per write, in order, in batches where the resource has them.
+
+    ``find`` looks for a create by our reference; a create that is tried again does so first (P2). Raises RetryLater
+    or Misconfigured when the remaining writes were not sent.
+    """
+    outlet = _Outlet(facts=facts, exchange=exchange, clean=clean, find=find, where=where)
+    size = facts.batch if facts.batch_path is not None else 1
+    parts = [writes[start : start + size] for start in range(0, len(writes), size)]
+    parts.reverse()
+    open_before = False
+    while parts:
+        part = parts.pop()
+        found = {write.key: receipt for write in part if (receipt := _earlier(outlet, write)) is not None}
+        fresh = [write for write in part if write.key not in found]
+        answered = _answered(outlet, fresh) if fresh else _Answered(receipts={})
+        if answered is None:
+            half = len(part) // 2
+            parts += [part[half:], part[:half]]
+            continue
+        # What was answered leaves at once: an error of a later part must not take these receipts with it.
+        yield from in_order(part, {**found, **answered.receipts})
+        if parts and (answered.silent or (answered.open and open_before)):
+            raise RetryLater(f"{where}: {facts.path}: the platform is in trouble; the rest was not sent", after=AWAY)
+        open_before = answered.open
+
+
+def _earlier(outlet: _Outlet, write: Write) -> Receipt | None:
+    if write.op != "create" or write.attempt == 1 or outlet.facts.reference is None:
+        return None
+    receipt = outlet.find(write)
+    return receipt if receipt.outcome == "applied" else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Answered:
+    """Receipts of writes sent together; ``open``: nobody can say what became of them, ``silent``: it timed out."""
+
+    receipts: Mapping[str, Receipt]
+    open: bool = False
+    silent: bool = False
+
+
+def _answered(outlet: _Outlet, writes: Sequence[Write]) -> _Answered | None:
+    """What became of writes sent in one call. None: refused as a whole, so that each half may be sent instead."""
+    facts, batch = outlet.facts, outlet.facts.batch > 1 and outlet.facts.batch_path is not None
+    method, path = filled(facts.batch_path or "", None) if batch else _call_for(outlet, writes[0])
+    path_only = not batch and writes[0].op == "delete"
+    headers = {} if facts.key_header is None else {facts.key_header: _key_of(writes)}
+    if not batch and facts.expect is not None and writes[0].expected is not None:
+        headers[facts.expect] = writes[0].expected
+    try:
+        body = None if path_only else encoded(batch_body(facts, writes) if batch else body_of(facts, writes[0]))
+    except ValueError as fault:
+        if len(writes) > 1:
+            return None
+        detail = f"the document cannot be written as JSON: {fault}"
+        return _Answered(receipts={writes[0].key: Receipt(outcome="rejected", id=writes[0].id, detail=detail)})
+    try:
+        answer = outlet.exchange(method, path, body=body, headers=headers)
+        if batch and answer.ok:
+            return _Answered(receipts=batch_receipts(facts, writes, answer.body, outlet.clean))
+    except (Unsure, ShapeChanged) as fault:
+        unknown = {write.key: Receipt(outcome="unknown", id=write.id, detail=str(fault)) for write in writes}
+        return _Answered(receipts=unknown, open=True, silent=isinstance(fault, Unsure) and fault.silent)
+    if len(writes) > 1:
+        return None
+    return _Answered(receipts={writes[0].key: judged(facts, writes[0], answer.status, answer.body, outlet.clean)})
+
+
+def _key_of(writes: Sequence[Write]) -> str:
+    """The idempotency key of a call: the write's own, for a batch one that no other selection of writes has."""
+    if len(writes) == 1:
+        return writes[0].key
+    return sha256("\n".join(write.key for write in writes).encode()).hexdigest()
+
+
+def _call_for(outlet: _Outlet, write: Write) -> tuple[str, str]:
+    facts = outlet.facts
+    template = {"create": facts.create, "update": facts.update, "delete": facts.delete}[write.op]
+    if template is None:
+        raise Misconfigured(
+            f"{outlet.where}: {facts.path} takes no {write.op}; describe it as `{write.op}: METHOD path`"
+        )
+    return filled(template, write.id)
