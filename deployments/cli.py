@@ -25,7 +25,16 @@ if TYPE_CHECKING:
     from flows.wiring import House
 
 MISTAKE, DEFECT = 1, 3
-CHECKOUT_DEMO = Path(__file__).with_name("demo")
+MISTAKES = (
+    ("mappings.language", "LintErrors"),
+    ("connectors.base", "ConnectorError"),
+    ("flows.matching", "CannotBind"),
+    ("registry", "RegistryError"),
+    ("deployments.local", "CannotStart"),
+    ("deployments.deploy", "NoServer"),
+    ("sqlalchemy.exc", "OperationalError"),
+)
+"""What a person can mend: (module, exception)."""
 
 app = typer.Typer(
     name="serai",
@@ -451,40 +460,27 @@ def _say(sentence: str) -> None:
 
 def _explained(error: Exception) -> str | None:
     """The sentence for a mistake the user can mend; None for a defect."""
-    from sqlalchemy.exc import OperationalError
-
-    from connectors.base import ConnectorError
-    from deployments.deploy import NoServer
-    from deployments.local import CannotStart
-    from flows.matching import CannotBind
-    from mappings.language import LintErrors
-
-    if isinstance(error, LintErrors | ConnectorError | NoServer | CannotStart | CannotBind):
-        return str(error)
-    if isinstance(error, OperationalError):
-        # The text after the first line holds statement and parameters, and with them personal values.
-        return f"the registry cannot be used: {str(error.orig).splitlines()[0]}; check $SERAI_REGISTRY"
+    for module, name in MISTAKES:
+        # A class whose module was never imported cannot have been raised.
+        kind = getattr(sys.modules.get(module), name, None)
+        if kind is not None and isinstance(error, kind):
+            if name == "OperationalError":
+                # Its full text holds statement and parameters, and with them personal values.
+                return f"the registry cannot be used: {str(error.__cause__).splitlines()[0]}; check $SERAI_REGISTRY"
+            return str(error)
     return None
 
 
 def main() -> None:
-    """The console script: runs a verb, turns mistakes into one sentence and an exit code."""
-    import click
-
+    """The console script: runs a verb, turns a mistake into one sentence and an exit code."""
     try:
-        code = app(standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        sys.exit(130)
+        app()
     except Exception as error:
         sentence = _explained(error)
         if sentence is None:
             raise
         typer.echo(sentence, err=True)
         sys.exit(MISTAKE)
-    sys.exit(code if isinstance(code, int) else 0)
 
 
 if __name__ == "__main__":
