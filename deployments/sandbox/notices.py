@@ -1,0 +1,169 @@
+"""Signed notices to subscribed addresses, from a thread of its own, with bounded attempts.
+
+What surprises here: the signature is hexadecimal HMAC-SHA256 over ``<x-timestamp>.<body>``; a repeated or late notice
+keeps its delivery id; a notice says what changed, never what it is now.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import hmac
+import http.client
+import queue
+import threading
+import time
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+from urllib.parse import urlsplit
+
+import msgspec
+
+from deployments.sandbox.books import Books
+from deployments.sandbox.design import Design, Refused
+from deployments.sandbox.faults import Faults
+from deployments.sandbox.notation import Doc
+
+ATTEMPTS = 3
+PAUSES = (0.2, 1.0)
+"""Seconds before the second and the third attempt."""
+TIMEOUT = 5.0
+Event = tuple[str, str, datetime]
+
+
+class Notices:
+    """A system's subscriptions and the notices under way. ``stop`` ends the thread within an attempt's time-out."""
+
+    def __init__(self, design: Design, books: Books, faults: Faults, secret: str) -> None:
+        self._design, self._books, self._faults, self._secret = design, books, faults, secret
+        self._urls: list[str] = []
+        self._queue: queue.Queue[Event | None] = queue.Queue(maxsize=20_000)
+        self._held: list[tuple[str, bytes, Sequence[Event]]] = []
+        self._idle = threading.Event()
+        self._idle.set()
+        self._thread = threading.Thread(target=self._run, name=f"notices-{design.name}", daemon=True)
+        self._stopping = False
+
+    def start(self) -> None:
+        """Notices are sent from now on."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Nothing more is sent; what was under way is given up."""
+        self._stopping = True
+        with contextlib.suppress(queue.Full):  # the thread looks at the flag before each event
+            self._queue.put_nowait(None)
+        self._thread.join(TIMEOUT + 1)
+
+    def subscribe(self, url: str) -> bool:
+        """Afterwards the address is notified; False: it was already. Loopback addresses only."""
+        parts = urlsplit(url)
+        if parts.scheme != "http" or parts.hostname not in ("127.0.0.1", "localhost"):
+            raise Refused(422, "bad_url", "the sandbox notifies http://127.0.0.1 only", field="url")
+        if url in self._urls:
+            return False
+        self._urls.append(url)
+        return True
+
+    def urls(self) -> Sequence[str]:
+        """The addresses notified."""
+        return list(self._urls)
+
+    def unsubscribe(self, url: str) -> None:
+        """Afterwards the address is left alone."""
+        if url in self._urls:
+            self._urls.remove(url)
+
+    def announce(self, resource: str, id: str, at: datetime) -> None:
+        """Queues a notice; with nobody subscribed, or far too many waiting, it is dropped."""
+        if not self._urls:
+            return
+        try:
+            self._idle.clear()
+            self._queue.put_nowait((resource, id, at))
+        except queue.Full:
+            self._books.enter("notice", at, resource=resource, id=id, outcome="dropped")
+
+    def settled(self, timeout: float = 10.0) -> bool:
+        """Waits until nothing is queued or held; False: not within the time."""
+        return self._idle.wait(timeout)
+
+    def _run(self) -> None:
+        while not self._stopping:
+            try:
+                event = self._queue.get(timeout=0.5)
+            except queue.Empty:
+                self._release()
+                self._idle.set()
+                continue
+            if event is None:
+                return
+            events = [event]
+            while self._design.coalesces and len(events) < 50 and not self._queue.empty():
+                more = self._queue.get_nowait()
+                if more is not None and more not in events:
+                    events.append(more)
+            self._deal(events)
+            if self._queue.empty() and not self._held:
+                self._idle.set()
+
+    def _deal(self, events: Sequence[Event]) -> None:
+        delivery = str(uuid.uuid4())
+        told = [{"resource": resource, "id": id, "at": self._design.written(at)} for resource, id, at in events]
+        body: Doc = {"delivery": delivery} | ({"events": told} if self._design.coalesces else told[0])
+        data = msgspec.json.encode(body)
+        if self._faults.strike("drop", "", "/notices") is not None:
+            self._book(delivery, events, url=None, attempt=0, outcome="dropped")
+            return
+        if self._faults.strike("reorder", "", "/notices") is not None:
+            self._held.append((delivery, data, events))
+            return
+        self._send(delivery, data, events)
+        if self._faults.strike("duplicate", "", "/notices") is not None:
+            self._send(delivery, data, events)
+        self._release()
+
+    def _release(self) -> None:
+        """Held notices go out after a later one, or when nothing else is to be sent."""
+        held, self._held = self._held, []
+        for delivery, data, events in reversed(held):
+            self._send(delivery, data, events)
+
+    def _send(self, delivery: str, data: bytes, events: Sequence[Event]) -> None:
+        for url in list(self._urls):
+            for attempt in range(1, ATTEMPTS + 1):
+                if self._stopping:
+                    return
+                done = self._post(url, delivery, data)
+                outcome = "delivered" if done else "failed" if attempt < ATTEMPTS else "given up"
+                self._book(delivery, events, url=url, attempt=attempt, outcome=outcome)
+                if done:
+                    break
+                if attempt < ATTEMPTS:
+                    time.sleep(PAUSES[attempt - 1])
+
+    def _post(self, url: str, delivery: str, data: bytes) -> bool:
+        stamp = str(int(time.time()))
+        headers = {
+            "Content-Type": "application/json",
+            "x-delivery": delivery,
+            "x-timestamp": stamp,
+            "x-signature": hmac.new(self._secret.encode(), stamp.encode() + b"." + data, hashlib.sha256).hexdigest(),
+        }
+        parts = urlsplit(url)
+        connection = http.client.HTTPConnection(parts.hostname or "127.0.0.1", parts.port, timeout=TIMEOUT)
+        try:
+            path = parts.path if parts.query == "" else f"{parts.path}?{parts.query}"
+            connection.request("POST", path or "/", body=data, headers=headers)
+            return 200 <= connection.getresponse().status < 300
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def _book(self, delivery: str, events: Sequence[Event], *, url: str | None, attempt: int, outcome: str) -> None:
+        for resource, id, at in events:
+            self._books.enter(
+                "notice", at, delivery=delivery, resource=resource, id=id, url=url, attempt=attempt, outcome=outcome
+            )

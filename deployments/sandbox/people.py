@@ -1,0 +1,182 @@
+"""What people do in the simulated systems: shoppers, cashiers, warehouse staff; a small typed client over HTTP.
+
+What surprises here: these are the sandbox's own doors, not the systems' APIs; Serai never uses them.
+"""
+
+from __future__ import annotations
+
+import http.client
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+Doc = dict[str, Any]
+_decode = msgspec.json.Decoder(float_hook=Decimal).decode
+_encode = msgspec.json.Encoder(decimal_format="number").encode
+
+
+class Refusal(Exception):
+    """The system did not let a person do it; ``code`` says why: sold_out, not_sold, short, closed, not_found, …"""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.status = status
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """An order that was placed: the channel's id of it, its number, its total in KZT."""
+
+    id: str
+    number: str
+    total: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A shipment: its number in the ERP and the carrier's tracking number."""
+
+    number: str
+    tracking: str
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """The people around a sandbox at ``url`` (without a system's prefix). Every act raises Refusal when turned down."""
+
+    url: str
+
+    # -- shoppers
+
+    def buy_in_shop(
+        self, lines: Mapping[str, int], *, email: str, name: str, phone: str | None = None, guest: bool = False
+    ) -> Placed:
+        """A shopper orders {sku: quantity}; the shop's own figures fall. sold_out when it shows too little."""
+        doc = self._act("shop", "order", lines=_lines(lines), email=email, name=name, phone=phone, guest=guest)
+        return Placed(doc["id"], doc["number"], Decimal(doc["totalMinor"]) / 100)
+
+    def buy_on_market(
+        self, lines: Mapping[str, int], *, name: str, phone: str | None = None, email: str | None = None
+    ) -> Placed:
+        """Somebody orders on the marketplace; the listings' own figures fall. sold_out when one shows too little."""
+        doc = self._act("market", "order", lines=_lines(lines), name=name, phone=phone, email=email)
+        return Placed(doc["orderId"], doc["orderId"], Decimal(doc["total"]["amount"]))
+
+    def cancel_in_shop(self, id: str) -> None:
+        """A shopper cancels an order that was not sent."""
+        self._act("shop", "cancel", id=id)
+
+    def cancel_on_market(self, id: str) -> None:
+        """A buyer cancels an order that was not sent."""
+        self._act("market", "cancel", id=id)
+
+    def edit_phone(self, system: str, id: str, phone: str) -> None:
+        """A customer's phone number changes in the shop or the CRM (``system``)."""
+        self._act(system, "edit_phone", id=id, phone=phone)
+
+    # -- stores
+
+    def sell_at_till(
+        self, store: str, lines: Mapping[str, int], *, tender: str = "CARD", phone: str | None = None
+    ) -> Placed:
+        """A till of the store (its location code) sells what lies on the counter; the receipt is final."""
+        doc = self._act("pos", "sell", store=store, lines=_lines(lines), tender=tender, phone=phone)
+        return Placed(doc["id"], doc["id"], Decimal(doc["total"]))
+
+    # -- staff at the ERP
+
+    def set_price(self, item: str, amount: Decimal | str, *, price_list: str = "retail") -> None:
+        """The price of an item in a list of the ERP changes."""
+        self.edit("erp", "prices", f"{price_list}:{item}", {"amount": str(amount)})
+
+    def rename_item(self, item: str, name: str) -> None:
+        """An item of the ERP gets another name."""
+        self.edit("erp", "items", item, {"name": name})
+
+    def count_stock(self, item: str, location: str, on_hand: int) -> None:
+        """A shelf was counted: the ERP posts the difference."""
+        self._act("erp", "count", item=item, location=location, on_hand=on_hand)
+
+    def receive_goods(self, item: str, location: str, quantity: int) -> None:
+        """Goods came in: the ERP posts them."""
+        self._act("erp", "count", item=item, location=location, delta=quantity)
+
+    def ship(self, *, order: str | None = None, source_number: str | None = None) -> Sent:
+        """Staff send a sale, meant by its ERP number or its number in the channel. short when goods are missing."""
+        which = {"order": order} if order is not None else {"source_number": source_number}
+        doc = self._act("erp", "ship", **which)
+        return Sent(doc["number"], doc["tracking"])
+
+    def deliver(self, shipment: str) -> None:
+        """The carrier reports a shipment of the ERP as delivered."""
+        self._act("erp", "deliver", shipment=shipment)
+
+    def cancel_sale(self, order: str) -> None:
+        """Staff cancel a sale of the ERP that was not sent."""
+        self._act("erp", "cancel", order=order)
+
+    # -- staff at the marketplace
+
+    def list_by_hand(self, sku: str, title: str, price: Decimal | str, available: int) -> None:
+        """Somebody types a listing into the marketplace, for a SKU that the ERP may not know."""
+        self._act("market", "list_by_hand", sku=sku, title=title, price=str(price), available=available)
+
+    # -- anything by hand
+
+    def edit(self, system: str, resource: str, id: str, changes: Doc) -> Doc:
+        """A person changes a row of a system by hand."""
+        return self._act(system, "edit", resource=resource, id=id, changes=changes)
+
+    def add(self, system: str, resource: str, doc: Doc) -> Doc:
+        """A person enters a row into a system by hand."""
+        return self._act(system, "add", resource=resource, doc=doc)
+
+    def remove(self, system: str, resource: str, id: str) -> None:
+        """A person deletes (or archives) a row by hand."""
+        self._act(system, "remove", resource=resource, id=id)
+
+    # -- the sandbox itself
+
+    def temper(self, system: str, fault: str, **how: Any) -> None:
+        """The system falls into an ill temper; faults.py lists them and their keys."""
+        self._call("POST", f"/{system}/_control", {"fault": fault, **how})
+
+    def calm(self, system: str) -> None:
+        """All ill tempers of the system end."""
+        self._call("POST", f"/{system}/_control", {"clear": True})
+
+    def books(self, system: str, after: int = 0) -> Sequence[Doc]:
+        """The system's journal from entry ``after`` + 1 on; books.py lists the kinds."""
+        found: Sequence[Doc] = self._call("GET", f"/{system}/_books?after={after}", None)
+        return found
+
+    def notices_sent(self, system: str, timeout: float = 10.0) -> bool:
+        """Waits until the system has no notice under way; False: not within the time."""
+        return bool(self._call("GET", f"/{system}/_settled?timeout={timeout}", None)["settled"])
+
+    def _act(self, system: str, verb: str, **ask: Any) -> Doc:
+        done: Doc = self._call("POST", f"/{system}/_act/{verb}", ask)
+        return done
+
+    def _call(self, method: str, path: str, body: Any) -> Any:
+        parts = urlsplit(self.url)
+        connection = http.client.HTTPConnection(parts.hostname or "127.0.0.1", parts.port, timeout=30)
+        try:
+            data = None if body is None else _encode(body)
+            connection.request(method, path, body=data, headers={"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            found = _decode(answer.read())
+        finally:
+            connection.close()
+        if answer.status >= 300:
+            raise Refusal(answer.status, found["error"]["code"], found["error"]["message"])
+        return found
+
+
+def _lines(lines: Mapping[str, int]) -> list[Doc]:
+    return [{"sku": sku, "quantity": quantity} for sku, quantity in lines.items()]

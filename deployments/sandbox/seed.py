@@ -1,0 +1,217 @@
+"""Fills the systems with the opening data of a demo retailer, each in its own notation; nobody is notified.
+
+What surprises here: opening stock is a movement like any other, so the books balance from the first line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from deployments.demo.data import (
+    LOCATIONS,
+    OPENED,
+    WAREHOUSE,
+    PastOrder,
+    Person,
+    Product,
+    Retailer,
+    Variant,
+    karavan_home,
+)
+from deployments.sandbox.engine import System
+from deployments.sandbox.erp import move
+from deployments.sandbox.notation import Doc, utc_seconds
+
+_DAY = timedelta(days=1)
+
+
+class _Filling:
+    """The moment that advances while data is entered, a second for every 40 rows: many rows share a stamp."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+
+    def moment(self) -> datetime:
+        self.rows += 1
+        return OPENED + timedelta(seconds=self.rows // 40)
+
+    def add(self, system: System, name: str, doc: Doc, at: datetime | None = None) -> Doc:
+        return system.add(name, doc, by="seed", at=self.moment() if at is None else at)
+
+
+def fill(systems: Mapping[str, System], *, seed: int, filled: bool) -> None:
+    """Afterwards the systems hold the retailer of the seed; with ``filled`` False only locations and stores."""
+    filling = _Filling()
+    _places(systems, filling)
+    if not filled:
+        return
+    retailer = karavan_home(seed)
+    for product in retailer.products:
+        _goods(systems, filling, product)
+    accounts = [_person(systems, filling, person) for person in retailer.people]
+    for order in retailer.orders:
+        _order(systems, filling, retailer, order, accounts[order.person])
+
+
+def _places(systems: Mapping[str, System], filling: _Filling) -> None:
+    for location in LOCATIONS:
+        kind = {"warehouse": "W", "store": "S"}[location.kind]
+        filling.add(
+            systems["erp"], "locations", {"code": location.code, "name": location.name, "type": kind, "state": "A"}
+        )
+        if location.kind == "store":
+            filling.add(systems["pos"], "stores", {"code": location.code, "label": location.name})
+
+
+def _goods(systems: Mapping[str, System], filling: _Filling, product: Product) -> None:
+    image = f"https://img.example/{product.code.lower()}.jpg"
+    sold_in = frozenset(system for variant in product.variants for system in variant.sold_in)
+    if "erp" in sold_in:
+        doc: Doc = {"code": product.code, "title": product.title, "text": product.text, "brand": product.brand}
+        filling.add(systems["erp"], "products", doc | {"group": product.category, "images": [image], "state": "A"})
+    page = None
+    if "shop" in sold_in:
+        doc = {
+            "handle": product.code,
+            "title": product.title,
+            "bodyHtml": product.text or "",
+            "vendor": product.brand or "",
+        }
+        doc |= {"productType": product.category, "images": [{"src": image}], "published": True}
+        page = filling.add(systems["shop"], "products", doc)["id"]
+    for variant in product.variants:
+        if "erp" in variant.sold_in:
+            _in_erp(systems["erp"], filling, product, variant)
+        if "pos" in variant.sold_in:
+            _in_pos(systems["pos"], filling, variant)
+        if "shop" in variant.sold_in and page is not None:
+            _in_shop(systems["shop"], filling, page, variant)
+        if "market" in variant.sold_in:
+            _on_market(systems["market"], filling, variant)
+
+
+def _in_erp(erp: System, filling: _Filling, product: Product, variant: Variant) -> None:
+    doc: Doc = {"code": variant.sku, "product": product.code, "name": variant.name, "barcode": variant.gtin}
+    filling.add(erp, "items", doc | {"features": dict(variant.options), "uom": "PCE", "vat": "S", "state": "A"})
+    price = {
+        "item": variant.sku,
+        "list": "retail",
+        "amount": str(variant.price),
+        "currency": "KZT",
+        "vat_included": True,
+    }
+    filling.add(erp, "prices", price)
+    for location, quantity in variant.on_hand.items():
+        erp.opening = filling.moment()
+        move(erp, variant.sku, location, Decimal(quantity), why="opening", doc=None, by="seed")
+        erp.opening = None
+
+
+def _in_pos(pos: System, filling: _Filling, variant: Variant) -> None:
+    doc: Doc = {"sku": variant.sku, "label": variant.name, "unit": "st"}
+    filling.add(pos, "articles", doc if variant.gtin is None else doc | {"ean": variant.gtin})
+    price = variant.price_in("pos")
+    filling.add(pos, "prices", {"sku": variant.sku, "price": int(price) if price == int(price) else price})
+
+
+def _in_shop(shop: System, filling: _Filling, page: str, variant: Variant) -> None:
+    doc: Doc = {"productId": page, "sku": variant.sku, "barcode": variant.gtin or "", "title": variant.name}
+    made = filling.add(shop, "variants", doc | {"options": dict(variant.options), "active": True})
+    price = int(variant.price_in("shop") * 100)
+    filling.add(shop, "prices", {"variantId": made["id"], "amountMinor": price, "currency": "KZT"})
+    filling.add(shop, "inventory", {"variantId": made["id"], "available": variant.shown_in("shop")})
+
+
+def _on_market(market: System, filling: _Filling, variant: Variant) -> None:
+    doc: Doc = {"sellerSku": variant.sku, "title": variant.name, "barcode": variant.gtin or "", "state": "ON_SALE"}
+    filling.add(market, "offers", doc)
+    price = {"amount": f"{variant.price_in('market'):.2f}", "currency": "KZT"}
+    filling.add(market, "prices", {"sellerSku": variant.sku, "price": price})
+    filling.add(market, "stocks", {"sellerSku": variant.sku, "available": str(variant.shown_in("market"))})
+
+
+def _person(systems: Mapping[str, System], filling: _Filling, person: Person) -> dict[str, str]:
+    """Enters a person wherever known; the ids by system."""
+    name = f"{person.first} {person.last}"
+    digits = person.phone
+    ids: dict[str, str] = {}
+    if "erp" in person.known_in:
+        doc: Doc = {"name": name, "first_name": person.first, "last_name": person.last, "email": person.email}
+        doc |= {"phone": f"8 ({digits[:3]}) {digits[3:6]}-{digits[6:8]}-{digits[8:]}", "lang": person.language}
+        address = {"line": person.street, "city": "Алматы", "zip": "050000", "country": "KZ"}
+        ids["erp"] = filling.add(systems["erp"], "customers", doc | {"address": address})["code"]
+    if "crm" in person.known_in:
+        properties: Doc = {
+            "firstname": person.first,
+            "lastname": person.last,
+            "fullname": name,
+            "email": person.email.title(),
+        }
+        properties |= {
+            "phone": f"+7 {digits[:3]} {digits[3:6]} {digits[6:8]} {digits[8:]}",
+            "language": person.language,
+        }
+        ids["crm"] = filling.add(systems["crm"], "contacts", {"properties": properties | {"country": "KZ"}})["id"]
+        if person.twice:
+            again = {"fullname": person.latin, "email": person.email.upper(), "phone": f"8{digits}"}
+            filling.add(systems["crm"], "contacts", {"properties": again})
+    if "shop" in person.known_in:
+        doc = {"email": person.email, "firstName": person.first, "lastName": person.last, "phone": f"+7{digits}"}
+        address = {"address1": person.street, "city": "Алматы", "zip": "050000", "countryCode": "KZ"}
+        locale = {"kk": "kk-KZ", "ru": "ru-KZ", "en": "en-GB"}[person.language]
+        made = filling.add(systems["shop"], "customers", doc | {"locale": locale, "defaultAddress": address})
+        ids["shop"] = made["id"]
+    if "market" in person.known_in:
+        doc = {"fullName": person.latin, "phone": digits, "email": None}
+        ids["market"] = filling.add(systems["market"], "buyers", doc)["buyerId"]
+    return ids
+
+
+def _order(
+    systems: Mapping[str, System], filling: _Filling, retailer: Retailer, order: PastOrder, ids: Mapping[str, str]
+) -> None:
+    """A past order of the shop and, where the ERP and the CRM know it, their side of it."""
+    shop, at = systems["shop"], OPENED + _DAY * (1 + order.day)
+    person = retailer.people[order.person]
+    account = shop.get("customers", ids["shop"])
+    variants = {doc["sku"]: doc for doc in shop.docs("variants")}
+    lines = []
+    for n, sku in enumerate(order.skus, 1):
+        variant = variants[sku]
+        price = shop.get("prices", variant["id"])["amountMinor"]
+        line = {"id": str(n), "variantId": variant["id"], "sku": sku, "title": variant["title"], "quantity": 1}
+        lines.append(line | {"unitPriceMinor": price, "discountMinor": 0, "totalMinor": price})
+    number = str(shop.tables["orders"].number - 39000)
+    total = sum(line["totalMinor"] for line in lines)
+    contact = {"name": f"{person.first} {person.last}", "email": account["email"], "phone": account["phone"]}
+    doc: Doc = {"number": number, "placedAt": utc_seconds(at), "status": "COMPLETED" if order.known else "PENDING"}
+    doc |= {"financialStatus": "PAID", "customerId": account["id"], "contact": contact, "currency": "KZT"}
+    doc |= {"shippingAddress": account["defaultAddress"], "lines": lines, "shippingMinor": 0, "totalMinor": total}
+    filling.add(shop, "orders", doc, at)
+    if not order.known:
+        return
+    amount = f"{Decimal(total) / 100:.2f}"
+    sums = [f"{Decimal(line['totalMinor']) / 100:.2f}" for line in lines]
+    goods = [
+        {"ref": line["id"], "item": line["sku"], "text": line["title"], "qty": "1", "price": part, "sum": part}
+        for line, part in zip(lines, sums, strict=True)
+    ]
+    sale: Doc = {
+        "reference": f"legacy-{number}",
+        "source_number": number,
+        "ordered_at": utc_seconds(at),
+        "state": "done",
+    }
+    sale |= {"paid": "yes", "currency": "KZT", "location": WAREHOUSE, "lines": goods, "total": amount}
+    filling.add(
+        systems["erp"], "orders", sale | {"buyer": contact, "customer": ids.get("erp")}, at + timedelta(minutes=5)
+    )
+    deal = {"order_number": number, "placed_at": utc_seconds(at), "stage": "closed", "payment": "received"}
+    deal |= {"contact_id": ids.get("crm", ""), "buyer_name": contact["name"], "amount": amount, "currency": "KZT"}
+    parts = [
+        {"ref": line["id"], "sku": line["sku"], "name": line["title"], "qty": "1", "amount": part}
+        for line, part in zip(lines, sums, strict=True)
+    ]
+    filling.add(systems["crm"], "deals", {"properties": deal, "lines": parts}, at + timedelta(minutes=6))

@@ -1,0 +1,108 @@
+"""Starts the five systems in this process, filled with the data of a demo retailer."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from deployments.sandbox.books import Books
+from deployments.sandbox.crm import CRM
+from deployments.sandbox.design import Design
+from deployments.sandbox.engine import System
+from deployments.sandbox.erp import ERP
+from deployments.sandbox.market import MARKET
+from deployments.sandbox.notices import Notices
+from deployments.sandbox.pos import POS
+from deployments.sandbox.seed import fill
+from deployments.sandbox.server import Served, Server
+from deployments.sandbox.shop import SHOP
+
+DESIGNS: tuple[Design, ...] = (ERP, CRM, SHOP, POS, MARKET)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sandbox:
+    """Five running systems: ``urls``, ``tokens``, ``readers`` (tokens that may only read), ``hook_secrets`` by name."""
+
+    port: int
+    systems: Mapping[str, System]
+    urls: Mapping[str, str]
+    tokens: Mapping[str, str]
+    readers: Mapping[str, str]
+    hook_secrets: Mapping[str, str]
+    _server: Server
+    _notices: Mapping[str, Notices]
+    _thread: threading.Thread
+
+    @property
+    def url(self) -> str:
+        """The address under which the systems' prefixes stand."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def environment(self) -> dict[str, str]:
+        """What channels.yaml refers to: SERAI_ERP_URL, SERAI_ERP_TOKEN, SERAI_ERP_HOOK_SECRET, and so on."""
+        found = {}
+        for name in self.systems:
+            found[f"SERAI_{name.upper()}_URL"] = self.urls[name]
+            found[f"SERAI_{name.upper()}_TOKEN"] = self.tokens[name]
+            found[f"SERAI_{name.upper()}_HOOK_SECRET"] = self.hook_secrets[name]
+        return found
+
+    def stop(self) -> None:
+        """Afterwards nothing listens, nothing is sent, and the books are on disk."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._server.drop_connections()
+        self._thread.join(10)
+        for notices in self._notices.values():
+            notices.stop()
+        for system in self.systems.values():
+            system.books.close()
+
+
+def start_sandbox(
+    *,
+    port: int = 0,
+    seed: int = 7,
+    folder: Path | None = None,
+    filled: bool = True,
+    wall: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Sandbox:
+    """Starts all systems on 127.0.0.1 (port 0: a free one); their books go to ``folder``/<system>.jsonl when given.
+
+    ``filled`` False: empty systems that know their locations and stores only. The same seed gives the same data.
+    """
+    systems: dict[str, System] = {}
+    notices: dict[str, Notices] = {}
+    served: dict[str, Served] = {}
+    for design in DESIGNS:
+        name = design.name
+        books = Books(name, None if folder is None else folder / f"{name}.jsonl")
+        system = System(design, books=books, wall=wall)
+        notices[name] = Notices(design, books, system.faults, f"{name}-hook-secret-{seed}")
+        system.announce = notices[name].announce
+        systems[name] = system
+        served[name] = Served(
+            system=system, notices=notices[name], token=f"{name}-token-{seed}", reader=f"{name}-reader-{seed}"
+        )
+    fill(systems, seed=seed, filled=filled)
+    server = Server(port, served)
+    actual = server.server_address[1]
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="sandbox", daemon=True)
+    thread.start()
+    for sender in notices.values():
+        sender.start()
+    return Sandbox(
+        port=actual,
+        systems=systems,
+        urls={name: f"http://127.0.0.1:{actual}/{name}" for name in systems},
+        tokens={name: one.token for name, one in served.items()},
+        readers={name: one.reader for name, one in served.items()},
+        hook_secrets={name: f"{name}-hook-secret-{seed}" for name in systems},
+        _server=server,
+        _notices=notices,
+        _thread=thread,
+    )
