@@ -316,19 +316,24 @@ def status(project: Project = HERE, json: Json = False) -> None:
 @app.command()
 def channel(
     name: Annotated[str | None, typer.Argument(help="a channel; all of them when absent")] = None,
-    what: Annotated[str | None, typer.Argument(help="an entity, `all`, `pause` or `resume`")] = None,
+    what: Annotated[str | None, typer.Argument(help="an entity, `all`, `pause`, `resume` or `subscribe`")] = None,
     mode: Annotated[str | None, typer.Argument(help="off, shadow, canary or on")] = None,
     because: Because = "",
+    receiver: Annotated[
+        str | None, typer.Option(envvar="SERAI_RECEIVER_URL", help="for subscribe: the receiver's public address")
+    ] = None,
     project: Project = HERE,
     json: Json = False,
 ) -> None:
-    """Show modes, or set one: `serai channel shop-kz stock on --because "checked the report"`; pause, resume."""
+    """Show modes, or set one: `serai channel shop-kz stock on --because "checked the report"`."""
     from deployments import switches
     from deployments.tables import mode_rows, show
     from flows.wiring import opened
 
     with opened(project) as house:
-        if name is not None and what in ("pause", "resume"):
+        if name is not None and what == "subscribe":
+            _subscribe(house, name, receiver, project)
+        elif name is not None and what in ("pause", "resume"):
             _say(switches.set_pause(house, name, paused=what == "pause", who=_who(), because=because))
         elif name is not None and what is not None:
             for sentence in switches.set_mode(house, name, what, mode, who=_who(), because=because):
@@ -428,6 +433,24 @@ def _find_prefect(project: Path) -> None:
     if "PREFECT_API_URL" not in os.environ and "prefect" in urls:
         os.environ["PREFECT_API_URL"] = f"{urls['prefect']}/api"
         os.environ["SERAI_CONSOLE_URL"] = urls["console"]
+
+
+def _subscribe(house: House, name: str, receiver: str | None, project: Path) -> None:
+    """One channel, or with ``all`` each that can: then a platform that cannot is a line, not an error."""
+    from connectors.base import ConnectorError
+    from deployments import switches
+    from deployments.local import running_now
+
+    address = receiver or running_now(project).get("receiver")
+    if address is None:
+        raise typer.BadParameter("name the receiver's public address with --receiver, or start `serai up`")
+    for one in house.settings.channels if name == "all" else [name]:
+        try:
+            _say(switches.subscribe(house, one, address))
+        except ConnectorError as error:
+            if name != "all":
+                raise
+            _say(str(error))
 
 
 def _checked(project: Path) -> None:

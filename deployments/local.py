@@ -24,6 +24,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -62,6 +63,7 @@ class Part:
     env: Mapping[str, str]
     log: Path
     process: subprocess.Popen[bytes] | None = None
+    lasting: bool = True
     starts: int = 0
     again_at: float = 0.0
     started_at: float = field(default=0.0)
@@ -147,11 +149,13 @@ def running(
             for name in ("console", "receiver"):
                 house.start(name, f"deployments.{name}", "--project", str(project), "--port", str(chosen[name]))
             for name in ("console", "receiver"):
-                house.wait(name, lambda name=name: _listens(chosen[name]), STARTS_WITHIN)  # type: ignore[misc]  # mypy cannot infer a lambda's default
+                house.wait(name, partial(_answers, f"{urls[name]}/health"), STARTS_WITHIN)
                 say(f"{name:<9} {urls[name]}")
             # Notices move before Prefect is up: the drain needs only the registry.
             house.start("drain", "deployments.drain", "--project", str(project))
-            house.wait("server", lambda: _healthy(urls["prefect"]), PREFECT_STARTS_WITHIN)
+            # Platforms are told where notices go; one that is away or sends none does not hold up the rest.
+            house.start("subscribe", "deployments.cli", "channel", "all", "subscribe", lasting=False)
+            house.wait("server", partial(_answers, f"{urls['prefect']}/api/health"), PREFECT_STARTS_WITHIN)
             say(f"prefect   {urls['prefect']}")
             house.once("deploy", "deployments.deploy", "--project", str(project))
             house.start("worker", "prefect", "worker", "start", "--pool", POOL, "--type", "process")
@@ -225,12 +229,13 @@ class _House:
         self._supervisor: Any = None
         self._stopping = False
 
-    def start(self, name: str, module: str, *arguments: str) -> None:
+    def start(self, name: str, module: str, *arguments: str, lasting: bool = True) -> None:
         part = Part(
             name=name,
             command=[sys.executable, "-m", module, *arguments],
             env=self._env,
             log=self._logs / f"{name}.log",
+            lasting=lasting,
         )
         self._parts[name] = part
         part.start()
@@ -275,7 +280,7 @@ class _House:
         """Starts again what ended by itself, after 1, 2, 4 … 30 s; a minute of health forgets earlier falls."""
         while not self._stopping:
             for part in self._parts.values():
-                if not part.ended() or self._stopping:
+                if not part.ended() or not part.lasting or self._stopping:
                     continue
                 now = time.monotonic()
                 if part.again_at < part.started_at:
@@ -293,7 +298,7 @@ class _House:
         self._stopping = True
         if self._supervisor is not None:
             self._supervisor.join(timeout=5)
-        for names in (("drain", "worker"), ("receiver", "console"), ("server",)):
+        for names in (("subscribe", "drain", "worker"), ("receiver", "console"), ("server",)):
             _end([self._parts[name] for name in names if name in self._parts])
 
 
@@ -348,19 +353,11 @@ def _any_free(taken: set[int]) -> int:
             return port
 
 
-def _listens(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    except OSError:
-        return False
-    return True
-
-
-def _healthy(url: str) -> bool:
-    # A proxy of the environment is for the outside, not for this machine.
+def _answers(url: str) -> bool:
+    """Whether a part says that it is well. A proxy of the environment is for the outside, not for this machine."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(f"{url}/api/health", timeout=2) as answer:
+        with opener.open(url, timeout=2) as answer:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False

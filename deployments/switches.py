@@ -1,4 +1,4 @@
-"""What a person may switch on a channel: modes per entity, and the red button; every switch is audited with its reason.
+"""What a person may switch on a channel: modes per entity, the red button, notices; what writes is audited.
 
 What surprises here: an entity that channels.yaml does not name cannot be switched on, and a reason is required for
 every switch that lets something be written.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from connectors.base import Misconfigured
 from flows.settings import MODES
 from flows.wiring import House
-from registry import Tx, modes, paused, set_mode as store_mode, set_pause as store_pause
+from registry import Tx, modes, set_mode as store_mode, set_pause as store_pause
 
 
 def set_mode(house: House, channel: str, entity: str, mode: str | None, *, who: str, because: str) -> list[str]:
@@ -22,7 +22,7 @@ def set_mode(house: House, channel: str, entity: str, mode: str | None, *, who: 
     if entity != "all" and entity not in carried:
         raise Misconfigured(
             f"{channel}: channels.yaml names no entity {entity!r}; there are {', '.join(carried)}, "
-            "or `all`, `pause`, `resume`"
+            "or `all`, `pause`, `resume`, `subscribe`"
         )
     if mode not in MODES:
         found = "no mode" if mode is None else f"the mode {mode!r}"
@@ -49,10 +49,11 @@ def set_pause(house: House, channel: str, *, paused: bool, who: str, because: st
     return f"{channel}: writes are paused; orders are still read" if paused else f"{channel}: writes go on"
 
 
-def pauses(house: House) -> set[str]:
-    """The channels whose writes are paused."""
-    with house.registry.read() as tx:
-        return paused(tx)
+def subscribe(house: House, channel: str, receiver: str) -> str:
+    """Afterwards the platform notifies ``receiver`` (its public address); again: no change. Raises ConnectorError."""
+    url = f"{receiver.rstrip('/')}/hooks/{channel}"
+    house.connector(channel).subscribe(url)
+    return f"{channel}: notices go to {url}"
 
 
 def _reason(because: str, command: str) -> None:

@@ -20,6 +20,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -30,12 +31,14 @@ from prefect.artifacts import acreate_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.logging import get_run_logger
+from prefect.runtime import flow_run
 from prefect.states import Completed
 
 from connectors.base import RetryLater
 from flows import steps
 from flows.ledger import Ledger, Unbalanced
 from flows.wiring import House, open_house
+from registry import Tx, put_run, runs
 
 LONGEST_WAIT = 300.0
 """Seconds a run waits for a busy platform; past that it fails, and its schedule tries again."""
@@ -74,7 +77,7 @@ def tags_of(parameters: Mapping[str, Any]) -> list[str]:
 async def pull(channel: str, resource: str, full: bool = False, project: str | None = None) -> State[list[Ledger]]:
     """Reads what changed (``full``: everything) and accepts it. Yields the ledgers of its stretches."""
     title = f"pull {resource} from {channel}"
-    async with _house(project) as house, _told(title, channel) as ledgers:
+    async with _house(project) as house, _told(house, title, channel) as ledgers:
         # A full scan begins once; its later stretches go on from the scan's cursor.
         await _stretches(ledgers, title, lambda n: steps.pull(house, channel, resource, full=full and n == 1))
     return _done(ledgers)
@@ -84,7 +87,7 @@ async def pull(channel: str, resource: str, full: bool = False, project: str | N
 async def push(channel: str, entity: str, project: str | None = None) -> State[list[Ledger]]:
     """Writes what is due, then settles writes whose outcome is not known. Yields the ledgers of its stretches."""
     title = f"push {entity} to {channel}"
-    async with _house(project) as house, _told(title, channel) as ledgers:
+    async with _house(project) as house, _told(house, title, channel) as ledgers:
         await _stretches(ledgers, title, lambda _: steps.push(house, channel, entity))
         await _stretches(ledgers, f"settle {entity} on {channel}", lambda _: steps.settle(house, channel, entity))
     return _done(ledgers)
@@ -93,10 +96,13 @@ async def push(channel: str, entity: str, project: str | None = None) -> State[l
 @flow(name="reconcile", flow_run_name="reconcile {channel}")
 async def reconcile(channel: str, project: str | None = None) -> State[list[Ledger]]:
     """Reads every resource of the channel from page one and heals what differs. Yields the ledgers of its stretches."""
-    async with _house(project) as house, _told(f"reconcile {channel}", channel) as ledgers:
+    async with _house(project) as house, _told(house, f"reconcile {channel}", channel) as ledgers:
         for resource in await _in_thread(lambda: steps.resources_of(house, channel)):
-            work = partial(steps.reconcile, house, channel, resource)
-            await _stretches(ledgers, f"reconcile {resource} of {channel}", lambda _, work=work: work())
+
+            def heal(_: int, resource: str = resource) -> Ledger:
+                return steps.reconcile(house, channel, resource)
+
+            await _stretches(ledgers, f"reconcile {resource} of {channel}", heal)
     return _done(ledgers)
 
 
@@ -152,23 +158,34 @@ async def _stretches(ledgers: list[Ledger], title: str, work: Callable[[int], Le
 
 
 @asynccontextmanager
-async def _told(title: str, channel: str) -> AsyncIterator[list[Ledger]]:
+async def _told(house: House, title: str, channel: str) -> AsyncIterator[list[Ledger]]:
     """Yields the list to fill, and publishes what is in it at the end, also when something was raised."""
     ledgers: list[Ledger] = []
     try:
         yield ledgers
     except Exception as error:
-        await _publish(title, channel, ledgers, f" **Stopped by {type(error).__name__}**: {error}")
+        await _publish(house, title, channel, ledgers, f" **Stopped by {type(error).__name__}**: {error}")
         raise
-    await _publish(title, channel, ledgers, "")
+    await _publish(house, title, channel, ledgers, "")
 
 
-async def _publish(title: str, channel: str, ledgers: Sequence[Ledger], stopped: str) -> None:
+async def _publish(house: House, title: str, channel: str, ledgers: Sequence[Ledger], stopped: str) -> None:
+    """The ledger as an artifact of the run, and the run's id with our own runs, for links in both directions."""
+    await _in_thread(lambda: _note_flow_run(house, channel, {ledger.run for ledger in ledgers}, flow_run.get_id()))
     await acreate_table_artifact(
         key=artifact_key("ledger", title),
         table=table(ledgers),
         description=f"{title}: {summary(ledgers)}.{stopped} {_console_link(channel)}",
     )
+
+
+def _note_flow_run(house: House, channel: str, ours: set[str], prefect_run_id: str | None) -> None:
+    def work(tx: Tx) -> None:
+        for row in runs(tx, channel, limit=len(ours) + 100):
+            if row.run in ours:
+                put_run(tx, replace(row, prefect_run_id=prefect_run_id))
+
+    house.registry.attempt(work)
 
 
 def _done(ledgers: list[Ledger]) -> State[list[Ledger]]:

@@ -6,7 +6,7 @@ import os
 
 from hypothesis import settings
 
-KEPT = ("SERAI_TEST_", "SERAI_CACHE")
+KEPT = ("SERAI_TEST_", "SERAI_CACHE", "SERAI_POSTGRES_BIN")
 
 for name in list(os.environ):
     if name.startswith(("SERAI_", "PREFECT_")) and not name.startswith(KEPT):
