@@ -74,7 +74,9 @@ class Page:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Write:
-    """One intended change of one document. ``key`` is the idempotency key, fixed before the first attempt and the same at each; it is also *our reference*
+    """One intended change of one document.
+
+    ``key`` is the idempotency key, fixed before the first attempt and the same at each; it is also *our reference*
     where the platform stores one. ``id`` is None for a create. ``expected`` is the version the platform must still
     hold (None: do not check). ``ticket`` is what an earlier ``accepted`` receipt left.
     """
@@ -105,8 +107,7 @@ class Receipt:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Notice:
-    """A verified "something changed": a hint to fetch. ``delivery`` is the key of de-duplication, ``at`` the source's
-    moment; ``doc`` the document itself where it can be trusted."""
+    """Verified news of a change; ``delivery`` is its key, ``at`` the source's moment, ``doc`` given where trustworthy."""
 
     delivery: str
     resource: str

@@ -225,5 +225,3 @@ def _consistent(where: str, facts: Resource) -> Resource:
         if broken(facts):
             raise Misconfigured(f"{where}: {remedy}")
     return facts
-
-

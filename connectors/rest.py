@@ -242,9 +242,7 @@ class Rest(Connector):
             )
             kind = received.get("content-type", "no content type")
             raise ShapeChanged(f"{where}: the answer cannot be used ({kind}); {complaint}; {remedy}")
-        return Answer(
-            status=status, headers=received, body=value, url=response.url, asked_at=asked_at, began=began
-        )
+        return Answer(status=status, headers=received, body=value, url=response.url, asked_at=asked_at, began=began)
 
     def _drained(self, response: requests.Response, started: float) -> bytes | None:
         """The body; None when it is larger than allowed. Raises ReadTimeout when it takes too long in all."""
