@@ -21,7 +21,7 @@ from sqlalchemy import delete, func, or_, select, true, union_all, update
 
 from registry import bulk
 from registry.codec import maybe_micros, maybe_moment, micros, moment
-from registry.engine import AnyRow, AnySelect, Tx
+from registry.engine import AnyRow, Tx
 from registry.tables import IN_FLIGHT, outbox, outbox_later
 
 DueRow: TypeAlias = tuple[str, str, str, datetime | None, bool, str | None]
@@ -133,14 +133,8 @@ def claim_due(tx: Tx, channel: str, entity: str, limit: int, owner: str, seconds
         .returning(outbox_later.c.uid, outbox_later.c.due_at, outbox_later.c.forced, outbox_later.c.cause)
     )
     _mark(tx, [(channel, entity, row[0], "due", 0, row[1], False, bool(row[2]), tx.stamp, row[3]) for row in ripe])
-    ready = select(outbox.c.id).where(
-        outbox.c.channel == channel,
-        outbox.c.entity == entity,
-        outbox.c.state.in_(("due", "decided")),
-        outbox.c.due_at <= tx.stamp,
-        or_(outbox.c.claimed_until.is_(None), outbox.c.claimed_until <= tx.stamp),
-    )
-    return _claim(tx, ready, limit, owner, seconds, rerendered=True)
+    fixed = _claim(tx, channel, entity, ("decided",), limit, owner, seconds)
+    return fixed + _claim(tx, channel, entity, ("due",), limit - len(fixed), owner, seconds)
 
 
 def open_writes(
@@ -154,14 +148,7 @@ def open_writes(
     states: Collection[str] = ("accepted", "unknown", "sent"),
 ) -> list[OutboxRow]:
     """Writes to settle, claimed: accepted and unknown whose moment (``due_at``) has come, sent whose claim ran out."""
-    ready = select(outbox.c.id).where(
-        outbox.c.channel == channel,
-        outbox.c.entity == entity,
-        outbox.c.state.in_(tuple(states)),
-        or_(outbox.c.state == "sent", outbox.c.due_at <= tx.stamp),
-        or_(outbox.c.claimed_until.is_(None), outbox.c.claimed_until <= tx.stamp),
-    )
-    return _claim(tx, ready, limit, owner, seconds, rerendered=False)
+    return _claim(tx, channel, entity, states, limit, owner, seconds)
 
 
 def decide(tx: Tx, decisions: Iterable[Decision], *, owner: str | None = None, state: str = "sent") -> set[int]:
@@ -360,14 +347,27 @@ def _mark(tx: Tx, rows: list[tuple[Any, ...]]) -> int:
     return bulk.upsert(tx, "outbox", columns, list(merged.values()), key=("uid", "entity", "channel"), change=_MARK)
 
 
-def _claim(tx: Tx, ready: AnySelect, limit: int, owner: str, seconds: float, *, rerendered: bool) -> list[OutboxRow]:
-    chosen = ready.order_by(outbox.c.due_at, outbox.c.id).limit(limit).with_for_update(skip_locked=True)
+def _claim(
+    tx: Tx, channel: str, entity: str, states: Collection[str], limit: int, owner: str, seconds: float
+) -> list[OutboxRow]:
+    ready = (
+        select(outbox.c.id)
+        .where(
+            outbox.c.channel == channel,
+            outbox.c.entity == entity,
+            outbox.c.state.in_(tuple(states)),
+            or_(outbox.c.state == "sent", outbox.c.due_at <= tx.stamp),
+            or_(outbox.c.claimed_until.is_(None), outbox.c.claimed_until <= tx.stamp),
+        )
+        .order_by(outbox.c.due_at, outbox.c.id)  # with one state the index has this order: no sort of all that is due
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
     values: dict[str, Any] = {"claimed_by": owner, "claimed_until": tx.stamp + int(seconds * 1_000_000)}
-    claim = update(outbox).where(outbox.c.id.in_(chosen.scalar_subquery())).returning(*outbox.c)
-    if rerendered:  # a decided row keeps its payload, so what changed since is still to be told
-        values["due_again"] = outbox.c.due_again & (outbox.c.state == "decided")
-    found = tx.rows(claim.values(**values))
-    return [_row(row) for row in sorted(found, key=lambda row: (row.due_at, row.id))]
+    if "due" in states:  # it will be rendered from the record as it is from now on
+        values["due_again"] = False
+    claim = update(outbox).where(outbox.c.id.in_(ready.scalar_subquery())).values(**values).returning(*outbox.c)
+    return [_row(row) for row in sorted(tx.rows(claim), key=lambda row: (row.due_at, row.id))]
 
 
 def _ours(tx: Tx, ids: Collection[int], owner: str | None, states: Collection[str] | None) -> set[int]:

@@ -68,6 +68,16 @@ def release_reservations(tx: Tx, places: Collection[tuple[str, str | None]], ask
     return released
 
 
+def posted_reservations(tx: Tx) -> list[tuple[str, str | None]]:
+    """(variant, location) of what is posted and not yet released: whose figures must be asked for once more."""
+    statement = (
+        select(reservation.c.variant_uid, reservation.c.location_uid)
+        .where(reservation.c.posted_at.is_not(None), reservation.c.released_at.is_(None))
+        .distinct()
+    )
+    return [(row[0], row[1]) for row in tx.rows(statement)]
+
+
 def cancel_reservations(tx: Tx, order_uids: Collection[str], lines: Collection[str] | None = None) -> int:
     """The orders (or only these ``lines`` of them) will not be fulfilled: releases what is left of them."""
     statement = update(reservation).where(reservation.c.released_at.is_(None)).values(released_at=tx.stamp)

@@ -1,0 +1,385 @@
+"""What a page of documents becomes: items mapped, matched, merged and stored, with everything that follows marked due.
+
+What surprises here:
+
+* One transaction covers whole pages and their cursor; the items of a page add up before it commits (P1).
+* A difference counts as an edit only against what *that same channel* last said or was seen to hold; the first read
+  after a write of ours completes the projection and is no edit (P3, P4).
+* A document asked for before the state we know is stale: it is skipped and read once more (P5).
+* Nothing here asks a system or a clock: documents, modes and moments come in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from connectors.base import Doc
+from flows.consequences import Change, counted, follow
+from flows.drift import told_figures
+from flows.faults import settle_faults
+from flows.ledger import Account
+from flows.matching import report_matches
+from flows.render import shown
+from flows.wiring import House, entity_order
+from mappings.commerce.match import keys as match_keys
+from mappings.commerce.merge import Contribution, merge
+from mappings.language import InwardRecord
+from registry import (
+    Binding,
+    BindingRow,
+    HopRow,
+    Record,
+    RecordRow,
+    Tx,
+    bindings,
+    bindings_of,
+    claim_keys,
+    digest,
+    encode,
+    lock_records,
+    micros,
+    modes,
+    moment,
+    new_uids,
+    owners,
+    put_bindings,
+    put_documents,
+    put_hops,
+    put_links,
+    put_records,
+    scan_seen,
+    touch_bindings,
+    uids_for,
+    unpark,
+)
+
+ItemKey = tuple[str, str]
+"""(entity, external id): what a document yields."""
+
+
+@dataclass(kw_only=True)
+class Item:
+    """One (entity, external id) of the page on its way from document to record."""
+
+    record: InwardRecord
+    binding: Binding | None = None
+    uid: str | None = None
+    values: dict[str, Any] = field(default_factory=dict)
+    changed: dict[str, int] = field(default_factory=dict)
+    first: bool = False
+    new: bool = False
+    edit: bool = False
+    moved: frozenset[str] = frozenset()
+
+
+@dataclass(kw_only=True)
+class Work:
+    """Everything one transaction has in hand while it accepts a page."""
+
+    house: House
+    tx: Tx
+    account: Account
+    channel: str
+    resource: str
+    docs: Sequence[Doc]
+    asked_at: datetime
+    now: datetime
+    mapping_hash: str
+    known: dict[ItemKey, str] = field(default_factory=dict)
+    reread: set[str] = field(default_factory=set)
+    changes: list[Change] = field(default_factory=list)
+    stored: list[BindingRow] = field(default_factory=list)
+    records: list[RecordRow] = field(default_factory=list)
+    hops: list[HopRow] = field(default_factory=list)
+    links: list[tuple[str, str, str, str]] = field(default_factory=list)
+    relinked: set[str] = field(default_factory=set)
+    documents: set[int] = field(default_factory=set)
+    seen_stock: list[tuple[str, str | None]] = field(default_factory=list)
+
+    @property
+    def moment(self) -> int:
+        """When the page's request began, in microseconds."""
+        return micros(self.asked_at)
+
+
+def accept_page(
+    house: House, tx: Tx, account: Account, channel: str, resource: str, docs: Sequence[Doc],
+    asked_at: datetime, now: datetime, *, scan: str | None = None,
+) -> set[str]:
+    """Accepts documents that were asked for at ``asked_at``; returns ids of documents to read once more (stale ones).
+
+    Afterwards ``account`` is balanced, contributions and records are stored, and what follows is due. Raises
+    Unbalanced, and then the caller's transaction must not commit.
+    """
+    mapping = house.of(channel).inward[resource]
+    refs = uids_for(tx, channel, list(mapping.inward_references(docs)))
+    result = mapping.map_inward(docs, refs, house.context(channel, now, account.run))
+    work = Work(
+        house=house, tx=tx, account=account, channel=channel, resource=resource, docs=docs, asked_at=asked_at,
+        now=now, mapping_hash=mapping.hash,
+    )
+    mode = {entity: mode for (name, entity), mode in modes(tx).items() if name == channel}
+    read = settle_faults(house, tx, account, channel, resource, docs, result)
+    by_entity: dict[str, dict[str, InwardRecord]] = {}
+    for record in result.records:
+        same = by_entity.setdefault(record.entity, {})
+        if record.id in same:
+            account.count(record.entity, "skipped", reason="said again later in the page")
+        same[record.id] = record
+    read += len(result.records)
+    for entity in entity_order(list(by_entity)):
+        items = by_entity[entity]
+        match mode.get(entity, "off"):
+            case "off":
+                account.count(entity, "skipped", len(items), reason="switched off")
+            case "shadow":
+                report_matches(house, tx, channel, entity, list(items.values()))
+                account.count(entity, "skipped", len(items), reason="shadow: matched, not taken")
+            case _:
+                _accept_entity(work, entity, items)
+    _store(work)
+    if scan is not None:
+        scan_seen(tx, scan, [(record.entity, record.id) for record in result.records]
+                  + [(fault.entity, fault.id) for fault in result.faults if fault.id is not None])
+    account.close_page(read)
+    return work.reread
+
+
+def _accept_entity(work: Work, entity: str, records: Mapping[str, InwardRecord]) -> None:
+    """Sorts the items of one entity into unchanged, stale, edited and fresh, and carries the last two on."""
+    found = bindings(work.tx, work.channel, [(entity, id) for id in records])
+    unchanged: list[str] = []
+    edited: list[Item] = []
+    fresh: list[Item] = []
+    for id, record in records.items():
+        _resolve_local(work, record)
+        binding = found.get((entity, id))
+        item = Item(record=record, binding=binding, uid=binding.uid if binding else None)
+        if binding is None or binding.uid is None or binding.state != "live":
+            item.first = True
+            fresh.append(item)
+            continue
+        item.first = binding.values_text is None and not binding.pending
+        work.known[entity, id] = binding.uid
+        if binding.asked_at is not None and binding.asked_at > work.asked_at:
+            work.reread.add(_document_id(work, record))
+            work.account.count(entity, "skipped", reason="stale: asked for before what we know")
+        elif digest(encode(record.values)) == binding.values_hash and not binding.pending:
+            unchanged.append(id)
+        else:
+            edited.append(item)
+    if entity == "stock":
+        _seen_stock(work, [record for record in records.values()])
+    if unchanged:
+        touch_bindings(work.tx, work.channel, entity, unchanged, work.asked_at)
+        work.account.count(entity, "unchanged", len(unchanged))
+    fresh = _match(work, entity, fresh)
+    _merge(work, entity, edited + fresh)
+
+
+def _resolve_local(work: Work, record: InwardRecord) -> None:
+    """References to items of the same document become uids, now that those items have theirs."""
+    for name, target in record.local.items():
+        record.values[name] = work.known.get(target)
+
+
+def _document_id(work: Work, record: InwardRecord) -> str:
+    return work.house.document_id(work.channel, work.resource, work.docs[record.doc])
+
+
+def _match(work: Work, entity: str, items: list[Item]) -> list[Item]:
+    """Gives each unbound item its record: the owner of its keys, or a new one where the channel may create.
+
+    What matches several records is quarantined; what matches none, on a channel without the right to create, is
+    skipped and kept as a candidate for a person to bind.
+    """
+    if not items:
+        return []
+    country = work.house.channel(work.channel).company.country
+    keys = {
+        item.record.id: match_keys(entity, item.record.values, work.channel, item.record.id, country=country)
+        for item in items
+    }
+    owned = owners(work.tx, [(entity, kind, value) for pairs in keys.values() for kind, value in pairs])
+    may_create = work.house.may_create(work.channel, entity)
+    matched: list[Item] = []
+    unmatched: list[InwardRecord] = []
+    for item in items:
+        hits = list(dict.fromkeys(
+            owned[entity, kind, value] for kind, value in keys[item.record.id] if (entity, kind, value) in owned
+        ))
+        if len(hits) > 1 and entity != "customer":
+            work.account.count(entity, "quarantined", reason="its keys belong to several records")
+            unmatched.append(item.record)
+        elif hits:
+            item.uid = hits[0]
+            matched.append(item)
+        elif may_create:
+            item.new = True
+            matched.append(item)
+        else:
+            work.account.count(entity, "skipped", reason="unmatched: `serai match` lists it for a person to bind")
+            unmatched.append(item.record)
+    if unmatched:
+        report_matches(work.house, work.tx, work.channel, entity, unmatched)
+    for item, uid in zip((new := [item for item in matched if item.new]), new_uids(len(new)), strict=True):
+        item.uid = uid
+    claims = [
+        (entity, kind, value, item.uid) for item in matched for kind, value in keys[item.record.id]
+        if item.uid is not None and owned.get((entity, kind, value), item.uid) == item.uid
+    ]
+    owned = claim_keys(work.tx, claims) if claims else {}
+    for item in matched:
+        for kind, value in keys[item.record.id]:
+            winner = owned.get((entity, kind, value))
+            if item.new and winner is not None and winner != item.uid:
+                item.uid, item.new = winner, False      # another worker, or this page, was first with the same key
+                break
+        work.known[entity, item.record.id] = str(item.uid)
+    return matched
+
+
+def _merge(work: Work, entity: str, items: list[Item]) -> None:
+    """Stores each item's contribution and the records that follow from all channels' contributions."""
+    if not items:
+        return
+    held = sorted({item.uid for item in items if item.uid is not None and not item.new})
+    locked = lock_records(work.tx, held) if held else {}
+    others = bindings_of(work.tx, held, entity) if held else {}
+    by_uid: dict[str, list[Item]] = {}
+    for item in items:
+        mine = next((b for b in others.get(str(item.uid), ()) if b.channel == work.channel
+                     and b.external_id == item.record.id), item.binding)
+        _contribute(work, item, mine)
+        by_uid.setdefault(str(item.uid), []).append(item)
+    told = told_figures(work.house, work.tx, work.channel, {
+        uid: group[0].values for uid, group in by_uid.items()
+    }) if entity == "stock" else {}
+    for uid, group in by_uid.items():
+        said = {item.record.id for item in group}
+        rest = [b for b in others.get(uid, ()) if b.channel != work.channel or b.external_id not in said]
+        values = _merged(work, entity, group, rest)
+        before = locked.get(uid)
+        text = encode(values)
+        moved = before is None or before.hash != digest(text)
+        if moved:
+            _record(work, entity, uid, values, text, before, group[0])
+        for item in group:
+            put_back = item.edit and _wrong(item, values, told.get(uid))
+            if moved or put_back or item.first:
+                work.changes.append(Change(
+                    entity=entity, uid=uid, source=work.channel, before=before.values if before else None,
+                    after=values, bound=not item.first, put_back=put_back,
+                ))
+            work.account.count(entity, "created" if item.new else "updated")
+            work.documents.add(item.record.doc)
+
+
+def _wrong(item: Item, values: Mapping[str, Any], told: int | None) -> bool:
+    """Whether the channel's own edit must be put back: it says otherwise than the record, or shows too much stock."""
+    if item.record.entity == "stock":
+        return told is not None and shown(item.values) > told
+    return any(values.get(name) != item.values.get(name) for name in item.moved)
+
+
+def _contribute(work: Work, item: Item, binding: Binding | None) -> None:
+    """What the channel says of the record from now on: covered fields replaced, the others as they were."""
+    old = (binding.values or {}) if binding is not None else {}
+    since = binding.changed if binding is not None else {}
+    pending = binding is not None and binding.pending
+    item.values = {**old, **item.record.values}
+    item.moved = frozenset(
+        name for name, value in item.record.values.items() if name not in old or old[name] != value
+    )
+    item.edit = bool(item.moved) and not pending and not item.first
+    item.changed = {
+        "$since": since.get("$since", work.moment), **since,
+        **{name: work.moment for name in item.moved if not pending or name not in since},
+    }
+    said: dict[str, Any] = {
+        "uid": item.uid, "resource": work.resource, "values": encode(item.values), "covers": encode(item.changed),
+        "asked_at": work.asked_at, "verified_at": work.asked_at, "mapping_hash": work.mapping_hash, "state": "live",
+        "pending": False,
+    }
+    if binding is not None:
+        work.stored.append(binding.row(**said, kept={**binding.kept, **item.record.keep}))
+    else:
+        work.stored.append(BindingRow(
+            channel=work.channel, entity=item.record.entity, external_id=item.record.id, kept=item.record.keep or None,
+            **said,
+        ))
+
+
+def _merged(work: Work, entity: str, group: Sequence[Item], rest: Sequence[Binding]) -> dict[str, Any]:
+    """The record's values. One contribution that decides every field is the record: most first contacts."""
+    if not rest and len(group) == 1 and work.house.decides_alone(work.channel, entity):
+        return group[0].values
+    contributions = [
+        _contribution(work.channel, item.values, item.changed, work.asked_at) for item in group
+    ] + [
+        _contribution(b.channel, b.values or {}, b.changed, b.asked_at or work.asked_at)
+        for b in rest if b.values_text is not None
+    ]
+    return merge(entity, contributions, work.house.authority(entity)).values
+
+
+def _contribution(channel: str, values: Mapping[str, Any], changed: Mapping[str, int], at: datetime) -> Contribution:
+    moments = {name: moment(stamp) for name, stamp in changed.items()}
+    return Contribution(
+        channel=channel, values=values, covers=values.keys(), asked_at=at, since=moments.pop("$since", at),
+        changed=moments,
+    )
+
+
+def _record(
+    work: Work, entity: str, uid: str, values: dict[str, Any], text: str, before: Record | None, item: Item
+) -> None:
+    """Adds the record, its links and its hop to what will be stored."""
+    archived = values.get("status") == "archived"
+    work.records.append(RecordRow(uid=uid, entity=entity, values=text, state="archived" if archived else "live"))
+    held = before.values if before is not None else {}
+    names = work.house.references.get(entity, {})
+    if any(values.get(name) != held.get(name) for name in names):
+        work.relinked.add(uid)
+        work.links += [(uid, entity, name, values[name]) for name in names if values.get(name) is not None]
+    work.hops.append(HopRow(
+        uid=uid, entity=entity, channel=work.channel, direction="inward", run=work.account.run,
+        external_id=item.record.id, before_hash=None if before is None else before.hash, after_hash=digest(text),
+        mapping_hash=work.mapping_hash,
+    ))
+
+
+def _seen_stock(work: Work, records: Sequence[InwardRecord]) -> None:
+    """Remembers which (variant, location) this page counted, for reservations that the figures now contain."""
+    if not work.house.may_create(work.channel, "stock"):
+        return
+    for record in records:
+        variant, location = record.values.get("variant"), record.values.get("location")
+        if variant is not None and location is not None:
+            work.seen_stock.append((variant, location))
+
+
+def _store(work: Work) -> None:
+    """Writes everything the page became, in a constant number of statements."""
+    tx = work.tx
+    if work.records:
+        put_records(tx, work.records)
+    if work.relinked:
+        put_links(tx, work.links, of=work.relinked)
+    if work.stored:
+        put_bindings(tx, work.stored)
+        unpark(tx, [(b.channel, b.entity, b.external_id, "inward") for b in work.stored])
+    if work.documents:
+        put_documents(tx, [
+            (work.channel, work.resource, work.house.document_id(work.channel, work.resource, doc),
+             encode(doc).encode(), work.asked_at)
+            for doc in (work.docs[index] for index in sorted(work.documents))
+        ])
+    if work.hops:
+        put_hops(tx, work.hops)
+    if work.changes:
+        follow(work.house, tx, work.changes, now=work.now, run=work.account.run)
+    counted(work.house, tx, work.seen_stock, work.asked_at, work.account.run)

@@ -1,0 +1,141 @@
+"""First contact: what of a channel matches which records, as a report that a person accepts before anything is bound.
+
+What surprises here: nothing is bound by likeness. Exact keys may be accepted in one go; a fuzzy or ambiguous candidate
+is bound by a person, one by one. `accept_exact` is also the consent that Serai may create, on that channel, records
+which the channel does not have yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from flows.wiring import House
+from mappings.commerce.match import keys as match_keys, similar
+from mappings.language import InwardRecord
+from registry import (
+    BindingRow,
+    CandidateRow,
+    Tx,
+    bindings,
+    candidates,
+    consent,
+    drop_candidates,
+    owners,
+    put_bindings,
+    put_candidates,
+    records,
+    records_where,
+)
+
+COMPARED = ("product", "variant", "customer")
+"""Entities whose names are worth comparing; others match by exact key or not at all."""
+
+
+class CannotBind(Exception):
+    """What a person asked to bind does not exist or is something else. The message says what there is."""
+
+
+def report_matches(house: House, tx: Tx, channel: str, entity: str, items: Sequence[InwardRecord]) -> None:
+    """Files each item as exact, ambiguous, fuzzy or none; an item that is bound already is left out."""
+    bound = bindings(tx, channel, [(entity, item.id) for item in items])
+    items = [item for item in items
+             if (entity, item.id) not in bound or bound[entity, item.id].state != "live"]
+    country = house.channel(channel).company.country
+    keys = {item.id: match_keys(entity, item.values, channel, item.id, country=country) for item in items}
+    owned = owners(tx, [(entity, kind, value) for pairs in keys.values() for kind, value in pairs])
+    rows = []
+    unlike = []
+    for item in items:
+        hits = {owned[entity, kind, value] for kind, value in keys[item.id] if (entity, kind, value) in owned}
+        if hits:
+            kind = "exact" if len(hits) == 1 else "ambiguous"
+            rows.append(_candidate(channel, entity, item, kind, min(hits), 1.0))
+        else:
+            unlike.append(item)
+    rows += _by_name(tx, channel, entity, unlike)
+    if rows:
+        put_candidates(tx, rows)
+
+
+def _by_name(tx: Tx, channel: str, entity: str, items: Sequence[InwardRecord]) -> list[CandidateRow]:
+    """Fuzzy by name where names mean something, else none."""
+    names: dict[str, str] = {}
+    if items and entity in COMPARED:
+        after = ""
+        while page := records_where(tx, entity, after, 1000):
+            names.update({record.uid: record.values.get("name") or "" for record in page})
+            after = page[-1].uid
+    rows = []
+    for item in items:
+        near = similar(_label(item.values), names) if names else []
+        rows.append(
+            _candidate(channel, entity, item, "fuzzy", *near[0]) if near
+            else _candidate(channel, entity, item, "none", None, 0.0)
+        )
+    return rows
+
+
+def _label(values: Mapping[str, Any]) -> str:
+    return values.get("name") or values.get("sku") or values.get("number") or ""
+
+
+def _candidate(
+    channel: str, entity: str, item: InwardRecord, kind: str, uid: str | None, score: float
+) -> CandidateRow:
+    return CandidateRow(
+        channel=channel, entity=entity, external_id=item.id, kind=kind, uid=uid, label=_label(item.values),
+        score=score, values=item.values,
+    )
+
+
+def accept_exact(house: House, channel: str | None, who: str) -> dict[tuple[str, str], int]:
+    """Binds every exact candidate and notes the consent to create what a channel lacks; {(channel, entity): bound}."""
+    names = [channel] if channel is not None else list(house.project.channels)
+
+    def work(tx: Tx) -> dict[tuple[str, str], int]:
+        bound: dict[tuple[str, str], int] = {}
+        for name in names:
+            row = house.channel(name)
+            exact = [c for c in candidates(tx, name) if c.kind == "exact" and c.uid is not None]
+            put_bindings(tx, [_binding(c.channel, c.entity, c.external_id, str(c.uid)) for c in exact])
+            for entity in dict.fromkeys((*row.entities, *(c.entity for c in exact))):
+                mine = [c.external_id for c in exact if c.entity == entity]
+                consent(tx, name, entity, who)
+                drop_candidates(tx, name, entity, mine)
+                bound[name, entity] = len(mine)
+        return bound
+
+    return house.registry.attempt(work)
+
+
+def bind(house: House, channel: str, external_id: str, record: str, *, entity: str | None = None) -> str:
+    """Binds one document of a channel to a record, named by uid or by SKU, code, e-mail; returns the entity.
+
+    Raises CannotBind naming what there is instead.
+    """
+    house.channel(channel)
+
+    def work(tx: Tx) -> str:
+        kinds = [c.entity for c in candidates(tx, channel) if c.external_id == external_id]
+        wanted = entity or (kinds[0] if kinds else "variant")
+        found = records(tx, [record])
+        uid = record if record in found else None
+        if uid is None:
+            for kind in ("sku", "code", "gtin", "email"):
+                uid = owners(tx, [(wanted, kind, record)]).get((wanted, kind, record), uid)
+        if uid is None:
+            raise CannotBind(f"no {wanted} has the uid, SKU, code or e-mail {record!r}; `serai match` lists candidates")
+        there = bindings(tx, channel, [(wanted, external_id)]).get((wanted, external_id))
+        if there is not None and there.state == "live" and there.uid not in (None, uid):
+            raise CannotBind(f"{channel} {wanted} {external_id} is bound to record {there.uid} already")
+        put_bindings(tx, [_binding(channel, wanted, external_id, uid)])
+        drop_candidates(tx, channel, wanted, [external_id])
+        return wanted
+
+    return house.registry.attempt(work)
+
+
+def _binding(channel: str, entity: str, external_id: str, uid: str) -> BindingRow:
+    """A binding that knows the record and nothing else yet: the next read brings what the channel says."""
+    return BindingRow(channel=channel, entity=entity, external_id=external_id, uid=uid, state="live")

@@ -1,0 +1,339 @@
+"""How documents come in: pages by cursor, notices by fetch, complete scans for what everything else missed.
+
+What surprises here:
+
+* A commit covers whole pages with their cursor; what a crash leaves is a cursor that points before the lost pages (P1).
+* A notice is a hint: the document is fetched, and "it does not exist" is believed only from that fetch (P5, P10).
+* The stored cursor remembers which entities were taken when it was written; an entity switched on since then starts the
+  read at page one, so that nothing that happened while it was off is missed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from connectors.base import Cursor, Doc, Page, RetryLater
+from flows.accept import accept_page
+from flows.consequences import Change, follow
+from flows.drift import drifted, stock_records
+from flows.ledger import Account, Ledger, Stretch
+from flows.wiring import House, entity_order
+from registry import (
+    Lease,
+    LeaseLost,
+    Parked,
+    RecordRow,
+    StoredNotice,
+    Tx,
+    acquire,
+    begin_scan,
+    binding_for,
+    bindings,
+    check_lease,
+    finish_scan,
+    load_cursor,
+    lock_records,
+    mark_due,
+    modes,
+    parked,
+    posted_reservations,
+    put_bindings,
+    put_records,
+    release,
+    renew,
+    save_cursor,
+    scan_of,
+    uids_for,
+    unpark,
+)
+
+LEASE_SECONDS = 120.0
+COMMIT_RECORDS = 1_000
+"""A commit covers whole pages of up to about so many documents."""
+HELD_SHARE, HELD_COUNT = 0.2, 10
+"""A complete scan in which more than this share *and* this many are missing deletes nothing: a person looks first."""
+
+
+def resources_of(house: House, channel: str) -> list[str]:
+    """The resources read from a channel, so that each comes after those it may refer to."""
+    inward = house.of(channel).inward
+    carried = house.channel(channel).entities
+    wanted = {
+        resource: [entity for entity in mapping.inward if entity in carried] for resource, mapping in inward.items()
+    }
+    ranked = {resource: entity_order(entities)[0] for resource, entities in wanted.items() if entities}
+    order = entity_order(list(set(ranked.values())))
+    return sorted(ranked, key=lambda resource: (order.index(ranked[resource]), resource))
+
+
+def pull(
+    house: House, channel: str, resource: str, *, full: bool = False, lane: str = "live", stretch: Stretch | None = None
+) -> Ledger:
+    """Reads a resource from its cursor on (``full``: from page one) and accepts it, page by page.
+
+    Returns with ``more`` when the stretch is spent. Another worker's lease makes it a no-op with a note. Raises what
+    the connector raises; the pages before are committed and the cursor stands behind them.
+    """
+    stretch = stretch or Stretch()
+    account = house.account(channel, resource, "inward")
+    taken = _taken(house, channel, resource)
+    if not taken:
+        return account.ledger(house.registry.now(), note="everything it carries is switched off")
+    lease = acquire(house.registry, channel, resource, lane, house.owner, LEASE_SECONDS)
+    if lease is None:
+        return account.ledger(house.registry.now(), note="another worker reads it now")
+    try:
+        return _pull(house, account, channel, resource, lane, full, stretch, taken, lease)
+    except LeaseLost as fault:
+        return house.finish(account.ledger(house.registry.now(), more=True, note=str(fault)))
+    finally:
+        release(house.registry, lease)
+
+
+def _taken(house: House, channel: str, resource: str) -> list[str]:
+    """The entities of a resource that are not switched off."""
+    with house.registry.read() as tx:
+        mode = modes(tx)
+    carried = house.of(channel).inward[resource].inward
+    return [entity for entity in carried if mode.get((channel, entity), "off") != "off"]
+
+
+def _pull(
+    house: House, account: Account, channel: str, resource: str, lane: str, full: bool, stretch: Stretch,
+    taken: Sequence[str], lease: Lease,
+) -> Ledger:
+    cursor = None if full else _cursor(house, channel, resource, lane, taken)
+    scan = _scan(house, channel, resource, taken, fresh=cursor is None)
+    pages: list[Page] = []
+    held = 0
+    connector = house.connector(channel, lane)
+    for page in connector.read(resource, cursor):
+        pages.append(page)
+        held += len(page.docs)
+        if page.last or held >= COMMIT_RECORDS or account.spent(stretch):
+            _commit(house, account, channel, resource, lane, pages, scan, taken, lease)
+            held = 0
+            pages = []
+            lease = renew(house.registry, lease, LEASE_SECONDS)
+            if not page.last and account.spent(stretch):
+                return house.finish(account.ledger(house.registry.now(), more=True))
+    if scan is not None:
+        _missing(house, account, channel, resource, scan)
+    _again(house, account, channel, resource)
+    return house.finish(account.ledger(house.registry.now()))
+
+
+def _cursor(house: House, channel: str, resource: str, lane: str, taken: Sequence[str]) -> Cursor | None:
+    """Where to read on; None (page one) when nothing was read yet or an entity was switched on since."""
+    with house.registry.read() as tx:
+        stored = load_cursor(tx, channel, resource, lane)
+    if stored is None or not set(taken) <= set(stored["taken"]):
+        return None
+    position: Cursor | None = stored["at"]
+    return position
+
+
+def _scan(house: House, channel: str, resource: str, taken: Sequence[str], *, fresh: bool) -> str | None:
+    """The complete scan this read belongs to: a new one from page one, the unfinished one otherwise."""
+    def work(tx: Tx) -> str | None:
+        if fresh:
+            return begin_scan(tx, channel, resource, entities=taken)
+        going = scan_of(tx, channel, resource)
+        return going.scan if going is not None else None
+
+    return house.registry.attempt(work)
+
+
+def _commit(
+    house: House, account: Account, channel: str, resource: str, lane: str, pages: Sequence[Page], scan: str | None,
+    taken: Sequence[str], lease: Lease,
+) -> None:
+    """Whole pages with their cursor, in one transaction; the account grows only when it has committed."""
+    docs = [doc for page in pages for doc in page.docs]
+    asked_at = min(page.asked_at for page in pages)
+
+    def work(tx: Tx) -> tuple[Account, set[str]]:
+        check_lease(tx, lease)
+        page = account.page()
+        stale = accept_page(house, tx, page, channel, resource, docs, asked_at, house.registry.now(), scan=scan)
+        save_cursor(tx, channel, resource, lane, {"at": pages[-1].cursor, "taken": list(taken)}, asked_at)
+        return page, stale
+
+    page, stale = house.registry.attempt(work)
+    account.add(page)
+    if stale:
+        _fetch(house, account, channel, resource, sorted(stale))
+
+
+def _fetch(house: House, account: Account, channel: str, resource: str, ids: Sequence[str]) -> None:
+    """Reads these documents now and accepts them; those that no longer exist are gone."""
+    asked_at = house.registry.now()
+    found = house.connector(channel).fetch(resource, ids)
+    docs = [doc for doc in found.values() if doc is not None]
+
+    def work(tx: Tx) -> Account:
+        page = account.page()
+        accept_page(house, tx, page, channel, resource, docs, asked_at, house.registry.now())
+        return page
+
+    if docs:
+        account.add(house.registry.attempt(work))
+    gone = [id for id, doc in found.items() if doc is None]
+    if gone:
+        vanish(house, account, channel, resource, gone)
+
+
+def _missing(house: House, account: Account, channel: str, resource: str, scan: str) -> None:
+    """After a complete scan: what it did not see is asked for by id, and only a clear "no" counts (P10)."""
+    missing = house.registry.attempt(lambda tx: finish_scan(tx, scan))
+    ids = sorted({id for _, id, _ in missing})
+    if len(ids) > HELD_COUNT and len(ids) > HELD_SHARE * max(1, account.read):
+        account.fault(f"{channel} {resource}: {len(ids)} documents are missing from a complete scan of {account.read}; "
+                      "nothing is concluded from so many: look at the channel, then run the scan again")
+        return
+    if ids:
+        _fetch(house, account, channel, resource, ids)
+
+
+def vanish(house: House, account: Account, channel: str, resource: str, ids: Sequence[str]) -> None:
+    """The channel says that these do not exist: bindings are gone; where it has authority, records are archived."""
+    entities = _taken(house, channel, resource)
+
+    def work(tx: Tx) -> None:
+        found = bindings(tx, channel, [(entity, id) for entity in entities for id in ids])
+        live = [binding for binding in found.values() if binding.state == "live" and binding.uid is not None]
+        put_bindings(tx, [binding.row(state="gone") for binding in live])
+        ours = {str(b.uid): b for b in live if house.may_create(channel, b.entity)}
+        changes = []
+        for uid, record in lock_records(tx, sorted(ours)).items():
+            if record.values.get("status") not in ("active", "archived"):
+                continue
+            values = {**record.values, "status": "archived"}
+            put_records(tx, [RecordRow(uid=record.uid, entity=record.entity, values=values, state="archived")])
+            changes.append(Change(entity=record.entity, uid=uid, source=channel, before=record.values, after=values))
+        follow(house, tx, changes, now=house.registry.now(), run=account.run)
+        mark_due(tx, [(channel, b.entity, str(b.uid), None, True, account.run) for b in live
+                      if b.entity in house.channel(channel).receives and str(b.uid) not in ours])
+
+    house.registry.attempt(work)
+
+
+def _again(house: House, account: Account, channel: str, resource: str) -> None:
+    """At the end of a read: items whose reference has come since, and stock whose reservations were posted."""
+    with house.registry.read() as tx:
+        waiting = [row for row in parked(tx, channel, kinds=("waiting",)) if row.resource == resource]
+        wanted = [row.awaits for row in waiting if row.awaits is not None]
+        there = uids_for(tx, channel, wanted)
+    ready = sorted({house.document_of(row) for row in waiting if row.awaits in there})
+    if ready:
+        _fetch(house, account, channel, resource, ready)
+    if "stock" in house.of(channel).inward[resource].inward and house.may_create(channel, "stock"):
+        _recount(house, account, channel, resource)
+
+
+def _recount(house: House, account: Account, channel: str, resource: str) -> None:
+    """Reads the stock of posted orders once more: a figure asked for after the posting sets the reservation free."""
+    with house.registry.read() as tx:
+        places = posted_reservations(tx)
+        uids = stock_records(tx, places)
+        ids = sorted({binding.external_id for binding in binding_for(tx, channel, "stock", uids).values()})
+    if ids:
+        _fetch(house, account, channel, resource, ids)
+
+
+def accept(
+    house: House, channel: str, resource: str, docs: Sequence[Doc], *, asked_at: datetime, scan: str | None = None
+) -> Ledger:
+    """Accepts documents asked for at ``asked_at``, in one transaction of its own."""
+    account = house.account(channel, resource, "inward")
+
+    def work(tx: Tx) -> Account:
+        page = account.page()
+        accept_page(house, tx, page, channel, resource, docs, asked_at, house.registry.now(), scan=scan)
+        return page
+
+    account.add(house.registry.attempt(work))
+    return house.finish(account.ledger(house.registry.now()))
+
+
+def take_notices(house: House, *, limit: int = 500, channels: Sequence[str] | None = None) -> list[Ledger]:
+    """Stored notices, coalesced by channel and resource: each document is fetched once and accepted.
+
+    A channel that asks to wait has its notices put back until then; the other channels go on.
+    """
+    rows = house.registry.inbox.claim(limit, house.owner, house.claim_seconds, channels)
+    groups: dict[tuple[str, str], list[StoredNotice]] = {}
+    for row in rows:
+        groups.setdefault((row.channel, row.resource), []).append(row)
+    ledgers = []
+    for (channel, resource), notices in sorted(groups.items(), key=lambda group: _rank(house, *group[0])):
+        uids = [notice.uid for notice in notices]
+        if resource not in house.of(channel).inward or not _taken(house, channel, resource):
+            house.registry.inbox.done(uids)
+            continue
+        account = house.account(channel, resource, "inward")
+        try:
+            _fetch(house, account, channel, resource, sorted({notice.id for notice in notices}))
+            _again(house, account, channel, resource)
+        except RetryLater as fault:
+            house.registry.inbox.fail(uids, str(fault), house.registry.now() + timedelta(seconds=fault.after))
+            ledgers.append(house.finish(account.ledger(house.registry.now(), note=str(fault))))
+            continue
+        house.registry.inbox.done(uids)
+        ledgers.append(house.finish(account.ledger(house.registry.now())))
+    return ledgers
+
+
+def _rank(house: House, channel: str, resource: str) -> tuple[int, str]:
+    order = resources_of(house, channel)
+    return (order.index(resource) if resource in order else len(order), channel)
+
+
+def reconcile(house: House, channel: str, resource: str) -> Ledger:
+    """A complete scan compared with what we know; what notices and cursors missed is taken, drift is put right.
+
+    Stock of a channel that sells is compared last and after its orders were read: a figure that is lower because of a
+    sale we do not know yet must not be raised.
+    """
+    ledger = pull(house, channel, resource, full=True, lane="reconcile", stretch=Stretch(seconds=1e9, records=10**9))
+    row = house.channel(channel)
+    drifting = [entity for entity in house.of(channel).inward[resource].inward if entity in row.receives]
+    if drifting:
+        for other in resources_of(house, channel):
+            if "order" in house.of(channel).inward[other].inward:
+                pull(house, channel, other, stretch=Stretch(seconds=1e9, records=10**9))
+        if "stock" in drifting:
+            house.registry.attempt(lambda tx: _put_right(house, tx, channel, ledger.run))
+    return ledger
+
+
+def _put_right(house: House, tx: Tx, channel: str, run: str) -> None:
+    """Marks due, forced, the stock that the channel was seen to show otherwise than it was told."""
+    mark_due(tx, [(channel, "stock", uid, None, True, run) for uid in drifted(house, tx, channel)])
+
+
+def replay(house: House, uids: Sequence[str] | None = None, *, channel: str | None = None) -> list[Ledger]:
+    """Takes parked items up again: inward by fetching the document anew, outward by marking it due.
+
+    Afterwards what succeeded is no longer parked; what did not says so again, with one more to its ``times``.
+    """
+    with house.registry.read() as tx:
+        rows = parked(tx, channel, uids=uids)
+    ledgers = []
+    inward: dict[tuple[str, str], list[Parked]] = {}
+    for row in rows:
+        if row.direction == "inward" and row.resource is not None:
+            inward.setdefault((row.channel, row.resource), []).append(row)
+    outward = [row for row in rows if row.direction == "outward" and row.record_uid is not None]
+    for (name, resource), items in inward.items():
+        account = house.account(name, resource, "inward")
+        _fetch(house, account, name, resource, sorted({house.document_of(item) for item in items}))
+        ledgers.append(house.finish(account.ledger(house.registry.now())))
+    if outward:
+        def work(tx: Tx) -> None:
+            mark_due(tx, [(row.channel, row.entity, str(row.record_uid), None, True, None) for row in outward])
+            unpark(tx, [row.key for row in outward])
+
+        house.registry.attempt(work)
+    return ledgers

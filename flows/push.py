@@ -1,0 +1,502 @@
+"""What is due on a channel goes out: rendered from the current records, keyed before the first attempt, receipts kept.
+
+What surprises here:
+
+* Two transactions around the calls, none across them: *decide* fixes key and payload, *record* keeps the receipts. A
+  crash between leaves rows ``sent``; once their claim has run out `settle` finds out what became of them (P3, P15).
+* An update whose outcome is unknown is simply due again: an absolute value may supersede it. A create may not (P2).
+* What the channel answers to a write completes the projection; it is never an edit (P4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from connectors.base import Connector, ConnectorError, Misconfigured, Op, Receipt, RetryLater, Stopped, Write
+from flows.faults import explained
+from flows.ledger import Account, Ledger, Stretch
+from flows.render import PUBLISH, View, seen_equal, views
+from flows.wiring import Group, House
+from mappings.language import Fault, Ref
+from registry import (
+    Binding,
+    BindingRow,
+    Decision,
+    HopRow,
+    OutboxChange,
+    OutboxRow,
+    ParkedRow,
+    Tx,
+    binding_for,
+    claim_due,
+    close_outbox,
+    consented,
+    decide,
+    decode,
+    digest,
+    encode,
+    lock_records,
+    micros,
+    modes,
+    open_writes,
+    park,
+    paused,
+    post_reservations,
+    put_bindings,
+    put_hops,
+    refs_for,
+    set_outbox,
+    uids_for,
+    unpark,
+    wake,
+)
+
+FREELY_CREATED = ("order", "customer", "shipment", "return", "interaction")
+"""Entities whose creation on a channel follows from what happened; the others want a person's consent first."""
+
+RAISE_WAITS = "a raise waits until the other channels' lowering is confirmed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sending:
+    """One decided write: its outbox row, the call, the view it was rendered from."""
+
+    row: OutboxRow
+    write: Write
+    view: View | None
+    publish: int | None
+
+
+def push(house: House, channel: str, entity: str, *, stretch: Stretch | None = None) -> Ledger:
+    """Sends what is due of an entity to a channel, until nothing is or the stretch is spent (then ``more``).
+
+    Afterwards every row that was due is written, unchanged, waiting, parked, or due again later. Raises RetryLater
+    (after keeping what was answered) when the platform asks to wait, Misconfigured when a person must act.
+    """
+    stretch = stretch or Stretch()
+    account = house.account(channel, entity, "outward")
+    note = _may_write(house, channel, entity)
+    if note:
+        return account.ledger(house.registry.now(), note=note)
+    group = house.of(channel).outward[entity]
+    connector = house.connector(channel, "write")
+    resource = group.mapping.resource
+    limit = max(20, min(500, connector.resources[resource].batch * 5))
+    while True:
+        page = account.page()
+        sending = house.registry.attempt(partial(_decide, house, page, channel, group, limit))
+        if sending is None:
+            return house.finish(account.ledger(house.registry.now()))
+        fault = _send(house, page, channel, group, connector, sending)
+        account.add(page)
+        if fault is not None:
+            house.finish(account.ledger(house.registry.now(), more=True, note=str(fault)))
+            if isinstance(fault, Stopped):
+                return account.ledger(house.registry.now(), note=str(fault))
+            raise fault
+        if account.spent(stretch):
+            return house.finish(account.ledger(house.registry.now(), more=True))
+
+
+def _may_write(house: House, channel: str, entity: str) -> str:
+    """Why nothing may be written now; empty when it may."""
+    if entity not in house.of(channel).outward:
+        return f"platform {house.channel(channel).platform} has no outward mapping of {entity}"
+    with house.registry.read() as tx:
+        mode = modes(tx).get((channel, entity), "off")
+        stopped = channel in paused(tx)
+    if stopped:
+        return "writes are paused"
+    return "" if mode == "on" else f"mode is {mode}: nothing is written"
+
+
+def _decide(
+    house: House, page: Account, channel: str, group: Group, limit: int, tx: Tx
+) -> list[Sending] | None:
+    """Claims what is due, renders it, and fixes key and payload of what must be written; None: nothing was due."""
+    page.clear()
+    rows = claim_due(tx, channel, group.entity, limit, house.owner, house.claim_seconds)
+    if not rows:
+        return None
+    page.read = len(rows)
+    now = house.registry.now()
+    uids = [row.uid for row in rows]
+    seen = views(house, tx, channel, group, uids, now)
+    bound = binding_for(tx, channel, group.name, uids)
+    said = _said(tx, channel, group, seen)
+    mapping = group.mapping
+    records = [seen[uid].values for uid in uids if uid in seen]
+    order = [uid for uid in uids if uid in seen]
+    refs = refs_for(tx, channel, list(mapping.outward_references(records)))
+    result = mapping.map_outward(records, _refs(refs), house.context(channel, now, page.run))
+    documents = {order[out.index]: out for out in result.docs}
+    faults: dict[str, list[Fault]] = {}
+    for fault in result.faults:
+        faults.setdefault(order[fault.doc], []).append(fault)
+    skipped = {order[skip.doc]: skip.reason for skip in result.skips}
+    may_create = group.entity in FREELY_CREATED or (channel, group.entity) in consented(tx)
+    verdicts = _Verdicts(house=house, channel=channel, group=group, page=page, now=now)
+    for row in rows:
+        view, out = seen.get(row.uid), documents.get(row.uid)
+        if row.uid in faults:
+            verdicts.fault(row, faults[row.uid])
+        elif view is None or out is None:
+            verdicts.unchanged(row, skipped.get(row.uid, "the record is gone"))
+        else:
+            verdicts.weigh(row, view, out.doc, out.id, bound.get(row.uid), said, may_create)
+    return verdicts.store(tx)
+
+
+def _refs(found: Mapping[tuple[str, str], tuple[str, Mapping[str, Any]]]) -> dict[tuple[str, str], Ref]:
+    return {key: Ref(id=id, kept=kept) for key, (id, kept) in found.items()}
+
+
+def _said(tx: Tx, channel: str, group: Group, seen: Mapping[str, View]) -> dict[str, Binding]:
+    """What the channel itself says of the records in these groups, by uid."""
+    parts = sorted({uid for view in seen.values() for uid in view.parts.get(group.entity, ())})
+    return binding_for(tx, channel, group.entity, parts)
+
+
+class _Verdicts:
+    """What becomes of each claimed row; lives for one transaction and is stored by `store` in a few statements."""
+
+    def __init__(self, *, house: House, channel: str, group: Group, page: Account, now: datetime) -> None:
+        self.house, self.channel, self.group, self.page, self.now = house, channel, group, page, now
+        self.sending: list[Sending] = []
+        self.decisions: list[Decision] = []
+        self.finished: list[int] = []
+        self.settings: list[OutboxChange] = []
+        self.parked: list[ParkedRow] = []
+        self.adopted: list[BindingRow] = []
+
+    def unchanged(self, row: OutboxRow, reason: str) -> None:
+        """Nothing to write."""
+        self.finished.append(row.id)
+        self.page.count(self.group.entity, "unchanged", reason=reason)
+
+    def waiting(self, row: OutboxRow, reason: str) -> None:
+        """Not now: something must come first; any progress on the channel makes it due again."""
+        self.settings.append(OutboxChange(id=row.id, state="waiting", reason=reason))
+        self.page.count(self.group.entity, "waiting", reason=reason)
+
+    def fault(self, row: OutboxRow, faults: Sequence[Fault]) -> None:
+        """A missing reference waits; any other fault parks the write for a person."""
+        hard = [fault for fault in faults if fault.kind not in ("wait", "fetch")]
+        if not hard:
+            entity = faults[0].reference[0] if faults[0].reference is not None else "a reference"
+            self.waiting(row, f"{entity} is not on {self.channel} yet")
+            return
+        self.settings.append(OutboxChange(id=row.id, state="parked", reason=hard[0].message))
+        self.page.count(self.group.entity, "parked")
+        self.page.fault(f"{self.channel} {self.group.entity} {row.uid}: {hard[0]}")
+        self.parked.append(ParkedRow(
+            channel=self.channel, entity=self.group.entity, external_id=row.external_id or row.uid,
+            direction="outward", resource=self.group.mapping.resource, kind="parked", record_uid=row.uid,
+            **explained(hard[0], self.channel, others=len(faults) - 1),
+        ))
+
+    def weigh(
+        self, row: OutboxRow, view: View, doc: dict[str, Any], id: str | None, bound: Binding | None,
+        said: Mapping[str, Binding], may_create: bool,
+    ) -> None:
+        """Unchanged, adopted, waiting for consent, or decided."""
+        text = encode(doc)
+        mark = digest(text)
+        external_id = bound.external_id if bound is not None else id
+        if bound is not None and bound.told_hash == mark and not row.forced:
+            if view.waits:
+                self.waiting(row, RAISE_WAITS)
+            else:
+                self.unchanged(row, "the channel was told so already")
+            return
+        needs = self.group.mapping.outward_needs
+        if external_id is not None and (bound is None or bound.told_hash is None) and not row.forced and seen_equal(
+            view, self.group, said, needs
+        ):
+            self.adopted.append(self._told(bound, external_id, row.uid, text, mark, view.publish))
+            self.unchanged(row, "the channel holds it already")
+            return
+        if external_id is None and not may_create:
+            self.waiting(row, "creating it needs consent: `serai match accept --exact`")
+            return
+        op: Op = "create" if external_id is None else "update"
+        key = self._key(row, op, mark)
+        payload = encode({"doc": doc, PUBLISH: None if view.publish is None else str(view.publish)})
+        self.decisions.append(Decision(
+            id=row.id, key=key, op=op, payload=payload.encode(), external_id=external_id,
+        ))
+        self.sending.append(Sending(row=row, view=view, publish=view.publish, write=Write(
+            key=key, op=op, doc=doc, id=external_id, attempt=row.attempt + 1,
+            expected=bound.version if bound is not None else None,
+        )))
+
+    def _key(self, row: OutboxRow, op: str, mark: bytes) -> str:
+        """The idempotency key: of a create, the record's on this channel for ever; of an update, this payload's."""
+        once = "" if op == "create" else f"/{row.id}/{mark.hex()}"
+        return f"serai-{digest(f'{self.channel}/{self.group.name}/{row.uid}/{op}{once}').hex()[:20]}"
+
+    def _told(
+        self, bound: Binding | None, external_id: str, uid: str, text: str, mark: bytes, publish: int | None
+    ) -> BindingRow:
+        kept = dict(bound.kept) if bound is not None else {}
+        if publish is not None:
+            kept[PUBLISH] = str(publish)
+        if bound is not None:
+            return bound.row(told=text, told_hash=mark, told_at=self.now, kept=kept)
+        return BindingRow(
+            channel=self.channel, entity=self.group.name, external_id=external_id, uid=uid, told=text,
+            told_hash=mark, told_at=self.now, kept=kept, state="live",
+        )
+
+    def store(self, tx: Tx) -> list[Sending]:
+        """Writes the verdicts; returns what is to be sent."""
+        if self.adopted:
+            put_bindings(tx, self.adopted)
+        if self.finished:
+            close_outbox(tx, self.finished)
+        if self.settings:
+            set_outbox(tx, self.settings)
+        if self.parked:
+            park(tx, self.parked)
+        ours = decide(tx, self.decisions, owner=self.house.owner) if self.decisions else set()
+        lost = len(self.sending) - len(ours)
+        self.page.count(self.group.entity, "failed", lost, reason="its claim ran out before it was decided")
+        return [one for one in self.sending if one.row.id in ours]
+
+
+def _send(
+    house: House, page: Account, channel: str, group: Group, connector: Connector, sending: Sequence[Sending]
+) -> ConnectorError | None:
+    """Sends, keeps every receipt, puts back what was not sent; returns what stopped it, None when nothing did."""
+    receipts: list[tuple[Sending, Receipt]] = []
+    stopped: ConnectorError | None = None
+    rest = list(sending)
+    if group.entity == "order":
+        known = _look_for_ours(connector, group, rest)
+        receipts += [(one, known[one.write.key]) for one in rest if one.write.key in known]
+        rest = [one for one in rest if one.write.key not in known]
+    try:
+        answers: Iterator[Receipt] = connector.write(group.mapping.resource, [one.write for one in rest])
+        for one, receipt in zip(rest, answers, strict=False):
+            receipts.append((one, receipt))
+    except (RetryLater, Misconfigured, Stopped) as fault:
+        stopped = fault
+    answered = {one.write.key for one, _ in receipts}
+    unsent = [one for one in sending if one.write.key not in answered]
+    after = stopped.after if isinstance(stopped, RetryLater) else 0.0 if isinstance(stopped, Stopped) else 60.0
+
+    decided = page.copy()
+
+    def work(tx: Tx) -> None:
+        page.clear()
+        record_receipts(house, tx, page, channel, group, receipts)
+        if unsent:
+            set_outbox(tx, [
+                OutboxChange(id=one.row.id, state="due", reason=str(stopped or "the platform did not answer"),
+                        due_at=house.registry.now() + timedelta(seconds=after), forced=one.row.forced)
+                for one in unsent
+            ])
+            page.count(group.entity, "failed", len(unsent), reason=type(stopped).__name__)
+
+    house.registry.attempt(work)
+    page.add(decided)
+    page.close_page(decided.read)
+    return stopped
+
+
+def _look_for_ours(connector: Connector, group: Group, sending: Sequence[Sending]) -> dict[str, Receipt]:
+    """Creates that are there already, by our reference: an order is never created without looking first (P2)."""
+    creates = [one.write for one in sending if one.write.op == "create"]
+    if not creates:
+        return {}
+    found = connector.settle(group.mapping.resource, creates)
+    return {
+        write.key: receipt for write, receipt in zip(creates, found, strict=True) if receipt.outcome == "applied"
+    }
+
+
+def record_receipts(
+    house: House, tx: Tx, page: Account, channel: str, group: Group, receipts: Sequence[tuple[Sending, Receipt]]
+) -> None:
+    """Keeps what became of each write: projection, hop and outbox row; afterwards what waited for it is due again."""
+    if not receipts:
+        return
+    now = house.registry.now()
+    uids = [one.row.uid for one, _ in receipts]
+    locked = lock_records(tx, uids)
+    bound = binding_for(tx, channel, group.name, uids)
+    applied = [(one, receipt) for one, receipt in receipts if receipt.outcome == "applied"]
+    answered = _answers(house, channel, group, applied, now)
+    rows: list[BindingRow] = []
+    hops: list[HopRow] = []
+    lowered = created = False
+    for one, receipt in applied:
+        old = bound.get(one.row.uid)
+        rows.append(_projection(house, channel, group, one, receipt, old, answered.get(one.write.key), now))
+        before = None if old is None else old.kept.get(PUBLISH)
+        lowered = lowered or (one.publish is not None and (before is None or int(before) > one.publish))
+        created = created or old is None
+        hops.append(HopRow(
+            uid=one.row.uid, entity=group.entity, channel=channel, direction="outward", run=page.run,
+            external_id=receipt.id or one.write.id, after_hash=digest(encode(one.write.doc)),
+            mapping_hash=group.mapping.hash, policy=None if one.view is None else dict(one.view.policy),
+            key=one.write.key, detail=one.write.op,
+        ))
+    if rows:
+        put_bindings(tx, rows)
+        put_hops(tx, hops)
+        unpark(tx, [(channel, group.entity, one.row.uid, "outward") for one, _ in applied])
+        page.count(group.entity, "written", len(rows))
+    _outbox_states(house, tx, page, channel, group, receipts, now)
+    if group.entity == "order" and applied and house.may_create(channel, "stock"):
+        handed = [one.row.uid for one, _ in applied
+                  if one.row.uid in locked and locked[one.row.uid].values.get("handed_over") is True]
+        if handed:
+            post_reservations(tx, handed, now)
+    if created:
+        wake(tx, channel=channel)
+    if lowered:
+        wake(tx, entity="stock")
+
+
+def _outbox_states(
+    house: House, tx: Tx, page: Account, channel: str, group: Group,
+    receipts: Sequence[tuple[Sending, Receipt]], now: datetime,
+) -> None:
+    """Closes what was applied; parks rejections; leaves accepted and unknown ones for `settle`."""
+    finished, settings, parked = [], [], []
+    descriptor = house.descriptor(channel, group.mapping.resource)
+    for one, receipt in receipts:
+        again = now + timedelta(seconds=max(descriptor.visible_after, min(300.0, 2.0 ** min(one.write.attempt, 8) / 2)))
+        if receipt.outcome == "applied":
+            if one.view is not None and one.view.waits:
+                settings.append(OutboxChange(id=one.row.id, state="waiting", reason=RAISE_WAITS))
+            else:
+                finished.append(one.row.id)
+        elif receipt.outcome == "rejected" and one.write.op == "create" and receipt.detail.startswith("not found"):
+            settings.append(OutboxChange(id=one.row.id, state="due", reason=receipt.detail, due_at=now))
+            page.count(group.entity, "failed", reason="it never arrived; it is sent again under the same key")
+        elif receipt.outcome == "rejected":
+            settings.append(OutboxChange(id=one.row.id, state="parked", reason=receipt.detail))
+            page.count(group.entity, "parked", reason="rejected by the platform")
+            page.fault(f"{channel} {group.entity} {one.write.id or one.row.uid}: rejected: {receipt.detail}")
+            parked.append(_rejected(channel, group, one, receipt))
+        else:
+            update = receipt.outcome == "unknown" and one.write.op == "update"
+            settings.append(OutboxChange(
+                id=one.row.id, state="due" if update else receipt.outcome, ticket=receipt.ticket, due_at=again,
+                reason=receipt.detail, forced=update,
+            ))
+            page.count(group.entity, "failed", reason=f"{receipt.outcome}: settled later")
+    if finished:
+        close_outbox(tx, finished)
+    if settings:
+        set_outbox(tx, settings)
+    if parked:
+        park(tx, parked)
+
+
+def _rejected(channel: str, group: Group, one: Sending, receipt: Receipt) -> ParkedRow:
+    return ParkedRow(
+        channel=channel, entity=group.entity, external_id=one.write.id or one.row.uid, direction="outward",
+        resource=group.mapping.resource, kind="parked", record_uid=one.row.uid, file=group.mapping.name,
+        rule="rejected",
+        message=receipt.detail, remedy="mend the record where it has authority, or the mapping, then `serai replay`",
+    )
+
+
+def _answers(
+    house: House, channel: str, group: Group, applied: Sequence[tuple[Sending, Receipt]], now: datetime
+) -> dict[str, Any]:
+    """Write key → what the channel's answer says of the record, mapped inward; only where it says the whole entity."""
+    mapping = house.of(channel).inward.get(group.mapping.resource)
+    if mapping is None or group.base != group.entity or group.entity not in mapping.inward:
+        return {}
+    carrying = [(one, receipt.doc) for one, receipt in applied if receipt.doc is not None]
+    if not carrying:
+        return {}
+    docs = [doc for _, doc in carrying if doc is not None]
+    with house.registry.read() as tx:
+        refs = uids_for(tx, channel, list(mapping.inward_references(docs)))
+    result = mapping.map_inward(docs, refs, house.context(channel, now))
+    return {
+        carrying[record.doc][0].write.key: record for record in result.records if record.entity == group.entity
+    }
+
+
+def _projection(
+    house: House, channel: str, group: Group, one: Sending, receipt: Receipt, old: Binding | None, answer: Any,
+    now: datetime,
+) -> BindingRow:
+    """The binding after an applied write: told, and seen where the answer carried the document; pending otherwise."""
+    kept = {**(old.kept if old is not None else {}), **(answer.keep if answer is not None else {})}
+    if one.publish is not None:
+        kept[PUBLISH] = str(one.publish)
+    text = encode(one.write.doc)
+    values = dict(old.values or {}) if old is not None else {}
+    changed = dict(old.changed) if old is not None else {"$since": micros(now)}
+    if answer is not None:
+        values.update(answer.values)
+        changed.update({name: 0 for name in answer.values if name not in changed})
+    return BindingRow(
+        channel=channel, entity=group.name, external_id=receipt.id or one.write.id or "", uid=one.row.uid,
+        resource=group.mapping.resource, values=values if values else None, covers=encode(changed),
+        told=text, told_hash=digest(text), told_at=now, kept=kept,
+        version=old.version if old is not None else None, asked_at=now,
+        verified_at=now if answer is not None else (old.verified_at if old is not None else None),
+        mapping_hash=old.mapping_hash if old is not None else None, state="live",
+        pending=answer is None and group.base == group.entity,
+    )
+
+
+def settle(house: House, channel: str, entity: str) -> Ledger:
+    """Finds out what became of accepted and unknown writes, and of those a crash left in the middle; sends nothing."""
+    account = house.account(channel, entity, "outward")
+    group = house.of(channel).outward.get(entity)
+    if group is None:
+        return account.ledger(house.registry.now(), note="nothing is written to it")
+    connector = house.connector(channel)
+    while rows := house.registry.attempt(
+        lambda tx: open_writes(tx, channel, entity, owner=house.owner, seconds=house.claim_seconds, limit=100)
+    ):
+        page = account.page()
+        sending = [_resumed(row) for row in rows]
+        asked = [one for one in sending if one.write.op != "update" or one.write.ticket is not None]
+        receipts = [
+            (one, Receipt(outcome="unknown", id=one.write.id, detail="its answer was never read"))
+            for one in sending if one not in asked
+        ]
+        answers = list(connector.settle(group.mapping.resource, [one.write for one in asked]))
+        receipts += list(zip(asked, answers, strict=True))
+
+        def work(tx: Tx, page: Account = page, receipts: list[tuple[Sending, Receipt]] = receipts) -> None:
+            page.clear()
+            record_receipts(house, tx, page, channel, group, receipts)
+
+        house.registry.attempt(work)
+        page.close_page(len(rows))
+        account.add(page)
+    return house.finish(account.ledger(house.registry.now()))
+
+
+def _resumed(row: OutboxRow) -> Sending:
+    """A write as it was decided, read back from its outbox row."""
+    payload = decode(row.payload or b"{}")
+    publish = payload.get(PUBLISH)
+    return Sending(row=row, view=None, publish=None if publish is None else int(publish), write=Write(
+        key=row.key or "", op=op_of(row), doc=payload["doc"], id=row.external_id, ticket=row.ticket,
+        attempt=row.attempt,
+    ))
+
+
+def op_of(row: OutboxRow) -> Op:
+    """The operation an outbox row was decided for."""
+    match row.op:
+        case "create" | "update" | "delete":
+            return row.op
+        case _:
+            raise ValueError(f"outbox row {row.id} is {row.state} and has the operation {row.op!r}")

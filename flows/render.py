@@ -1,0 +1,266 @@
+"""Records as a channel is to see them: groups joined, the rules of trade applied, ready for the outward mapping.
+
+What surprises here: stock is never a record's own figure. ``publish`` is what this channel may show: the sellable stock
+of its locations divided by fixed shares, less its share's reservations, and never more than what the other channels
+leave free while they still show an older figure: a raise waits until every lowering is confirmed (P8).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from flows.wiring import Group, House, moment_text
+from mappings.commerce.price import pick
+from mappings.commerce.stock import allowed, free, publish_by_location
+from registry import (
+    Binding,
+    Record,
+    Tx,
+    bindings_of,
+    decode,
+    in_flight_payloads,
+    owners,
+    records,
+    records_by_field,
+    reserved,
+)
+
+
+def shown(values: Mapping[str, Any]) -> Decimal:
+    """The figure of a stock contribution or record."""
+    return Decimal(values["quantity"]["value"])
+
+
+PUBLISH = "$publish"
+"""Where the figure last told stands among a binding's kept values and in an outbox row's payload."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """One group as the outward mapping sees it. ``publish`` is what may be shown now, ``target`` what is aimed at.
+
+    ``parts`` holds the uids of the group's records by entity, to compare with what the channel says of them.
+    """
+
+    uid: str
+    values: dict[str, Any]
+    parts: Mapping[str, Sequence[str]]
+    publish: int | None = None
+    target: int | None = None
+    waits: bool = False
+    policy: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """What a channel may show of one variant: the aim, what is allowed now, the split by stock record, and why."""
+
+    target: int
+    publish: int
+    by_stock: Mapping[str, int]
+    policy: Mapping[str, Any]
+
+
+def views(house: House, tx: Tx, channel: str, group: Group, uids: Sequence[str], now: datetime) -> dict[str, View]:
+    """uid → view, of the groups that exist; a constant number of statements."""
+    base = records(tx, uids)
+    joined = {entity: _join(house, tx, group.base, entity, base) for entity in group.joins}
+    if "price" in joined:
+        for rows in joined["price"].values():
+            rows[:] = _priced(house, channel, rows, now)
+    stocks: dict[str, list[dict[str, Any]]] = {}
+    if group.entity == "stock":
+        stocks = joined.get("stock") or {uid: [_values(record)] for uid, record in base.items()}
+    elif "stock" in joined:
+        stocks = joined["stock"]
+    figures = _figures(house, tx, channel, [row for rows in stocks.values() for row in rows]) if stocks else {}
+    return {
+        uid: _view(house, group, uid, record, {entity: rows.get(uid, []) for entity, rows in joined.items()},
+                   stocks.get(uid, []), figures)
+        for uid, record in base.items()
+    }
+
+
+def _view(
+    house: House, group: Group, uid: str, record: Record, joined: Mapping[str, list[dict[str, Any]]],
+    stocks: Sequence[dict[str, Any]], figures: Mapping[str, Figure],
+) -> View:
+    own = _values(record)
+    for row in stocks:
+        figure = figures.get(row["variant"])
+        row["publish"] = str(figure.by_stock.get(row["uid"], 0)) if figure is not None else "0"
+        if row["uid"] == own["uid"]:
+            own = row
+    shaped: dict[str, Any] = own if group.base == group.entity else {"uid": uid, group.base: own}
+    to_one = set(house.references.get(group.base, {}).values())
+    for entity, rows in joined.items():
+        shaped[entity if entity in to_one else plural(entity)] = (
+            (rows[0] if rows else None) if entity in to_one else rows
+        )
+    variants = {row["variant"] for row in stocks}
+    mine = [figures[variant] for variant in variants if variant in figures]
+    alone = group.base == "stock"
+    return View(
+        uid=uid, values=shaped,
+        parts={group.base: [record.uid], **{entity: [row["uid"] for row in rows] for entity, rows in joined.items()}},
+        publish=None if not stocks else
+        sum(int(row["publish"]) for row in stocks) if alone else sum(figure.publish for figure in mine),
+        target=None if not stocks else
+        sum(int(row["publish"]) for row in stocks) if alone else sum(figure.target for figure in mine),
+        waits=any(figure.publish < figure.target for figure in mine),
+        policy={"stock": [dict(figure.policy) for figure in mine]} if mine else {},
+    )
+
+
+def plural(entity: str) -> str:
+    """How the outward mapping names a joined list: stock → stocks."""
+    return f"{entity}s"
+
+
+def _values(record: Record) -> dict[str, Any]:
+    return {**record.values, "uid": record.uid}
+
+
+def _join(
+    house: House, tx: Tx, base: str, entity: str, of: Mapping[str, Record]
+) -> dict[str, list[dict[str, Any]]]:
+    """Base uid → the joined records: those that refer to it, or the one it refers to."""
+    for name, target in house.references.get(entity, {}).items():
+        if target == base:
+            found = records_by_field(tx, entity, name, [record.uid for record in of.values()])
+            return {uid: [_values(one) for one in found.get(record.uid, ())] for uid, record in of.items()}
+    for name, target in house.references.get(base, {}).items():
+        if target == entity:
+            wanted = {uid: record.values.get(name) for uid, record in of.items()}
+            there = records(tx, sorted({one for one in wanted.values() if one is not None}))
+            return {uid: [_values(there[one])] if one in there else [] for uid, one in wanted.items()}
+    return {uid: [] for uid in of}
+
+
+def _priced(house: House, channel: str, rows: Sequence[dict[str, Any]], now: datetime) -> list[dict[str, Any]]:
+    """The one price of the company's list that holds now; none when the list has none."""
+    company = house.channel(channel).company
+    chosen = pick(rows, company.price_list, moment_text(now))
+    return [] if chosen is None else [dict(chosen)]
+
+
+def _figures(house: House, tx: Tx, channel: str, rows: Sequence[dict[str, Any]]) -> dict[str, Figure]:
+    """Variant → figure for this channel.
+
+    ``publish = Σ sellable − reserved`` over the policy's locations, split by fixed shares; then never more than
+    sellable less what the other channels are exposed with: the larger of what each was last told and is being told.
+    """
+    policies = house.project.stock
+    variants = sorted({row["variant"] for row in rows})
+    every = records_by_field(tx, "stock", "variant", variants)
+    codes = sorted({code for policy in policies.values() for code in policy.locations})
+    places = {uid: code for (_, _, code), uid in owners(tx, [("location", "code", code) for code in codes]).items()}
+    held = reserved(tx, variants)
+    exposed = _exposures(tx, channel, every)
+    mine = policies[channel].locations if channel in policies else ()
+    pool = _shared(policies, mine)
+    found = {}
+    for variant, stocks in every.items():
+        sellable: dict[str, Decimal] = {}
+        for stock in stocks:
+            code = places.get(stock.values["location"])
+            if code is not None:
+                sellable[code] = sellable.get(code, Decimal(0)) + shown(stock.values)
+        promised: dict[str | None, Decimal] = {}
+        for _channel, location, quantity, _order in held[variant]:
+            code = places.get(location) if location is not None else None
+            if location is None or code is not None:
+                promised[code] = promised.get(code, Decimal(0)) + quantity
+        split = publish_by_location(sellable, promised, policies).get(channel, {})
+        target = sum(split.values())
+        left = sum(units for code, units in free(sellable, promised).items() if code in pool)
+        others = {name: figure for name, figure in exposed.get(variant, {}).items()
+                  if name in policies and set(policies[name].locations) & pool}
+        publish = allowed(target, left, others.values())
+        found[variant] = Figure(
+            target=target, publish=publish, by_stock=_spread(publish, split, stocks, places),
+            policy={
+                "variant": variant, "sellable": {code: str(figure) for code, figure in sellable.items()},
+                "reserved": {str(code): str(figure) for code, figure in promised.items()}, "exposed": others,
+                "share": str(policies[channel].share) if channel in policies else "0",
+                "target": target, "publish": publish,
+            },
+        )
+    return found
+
+
+def _shared(policies: Mapping[str, Any], locations: Sequence[str]) -> set[str]:
+    """The locations of every channel that shares one with these, so that a pool is compared with all it feeds."""
+    shared = set(locations)
+    for policy in policies.values():
+        if shared & set(policy.locations):
+            shared |= set(policy.locations)
+    return shared
+
+
+def _spread(
+    publish: int, split: Mapping[str, int], stocks: Sequence[Record], places: Mapping[str, str]
+) -> dict[str, int]:
+    """Stock uid → its part of ``publish``: each location's own part, cut from the last when less is allowed."""
+    left = publish
+    parts = {}
+    for code, amount in split.items():
+        stock = next((stock for stock in stocks if places.get(stock.values["location"]) == code), None)
+        if stock is not None:
+            parts[stock.uid] = min(left, amount)
+            left -= parts[stock.uid]
+    return parts
+
+
+def _exposures(tx: Tx, channel: str, stocks: Mapping[str, Sequence[Record]]) -> dict[str, dict[str, int]]:
+    """Variant → other channel → the most it may be showing: last told or being told, else what it was seen to hold."""
+    owner = {stock.uid: variant for variant, rows in stocks.items() for stock in rows}
+    uids = [*stocks, *owner]
+    told: dict[tuple[str, str], int] = {}
+    seen: dict[tuple[str, str], int] = {}
+    for uid, rows in bindings_of(tx, uids).items():
+        for binding in rows:
+            if binding.channel == channel or binding.entity not in ("stock", "stock/variant"):
+                continue
+            place = (owner.get(uid, uid), binding.channel)
+            figure = binding.kept.get(PUBLISH)
+            if figure is not None:
+                told[place] = told.get(place, 0) + int(figure)
+            elif binding.entity == "stock" and binding.values is not None:
+                seen[place] = seen.get(place, 0) + max(0, int(shown(binding.values)))
+    for uid, flying in in_flight_payloads(tx, "stock", uids).items():
+        for name, payload in flying:
+            figure = decode(payload).get(PUBLISH)
+            if name != channel and figure is not None:
+                place = (owner.get(uid, uid), name)
+                told[place] = max(told.get(place, 0), int(figure))
+    found: dict[str, dict[str, int]] = {}
+    for (variant, name), units in {**seen, **told}.items():
+        found.setdefault(variant, {})[name] = units
+    return found
+
+
+def seen_equal(view: View, group: Group, said: Mapping[str, Binding], needs: Sequence[str]) -> bool:
+    """Whether the channel already holds what the view says, field by field, so that a first write is not needed."""
+    uids = view.parts.get(group.entity, ())
+    if not uids or any(uid not in said or said[uid].values is None for uid in uids):
+        return False
+    if group.entity == "stock":
+        figure = sum((shown(said[uid].values or {}) for uid in uids), Decimal(0))
+        return view.publish is not None and figure == view.publish and not view.waits
+    rows = {row["uid"]: row for row in _rows(view, group)}
+    return all(
+        name in (said[uid].values or {}) and (said[uid].values or {})[name] == rows[uid].get(name)
+        for uid in uids if uid in rows for name in needs
+    )
+
+
+def _rows(view: View, group: Group) -> list[dict[str, Any]]:
+    if group.base == group.entity:
+        return [view.values]
+    found = view.values.get(plural(group.entity))
+    return found if isinstance(found, list) else []

@@ -1,0 +1,282 @@
+"""What a retailer's project folder says: companies, channels, authority, policies, platforms; read, checked, frozen.
+
+What surprises here: every value is read by the language's YAML 1.2 loader, so ``on`` and ``007`` are text; addresses
+and secrets stay references (``env:NAME``) until use; an unknown key anywhere is an error with file:line and the nearest
+known key. Channels, companies and policies may stand in ``<name>.<env>.yaml`` too, which then replaces whole rows.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from mappings.commerce.stock import StockPolicy
+from mappings.language import LintError, LintErrors, load_yaml
+
+ENTITIES: Final = (
+    "location", "product", "variant", "customer", "stock", "price", "order", "shipment", "return", "interaction",
+)
+"""Every canonical entity, in the order in which one may refer to those before it."""
+MODES: Final = ("off", "shadow", "canary", "on")
+ON_DELETE: Final = ("archive", "zero_and_hide", "delete", "ignore")
+ROUTE_ORDER: Final = {entity: position for position, entity in enumerate(ENTITIES)}
+Order = list[str] | Literal["newest", "origin"]
+
+CHANNEL_KEYS: Final = (
+    "platform", "company", "url", "secrets", "entities", "receives", "every", "settings", "timeout", "on_delete",
+)
+COMPANY_KEYS: Final = ("name", "country", "currency", "tax", "price_list", "zone")
+STOCK_KEYS: Final = ("locations", "share", "safety")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Company:
+    """A legal entity: currency, tax rate (0.16 = 16 %), price list, country (ISO 3166) and time zone follow from it."""
+
+    id: str
+    name: str
+    country: str
+    currency: str
+    tax: Decimal
+    price_list: str
+    zone: str = "UTC"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Channel:
+    """One account of a platform. ``entities`` holds first modes; ``every`` is the schedule in seconds."""
+
+    name: str
+    platform: str
+    company: Company
+    url: str
+    secrets: Mapping[str, str]
+    entities: Mapping[str, str]
+    receives: tuple[str, ...]
+    every: int
+    settings: Mapping[str, Any]
+    timeout: float
+    on_delete: str
+    description: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Project:
+    """One retailer: a project folder, read and checked. ``authority`` is per entity, per field or ``*``."""
+
+    folder: Path
+    companies: Mapping[str, Company]
+    channels: Mapping[str, Channel]
+    authority: Mapping[str, Mapping[str, Order]]
+    stock: Mapping[str, StockPolicy]
+    sources: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+    @property
+    def state(self) -> Path:
+        """Where this project's databases and logs live."""
+        return self.folder / ".serai"
+
+
+class _File:
+    """One YAML file with positions: collects errors instead of stopping at the first."""
+
+    def __init__(self, path: Path, folder: Path) -> None:
+        self.name = str(path.relative_to(folder))
+        self.errors: list[LintError] = []
+        self.data, self._where = load_yaml(path.read_text(encoding="utf-8"), self.name)
+        if self.data is None:
+            self.data = {}
+        if not isinstance(self.data, dict):
+            self.fail((), "shape", f"found {type(self.data).__name__}", "a mapping of names to rows")
+            self.data = {}
+
+    def fail(self, path: tuple[str | int, ...], code: str, what: str, allowed: str) -> None:
+        line, column = self._where(path)
+        self.errors.append(
+            LintError(file=self.name, line=line, column=column, code=code, what=what, allowed=allowed)
+        )
+
+    def keys(self, path: tuple[str | int, ...], row: Any, allowed: Iterable[str], required: Iterable[str] = ()) -> bool:
+        """Whether the row is a mapping with only allowed keys and all required ones; each failure is an error."""
+        known = list(allowed)
+        if not isinstance(row, dict):
+            self.fail(path, "shape", f"found {row!r}", f"a mapping with keys {', '.join(known)}")
+            return False
+        ok = True
+        for key in row:
+            if key not in known:
+                near = difflib.get_close_matches(key, known, 1)
+                hint = f"did you mean {near[0]!r}? known: " if near else "known: "
+                self.fail((*path, key), "unknown-key", f"unknown key {key!r}", hint + ", ".join(known))
+                ok = False
+        for key in required:
+            if key not in row:
+                self.fail(path, "missing-key", f"{key!r} is missing", f"required: {', '.join(required)}")
+                ok = False
+        return ok
+
+
+def load_project(folder: Path | str, *, environment: str | None = None) -> Project:
+    """The project in ``folder``. Raises LintErrors with every fault found, each with file:line:column and remedy."""
+    root = Path(folder).resolve()
+    environment = environment or os.environ.get("SERAI_ENV")
+    if not (root / "channels.yaml").is_file():
+        raise LintErrors([LintError(
+            file=str(folder), line=1, column=1, code="no-project", what="there is no channels.yaml in this folder",
+            allowed="a project folder; name one with --project DIR or SERAI_PROJECT",
+        )])
+    errors: list[LintError] = []
+    companies = _companies(_rows(root, "companies", environment, errors), errors)
+    channels = _channels(root, _rows(root, "channels", environment, errors), companies, errors)
+    authority = _authority(_rows(root, "authority", environment, errors), channels, errors)
+    stock = _stock(_rows(root, "policies/stock", environment, errors), channels, errors)
+    if errors:
+        raise LintErrors(errors)
+    return Project(folder=root, companies=companies, channels=channels, authority=authority, stock=stock)
+
+
+_Row = tuple[_File, Any]
+
+
+def _rows(root: Path, name: str, environment: str | None, errors: list[LintError]) -> dict[str, _Row]:
+    """name → (its file, its row); the environment's file replaces whole rows."""
+    found: dict[str, _Row] = {}
+    for stem in (name, f"{name}.{environment}" if environment else None):
+        if stem is None or not (root / f"{stem}.yaml").is_file():
+            continue
+        file = _File(root / f"{stem}.yaml", root)
+        errors.extend(file.errors)
+        file.errors = errors
+        found.update({key: (file, row) for key, row in file.data.items()})
+    return found
+
+
+def _companies(rows: Mapping[str, _Row], errors: list[LintError]) -> dict[str, Company]:
+    companies = {}
+    for name, (file, row) in rows.items():
+        if not file.keys((name,), row, COMPANY_KEYS, ("name", "country", "currency", "tax", "price_list")):
+            continue
+        tax = row["tax"]
+        if isinstance(tax, bool) or not isinstance(tax, int | Decimal) or not 0 <= tax < 1:
+            file.fail((name, "tax"), "tax", f"found {tax!r}", "a rate from 0 to below 1, such as 0.16 for 16 %")
+            continue
+        if not re.fullmatch("[A-Z]{3}", str(row["currency"])):
+            file.fail((name, "currency"), "currency", f"found {row['currency']!r}", "an ISO 4217 code such as KZT")
+            continue
+        companies[name] = Company(**{**row, "id": name, "tax": Decimal(tax)})
+    return companies
+
+
+def _channels(
+    root: Path, rows: Mapping[str, _Row], companies: Mapping[str, Company], errors: list[LintError]
+) -> dict[str, Channel]:
+    channels = {}
+    for name, (file, row) in rows.items():
+        if not file.keys((name,), row, CHANNEL_KEYS, ("platform", "company", "url", "entities")):
+            continue
+        company = companies.get(row["company"])
+        if company is None:
+            file.fail((name, "company"), "unknown-company", f"found {row['company']!r}", _known(companies))
+            continue
+        every = _seconds(row.get("every", "5m"))
+        if every is None:
+            file.fail((name, "every"), "duration", f"found {row['every']!r}", "a duration such as 30s, 5m or 1h")
+            continue
+        entities = row["entities"]
+        if not file.keys((name, "entities"), entities, ENTITIES):
+            continue
+        wrong = {entity: mode for entity, mode in entities.items() if mode not in MODES}
+        for entity, mode in wrong.items():
+            file.fail((name, "entities", entity), "mode", f"found {mode!r}", f"one of {', '.join(MODES)}")
+        receives = row.get("receives") or []
+        for position, entity in enumerate(receives):
+            if entity not in entities:
+                file.fail((name, "receives", position), "receives", f"found {entity!r}, which `entities` does not name",
+                          f"one of {', '.join(entities)}")
+        if row.get("on_delete", "archive") not in ON_DELETE:
+            file.fail((name, "on_delete"), "on-delete", f"found {row['on_delete']!r}", ", ".join(ON_DELETE))
+        channels[name] = Channel(
+            name=name, platform=row["platform"], company=company, url=row["url"],
+            secrets=dict(row.get("secrets") or {}), entities=dict(entities),
+            receives=tuple(sorted(receives, key=lambda entity: ROUTE_ORDER.get(entity, 99))),
+            every=every, settings=dict(row.get("settings") or {}), timeout=float(row.get("timeout", 30)),
+            on_delete=row.get("on_delete", "archive"), description=_description(root, row["platform"], errors),
+        )
+    return channels
+
+
+def _description(root: Path, platform: str, errors: list[LintError]) -> Mapping[str, Any] | None:
+    """The YAML description of a private system, read from platforms/<name>.yaml; None for a platform with a class."""
+    path = root / "platforms" / f"{platform}.yaml"
+    if not path.is_file():
+        return None
+    file = _File(path, root)
+    errors.extend(file.errors)
+    return dict(file.data)
+
+
+def _authority(
+    rows: Mapping[str, _Row], channels: Mapping[str, Channel], errors: list[LintError]
+) -> dict[str, dict[str, Order]]:
+    authority: dict[str, dict[str, Order]] = {}
+    for entity, (file, row) in rows.items():
+        if entity not in ENTITIES:
+            file.fail((entity,), "unknown-entity", f"unknown entity {entity!r}", f"one of {', '.join(ENTITIES)}")
+            continue
+        if not isinstance(row, dict) or "*" not in row:
+            file.fail((entity,), "authority", f"found {row!r}", "a mapping of fields to orders of channels, with '*'")
+            continue
+        authority[entity] = {}
+        for name, order in row.items():
+            if order not in ("newest", "origin"):
+                if not isinstance(order, list):
+                    file.fail((entity, name), "authority", f"found {order!r}", "newest, origin, or a list of channels")
+                    continue
+                for position, channel in enumerate(order):
+                    if channel not in channels and channel not in ("origin", "desk"):
+                        file.fail((entity, name, position), "unknown-channel", f"found {channel!r}", _known(channels))
+            authority[entity][name] = order
+    return authority
+
+
+def _stock(
+    rows: Mapping[str, _Row], channels: Mapping[str, Channel], errors: list[LintError]
+) -> dict[str, StockPolicy]:
+    policies: dict[str, StockPolicy] = {}
+    for name, (file, row) in rows.items():
+        if name not in channels:
+            file.fail((name,), "unknown-channel", f"found {name!r}", _known(channels))
+            continue
+        if not file.keys((name,), row, STOCK_KEYS, ("locations", "share")):
+            continue
+        share, safety = row["share"], row.get("safety", 0)
+        if not isinstance(safety, int) or safety < 0:
+            file.fail((name, "safety"), "safety", f"found {safety!r}", "whole units from 0 on")
+            continue
+        if not isinstance(share, int | Decimal) or not 0 <= share <= 1:
+            file.fail((name, "share"), "share", f"found {share!r}", "a fraction from 0 to 1")
+            continue
+        policies[name] = StockPolicy(
+            locations=tuple(row["locations"]), share=Decimal(share), safety=safety
+        )
+    for location in {location for policy in policies.values() for location in policy.locations}:
+        total = sum((policy.share for policy in policies.values() if location in policy.locations), Decimal(0))
+        if total > 1:
+            name = next(name for name, policy in policies.items() if location in policy.locations)
+            rows[name][0].fail((name, "share"), "shares", f"the shares of {location} add up to {total}", "at most 1")
+    return policies
+
+
+def _known(names: Iterable[str]) -> str:
+    return "one of " + ", ".join(sorted(names))
+
+
+def _seconds(text: object) -> int | None:
+    match = re.fullmatch(r"(\d+)([smh])", str(text))
+    return int(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]] if match else None

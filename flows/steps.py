@@ -1,0 +1,78 @@
+"""The whole behaviour of Serai as plain functions over a house: what flows, command line, console and drain call.
+
+What surprises here: nothing knows Prefect, and nothing sleeps. A step does a stretch of work and returns its ledger;
+``more`` asks to be called again. `sync_all` is every step in the order in which one feeds the next, until all is
+still.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from connectors.base import ConnectorError
+from flows.ledger import Direction, Ledger, Stretch, Unbalanced
+from flows.matching import CannotBind, accept_exact, bind
+from flows.pull import accept, pull, reconcile, replay, resources_of, take_notices
+from flows.push import push, settle
+from flows.settings import ENTITIES
+from flows.wiring import House
+
+__all__ = [
+    "CannotBind", "Ledger", "Stretch", "Unbalanced", "accept", "accept_exact", "bind", "pull", "pull_all", "push",
+    "push_all", "reconcile", "replay", "resources_of", "settle", "sync_all", "take_notices",
+]
+
+UNBOUNDED = Stretch(seconds=1e9, records=10**9)
+ROUNDS = 20
+"""More rounds than any chain of consequences has links; reaching it means that two channels answer each other."""
+
+
+def pull_all(house: House, *, full: bool = False, channels: Sequence[str] | None = None) -> list[Ledger]:
+    """Reads every resource of every channel (or of these), those first to which the others refer."""
+    wanted = [
+        (_rank(house, channel, resource), channel, resource)
+        for channel in channels or house.project.channels for resource in resources_of(house, channel)
+    ]
+    return [
+        _kept(house, partial(pull, house, channel, resource, full=full, stretch=UNBOUNDED), channel, resource, "inward")
+        for _, channel, resource in sorted(wanted)
+    ]
+
+
+def _rank(house: House, channel: str, resource: str) -> int:
+    carried = house.channel(channel).entities
+    return min(ENTITIES.index(entity) for entity in house.of(channel).inward[resource].inward if entity in carried)
+
+
+def push_all(house: House, *, channels: Sequence[str] | None = None) -> list[Ledger]:
+    """Settles and pushes every entity to every channel (or to these) until nothing that is due can move."""
+    ledgers: list[Ledger] = []
+    for _ in range(ROUNDS):
+        moved = 0
+        for channel in channels or house.project.channels:
+            for entity in house.channel(channel).receives:
+                for step in (settle, push):
+                    ledger = _kept(house, partial(step, house, channel, entity), channel, entity, "outward")
+                    if ledger.read > 0 or ledger.note:
+                        ledgers.append(ledger)
+                    moved += ledger.total("written")
+        if moved == 0:
+            return ledgers
+    return ledgers
+
+
+def sync_all(house: House, *, channels: Sequence[str] | None = None) -> list[Ledger]:
+    """Every notice, read and write, in one process, until nothing is due. One broken channel stops no other."""
+    return [
+        *take_notices(house), *pull_all(house, channels=channels), *push_all(house, channels=channels),
+    ]
+
+
+def _kept(house: House, step: Callable[[], Ledger], channel: str, what: str, direction: Direction) -> Ledger:
+    """The step's ledger; what the platform did instead is kept as the run's note, so that the others go on."""
+    try:
+        return step()
+    except ConnectorError as fault:
+        ledger = house.account(channel, what, direction).ledger(house.registry.now(), more=True, note=str(fault))
+        return house.finish(ledger, error=str(fault))

@@ -1,0 +1,445 @@
+"""Where settings, registry, connectors and compiled mappings become one house; everything above receives a `House`.
+
+What surprises here: opening a house asks no system anything: connectors are built on first use, one per thread, channel
+and lane. A connector of the lane ``write`` asks the red button before every request; its answer is at most one second
+old, so that no write begins later than two seconds after the button was pressed (promise P14).
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from cryptography.fernet import Fernet
+
+import mappings
+from connectors import CATALOG
+from connectors.base import Connector, Doc, Misconfigured, Ports, Resource, Stopped
+from flows.ledger import Account, Direction, Ledger
+from flows.settings import ENTITIES, Channel, Order, Project, load_project
+from mappings import canonical
+from mappings.language import LintErrors, Mapping as MappingFile, compile as compile_mapping
+from registry import (
+    ChannelSetting,
+    Parked,
+    Registry,
+    RunRow,
+    Tx,
+    decode,
+    load_tokens,
+    new_uids,
+    open_registry,
+    paused,
+    put_channels,
+    put_run,
+    swap_tokens,
+)
+
+PACKAGE = Path(mappings.__file__ or "").parent
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """How an outward mapping groups records: ``base`` is the entity whose uid stands in the outbox.
+
+    ``name`` is how bindings of the group are filed: the entity itself, or ``stock/variant`` for a grouped write, so
+    that what we told about a group never collides with what the channel says of a single record.
+    """
+
+    entity: str
+    base: str
+    name: str
+    joins: tuple[str, ...]
+    mapping: MappingFile
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """A change of an entity touches ``group`` on ``channel``; ``how`` tells where the group's uid is found.
+
+    ``self``: the changed record is the group. ``holds``: the changed record refers to it in ``field``. ``held``: the
+    group's base refers to the changed record in ``field``.
+    """
+
+    channel: str
+    group: Group
+    how: Literal["self", "holds", "held"]
+    field: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlatformMappings:
+    """The compiled mappings of one platform: by resource inward, by entity outward."""
+
+    inward: Mapping[str, MappingFile]
+    outward: Mapping[str, Group]
+
+
+def routes_of(
+    project: Project, loaded: Mapping[str, PlatformMappings], refers: Mapping[str, Mapping[str, str]]
+) -> dict[str, list[Route]]:
+    """Entity → the routes its changes take, computed from what channels receive and how their mappings group it."""
+    routes: dict[str, list[Route]] = {}
+    for channel in project.channels.values():
+        for entity in channel.receives:
+            group = loaded[channel.platform].outward.get(entity)
+            if group is None:
+                continue
+            for changed in dict.fromkeys((group.entity, group.base, *group.joins)):
+                route = _route(channel.name, group, changed, refers)
+                if route is not None:
+                    routes.setdefault(changed, []).append(route)
+    return routes
+
+
+def _route(channel: str, group: Group, changed: str, refers: Mapping[str, Mapping[str, str]]) -> Route | None:
+    if changed == group.base:
+        return Route(channel=channel, group=group, how="self")
+    for name, target in refers.get(changed, {}).items():
+        if target == group.base:
+            return Route(channel=channel, group=group, how="holds", field=name)
+    for name, target in refers.get(group.base, {}).items():
+        if target == changed:
+            return Route(channel=channel, group=group, how="held", field=name)
+    return None
+
+
+def mapping_files(project: Project | None, platform: str) -> dict[str, Path]:
+    """File name → path of a platform's mapping files; the project's own replace those of the package."""
+    found: dict[str, Path] = {}
+    for folder in (PACKAGE / platform, *((project.folder / "mappings" / platform,) if project else ())):
+        found.update({path.name: path for path in sorted(folder.glob("*.yaml")) if path.name != "forms.yaml"})
+    return found
+
+
+def read_mapping(name: str) -> str:
+    """The text of a mapping of the package, named as ``mappings/<platform>/<file>`` or without the first folder."""
+    return (PACKAGE / name.removeprefix("mappings/")).read_text(encoding="utf-8")
+
+
+def source_schema(project: Project | None, platform: str, resource: str) -> Mapping[str, Any] | None:
+    """The JSON Schema of a platform's native document; None where nobody wrote one."""
+    for folder in (*((project.folder / "mappings",) if project else ()), PACKAGE):
+        path = folder / platform / f"{resource}.schema.json"
+        if path.is_file():
+            schema: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            return schema
+    return None
+
+
+def compile_file(project: Project | None, platform: str, path: Path) -> MappingFile:
+    """One mapping file, checked and compiled against both schemas. Raises LintErrors."""
+    text = path.read_text(encoding="utf-8")
+    resource = next((line.split(":", 1)[1].split("#")[0].strip() for line in text.splitlines()
+                     if line.startswith("resource:")), path.stem)
+    root = project.folder if project and path.is_relative_to(project.folder) else PACKAGE.parent
+    return compile_mapping(
+        text, str(path.relative_to(root)), load=read_mapping,
+        source_schema=source_schema(project, platform, resource), canonical=canonical.schemas(),
+    )
+
+
+def load_mappings(project: Project) -> dict[str, PlatformMappings]:
+    """The mappings of every platform the project uses. Raises LintErrors with the faults of all files."""
+    errors: list[Any] = []
+    loaded = {}
+    for platform in sorted({channel.platform for channel in project.channels.values()}):
+        inward: dict[str, MappingFile] = {}
+        outward: dict[str, Group] = {}
+        for path in mapping_files(project, platform).values():
+            try:
+                mapping = compile_file(project, platform, path)
+            except LintErrors as fault:
+                errors.extend(fault.errors)
+                continue
+            if mapping.inward:
+                inward[mapping.resource] = mapping
+            if mapping.outward is not None:
+                outward[mapping.outward.entity] = group_of(mapping)
+        loaded[platform] = PlatformMappings(inward=inward, outward=outward)
+    if errors:
+        raise LintErrors(errors)
+    return loaded
+
+
+def group_of(mapping: MappingFile) -> Group:
+    """How the outbox files the writes of an outward mapping."""
+    head = mapping.outward
+    if head is None:
+        raise ValueError(f"{mapping.name} has no outward block")
+    joined = tuple(head.with_) + ((head.entity,) if head.per is not None and head.per != head.entity else ())
+    return Group(
+        entity=head.entity, base=head.per or head.entity, joins=joined, mapping=mapping,
+        name=head.entity if head.per in (None, head.entity) else f"{head.entity}/{head.per}",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvironmentSecrets:
+    """Resolves ``env:NAME`` references of one channel when they are used, never earlier."""
+
+    channel: str
+    references: Mapping[str, str]
+
+    def get(self, name: str) -> str:
+        """The value; raises Misconfigured naming channel and reference when there is none."""
+        reference = self.references.get(name)
+        if reference is None:
+            raise Misconfigured(
+                f"{self.channel}: the platform needs the secret {name!r}; channels.yaml names "
+                f"{', '.join(sorted(self.references)) or 'none'}: add `secrets: {{{name}: env:NAME}}`"
+            )
+        return resolve(reference, f"{self.channel}: secret {name!r}")
+
+
+def resolve(reference: str, what: str) -> str:
+    """The value behind ``env:NAME``; any other text is itself. Raises Misconfigured when the variable is not set."""
+    if not reference.startswith("env:"):
+        return reference
+    value = os.environ.get(reference[4:])
+    if value is None or value == "":
+        raise Misconfigured(f"{what}: the environment variable {reference[4:]} is not set; set it and start again")
+    return value
+
+
+class RegistryTokens:
+    """A channel's tokens in the registry, encrypted at rest with the project's key."""
+
+    def __init__(self, registry: Registry, channel: str, key: Callable[[], Fernet]) -> None:
+        self._registry, self._channel, self._key = registry, channel, key
+
+    def load(self) -> tuple[int, Mapping[str, str]]:
+        """Version and tokens; version 0 and nothing when there are none."""
+        with self._registry.read() as tx:
+            version, sealed = load_tokens(tx, self._channel)
+        return version, json.loads(self._key().decrypt(sealed)) if sealed else {}
+
+    def swap(self, version: int, tokens: Mapping[str, str]) -> bool:
+        """Store if nobody stored since ``version``."""
+        sealed = self._key().encrypt(json.dumps(dict(tokens)).encode())
+        return self._registry.attempt(lambda tx: swap_tokens(tx, self._channel, version, sealed))
+
+
+class RedButton:
+    """Asked before each request: stops writes of a paused channel within two seconds."""
+
+    def __init__(self, registry: Registry, channel: str) -> None:
+        self._registry, self._channel = registry, channel
+        self._paused, self._asked = False, -1.0
+
+    def take(self, n: int, lane: str) -> None:
+        """Returns when ``n`` requests may begin; raises Stopped when writes to the channel are paused."""
+        if lane != "write":
+            return
+        if time.monotonic() - self._asked > 1:
+            with self._registry.read() as tx:
+                self._paused = self._channel in paused(tx)
+            self._asked = time.monotonic()
+        if self._paused:
+            raise Stopped(f"{self._channel}: writes are paused; `serai channel {self._channel} resume` lets them go on")
+
+
+@dataclass(kw_only=True)
+class House:
+    """A retailer's project, opened: settings, registry, compiled mappings, connectors on demand."""
+
+    project: Project
+    registry: Registry
+    mappings: Mapping[str, PlatformMappings]
+    owner: str = field(default_factory=lambda: f"{os.uname().nodename}:{os.getpid()}")
+    claim_seconds: float = 60.0
+    _local: threading.local = field(default_factory=threading.local, repr=False)
+
+    @property
+    def settings(self) -> Project:
+        """The project's settings."""
+        return self.project
+
+    @cached_property
+    def key(self) -> Fernet:
+        """The key that seals tokens: $SERAI_KEY, else one kept beside the registry, readable by its owner only."""
+        given = os.environ.get("SERAI_KEY")
+        if given is not None:
+            return Fernet(given)
+        path = self.project.state / "key"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(base64.urlsafe_b64encode(os.urandom(32)))
+        return Fernet(path.read_bytes())
+
+    def channel(self, name: str) -> Channel:
+        """The channel of that name; raises Misconfigured naming those there are."""
+        try:
+            return self.project.channels[name]
+        except KeyError:
+            raise Misconfigured(
+                f"there is no channel {name!r}; channels.yaml has {', '.join(self.project.channels)}"
+            ) from None
+
+    def of(self, channel: str) -> PlatformMappings:
+        """The mappings of a channel's platform."""
+        return self.mappings[self.channel(channel).platform]
+
+    def connector(self, channel: str, lane: str = "live") -> Connector:
+        """The channel's connector for a lane, kept per thread. Raises Misconfigured."""
+        kept: dict[tuple[str, str], Connector] = self._local.__dict__.setdefault("kept", {})
+        if (channel, lane) not in kept:
+            kept[channel, lane] = self._connect(self.channel(channel), lane)
+        return kept[channel, lane]
+
+    def _connect(self, row: Channel, lane: str) -> Connector:
+        name = "generic_rest" if row.description is not None else row.platform
+        if name not in CATALOG:
+            raise Misconfigured(
+                f"{row.name}: unknown platform {row.platform!r}; known: {', '.join(sorted(CATALOG))}, "
+                "or describe a private system in platforms/<name>.yaml"
+            )
+        ports = Ports(
+            secrets=EnvironmentSecrets(channel=row.name, references=row.secrets),
+            tokens=RegistryTokens(self.registry, row.name, lambda: self.key),
+            budget=RedButton(self.registry, row.name), clock=self.registry,
+        )
+        options = {**row.settings, "timeout": row.timeout, "secrets": row.secrets, "platform": row.platform}
+        if row.description is not None:
+            options["description"] = row.description
+        return CATALOG[name](
+            channel=row.name, url=resolve(row.url, f"{row.name}: url"), options=options, ports=ports, lane=lane
+        )
+
+    def descriptor(self, channel: str, resource: str) -> Resource:
+        """The facts about a resource of a channel's platform."""
+        resources = self.connector(channel).resources
+        if resource not in resources:
+            raise Misconfigured(f"{channel}: no resource {resource!r}; there are {', '.join(resources)}")
+        return resources[resource]
+
+    def context(self, channel: str, now: datetime, run: str = "") -> dict[str, Any]:
+        """What a mapping may read besides its document: names and figures of channel and company, a frozen now."""
+        row = self.channel(channel)
+        company = row.company
+        return {
+            "channel": channel, "settings": dict(row.settings), "now": moment_text(now), "run": run,
+            "company": {
+                "id": company.id, "name": company.name, "country": company.country, "currency": company.currency,
+                "tax": str(company.tax), "price_list": company.price_list, "zone": company.zone,
+            },
+        }
+
+    @cached_property
+    def references(self) -> dict[str, dict[str, str]]:
+        """Entity → its reference field → the entity referred to, from the canonical schemas."""
+        return {
+            entity: {name: part["x-ref"] for name, part in schema["properties"].items() if "x-ref" in part}
+            for entity, schema in canonical.schemas().items()
+        }
+
+    @cached_property
+    def routes(self) -> dict[str, list[Route]]:
+        """Entity → the routes its changes take, over all channels that receive something."""
+        return routes_of(self.project, self.mappings, self.references)
+
+    def authority(self, entity: str) -> Mapping[str, Order]:
+        """Who decides the entity's fields; where authority.yaml says nothing, whoever spoke first."""
+        return self.project.authority.get(entity, {"*": "origin"})
+
+    def may_create(self, channel: str, entity: str) -> bool:
+        """Whether documents of the channel that match no record make one: it is in the entity's ``*`` order."""
+        order = self.authority(entity)["*"]
+        return isinstance(order, str) or channel in order or "origin" in order
+
+    def decides_alone(self, channel: str, entity: str) -> bool:
+        """Whether a record that only this channel speaks of is exactly what it says."""
+        return all(
+            isinstance(order, str) or channel in order or "origin" in order
+            for order in self.authority(entity).values()
+        )
+
+    def document_id(self, channel: str, resource: str, doc: Doc) -> str:
+        """The id of a native document, as text."""
+        found: Any = doc
+        for step in self.descriptor(channel, resource).id.split("."):
+            found = found.get(step) if isinstance(found, dict) else None
+        return "" if found is None else str(found)
+
+    def document_of(self, row: Parked) -> str:
+        """The id of the document a parked item came from."""
+        if row.document is None or row.resource is None:
+            return row.external_id or ""
+        return self.document_id(row.channel, row.resource, decode(row.document))
+
+    def account(self, channel: str, what: str, direction: Direction) -> Account:
+        """A new account of one step, with a run id of its own."""
+        return Account(
+            run=new_uids(1)[0], channel=channel, what=what, direction=direction, started_at=self.registry.now()
+        )
+
+    def finish(self, ledger: Ledger, error: str | None = None) -> Ledger:
+        """Keeps the ledger in `run`, unless nothing happened at all; returns it."""
+        if ledger.read > 0 or ledger.note or error is not None or ledger.direction == "inward":
+            self.registry.attempt(lambda tx: put_run(tx, RunRow(
+                run=ledger.run, channel=ledger.channel, what=ledger.what, direction=ledger.direction,
+                started_at=ledger.started_at, ended_at=ledger.ended_at, read=ledger.read, balanced=ledger.balanced,
+                counts=ledger.row()["counts"], error=error or ledger.note or None,
+            )))
+        return ledger
+
+    def close(self) -> None:
+        """Afterwards no connection of this house is open."""
+        self.registry.close()
+
+
+def moment_text(at: datetime) -> str:
+    """A moment as canonical text: UTC, Z, no fraction when it is zero."""
+    return at.isoformat().replace("+00:00", "Z")
+
+
+def registry_url(project: Project) -> str:
+    """$SERAI_REGISTRY, else an SQLite file in the project's .serai folder."""
+    return os.environ.get("SERAI_REGISTRY") or f"sqlite:///{project.state / 'registry.db'}"
+
+
+def open_house(folder: Path | str, *, registry: Registry | None = None) -> House:
+    """The house of a project folder, its registry migrated, its channels known with their first modes."""
+    project = load_project(folder)
+    loaded = load_mappings(project)
+    if registry is None:
+        project.state.mkdir(parents=True, exist_ok=True)
+        registry = open_registry(registry_url(project))
+        registry.migrate()
+    house = House(project=project, registry=registry, mappings=loaded)
+    rows: list[ChannelSetting] = [
+        (channel.name, channel.platform, channel.company.id, dict(channel.entities))
+        for channel in project.channels.values()
+    ]
+
+    def known(tx: Tx) -> None:
+        put_channels(tx, rows)
+
+    registry.attempt(known)
+    return house
+
+
+@contextmanager
+def opened(folder: Path | str) -> Iterator[House]:
+    """`open_house`, closed afterwards."""
+    house = open_house(folder)
+    try:
+        yield house
+    finally:
+        house.close()
+
+
+def entity_order(entities: Sequence[str]) -> list[str]:
+    """Entities so that each comes after those it may refer to."""
+    return sorted(entities, key=ENTITIES.index)
