@@ -12,8 +12,7 @@ from sqlalchemy import select, update
 from registry import bulk
 from registry.codec import moment
 from registry.engine import RegistryError, Tx
-from registry.tables import MODES, audit, channel, mode
-from registry.tables import consent as consents
+from registry.tables import MODES, audit, channel, consent as consents, mode
 
 ChannelSetting: TypeAlias = tuple[str, str, str, Mapping[str, str]]
 """(name, platform, company, {entity: its first mode})"""

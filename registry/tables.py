@@ -162,7 +162,7 @@ binding = Table(
     PrimaryKeyConstraint("channel", "entity", "external_id", name="one_binding_per_channel_entity_and_external_id"),
     _one_of("state", *BINDING_STATES, name="binding_state_is_known"),
     CheckConstraint("uid IS NOT NULL OR state <> 'live'", name="a_live_binding_names_its_record"),
-    Index("bindings_of_a_record", "uid"),
+    Index("bindings_of_a_record", "uid", "channel", "entity"),  # all three, or SQLite prefers the primary key
     Index(
         "bindings_whose_projection_is_pending",
         "channel",

@@ -125,7 +125,7 @@ def _registry() -> None:
             "channel", "entity", "external_id", name="one_binding_per_channel_entity_and_external_id"
         ),
     )
-    op.create_index("bindings_of_a_record", "binding", ["uid"], unique=False)
+    op.create_index("bindings_of_a_record", "binding", ["uid", "channel", "entity"], unique=False)
     op.create_index(
         "bindings_whose_projection_is_pending",
         "binding",
