@@ -1,0 +1,196 @@
+"""``compile``: text in, a ``Mapping`` out, whose functions turn pages of documents into records and back.
+
+A mapping is pure: no clock, no network, no file. The same documents, references and context give the same values.
+"""
+
+from __future__ import annotations
+
+import decimal
+from collections.abc import Callable, Mapping as Table, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mappings.language import compiler
+from mappings.language.faults import Fault, Inward, Outward, RowInfo, Skip, Trace
+from mappings.language.grammar import Block, read
+from mappings.language.lint import LintErrors
+from mappings.language.shapes import ANY, Book, Schema, Shape, shape_of
+from mappings.language.values import EXACT
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OutwardHead:
+    """What one write consists of. ``joins``: bare name → (entity, many): what the record holds besides its own values.
+
+    With ``per`` the record is ``{"uid": uid of the group, <per>: {…}, <entity>s: [{…}], …}``; without it, it is the
+    record's values and ``uid``, joined records in place of the references to them, lists under their plural.
+    """
+
+    entity: str
+    per: str | None
+    with_: tuple[str, ...]
+    joins: Table[str, tuple[str, bool]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mapping:
+    """A compiled mapping. ``hash`` changes with anything that can change its values."""
+
+    name: str
+    platform: str
+    resource: str
+    hash: str
+    inward: tuple[str, ...]
+    outward: OutwardHead | None
+    source: str
+    tests: Any = field(repr=False)
+    _rows: list[RowInfo] = field(repr=False)
+    _space: dict[str, Any] = field(repr=False)
+
+    def inward_references(self, docs: Sequence[Any], context: Table[str, Any] | None = None) -> set[tuple[str, str]]:
+        """Every (entity, external id) that the documents refer to, their own items included."""
+        return self._references("inward_references", docs, context)
+
+    def outward_references(self, records: Sequence[Any], context: Table[str, Any] | None = None) -> set[tuple[str, str]]:
+        """Every (entity, uid) that the records refer to, and each record's own."""
+        return self._references("outward_references", records, context)
+
+    def _references(self, name: str, docs: Sequence[Any], context: Table[str, Any] | None) -> set[tuple[str, str]]:
+        found: set[tuple[str, str]] = set()
+        run = self._space.get(name)
+        if run is not None:
+            with decimal.localcontext(EXACT):
+                run(docs, context if context is not None else {}, found.add, lambda n: Trace(n, self._rows, []))
+        return found
+
+    def map_inward(self, docs: Sequence[Any], refs: Table[tuple[str, str], str], context: Table[str, Any]) -> Inward:
+        """The records of a page, with the faults and skips of the rest; never raises for a document.
+
+        Every item a document yields is in exactly one of the three; a document that yields none is one skip.
+        """
+        if not self.inward:
+            raise ValueError(f"{self.name} maps nothing inward")
+        result = Inward([], [], [])
+        slow = self._space["inward_safe"]
+
+        def safe(n: int, doc: Any) -> None:
+            trace = Trace(n, self._rows, result.faults)
+            slow(n, doc, refs, context, result.records.append, result.skips.append, trace)
+            trace.settle(result.records.append)
+
+        with decimal.localcontext(EXACT):
+            self._space["inward"](docs, refs, context, result.records, result.skips, safe)
+        if len(result.records) < len(docs) or result.faults or result.skips:
+            yielded = {part.doc for parts in result for part in parts}  # type: ignore[attr-defined]  # each has .doc
+            result.skips.extend(
+                Skip(n, None, None, "the document yields nothing") for n in range(len(docs)) if n not in yielded
+            )
+        return result
+
+    def map_outward(self, records: Sequence[Any], refs: Table[tuple[str, str], Any], context: Table[str, Any]) -> Outward:
+        """The native documents of records, with the faults and skips of the rest; never raises for a record."""
+        if self.outward is None:
+            raise ValueError(f"{self.name} maps nothing outward")
+        result = Outward([], [], [])
+        slow = self._space["outward_safe"]
+
+        def safe(n: int, record: Any) -> None:
+            trace = Trace(n, self._rows, result.faults)
+            slow(n, record, refs, context, result.docs.append, result.skips.append, trace)
+
+        with decimal.localcontext(EXACT):
+            self._space["outward"](records, refs, context, result.docs, result.skips, safe)
+        return result
+
+
+def compile(  # noqa: A001  # the word for it; `mappings.language.compile` reads well
+    text: str, name: str, *, load: Callable[[str], str], source_schema: Schema | None, canonical: Table[str, Schema]
+) -> Mapping:
+    """A mapping from its text, checked against both schemas.
+
+    ``load(relative)`` gives the text of ``<platform>/forms.yaml`` and of a file named by ``extends``, or raises
+    FileNotFoundError. ``canonical`` holds a schema per entity (and the files their ``$ref`` name). Raises ``LintErrors``
+    with every mistake found.
+    """
+    file, texts = read(text, name, load, canonical)
+    source = ANY if source_schema is None else shape_of(source_schema, Book(root=source_schema))
+    head, record = (None, ANY) if file.outward is None else _head(file.outward, canonical)
+    generated, constants, rows, errors = compiler.emit(file, source, canonical, record)
+    if errors:
+        raise LintErrors(errors)
+    return Mapping(
+        name=name, platform=file.platform, resource=file.resource,
+        hash=compiler.digest(texts, source_schema, dict(canonical)), inward=tuple(block.entity for block in file.inward),
+        outward=head, source=generated, tests=file.tests, _rows=rows,
+        _space=compiler.compiled(generated, constants, name),
+    )  # fmt: skip
+
+
+def _head(block: Block, canonical: Table[str, Schema]) -> tuple[OutwardHead, Shape]:
+    """The outward head, and the shape of the records it sees."""
+    own = block.per or block.entity
+    shapes = {name: _record_schema(canonical, name) for name in {own, block.entity, *block.with_}}
+    joins: dict[str, tuple[str, bool]] = {}
+    if block.per is not None:
+        joins[block.per] = (block.per, False)
+        joins[block.entity + "s"] = (block.entity, True)
+    to_one = {prop.get("x-ref") for prop in _properties(canonical, own).values()}
+    for name in block.with_:
+        many = name not in to_one
+        joins[name + "s" if many else name] = (name, many)
+    base = shapes[own]
+    properties: dict[str, Any] = {"uid": {"type": "string"}} if block.per is not None else dict(base["properties"])
+    required = ["uid"]
+    for bare, (entity, many) in joins.items():
+        schema = shapes[entity]
+        if many:
+            properties[bare] = {"type": "array", "items": schema}
+        elif block.per == bare:
+            properties[bare] = schema
+        else:
+            properties[bare] = {"anyOf": [schema, {"type": "null"}]}
+        if many or block.per == bare:
+            required.append(bare)
+    schema = {"type": "object", "additionalProperties": False, "properties": properties, "required": required}
+    book = Book(root=schema, others=canonical, canonical=True)
+    head = OutwardHead(entity=block.entity, per=block.per, with_=block.with_, joins=joins)
+    return head, shape_of(schema, book)
+
+
+def _properties(canonical: Table[str, Schema], name: str) -> dict[str, Any]:
+    found: dict[str, Any] = dict(canonical.get(name, {}).get("properties", {}))
+    return found
+
+
+def _record_schema(canonical: Table[str, Schema], name: str) -> dict[str, Any]:
+    """A record outward: nothing is sure to be there but its uid; stock has what the rules of trade publish."""
+    properties = {key: _nullable(value, name) for key, value in _properties(canonical, name).items()}
+    properties["uid"] = {"type": "string"}
+    if name == "stock":
+        properties["publish"] = {"type": "string", "format": "decimal"}
+    return {"type": "object", "additionalProperties": False, "properties": properties, "required": ["uid"]}
+
+
+def _nullable(schema: Any, name: str) -> Any:
+    """The schema with null allowed, and its references to its own file naming that file."""
+    if isinstance(schema, list):
+        return [_nullable(item, name) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    made = {k: _absolute(v, name) if k != "$ref" else _absolute_ref(v, name) for k, v in schema.items()}
+    return {"anyOf": [made, {"type": "null"}], **{k: v for k, v in made.items() if k.startswith("x-")}}
+
+
+def _absolute(value: Any, name: str) -> Any:
+    if isinstance(value, list):
+        return [_absolute(item, name) for item in value]
+    if isinstance(value, dict):
+        return {k: _absolute_ref(v, name) if k == "$ref" else _absolute(v, name) for k, v in value.items()}
+    return value
+
+
+def _absolute_ref(value: Any, name: str) -> Any:
+    return f"{name}.schema.json{value}" if isinstance(value, str) and value.startswith("#") else value
+
+
+__all__ = ["Fault", "Mapping", "OutwardHead", "compile"]
