@@ -1,0 +1,276 @@
+"""The console's pages and switches, over an open house.
+
+What surprises here:
+
+* Every switch is two requests: a GET says what would happen, a POST does it. The POST carries what the person saw;
+  when another hand was faster nothing is switched, and the question is asked again with what is true now.
+* Every page works without scripts; htmx only swaps the same answers in without reloading.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import quote, unquote
+
+from fastapi import FastAPI, Form, Query, Request, Response
+from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
+from fastapi.staticfiles import StaticFiles
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup, escape
+
+from deployments.console import pages, times
+from deployments.console.asking import (
+    Answer,
+    Ask,
+    Moved,
+    Unknown,
+    act_mode,
+    act_pause,
+    ask_mode,
+    ask_pause,
+)
+from deployments.console.guard import Refused, Token, protect
+from flows import steps
+from flows.wiring import House
+from registry import audit_rows
+
+HERE = Path(__file__).parent
+REMEMBERED = 30 * 86_400
+"""Seconds the browser remembers the name that goes into the audit."""
+FRAGMENT = {"X-Serai-Fragment": "1"}
+
+Channel = Annotated[str, Query(max_length=200)]
+Text = Annotated[str, Form(max_length=2_000)]
+
+
+def create_app(house: House, *, prefect: str | None = None) -> FastAPI:
+    """The console of an open house; ``prefect`` is the address of Prefect's UI for links."""
+    app = FastAPI(title="Serai console", docs_url=None, redoc_url=None, openapi_url=None)
+    app.mount("/static", StaticFiles(directory=HERE / "static"))
+    protect(app)
+    token = Token()
+    prefect = prefect.rstrip("/") if prefect else None
+    templates = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=select_autoescape(default=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+    )
+    templates.filters.update(
+        ago=lambda at: times.ago(at, house.registry.now()),
+        clock=times.clock,
+        code=with_code,
+        iso=lambda at: at.astimezone(UTC).isoformat(timespec="seconds"),
+    )
+
+    def render(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
+        text = templates.get_template(template).render(
+            here=request.url.path,
+            token=token.text,
+            who=unquote(request.cookies.get("who", "")),
+            project=house.settings.folder.name,
+            prefect=prefect,
+            parked_total=pages.parked_total(house),
+            said=unquote(request.cookies.get("said", "")),
+            zone="UTC",
+            **values,
+        )
+        answer = HTMLResponse(text, status)
+        if "said" in request.cookies and "hx-request" not in request.headers:
+            answer.delete_cookie("said")
+        return answer
+
+    def plain(request: Request, status: int, title: str, text: str) -> HTMLResponse:
+        return render(request, "plain.html", status, title=title, text=text)
+
+    def question(request: Request, ask: Ask, because: str = "", status: int = 200) -> Response:
+        """The question in the dialog, or as a page where no script runs."""
+        dialog = "hx-request" in request.headers
+        answer = render(request, "ask.html" if dialog else "ask_page.html", status, ask=ask, because=because)
+        answer.headers.update(FRAGMENT)
+        return answer
+
+    def done(request: Request, said: str, who: str) -> Response:
+        """Closes the dialog and refreshes what is shown; without scripts: back to the channels."""
+        answer: Response
+        if "hx-request" in request.headers:
+            answer = HTMLResponse(
+                templates.get_template("said.html").render(said=said), headers={"HX-Trigger": "changed"}
+            )
+        else:
+            answer = RedirectResponse("/", 303)
+            answer.set_cookie("said", quote(said), max_age=30, httponly=True, samesite="strict")
+        answer.set_cookie("who", quote(who), max_age=REMEMBERED, httponly=True, samesite="strict")
+        return answer
+
+    def switch(
+        request: Request, given: str, answer: Answer, asked: Callable[[], Ask], act: Callable[[], str]
+    ) -> Response:
+        """What both switches do with an answer: check, act, or ask again."""
+        token.check(given)
+        if not answer.who or not answer.because:
+            needed = "Your name and a reason are needed: the audit keeps both. Nothing was switched."
+            return question(request, replace(asked(), moved=needed), answer.because, 422)
+        try:
+            said = act()
+        except Moved as moved:
+            return question(request, replace(asked(), moved=str(moved)), answer.because, 409)
+        return done(request, said, answer.who)
+
+    @app.exception_handler(Refused)
+    def refused(request: Request, error: Refused) -> Response:
+        return plain(request, 403, "Not switched", f"{str(error).capitalize()}. Nothing was changed.")
+
+    @app.exception_handler(Unknown)
+    def unknown(request: Request, error: Unknown) -> Response:
+        return plain(request, 404, "Not found", f"{str(error).capitalize()}.")
+
+    @app.get("/health")
+    def health() -> Response:
+        return PlainTextResponse("ok\n")
+
+    @app.get("/")
+    def channels(request: Request) -> Response:
+        return channel_page(request, "")
+
+    @app.get("/channels/{name}")
+    def channel_page(request: Request, name: str) -> Response:
+        if name and name not in house.settings.channels:
+            raise Unknown(f"there is no channel {name!r}; channels.yaml has {', '.join(house.settings.channels)}")
+        seen = pages.overview(house, prefect, name or None)
+        return render(request, "channels.html", cards=seen.cards, drain=seen.drain, only=name, digest=_digest(seen))
+
+    @app.get("/cards")
+    def cards(request: Request, seen: str = "", channel: Channel = "") -> Response:
+        """The cards again; 204 when nothing a person could see has changed since ``seen``."""
+        found = pages.overview(house, prefect, channel or None)
+        digest = _digest(found)
+        if digest == seen:
+            return Response(status_code=204)
+        return render(request, "cards.html", cards=found.cards, only=channel, digest=digest, drain=found.drain)
+
+    def _digest(seen: pages.Overview) -> str:
+        """Equal as long as the page would read the same: ages count by their words, not by the second."""
+        now = house.registry.now()
+
+        def word(value: object) -> str:
+            return times.ago(value, now) if isinstance(value, datetime) else repr(value)
+
+        parts = [
+            [
+                word(getattr(card, name))
+                for name in (
+                    "name",
+                    "mode",
+                    "paused",
+                    "read_at",
+                    "verified_at",
+                    "freshness",
+                    "parked",
+                    "outbox",
+                    "notices",
+                )
+            ]
+            + [word(card.run and card.run.at), word(card.run and (card.run.title, card.run.good, card.run.link))]
+            + [f"{row.entity} {row.mode} {word(row.read_at)} {row.waiting}" for row in card.entities]
+            for card in seen.cards
+        ]
+        return hashlib.blake2b(repr((parts, seen.drain)).encode(), digest_size=8).hexdigest()
+
+    @app.get("/channels/{name}/mode")
+    def asks_mode(request: Request, name: str, mode: str, entity: str = "") -> Response:
+        return question(request, ask_mode(house, name, entity, mode))
+
+    @app.post("/channels/{name}/mode")
+    def acts_mode(
+        request: Request,
+        name: str,
+        mode: Text = "",
+        entity: Text = "",
+        before: Text = "",
+        who: Text = "",
+        because: Text = "",
+        consent: Text = "",
+        given: Annotated[str, Form(alias="token")] = "",
+    ) -> Response:
+        answer = Answer(who=who.strip()[:80], because=because.strip()[:300], consent=consent == "yes")
+        return switch(
+            request,
+            given,
+            answer,
+            lambda: ask_mode(house, name, entity, mode),
+            lambda: act_mode(house, name, answer, entity, mode, before),
+        )
+
+    @app.get("/channels/{name}/pause")
+    def asks_pause(request: Request, name: str, paused: bool = True) -> Response:
+        return question(request, ask_pause(house, name, paused))
+
+    @app.post("/channels/{name}/pause")
+    def acts_pause(
+        request: Request,
+        name: str,
+        paused: Text = "",
+        before: Text = "",
+        who: Text = "",
+        because: Text = "",
+        given: Annotated[str, Form(alias="token")] = "",
+    ) -> Response:
+        answer = Answer(who=who.strip()[:80], because=because.strip()[:300])
+        return switch(
+            request,
+            given,
+            answer,
+            lambda: ask_pause(house, name, paused == "1"),
+            lambda: act_pause(house, name, answer, paused == "1", before == "1"),
+        )
+
+    @app.get("/parked")
+    def parked(request: Request, channel: Channel = "") -> Response:
+        rows, total = pages.parked_lines(house, channel or None)
+        names = list(house.settings.channels)
+        return render(request, "parked.html", rows=rows, total=total, chosen=channel, channels=names)
+
+    @app.post("/parked/replay")
+    def replay(
+        request: Request,
+        uid: Annotated[list[str], Form()],
+        channel: Text = "",
+        given: Annotated[str, Form(alias="token")] = "",
+    ) -> Response:
+        token.check(given)
+        ledgers = steps.replay(house, uid)
+        rows, total = pages.parked_lines(house, channel or None)
+        left = len({row.uid for row in rows} & set(uid))
+        said = f"{len(uid) - left:,} of {len(uid):,} went through. " + " ".join(
+            fault for ledger in ledgers for fault in ledger.faults[:3]
+        )
+        if "hx-request" not in request.headers:
+            answer = RedirectResponse(f"/parked?channel={quote(channel)}" if channel else "/parked", 303)
+            answer.set_cookie("said", quote(said), max_age=30, httponly=True, samesite="strict")
+            return answer
+        return render(request, "parked_replayed.html", rows=rows, total=total, chosen=channel, report=said)
+
+    @app.get("/runs")
+    def run_page(request: Request, channel: Channel = "") -> Response:
+        rows = pages.run_lines(house, prefect, channel or None)
+        return render(request, "runs.html", rows=rows, chosen=channel, channels=list(house.settings.channels))
+
+    @app.get("/audit")
+    def audit(request: Request) -> Response:
+        with house.registry.read() as tx:
+            rows = audit_rows(tx, 200)
+        return render(request, "audit.html", rows=rows)
+
+    return app
+
+
+def with_code(text: str) -> Markup:
+    """Escaped text in which what stands between backticks is set as code."""
+    code = Markup("<code>{}</code>")
+    return Markup("").join(code.format(part) if n % 2 else escape(part) for n, part in enumerate(text.split("`")))

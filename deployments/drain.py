@@ -1,0 +1,273 @@
+"""The long-lived process that acts at once: notices become records, what is due goes out; reports come afterwards.
+
+What surprises here:
+
+* Each channel has one thread that takes in and one that sends: a system that hangs, refuses or asks to wait holds up
+  nobody else.
+* Nothing here remembers anything that matters. What is to do stands in the inbox and the outbox; a drain that is
+  killed leaves claims that run out, and the next one goes on (P15). Any number of drains may run.
+* Prefect only hears of it afterwards, from a thread of its own: with its server away the drain works on.
+* Its sign of life is a lease, renewed every few seconds; ``alive`` reads it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from connectors.base import ConnectorError, Misconfigured, RetryLater
+from deployments.reports import Reports
+from flows import steps
+from flows.ledger import Ledger, Stretch
+from flows.settings import ROUTE_ORDER
+from flows.wiring import House, opened
+from registry import (
+    Lease,
+    LeaseLost,
+    RegistryError,
+    acquire,
+    channels_due,
+    held,
+    modes,
+    paused,
+    release,
+    renew,
+    to_settle,
+)
+
+log = logging.getLogger("serai.drain")
+
+Place: TypeAlias = tuple[str, str, str]
+"""channel, what is done ("notices", "settle", "push"), entity ("" for notices)"""
+
+Hand: TypeAlias = tuple[str, bool]
+"""channel, and whether it takes in (True) or sends out (False): each has a thread, none waits for the other"""
+
+LOOKS_EVERY: Final = 0.1
+"""Seconds between two looks at inbox and outbox while nothing happens: two small statements."""
+STRETCH: Final = Stretch(seconds=1.0, records=1_000)
+"""Work between two looks at whether to end; small, because nothing is reported per stretch."""
+NOTICES: Final = 500
+RESTS: Final = 1.0
+"""Seconds a place is left alone after work that moved nothing, so that a row nobody can move does not make us spin."""
+LONGEST_REST: Final = 60.0
+SIGN_OF_LIFE: Final = ("*", "drain", "live")
+"""The lease that says that a drain works: channel, resource, lane."""
+ALIVE_FOR: Final = 15.0
+BEATS_EVERY: Final = 5.0
+
+
+def to_do(house: House) -> dict[Hand, list[Place]]:
+    """What each hand has to do now, those first whose writes have been due longest; only what may be done.
+
+    Writes are sent for an entity that is on, to a channel whose writes are not paused. What became of writes already
+    sent is found out in any case: that sends nothing.
+    """
+    registry = house.registry
+    with registry.read() as tx:
+        mode = modes(tx)
+        stopped = paused(tx)
+        due = [(channel, entity) for channel, entity, _ in channels_due(tx)]
+        unsettled = [(channel, entity) for channel, entity, _ in to_settle(tx)]
+        now = tx.now
+    ready = registry.inbox.next_ready()
+    noticed = sorted(registry.inbox.depth()) if ready is not None and ready <= now else []
+    known = house.settings.channels
+    found: dict[Hand, list[Place]] = {}
+    for kind, places in (
+        ("notices", [(channel, "") for channel in noticed if channel in known]),
+        ("settle", [place for place in unsettled if _is_written(house, *place)]),
+        (
+            "push",
+            [
+                place
+                for place in sorted(due, key=lambda place: ROUTE_ORDER.get(place[1], len(ROUTE_ORDER)))
+                if _is_written(house, *place) and mode.get(place) == "on" and place[0] not in stopped
+            ],
+        ),
+    ):
+        for channel, entity in places:
+            found.setdefault((channel, kind == "notices"), []).append((channel, kind, entity))
+    return found
+
+
+def _is_written(house: House, channel: str, entity: str) -> bool:
+    return channel in house.settings.channels and entity in house.of(channel).outward
+
+
+def alive(house: House) -> Lease | None:
+    """The sign of life of a working drain, None when none has given one for ALIVE_FOR seconds."""
+    with house.registry.read() as tx:
+        return next((lease for lease in held(tx) if (lease.channel, lease.resource, lease.lane) == SIGN_OF_LIFE), None)
+
+
+class Drain:
+    """The threads of a working drain; ``run`` until ``stop``, or ``once`` until nothing more can move."""
+
+    def __init__(self, house: House, report: Callable[[Ledger], None]) -> None:
+        self._house = house
+        self._report = report
+        self._threads: dict[Hand, ThreadPoolExecutor] = {}
+        self._busy: dict[Hand, Future[None]] = {}
+        self._rests: dict[Hand | Place, float] = {}
+        self._failures: Counter[Hand] = Counter()
+        self._lease: Lease | None = None
+        self._beat_at = 0.0
+        self._stop = threading.Event()
+        self._news = threading.Event()
+
+    def run(self) -> None:
+        """Works until ``stop``; then ends after the batches that are under way."""
+        try:
+            while not self._stop.is_set():
+                self._look()
+                self._news.wait(LOOKS_EVERY)
+                self._news.clear()
+        finally:
+            self._end()
+
+    def once(self) -> None:
+        """Works until nothing that may move now is left; what waits for a moment to come stays for later."""
+        try:
+            while not self._stop.is_set() and (self._look() or self._busy):
+                self._news.wait(LOOKS_EVERY)
+                self._news.clear()
+        finally:
+            self._end()
+
+    def stop(self) -> None:
+        """Asks ``run`` to end after the batches under way; may be called from a signal handler."""
+        self._stop.set()
+        self._news.set()
+
+    def _look(self) -> bool:
+        """Gives each idle hand what there is to do; whether there was anything to give."""
+        self._busy = {hand: future for hand, future in self._busy.items() if not future.done()}
+        try:
+            self._beat()
+            found = to_do(self._house)
+        except (SQLAlchemyError, RegistryError) as error:
+            log.error("the registry does not answer (%s); looking again in %.0f s", type(error).__name__, RESTS)
+            self._stop.wait(RESTS)
+            return True
+        given = False
+        for hand, places in found.items():
+            awake = [place for place in places if not self._rests_still(hand) and not self._rests_still(place)]
+            if awake and hand not in self._busy:
+                name = f"{'from' if hand[1] else 'to'} {hand[0]}"
+                thread = self._threads.setdefault(hand, ThreadPoolExecutor(max_workers=1, thread_name_prefix=name))
+                self._busy[hand] = thread.submit(self._work, hand, awake)
+                given = True
+        return given
+
+    def _rests_still(self, what: Hand | Place) -> bool:
+        return self._rests.get(what, 0.0) > time.monotonic()
+
+    def _work(self, hand: Hand, places: Sequence[Place]) -> None:
+        """One place after another; a fault ends it and makes the hand rest, for as long as the platform asked."""
+        try:
+            for place in places:
+                if not self._do(place):
+                    self._rests[place] = time.monotonic() + RESTS
+                if self._stop.is_set():
+                    break
+            self._failures.pop(hand, None)
+        except RetryLater as error:
+            self._rest(hand, error.after, str(error))
+        except Misconfigured as error:
+            self._rest(hand, LONGEST_REST, str(error))
+        except (ConnectorError, RegistryError) as error:
+            self._rest(hand, self._pause(hand), str(error))
+        except Exception as error:  # noqa: BLE001  # a defect met on one channel must not stop the others
+            self._rest(hand, self._pause(hand), f"{type(error).__name__} {_place_of(error)}; report this as a defect")
+        finally:
+            self._news.set()
+
+    def _do(self, place: Place) -> bool:
+        """One kind of work until a look is due; whether anything moved."""
+        channel, kind, entity = place
+        if kind == "notices":
+            ledgers = steps.take_notices(self._house, limit=NOTICES, channels=[channel])
+        elif kind == "settle":
+            ledgers = [steps.settle(self._house, channel, entity)]
+        else:
+            ledgers = [steps.push(self._house, channel, entity, stretch=STRETCH)]
+        for ledger in ledgers:
+            if ledger.read > 0 or ledger.note:
+                log.info("%s", ledger.sentence())
+                self._report(ledger)
+        return any(ledger.read > 0 for ledger in ledgers)
+
+    def _rest(self, hand: Hand, seconds: float, why: str) -> None:
+        log.warning("%s: %s; next attempt in %.0f s", hand[0], why, seconds)
+        self._rests[hand] = time.monotonic() + seconds
+
+    def _pause(self, hand: Hand) -> float:
+        self._failures[hand] += 1
+        return min(LONGEST_REST, 2.0 ** min(self._failures[hand], 6))
+
+    def _beat(self) -> None:
+        """Renews the sign of life; when another drain gives it, that one's is enough."""
+        if time.monotonic() < self._beat_at:
+            return
+        self._beat_at = time.monotonic() + BEATS_EVERY
+        registry = self._house.registry
+        try:
+            if self._lease is None:
+                self._lease = acquire(registry, *SIGN_OF_LIFE, self._house.owner, ALIVE_FOR)
+            else:
+                self._lease = renew(registry, self._lease, ALIVE_FOR)
+        except LeaseLost:
+            self._lease = None
+
+    def _end(self) -> None:
+        self._stop.set()
+        for thread in self._threads.values():
+            thread.shutdown(wait=True)
+        if self._lease is not None:
+            release(self._house.registry, self._lease)
+
+
+def _place_of(error: BaseException) -> str:
+    """Where an error was raised: file and line, never its message, which may hold data of a record."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "at an unknown place"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """``python -m deployments.drain``: until SIGTERM, or with ``--once`` until nothing more can move."""
+    parser = argparse.ArgumentParser(prog="deployments.drain", description="Acts on notices and sends what is due.")
+    parser.add_argument("--project", type=Path, default=Path(os.environ.get("SERAI_PROJECT", ".")))
+    parser.add_argument("--once", action="store_true", help="end when nothing more can move")
+    given = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for noisy in ("httpx", "httpcore", "prefect"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    with opened(given.project) as house, Reports(os.environ.get("PREFECT_API_URL")) as reports:
+        drain = Drain(house, reports.add)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda _number, _frame: drain.stop())
+        log.info("drain of %s works", house.settings.folder)
+        if given.once:
+            drain.once()
+        else:
+            drain.run()
+    log.info("drain ended")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

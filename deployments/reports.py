@@ -1,0 +1,109 @@
+"""Tells Prefect, afterwards, what the drain has done: one flow run per channel and busy minute, one row per batch.
+
+What surprises here: best effort, from a thread of its own. Nothing waits for it, and nothing is lost with it: the
+ledgers are in the registry; with Prefect's server away the batches of that minute are counted, logged and dropped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, Final, Self
+
+from flows.ledger import Ledger
+
+log = logging.getLogger("serai.reports")
+
+MINUTE: Final = 60.0
+MOST_ROWS: Final = 500
+"""Rows of one report; a busier minute says how many more there were."""
+ANSWERS_WITHIN: Final = 30.0
+"""Seconds Prefect has for one report."""
+LAST_WORDS: Final = 5.0
+"""Seconds the last report may take when the drain ends."""
+
+
+class Reports:
+    """Collects ledgers and publishes them once a minute; a context, so that the last minute is told too.
+
+    ``api`` is Prefect's address (``PREFECT_API_URL``); None: there is no Prefect, and nothing is collected.
+    """
+
+    def __init__(self, api: str | None, *, every: float = MINUTE) -> None:
+        self._api = api
+        self._every = every
+        self._lock = threading.Lock()
+        self._batches: dict[str, list[dict[str, Any]]] = {}
+        self._dropped: dict[str, int] = {}
+        self._since = 0.0
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="reports", daemon=True)
+
+    def __enter__(self) -> Self:
+        if self._api is None:
+            log.info("PREFECT_API_URL is not set: batches are kept in the registry and reported to nobody else")
+        else:
+            self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._ending.set()
+        if self._thread.is_alive():
+            self._thread.join(LAST_WORDS)
+
+    def add(self, ledger: Ledger) -> None:
+        """Notes a batch for the next report; returns at once."""
+        if self._api is None:
+            return
+        with self._lock:
+            rows = self._batches.setdefault(ledger.channel, [])
+            if len(rows) < MOST_ROWS:
+                rows.append(batch_row(ledger))
+            else:
+                self._dropped[ledger.channel] = self._dropped.get(ledger.channel, 0) + 1
+
+    def _run(self) -> None:
+        while not self._ending.wait(self._every):
+            self._publish()
+        self._publish()
+
+    def _publish(self) -> None:
+        with self._lock:
+            batches, self._batches = self._batches, {}
+            dropped, self._dropped = self._dropped, {}
+        for channel, rows in batches.items():
+            if dropped.get(channel):
+                rows.append({"at": "", "what": f"{dropped[channel]:,} more batches: see the runs in the console"})
+            try:
+                publish(channel, rows)
+            except Exception as error:  # noqa: BLE001  # whatever Prefect does, the drain works on
+                log.warning(
+                    "%s: Prefect did not take the report of %d batches (%s); they are in the registry",
+                    channel,
+                    len(rows),
+                    type(error).__name__,
+                )
+
+
+def batch_row(ledger: Ledger) -> dict[str, Any]:
+    """A ledger as a row of the report."""
+    return {
+        "at": ledger.ended_at.strftime("%H:%M:%S"),
+        "what": ledger.sentence(),
+        "read": ledger.read,
+        **{outcome: ledger.total(outcome) for outcome in sorted({outcome for _, outcome in ledger.counts})},
+        "balanced": ledger.balanced,
+        "seconds": round(ledger.seconds, 2),
+    }
+
+
+def publish(channel: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """One flow run that carries these batches as a table; raises whatever Prefect raises, TimeoutError included."""
+    from flows.sync import drained  # importing Prefect takes over a second: only here, in this thread
+
+    minute = time.strftime("%H:%M", time.gmtime())
+    asyncio.run(asyncio.wait_for(drained(channel=channel, minute=minute, batches=list(rows)), ANSWERS_WITHIN))
