@@ -182,8 +182,11 @@ def _accept_entity(work: Work, entity: str, records: Mapping[str, InwardRecord])
 
 def _resolve_local(work: Work, record: InwardRecord) -> None:
     """References to items of the same document become uids, now that those items have theirs."""
-    for name, target in record.local.items():
-        record.values[name] = work.known.get(target)
+    for local in record.local:
+        place: Any = record.values
+        for step in local.path[:-1]:
+            place = place[step]
+        place[local.path[-1]] = work.known.get((local.entity, local.id))
 
 
 def _document_id(work: Work, record: InwardRecord) -> str:

@@ -213,12 +213,15 @@ class _Verdicts:
             else:
                 self.unchanged(row, "the channel was told so already")
             return
-        needs = self.group.mapping.outward_needs
+        needs = sorted(self.group.needs)
         if external_id is not None and (bound is None or bound.told_hash is None) and not row.forced and seen_equal(
             view, self.group, said, needs
         ):
             self.adopted.append(self._told(bound, external_id, row.uid, text, mark, view.publish))
             self.unchanged(row, "the channel holds it already")
+            return
+        if external_id is None and self.group.base != self.group.entity:
+            self.waiting(row, f"its {self.group.base} is not on {self.channel} yet")
             return
         if external_id is None and not may_create:
             self.waiting(row, "creating it needs consent: `serai match accept --exact`")

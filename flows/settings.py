@@ -97,7 +97,7 @@ class _File:
             self.data = {}
 
     def fail(self, path: tuple[str | int, ...], code: str, what: str, allowed: str) -> None:
-        line, column = self._where(path)
+        line, column = self._where(*path)
         self.errors.append(
             LintError(file=self.name, line=line, column=column, code=code, what=what, allowed=allowed)
         )

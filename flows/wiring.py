@@ -60,6 +60,7 @@ class Group:
     base: str
     name: str
     joins: tuple[str, ...]
+    needs: frozenset[str]
     mapping: MappingFile
 
 
@@ -177,9 +178,11 @@ def group_of(mapping: MappingFile) -> Group:
     head = mapping.outward
     if head is None:
         raise ValueError(f"{mapping.name} has no outward block")
+    outward = mapping.source[mapping.source.index("def outward("):]
     joined = tuple(head.with_) + ((head.entity,) if head.per is not None and head.per != head.entity else ())
     return Group(
         entity=head.entity, base=head.per or head.entity, joins=joined, mapping=mapping,
+        needs=frozenset(name for name in canonical.fields(head.entity) if f"'{name}'" in outward),
         name=head.entity if head.per in (None, head.entity) else f"{head.entity}/{head.per}",
     )
 

@@ -1,0 +1,308 @@
+"""A read-only look at every channel: what is wrong today, with the money at stake, before anything is connected.
+
+What surprises here: nothing is written, not even to the registry. Documents are mapped as a pull would map them, but
+records exist in memory only; a survey of a house in operation therefore tells what the channels hold, not what Serai
+believes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from connectors.base import ConnectorError
+from mappings.commerce.match import keys as match_keys
+from mappings.commerce.match import similar
+from mappings.commerce.stock import publish
+
+from flows.pull import resources_of
+from flows.settings import ENTITIES
+from flows.wiring import House
+
+SHOWN = 2_000
+"""Customers whose names are compared with each other; beyond it only keys are, since names are compared pairwise."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that is wrong: what it is about, a sentence, and the money at stake in the company's currency."""
+
+    kind: str
+    subject: str
+    sentence: str
+    at_stake: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Survey:
+    """What the channels hold: documents read per channel and entity, faults, and findings by kind."""
+
+    read: Mapping[tuple[str, str], int]
+    faults: Sequence[str]
+    unreachable: Mapping[str, str]
+    findings: Sequence[Finding]
+    currency: str
+
+    def of(self, kind: str) -> list[Finding]:
+        """The findings of one kind, the most money first."""
+        return sorted((one for one in self.findings if one.kind == kind), key=lambda one: (-one.at_stake, one.subject))
+
+    def counts(self) -> dict[str, int]:
+        """Kind → how many findings."""
+        return {kind: len(self.of(kind)) for kind in KINDS}
+
+    def row(self) -> dict[str, Any]:
+        """The survey as plain JSON."""
+        return {
+            "read": {f"{channel} {entity}": n for (channel, entity), n in sorted(self.read.items())},
+            "unreachable": dict(self.unreachable), "faults": list(self.faults), "currency": self.currency,
+            "counts": self.counts(),
+            "at_stake": {kind: str(sum((one.at_stake for one in self.of(kind)), Decimal(0))) for kind in KINDS},
+            "findings": [
+                {"kind": one.kind, "subject": one.subject, "sentence": one.sentence, "at_stake": str(one.at_stake)}
+                for kind in KINDS for one in self.of(kind)
+            ],
+        }
+
+
+KINDS = {
+    "price": "prices that differ",
+    "oversell": "SKUs that can oversell now",
+    "stock": "stock figures that differ from the allotment",
+    "missing": "SKUs on one channel only",
+    "order": "orders without a counterpart in the system with authority",
+    "double": "customers that look double",
+}
+"""Kind → what the findings of that kind are, for people."""
+
+
+@dataclass(kw_only=True)
+class _Seen:
+    """Everything the channels said: (channel, entity) → uid → contributions."""
+
+    house: House
+    said: dict[tuple[str, str], dict[str, list[dict[str, Any]]]] = field(default_factory=dict)
+    known: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    owners: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    read: dict[tuple[str, str], int] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+    unreachable: dict[str, str] = field(default_factory=dict)
+
+    def take(self, channel: str, resource: str) -> None:
+        """Reads a resource to its end and files what it says, by record."""
+        mapping = self.house.of(channel).inward[resource]
+        context = self.house.context(channel, self.house.registry.now())
+        for page in self.house.connector(channel).read(resource):
+            refs = {
+                (entity, id): self.known[channel, entity, id]
+                for entity, id in mapping.inward_references(page.docs) if (channel, entity, id) in self.known
+            }
+            result = mapping.map_inward(page.docs, refs, context)
+            self.faults += [f"{channel}: {fault}" for fault in result.faults]
+            for record in sorted(result.records, key=lambda record: ENTITIES.index(record.entity)):
+                for local in record.local:
+                    place: Any = record.values
+                    for step in local.path[:-1]:
+                        place = place[step]
+                    place[local.path[-1]] = self.known.get((channel, local.entity, local.id))
+                self.file(channel, record.entity, record.id, record.values)
+
+    def file(self, channel: str, entity: str, id: str, values: dict[str, Any]) -> None:
+        """Files one contribution under the record that owns one of its keys, or under a new one."""
+        country = self.house.channel(channel).company.country
+        keys = [(entity, kind, value) for kind, value in match_keys(entity, values, channel, id, country=country)]
+        uid = next((self.owners[key] for key in keys if key in self.owners), f"{channel}:{entity}:{id}")
+        for key in keys:
+            self.owners.setdefault(key, uid)
+        self.known[channel, entity, id] = uid
+        self.said.setdefault((channel, entity), {}).setdefault(uid, []).append(values)
+        self.read[channel, entity] = self.read.get((channel, entity), 0) + 1
+
+
+def survey(house: House, channels: Iterable[str] | None = None) -> Survey:
+    """Reads every channel (or these) to the end and tells what is wrong. Writes nothing anywhere.
+
+    A channel that cannot be reached is named in ``unreachable`` and left out.
+    """
+    seen = _Seen(house=house)
+    names = list(channels) if channels is not None else list(house.project.channels)
+    wanted = sorted(
+        (min(ENTITIES.index(entity) for entity in house.of(name).inward[resource].inward), position, resource, name)
+        for position, name in enumerate(names) for resource in resources_of(house, name)
+    )
+    for _, _, resource, name in wanted:
+        if name in seen.unreachable:
+            continue
+        try:
+            seen.take(name, resource)
+        except ConnectorError as fault:
+            seen.unreachable[name] = str(fault)
+    findings = [*_missing(seen), *_prices(seen), *_stock(seen), *_orders(seen), *_doubles(seen)]
+    company = next(iter(house.project.companies.values()))
+    return Survey(
+        read=seen.read, faults=tuple(seen.faults), unreachable=seen.unreachable, findings=tuple(findings),
+        currency=company.currency,
+    )
+
+
+def _leading(seen: _Seen, entity: str) -> str | None:
+    """The first channel with authority over an entity that was read."""
+    order = seen.house.authority(entity)["*"]
+    if isinstance(order, str):
+        return None
+    return next((name for name in order if (name, entity) in seen.said), None)
+
+
+def _receiving(seen: _Seen, entity: str) -> list[str]:
+    return [name for name, row in seen.house.project.channels.items()
+            if entity in row.receives and (name, entity) in seen.said]
+
+
+def _skus(seen: _Seen) -> dict[str, str]:
+    return {
+        uid: str(rows[0].get("sku")) for (_, entity), records in seen.said.items() if entity == "variant"
+        for uid, rows in records.items()
+    }
+
+
+def _missing(seen: _Seen) -> list[Finding]:
+    """SKUs that stand on one channel only, of those channels that carry variants."""
+    carrying = [name for name in seen.house.project.channels if (name, "variant") in seen.said]
+    found = []
+    for uid, sku in _skus(seen).items():
+        there = [name for name in carrying if uid in seen.said[name, "variant"]]
+        if len(there) == 1 and len(carrying) > 1:
+            found.append(Finding(kind="missing", subject=sku, sentence=f"{sku} is on {there[0]} only"))
+    return found
+
+
+def _prices(seen: _Seen) -> list[Finding]:
+    """Prices that differ from the channel with authority; at stake is the difference times the units shown there."""
+    lead = _leading(seen, "price")
+    if lead is None:
+        return []
+    skus = _skus(seen)
+    right = {uid: rows[-1] for uid, rows in seen.said[lead, "price"].items()}
+    found = []
+    for name in _receiving(seen, "price"):
+        for uid, rows in seen.said[name, "price"].items():
+            if uid not in right:
+                continue
+            mine, theirs = rows[-1]["amount"], right[uid]["amount"]
+            if mine == theirs:
+                continue
+            sku = skus.get(right[uid]["variant"], right[uid]["variant"])
+            units = _shown(seen, name).get(right[uid]["variant"], Decimal(0))
+            off = abs(Decimal(mine["amount"]) - Decimal(theirs["amount"]))
+            found.append(Finding(
+                kind="price", subject=f"{sku} on {name}", at_stake=off * units,
+                sentence=f"{name} shows {mine['amount']} {mine['currency']}, {lead} says {theirs['amount']} "
+                         f"{theirs['currency']}",
+            ))
+    return found
+
+
+def _shown(seen: _Seen, channel: str) -> dict[str, Decimal]:
+    """Variant → units the channel shows."""
+    found: dict[str, Decimal] = {}
+    for rows in seen.said.get((channel, "stock"), {}).values():
+        for row in rows:
+            if row.get("variant") is not None:
+                found[row["variant"]] = found.get(row["variant"], Decimal(0)) + Decimal(row["quantity"]["value"])
+    return found
+
+
+def _stock(seen: _Seen) -> list[Finding]:
+    """What can oversell now (all channels together show more than there is), and figures off their allotment."""
+    lead = _leading(seen, "stock")
+    policies = seen.house.project.stock
+    selling = [name for name in _receiving(seen, "stock") if name in policies]
+    if lead is None or not selling:
+        return []
+    skus = _skus(seen)
+    codes = {uid: str(rows[0].get("code")) for uid, rows in seen.said.get((lead, "location"), {}).items()}
+    prices = _price_of(seen)
+    held: dict[str, dict[str, Decimal]] = {}
+    for rows in seen.said[lead, "stock"].values():
+        for row in rows:
+            place = held.setdefault(row["variant"], {})
+            code = codes.get(row["location"], str(row["location"]))
+            place[code] = place.get(code, Decimal(0)) + Decimal(row["quantity"]["value"])
+    locations = {code for name in selling for code in policies[name].locations}
+    shown = {name: _shown(seen, name) for name in selling}
+    found = []
+    for variant, places in held.items():
+        sku = skus.get(variant, variant)
+        sellable = sum((max(Decimal(0), units) for code, units in places.items() if code in locations), Decimal(0))
+        together = sum((shown[name].get(variant, Decimal(0)) for name in selling), Decimal(0))
+        if together > sellable:
+            told = ", ".join(f"{name} {shown[name][variant]}" for name in selling if variant in shown[name])
+            found.append(Finding(
+                kind="oversell", subject=sku, at_stake=(together - sellable) * prices.get(variant, Decimal(0)),
+                sentence=f"{told}: together {together}, and {sellable} are there",
+            ))
+        right = publish(places, {}, policies)
+        for name in selling:
+            if variant in shown[name] and shown[name][variant] != right.get(name, 0):
+                off = abs(shown[name][variant] - right.get(name, 0))
+                found.append(Finding(
+                    kind="stock", subject=f"{sku} on {name}", at_stake=off * prices.get(variant, Decimal(0)),
+                    sentence=f"{name} shows {shown[name][variant]}, its allotment is {right.get(name, 0)}",
+                ))
+    return found
+
+
+def _price_of(seen: _Seen) -> dict[str, Decimal]:
+    lead = _leading(seen, "price")
+    rows = seen.said.get((lead or "", "price"), {}).values()
+    return {row["variant"]: Decimal(row["amount"]["amount"]) for group in rows for row in group}
+
+
+def _orders(seen: _Seen) -> list[Finding]:
+    """Orders of a selling channel whose number no order of the receiving system names as its source."""
+    keepers = [name for name, row in seen.house.project.channels.items()
+               if "order" in row.receives and seen.house.may_create(name, "stock")]
+    if not keepers:
+        return []
+    booked = {
+        str(number) for name in keepers for rows in seen.said.get((name, "order"), {}).values() for row in rows
+        for number in (row.get("number"),) if number is not None
+    }
+    found = []
+    for (name, entity), records in seen.said.items():
+        if entity != "order" or name in keepers or "order" in seen.house.channel(name).receives:
+            continue
+        for rows in records.values():
+            row = rows[-1]
+            if row.get("status") not in ("cancelled",) and str(row["number"]) not in booked:
+                found.append(Finding(
+                    kind="order", subject=f"{row['number']} of {name}", at_stake=Decimal(row["total"]["amount"]),
+                    sentence=f"{keepers[0]} has no order for it ({row['status']}, {row['payment']})",
+                ))
+    return found
+
+
+def _doubles(seen: _Seen) -> list[Finding]:
+    """The same person more than once on one channel, and names alike across channels that share no key."""
+    found = []
+    names: dict[str, str] = {}
+    for (channel, entity), records in seen.said.items():
+        if entity != "customer":
+            continue
+        for uid, rows in records.items():
+            names.setdefault(uid, str(rows[0].get("name") or ""))
+            if len(rows) > 1:
+                found.append(Finding(
+                    kind="double", subject=f"{len(rows)} customers of {channel}", sentence="share an e-mail or a phone",
+                ))
+    if len(names) <= SHOWN:
+        left = dict(names)
+        for uid, name in names.items():
+            left.pop(uid)
+            if name and (alike := similar(name, left, at_least=0.99)):
+                found.append(Finding(
+                    kind="double", subject=f"{len(alike) + 1} customers", sentence="have the same name and share no key",
+                ))
+    return found
