@@ -10,7 +10,7 @@ from pathlib import Path
 
 from flows.settings import Project, load_project
 from flows.wiring import PACKAGE, compile_file, mapping_files
-from mappings.language import LintError, LintErrors, Mapping as MappingFile
+from mappings.language import LintError, LintErrors, Mapping as MappingFile, tests_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,3 +50,32 @@ def platforms(project: Project | None, *, all_mappings: bool) -> list[str]:
 
 def _has_mapping(folder: Path) -> bool:
     return folder.is_dir() and any(folder.glob("*.yaml"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How one test of a mapping file went; ``place`` is file:line, ``detail`` what came instead of what was expected."""
+
+    file: str
+    place: str
+    test: str
+    passed: bool
+    detail: str
+
+
+def test_project(folder: Path, *, all_mappings: bool = False) -> list[Outcome]:
+    """Runs every test that stands in the mapping files. Raises LintErrors when a file or a setting is wrong."""
+    checked, errors = lint_project(folder, all_mappings=all_mappings)
+    if errors:
+        raise LintErrors(errors)
+    return [
+        Outcome(
+            file=one.file,
+            place=f"{one.file}:{result.line}",
+            test=result.name,
+            passed=result.ok,
+            detail="\n  ".join(result.diff),
+        )
+        for one in checked
+        for result in tests_of(one.mapping)
+    ]

@@ -155,10 +155,10 @@ def run_tests(
     outcomes = test_project(project, all_mappings=all_mappings)
     failed = [outcome for outcome in outcomes if not outcome.passed]
     if json:
-        print_json([{"file": o.file, "test": o.test, "passed": o.passed, "detail": o.detail} for o in outcomes])
+        print_json([{"place": o.place, "test": o.test, "passed": o.passed, "detail": o.detail} for o in outcomes])
     else:
         for outcome in failed:
-            typer.echo(f"{outcome.file}: {outcome.test}: {outcome.detail}")
+            typer.echo(f"{outcome.place}: {outcome.test}:\n  {outcome.detail}")
         _say(f"{_number(len(outcomes), 'test')} in {len({o.file for o in outcomes})} files, {len(failed)} failed")
     raise typer.Exit(MISTAKE if failed else 0)
 
@@ -189,7 +189,7 @@ def pull(
             ledgers.append(steps.pull(house, channel, name, full=full))
             while ledgers[-1].more:
                 ledgers.append(steps.pull(house, channel, name))
-    _account(ledgers, json)
+    _account(ledgers, json, nothing=f"no resource is read from {channel}")
 
 
 @app.command()
@@ -214,7 +214,7 @@ def push(
                 ledgers.append(step(house, channel, name))
                 while ledgers[-1].more:
                     ledgers.append(step(house, channel, name))
-    _account(ledgers, json)
+    _account(ledgers, json, nothing=f"channels.yaml lets {channel} receive nothing")
 
 
 @app.command()
@@ -239,7 +239,7 @@ def reconcile(
             ledgers.append(steps.reconcile(house, channel, name))
             while ledgers[-1].more:
                 ledgers.append(steps.reconcile(house, channel, name))
-    _account(ledgers, json)
+    _account(ledgers, json, nothing=f"no resource is read from {channel}")
 
 
 @app.command()
@@ -254,7 +254,7 @@ def replay(
 
     with opened(project) as house:
         ledgers = steps.replay(house, numbers or None)
-    _account(ledgers, json)
+    _account(ledgers, json, nothing="nothing is parked or waiting")
 
 
 # ---------------------------------------------------------------------------------------------- what is known
@@ -394,12 +394,14 @@ def bind(
 # ---------------------------------------------------------------------------------------------- in common
 
 
-def _account(ledgers: Sequence[Ledger], json: bool) -> None:
-    """Prints what was done; exit code DEFECT when a ledger does not balance."""
+def _account(ledgers: Sequence[Ledger], json: bool, *, nothing: str) -> None:
+    """Prints what was done, ``nothing`` when there was nothing to do; exit code DEFECT if a ledger does not balance."""
     from deployments.tables import print_json
 
     if json:
         print_json([ledger.row() for ledger in ledgers])
+    elif not ledgers:
+        _say(nothing)
     else:
         for ledger in ledgers:
             _say(ledger.sentence())
