@@ -40,10 +40,9 @@ class Notices:
         self._urls: list[str] = []
         self._queue: queue.Queue[Event | None] = queue.Queue(maxsize=20_000)
         self._held: list[tuple[str, bytes, Sequence[Event]]] = []
-        self._idle = threading.Event()
-        self._idle.set()
         self._thread = threading.Thread(target=self._run, name=f"notices-{design.name}", daemon=True)
         self._stopping = False
+        self._owed = 0
 
     def start(self) -> None:
         """Notices are sent from now on."""
@@ -80,14 +79,15 @@ class Notices:
         if not self._urls:
             return
         try:
-            self._idle.clear()
             self._queue.put_nowait((resource, id, at))
         except queue.Full:
             self._books.enter("notice", at, resource=resource, id=id, outcome="dropped")
 
     def settled(self, timeout: float = 10.0) -> bool:
         """Waits until nothing is queued or held; False: not within the time."""
-        return self._idle.wait(timeout)
+        done = self._queue.all_tasks_done
+        with done:
+            return done.wait_for(lambda: self._queue.unfinished_tasks == 0, timeout)
 
     def _run(self) -> None:
         while not self._stopping:
@@ -95,32 +95,40 @@ class Notices:
                 event = self._queue.get(timeout=0.5)
             except queue.Empty:
                 self._release()
-                self._idle.set()
+                self._done(0)
                 continue
             if event is None:
                 return
-            events = [event]
-            while self._design.coalesces and len(events) < 50 and not self._queue.empty():
+            events, taken = [event], 1
+            while self._design.coalesces and taken < 50 and not self._queue.empty():
                 more = self._queue.get_nowait()
+                taken += 1
                 if more is not None and more not in events:
                     events.append(more)
             self._deal(events)
-            if self._queue.empty() and not self._held:
-                self._idle.set()
+            self._done(taken)
+
+    def _done(self, taken: int) -> None:
+        """A held notice is under way until it was sent."""
+        self._owed += taken
+        while self._owed > 0 and not self._held:
+            self._queue.task_done()
+            self._owed -= 1
 
     def _deal(self, events: Sequence[Event]) -> None:
         delivery = str(uuid.uuid4())
         told = [{"resource": resource, "id": id, "at": self._design.written(at)} for resource, id, at in events]
         body: Doc = {"delivery": delivery} | ({"events": told} if self._design.coalesces else told[0])
         data = msgspec.json.encode(body)
-        if self._faults.strike("drop", "", "/notices") is not None:
+        about = f"/{events[0][0]}"
+        if self._faults.strike("drop", "", about) is not None:
             self._book(delivery, events, url=None, attempt=0, outcome="dropped")
             return
-        if self._faults.strike("reorder", "", "/notices") is not None:
+        if self._faults.strike("reorder", "", about) is not None:
             self._held.append((delivery, data, events))
             return
         self._send(delivery, data, events)
-        if self._faults.strike("duplicate", "", "/notices") is not None:
+        if self._faults.strike("duplicate", "", about) is not None:
             self._send(delivery, data, events)
         self._release()
 
