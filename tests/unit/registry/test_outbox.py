@@ -1,0 +1,295 @@
+"""What a channel must be told is told, once, with the newest values, whatever comes in between."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from registry import (
+    Decision,
+    OutboxChange,
+    OutboxRow,
+    Registry,
+    Tx,
+    channels_due,
+    claim_due,
+    close_outbox,
+    decide,
+    in_flight_payloads,
+    mark_due,
+    next_due,
+    open_writes,
+    outbox_counts,
+    outbox_rows,
+    set_outbox,
+    to_settle,
+    wake,
+)
+
+
+def due(tx: Tx, *uids: str, forced: bool = False, channel: str = "shop") -> None:
+    mark_due(tx, [(channel, "stock", uid, None, forced, "run") for uid in uids])
+
+
+def sent(tx: Tx, rows: list[OutboxRow], owner: str | None = None) -> set[int]:
+    decisions = [Decision(id=row.id, key=f"k{row.uid}", op="update", payload=b"{}") for row in rows]
+    return decide(tx, decisions, owner=owner)
+
+
+class Shop:
+    """A channel with records that change at any moment, and workers that die at any moment."""
+
+    def __init__(self, reg: Registry) -> None:
+        self.reg = reg
+        self.version = {"u0": 0, "u1": 0, "u2": 0}
+        self.told: dict[str, int] = dict(self.version)
+        self.working: list[tuple[str, OutboxRow, int]] = []
+        self.turn = 0
+
+    def change(self, which: int) -> None:
+        uid = f"u{which % 3}"
+        with self.reg.write() as tx:
+            self.version[uid] += 1
+            due(tx, uid)
+
+    def claim(self, limit: int, seconds: float = 60) -> None:
+        self.turn += 1
+        owner = f"worker {self.turn}"
+        with self.reg.write() as tx:
+            rows = claim_due(tx, "shop", "stock", limit, owner, seconds)
+        for row in rows:  # rendered from the record as it is now, unless key and payload were fixed before
+            version = int(row.payload) if row.state == "decided" and row.payload else self.version[row.uid]
+            self.working.append((owner, row, version))
+
+    def send(self, which: int) -> None:
+        """Fixes the payload; what the channel then holds is known only when the receipt is stored."""
+        if self.working:
+            owner, row, version = self.working[which % len(self.working)]
+            with self.reg.write() as tx:
+                payload = str(version).encode()
+                ours = decide(tx, [Decision(id=row.id, key=row.uid, op="update", payload=payload)], owner=owner)
+                if ours:
+                    self.told[row.uid] = version
+
+    def receipt(self, which: int, outcome: str) -> None:
+        if not self.working:
+            return
+        owner, row, _version = self.working.pop(which % len(self.working))
+        with self.reg.write() as tx:
+            state = {found.id: found.state for found in outbox_rows(tx)}.get(row.id)
+            if state != "sent":
+                return
+            if outcome == "applied":
+                close_outbox(tx, [row.id], owner=owner)
+            elif outcome == "again":
+                set_outbox(tx, [OutboxChange(id=row.id, state="decided")], owner=owner)
+            elif outcome != "died":
+                set_outbox(tx, [OutboxChange(id=row.id, state=outcome, due_at=tx.now)], owner=owner)
+
+    def wait(self, which: int) -> None:
+        if self.working:
+            owner, row, _version = self.working.pop(which % len(self.working))
+            with self.reg.write() as tx:
+                if any(found.id == row.id and found.state == "due" for found in outbox_rows(tx)):
+                    set_outbox(tx, [OutboxChange(id=row.id, state="waiting", reason="no listing")], owner=owner)
+
+    def settle(self) -> None:
+        with self.reg.write() as tx:
+            close_outbox(tx, [row.id for row in open_writes(tx, "shop", "stock", owner="settler", seconds=60)])
+
+    def finish(self) -> None:
+        """Everybody does their work to the end; workers that died are taken over."""
+        self.working.clear()
+        with self.reg.write() as tx:
+            tx.conn.exec_driver_sql("UPDATE outbox SET claimed_until = 0")
+        for _ in range(4):
+            self.settle()
+            with self.reg.write() as tx:
+                wake(tx, channel="shop")
+            self.claim(10)
+            for which in range(len(self.working)):
+                self.send(which)
+            for _row in list(self.working):
+                self.receipt(0, "applied")
+
+
+STEPS = st.one_of(
+    st.tuples(st.just("change"), st.integers(0, 2)),
+    st.tuples(st.just("claim"), st.integers(1, 3)),
+    st.tuples(st.just("send"), st.integers(0, 5)),
+    st.tuples(
+        st.just("receipt"), st.integers(0, 5), st.sampled_from(["applied", "unknown", "accepted", "parked", "died", "again"])
+    ),
+    st.tuples(st.just("wait"), st.integers(0, 5)),
+    st.tuples(st.just("settle")),
+)
+
+
+@given(steps=st.lists(STEPS, max_size=25))
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_channel_ends_with_the_newest_values_whatever_happens_in_between(
+    reg: Registry, steps: list[tuple[object, ...]]
+) -> None:
+    """P1, P3: a change while a write is rendered, in flight, unknown or waiting is told after it; none is lost."""
+    with reg.write() as tx:
+        tx.conn.exec_driver_sql("DELETE FROM outbox")
+    shop = Shop(reg)
+    for name, *arguments in steps:
+        getattr(shop, str(name))(*arguments)
+        with reg.read() as tx:
+            rows = outbox_rows(tx)
+            assert len({row.uid for row in rows}) == len(rows)  # at most one open write per record
+            assert not any(row.state == "parked" and row.due_again for row in rows)
+    parked = {row.uid for row in _all(reg) if row.state == "parked"}  # a person's to release
+    shop.finish()
+    assert {uid: at for uid, at in shop.told.items() if uid not in parked} == {
+        uid: at for uid, at in shop.version.items() if uid not in parked
+    }
+    assert {row.uid for row in _all(reg)} <= parked
+
+
+def _all(reg: Registry) -> list[OutboxRow]:
+    with reg.read() as tx:
+        return outbox_rows(tx)
+
+
+@pytest.mark.parametrize("step", ["decide", "close", "set"])
+def test_a_worker_whose_claim_ran_out_changes_nothing(reg: Registry, step: str) -> None:
+    """P2: what another worker may already be doing is left alone by the one that slept."""
+    with reg.write() as tx:
+        due(tx, "a", "b")
+        slow = claim_due(tx, "shop", "stock", 10, "slow", -1)
+        quick = claim_due(tx, "shop", "stock", 1, "quick", 60)
+        assert [row.uid for row in quick] == ["a"]
+        before = outbox_rows(tx)
+        if step == "decide":
+            assert sent(tx, slow, owner="slow") == set()
+        elif step == "set":
+            changes = [OutboxChange(id=row.id, state="waiting") for row in slow]
+            assert set_outbox(tx, changes, owner="slow") == set()
+        else:
+            assert close_outbox(tx, [quick[0].id], owner="slow") == 0
+        assert outbox_rows(tx) == before
+        assert sent(tx, quick, owner="quick") == {quick[0].id}
+
+
+def test_key_and_payload_are_fixed_before_sending_and_attempts_are_counted(reg: Registry) -> None:
+    """P2: the same key goes out at each attempt."""
+    with reg.write() as tx:
+        due(tx, "a")
+        sent(tx, claim_due(tx, "shop", "stock", 10, "o", 60), owner="o")
+        (row,) = outbox_rows(tx)
+        assert (row.state, row.key, row.payload, row.attempt) == ("sent", "ka", b"{}", 1)
+        set_outbox(tx, [OutboxChange(id=row.id, state="decided", reason="not found")])
+        (again,) = claim_due(tx, "shop", "stock", 10, "p", 60)
+        assert (again.state, again.key, again.payload) == ("decided", "ka", b"{}")
+        sent(tx, [again], owner="p")
+        (row,) = outbox_rows(tx)
+        assert (row.key, row.attempt) == ("ka", 2)
+
+
+def test_a_write_in_flight_always_has_its_key(reg: Registry) -> None:
+    """P2: the database itself refuses a write in flight without key and payload."""
+    with pytest.raises(Exception, match="a_write_in_flight_has_its_key_and_payload"), reg.write() as tx:  # noqa: PT011
+        due(tx, "a")
+        set_outbox(tx, [OutboxChange(id=row.id, state="sent") for row in outbox_rows(tx)])
+
+
+def test_a_dated_change_survives_the_writes_before_it(reg: Registry) -> None:
+    """P1: tomorrow's price is published tomorrow although today's was written meanwhile, and each date counts."""
+    with reg.write() as tx:
+        soon, later = tx.now + timedelta(seconds=0.15), tx.now + timedelta(hours=1)
+        mark_due(tx, [("shop", "price", "a", at, False, "dated") for at in (soon, later)])
+        mark_due(tx, [("shop", "price", "a", None, False, "changed")])
+        assert [place[:2] for place in channels_due(tx)] == [("shop", "price")]
+        close_outbox(tx, [row.id for row in claim_due(tx, "shop", "price", 10, "o", 60)])
+        assert claim_due(tx, "shop", "price", 10, "o", 60) == []
+        assert channels_due(tx) == []
+        assert next_due(tx) == soon
+    time.sleep(0.2)
+    with reg.write() as tx:
+        assert [place[:2] for place in channels_due(tx)] == [("shop", "price")]
+        (row,) = claim_due(tx, "shop", "price", 10, "o", 60)
+        assert (row.due_at, row.cause) == (soon, "dated")
+        close_outbox(tx, [row.id])
+        assert next_due(tx) == later
+
+
+def test_a_forced_write_stays_forced_until_it_is_sent(reg: Registry) -> None:
+    """P4: what must be put back is written although the projection says that nothing changed."""
+    with reg.write() as tx:
+        due(tx, "a", forced=True)
+        due(tx, "a")
+        (row,) = claim_due(tx, "shop", "stock", 10, "o", 60)
+        assert row.forced
+        sent(tx, [row])
+        assert not outbox_rows(tx)[0].forced
+        set_outbox(tx, [OutboxChange(id=row.id, state="unknown", forced=True)])
+        assert outbox_rows(tx)[0].forced
+
+
+def test_what_waits_goes_on_when_it_is_marked_and_what_is_held_stays_held(reg: Registry) -> None:
+    """P9: only a person releases a hold; a missing reference that came releases what waited for it."""
+    states = ["waiting", "parked", "rejected", "held"]
+    with reg.write() as tx:
+        due(tx, *states)
+        rows = claim_due(tx, "shop", "stock", 10, "o", 60)
+        set_outbox(tx, [OutboxChange(id=row.id, state=row.uid, reason="because") for row in rows])
+        assert {key[2]: n for key, n in outbox_counts(tx).items()} == dict.fromkeys(states, 1)
+        assert wake(tx, entity="price") == 0
+        assert wake(tx, entity="stock") == 1
+        due(tx, *states)
+        assert {row.uid: row.state for row in outbox_rows(tx)} == dict.fromkeys(states[:3], "due") | {"held": "held"}
+        assert outbox_rows(tx, states=["held"])[0].reason == "because"
+
+
+def test_only_writes_that_nobody_works_on_are_settled(reg: Registry) -> None:
+    """P3: accepted and unknown ones when their moment came, sent ones when their worker is gone."""
+    with reg.write() as tx:
+        due(tx, *"abcd")
+        rows = {row.uid: row for row in claim_due(tx, "shop", "stock", 10, "o", 60)}
+        sent(tx, list(rows.values()))
+        hour = tx.now + timedelta(hours=1)
+        set_outbox(
+            tx,
+            [
+                OutboxChange(id=rows["a"].id, state="unknown", due_at=tx.now),
+                OutboxChange(id=rows["b"].id, state="accepted", ticket="T1", due_at=hour),
+            ],
+        )
+        tx.conn.exec_driver_sql("UPDATE outbox SET claimed_until = 1 WHERE uid = 'c'")
+        assert [place[:2] for place in to_settle(tx)] == [("shop", "stock")]
+        found = open_writes(tx, "shop", "stock", owner="s", seconds=60)
+        assert sorted(row.uid for row in found) == ["a", "c"]
+        assert open_writes(tx, "shop", "stock", owner="t", seconds=60) == []
+        assert next(row.ticket for row in outbox_rows(tx) if row.uid == "b") == "T1"
+        payloads = in_flight_payloads(tx, "stock", ["a", "b", "z"])
+        assert payloads == {"a": [("shop", b"{}")], "b": [("shop", b"{}")]}
+
+
+def test_two_workers_never_get_the_same_write(reg: Registry) -> None:
+    """P2: four threads claim in small bites; each write comes to exactly one of them."""
+    uids = [f"u{n:03d}" for n in range(300)]
+    with reg.write() as tx:
+        due(tx, *uids)
+    got: dict[int, list[str]] = {n: [] for n in range(4)}
+
+    def work(n: int) -> Callable[[Tx], list[OutboxRow]]:
+        return lambda tx: claim_due(tx, "shop", "stock", 7, f"worker {n}", 60)
+
+    def run(n: int) -> None:
+        while rows := reg.attempt(work(n)):
+            got[n] += [row.uid for row in rows]
+
+    threads = [threading.Thread(target=run, args=(n,)) for n in got]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(uid for mine in got.values() for uid in mine) == uids
