@@ -4,7 +4,7 @@
 stand in it; ``load_yaml`` reads any other YAML of a project by the same rules. See ``mappings/README.md``.
 """
 
-from mappings.language.examples import TestResult, run_tests, tests_of
+from mappings.language.examples import TestResult, run_tests, run_tests_of
 from mappings.language.faults import (
     Fault,
     Inward,
@@ -22,5 +22,5 @@ from mappings.language.mapping import Mapping, OutwardHead, compile  # noqa: A00
 __all__ = [
     "Fault", "Inward", "InwardRecord", "LintError", "LintErrors", "LocalRef", "Mapping", "Outward", "OutwardDoc",
     "OutwardHead", "Ref", "Skip", "TestResult", "compile", "load_yaml",
-    "nearest", "run_tests", "tests_of",
+    "nearest", "run_tests", "run_tests_of",
 ]  # fmt: skip

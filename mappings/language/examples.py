@@ -52,10 +52,10 @@ def run_tests(
 ) -> list[TestResult]:
     """Compiles the mapping and runs its tests; raises ``LintErrors`` when it, or the form of a test, is wrong."""
     mapping = compile(text, name, load=load, source_schema=source_schema, canonical=canonical)
-    return tests_of(mapping)
+    return run_tests_of(mapping)
 
 
-def tests_of(mapping: Mapping) -> list[TestResult]:
+def run_tests_of(mapping: Mapping) -> list[TestResult]:
     """Runs the tests of a compiled mapping."""
     node: Node | None = mapping.tests
     if node is None:
