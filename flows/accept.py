@@ -18,7 +18,7 @@ from typing import Any
 
 from connectors.base import Doc
 from flows.consequences import Change, counted, follow
-from flows.drift import told_figures
+from flows.drift import told_figure
 from flows.faults import settle_faults
 from flows.ledger import Account
 from flows.matching import report_matches
@@ -30,6 +30,7 @@ from mappings.language import InwardRecord
 from registry import (
     Binding,
     BindingRow,
+    DueRow,
     HopRow,
     Record,
     RecordRow,
@@ -40,6 +41,7 @@ from registry import (
     digest,
     encode,
     lock_records,
+    mark_due,
     micros,
     modes,
     moment,
@@ -54,7 +56,12 @@ from registry import (
     touch_bindings,
     uids_for,
     unpark,
+    wake,
 )
+
+STALE = "stale: asked for before what we know"
+SHOWN = "stock/variant"
+"""How what a channel shows of a variant in all is filed, beside what it was told."""
 
 ItemKey = tuple[str, str]
 """(entity, external id): what a document yields."""
@@ -122,7 +129,7 @@ def accept_page(
         now=now, mapping_hash=mapping.hash,
     )
     mode = {entity: mode for (name, entity), mode in modes(tx).items() if name == channel}
-    read = settle_faults(house, tx, account, channel, resource, docs, result)
+    read = settle_faults(house, tx, account, channel, resource, docs, result, mode)
     by_entity: dict[str, dict[str, InwardRecord]] = {}
     for record in result.records:
         same = by_entity.setdefault(record.entity, {})
@@ -150,6 +157,8 @@ def accept_page(
 
 def _accept_entity(work: Work, entity: str, records: Mapping[str, InwardRecord]) -> None:
     """Sorts the items of one entity into unchanged, stale, edited and fresh, and carries the last two on."""
+    if entity == "stock":
+        records = _take_shown(work, records)
     found = bindings(work.tx, work.channel, [(entity, id) for id in records])
     unchanged: list[str] = []
     edited: list[Item] = []
@@ -166,7 +175,7 @@ def _accept_entity(work: Work, entity: str, records: Mapping[str, InwardRecord])
         work.known[entity, id] = binding.uid
         if binding.asked_at is not None and binding.asked_at > work.asked_at:
             work.reread.add(_document_id(work, record))
-            work.account.count(entity, "skipped", reason="stale: asked for before what we know")
+            work.account.count(entity, "skipped", reason=STALE)
         elif digest(encode(record.values)) == binding.values_hash and not binding.pending:
             unchanged.append(id)
         else:
@@ -178,6 +187,40 @@ def _accept_entity(work: Work, entity: str, records: Mapping[str, InwardRecord])
         work.account.count(entity, "unchanged", len(unchanged))
     fresh = _match(work, entity, fresh)
     _merge(work, entity, edited + fresh)
+
+
+def _take_shown(work: Work, records: Mapping[str, InwardRecord]) -> dict[str, InwardRecord]:
+    """Figures without a location are what a channel shows of a variant, no stock of any place; returns the others.
+
+    They are filed with what the channel was told of the variant and never enter a record. A figure above what was told
+    is put back; a first figure is compared with what the channel may show.
+    """
+    figures = {id: record for id, record in records.items()
+               if record.values.get("location") is None and record.values.get("variant") is not None}
+    found = bindings(work.tx, work.channel, [(SHOWN, id) for id in figures])
+    due: list[DueRow] = []
+    for id, record in figures.items():
+        old = found.get((SHOWN, id))
+        variant = record.values["variant"]
+        if old is not None and old.asked_at is not None and old.asked_at > work.asked_at:
+            work.reread.add(_document_id(work, record))
+            work.account.count("stock", "skipped", reason=STALE)
+            continue
+        text = encode(record.values)
+        same = old is not None and old.values_hash == digest(text) and old.uid == variant
+        said: dict[str, Any] = {"uid": variant, "resource": work.resource, "values": text, "state": "live",
+                                "asked_at": work.asked_at, "verified_at": work.asked_at,
+                                "mapping_hash": work.mapping_hash}
+        work.stored.append(old.row(**said) if old is not None else BindingRow(
+            channel=work.channel, entity=SHOWN, external_id=id, **said
+        ))
+        work.account.count("stock", "unchanged" if same else "created" if old is None else "updated")
+        told = told_figure(old)
+        if not same and (told is None or shown(record.values) > told):
+            due.append((work.channel, "stock", variant, None, told is not None, work.account.run))
+    if due and "stock" in work.house.channel(work.channel).receives:
+        mark_due(work.tx, due)
+    return {id: record for id, record in records.items() if id not in figures}
 
 
 def _resolve_local(work: Work, record: InwardRecord) -> None:
@@ -258,9 +301,6 @@ def _merge(work: Work, entity: str, items: list[Item]) -> None:
                      and b.external_id == item.record.id), item.binding)
         _contribute(work, item, mine)
         by_uid.setdefault(str(item.uid), []).append(item)
-    told = told_figures(work.house, work.tx, work.channel, {
-        uid: group[0].values for uid, group in by_uid.items()
-    }) if entity == "stock" else {}
     for uid, group in by_uid.items():
         said = {item.record.id for item in group}
         rest = [b for b in others.get(uid, ()) if b.channel != work.channel or b.external_id not in said]
@@ -271,7 +311,7 @@ def _merge(work: Work, entity: str, items: list[Item]) -> None:
         if moved:
             _record(work, entity, uid, values, text, before, group[0])
         for item in group:
-            put_back = item.edit and _wrong(item, values, told.get(uid))
+            put_back = item.edit and _wrong(item, values)
             if moved or put_back or item.first:
                 work.changes.append(Change(
                     entity=entity, uid=uid, source=work.channel, before=before.values if before else None,
@@ -281,9 +321,10 @@ def _merge(work: Work, entity: str, items: list[Item]) -> None:
             work.documents.add(item.record.doc)
 
 
-def _wrong(item: Item, values: Mapping[str, Any], told: int | None) -> bool:
+def _wrong(item: Item, values: Mapping[str, Any]) -> bool:
     """Whether the channel's own edit must be put back: it says otherwise than the record, or shows too much stock."""
     if item.record.entity == "stock":
+        told = told_figure(item.binding)
         return told is not None and shown(item.values) > told
     return any(values.get(name) != item.values.get(name) for name in item.moved)
 
@@ -374,7 +415,7 @@ def _store(work: Work) -> None:
         put_links(tx, work.links, of=work.relinked)
     if work.stored:
         put_bindings(tx, work.stored)
-        unpark(tx, [(b.channel, b.entity, b.external_id, "inward") for b in work.stored])
+        unpark(tx, [(b.channel, b.entity.split("/")[0], b.external_id, "inward") for b in work.stored])
     if work.documents:
         put_documents(tx, [
             (work.channel, work.resource, work.house.document_id(work.channel, work.resource, doc),
@@ -385,4 +426,6 @@ def _store(work: Work) -> None:
         put_hops(tx, work.hops)
     if work.changes:
         follow(work.house, tx, work.changes, now=work.now, run=work.account.run)
+    if any(change.source == work.channel and not change.bound for change in work.changes):
+        wake(tx, channel=work.channel)
     counted(work.house, tx, work.seen_stock, work.asked_at, work.account.run)

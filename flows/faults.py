@@ -6,7 +6,7 @@ others are counted in its message. The raw document is kept with the row, so tha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from connectors.base import Doc
@@ -18,9 +18,12 @@ from registry import ParkedRow, Tx, encode, park
 
 def settle_faults(
     house: House, tx: Tx, account: Account, channel: str, resource: str, docs: Sequence[Doc],
-    result: InwardResult,
+    result: InwardResult, mode: Mapping[str, str],
 ) -> int:
-    """Counts skips, parks faulty items, lets those that miss a reference wait; returns how many items these were."""
+    """Counts skips, parks faulty items, lets those that miss a reference wait; returns how many items these were.
+
+    ``mode`` is the channel's mode by entity: what is switched off leaves no trace, what is in shadow waits for nothing.
+    """
     for skip in result.skips:
         account.count(skip.entity or resource, "skipped", reason=skip.reason)
     by_item: dict[tuple[int, str, str], list[Fault]] = {}
@@ -31,6 +34,11 @@ def settle_faults(
     for (index, entity, id), faults in by_item.items():
         hard = [fault for fault in faults if fault.kind not in ("wait", "fetch")]
         first = (hard or faults)[0]
+        word = mode.get(entity, "off")
+        if word == "off" or (word == "shadow" and not hard):
+            why = "switched off" if word == "off" else "shadow: what it refers to is not matched yet"
+            account.count(entity, "skipped", reason=why)
+            continue
         kind = "parked" if hard else "waiting"
         account.count(entity, kind)
         account.fault(f"{channel} {entity} {id}: {first}")

@@ -77,8 +77,8 @@ def pull(
     """
     stretch = stretch or Stretch()
     account = house.account(channel, resource, "inward")
-    taken = _taken(house, channel, resource)
-    if not taken:
+    followed, taken = _followed(house, channel, resource)
+    if not followed:
         return account.ledger(house.registry.now(), note="everything it carries is switched off")
     lease = acquire(house.registry, channel, resource, lane, house.owner, LEASE_SECONDS)
     if lease is None:
@@ -91,12 +91,15 @@ def pull(
         release(house.registry, lease)
 
 
-def _taken(house: House, channel: str, resource: str) -> list[str]:
-    """The entities of a resource that are not switched off."""
+def _followed(house: House, channel: str, resource: str) -> tuple[list[str], list[str]]:
+    """The entities of a resource that are not switched off, and those of them that enter records."""
     with house.registry.read() as tx:
         mode = modes(tx)
-    carried = house.of(channel).inward[resource].inward
-    return [entity for entity in carried if mode.get((channel, entity), "off") != "off"]
+    carried = {entity: mode.get((channel, entity), "off") for entity in house.of(channel).inward[resource].inward}
+    return (
+        [entity for entity, word in carried.items() if word != "off"],
+        [entity for entity, word in carried.items() if word in ("canary", "on")],
+    )
 
 
 def _pull(
@@ -198,7 +201,7 @@ def _missing(house: House, account: Account, channel: str, resource: str, scan: 
 
 def vanish(house: House, account: Account, channel: str, resource: str, ids: Sequence[str]) -> None:
     """The channel says that these do not exist: bindings are gone; where it has authority, records are archived."""
-    entities = _taken(house, channel, resource)
+    _, entities = _followed(house, channel, resource)
 
     def work(tx: Tx) -> None:
         found = bindings(tx, channel, [(entity, id) for entity in entities for id in ids])
@@ -269,7 +272,7 @@ def take_notices(house: House, *, limit: int = 500, channels: Sequence[str] | No
     ledgers = []
     for (channel, resource), notices in sorted(groups.items(), key=lambda group: _rank(house, *group[0])):
         uids = [notice.uid for notice in notices]
-        if resource not in house.of(channel).inward or not _taken(house, channel, resource):
+        if resource not in house.of(channel).inward or not _followed(house, channel, resource)[0]:
             house.registry.inbox.done(uids)
             continue
         account = house.account(channel, resource, "inward")

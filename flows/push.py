@@ -166,6 +166,8 @@ class _Verdicts:
 
     def __init__(self, *, house: House, channel: str, group: Group, page: Account, now: datetime) -> None:
         self.house, self.channel, self.group, self.page, self.now = house, channel, group, page, now
+        descriptor = house.descriptor(channel, group.mapping.resource)
+        self.creates = descriptor.create is not None or descriptor.batch_path is not None
         self.sending: list[Sending] = []
         self.decisions: list[Decision] = []
         self.finished: list[int] = []
@@ -213,20 +215,18 @@ class _Verdicts:
             else:
                 self.unchanged(row, "the channel was told so already")
             return
-        needs = sorted(self.group.needs)
-        if external_id is not None and (bound is None or bound.told_hash is None) and not row.forced and seen_equal(
-            view, self.group, said, needs
-        ):
+        untold = external_id is not None and (bound is None or bound.told_hash is None) and not row.forced
+        own = {row.uid: bound} if bound is not None and self.group.base != self.group.entity else said
+        if external_id is not None and untold and seen_equal(view, self.group, own):
             self.adopted.append(self._told(bound, external_id, row.uid, text, mark, view.publish))
             self.unchanged(row, "the channel holds it already")
-            return
-        if external_id is None and self.group.base != self.group.entity:
-            self.waiting(row, f"its {self.group.base} is not on {self.channel} yet")
             return
         if external_id is None and not may_create:
             self.waiting(row, "creating it needs consent: `serai match accept --exact`")
             return
-        op: Op = "create" if external_id is None else "update"
+        known = bound is not None and (bound.told_hash is not None or bound.values_text is not None)
+        there = known or (external_id is not None and not self.creates)
+        op: Op = "update" if there else "create"
         key = self._key(row, op, mark)
         payload = encode({"doc": doc, PUBLISH: None if view.publish is None else str(view.publish)})
         self.decisions.append(Decision(
@@ -363,7 +363,7 @@ def record_receipts(
     if created:
         wake(tx, channel=channel)
     if lowered:
-        wake(tx, entity="stock")
+        wake(tx, entity="stock", reason=RAISE_WAITS)
 
 
 def _outbox_states(

@@ -230,7 +230,7 @@ def _exposures(tx: Tx, channel: str, stocks: Mapping[str, Sequence[Record]]) -> 
             figure = binding.kept.get(PUBLISH)
             if figure is not None:
                 told[place] = told.get(place, 0) + int(figure)
-            elif binding.entity == "stock" and binding.values is not None:
+            elif binding.values is not None:
                 seen[place] = seen.get(place, 0) + max(0, int(shown(binding.values)))
     for uid, flying in in_flight_payloads(tx, "stock", uids).items():
         for name, payload in flying:
@@ -244,18 +244,24 @@ def _exposures(tx: Tx, channel: str, stocks: Mapping[str, Sequence[Record]]) -> 
     return found
 
 
-def seen_equal(view: View, group: Group, said: Mapping[str, Binding], needs: Sequence[str]) -> bool:
-    """Whether the channel already holds what the view says, field by field, so that a first write is not needed."""
-    uids = view.parts.get(group.entity, ())
-    if not uids or any(uid not in said or said[uid].values is None for uid in uids):
-        return False
+def seen_equal(view: View, group: Group, said: Mapping[str, Binding]) -> bool:
+    """Whether the channel already holds what the view says, field by field, so that a first write is not needed.
+
+    ``said`` holds what the channel says of the group's records by uid, or of the group itself under the group's uid.
+    """
     if group.entity == "stock":
+        uids = [view.uid] if view.uid in said else list(view.parts.get("stock", ()))
+        if not uids or any(uid not in said or said[uid].values is None for uid in uids):
+            return False
         figure = sum((shown(said[uid].values or {}) for uid in uids), Decimal(0))
         return view.publish is not None and figure == view.publish and not view.waits
+    uids = list(view.parts.get(group.entity, ()))
+    if not uids or any(uid not in said or said[uid].values is None for uid in uids):
+        return False
     rows = {row["uid"]: row for row in _rows(view, group)}
     return all(
         name in (said[uid].values or {}) and (said[uid].values or {})[name] == rows[uid].get(name)
-        for uid in uids if uid in rows for name in needs
+        for uid in uids if uid in rows for name in group.needs
     )
 
 

@@ -13,13 +13,11 @@ from decimal import Decimal
 from typing import Any
 
 from connectors.base import ConnectorError
-from mappings.commerce.match import keys as match_keys
-from mappings.commerce.match import similar
-from mappings.commerce.stock import publish
-
 from flows.pull import resources_of
 from flows.settings import ENTITIES
 from flows.wiring import House
+from mappings.commerce.match import keys as match_keys, similar
+from mappings.commerce.stock import publish
 
 SHOWN = 2_000
 """Customers whose names are compared with each other; beyond it only keys are, since names are compared pairwise."""
@@ -303,6 +301,7 @@ def _doubles(seen: _Seen) -> list[Finding]:
             left.pop(uid)
             if name and (alike := similar(name, left, at_least=0.99)):
                 found.append(Finding(
-                    kind="double", subject=f"{len(alike) + 1} customers", sentence="have the same name and share no key",
+                    kind="double", subject=f"{len(alike) + 1} customers",
+                    sentence="have the same name and share no key",
                 ))
     return found

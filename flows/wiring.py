@@ -143,7 +143,7 @@ def compile_file(project: Project | None, platform: str, path: Path) -> MappingF
     text = path.read_text(encoding="utf-8")
     resource = next((line.split(":", 1)[1].split("#")[0].strip() for line in text.splitlines()
                      if line.startswith("resource:")), path.stem)
-    root = project.folder if project and path.is_relative_to(project.folder) else PACKAGE.parent
+    root = project.folder.parent if project and path.is_relative_to(project.folder) else PACKAGE.parent
     return compile_mapping(
         text, str(path.relative_to(root)), load=read_mapping,
         source_schema=source_schema(project, platform, resource), canonical=canonical.schemas(),

@@ -229,13 +229,15 @@ def set_outbox(tx: Tx, changes: Iterable[OutboxChange], *, owner: str | None = N
     return ours
 
 
-def wake(tx: Tx, *, channel: str | None = None, entity: str | None = None) -> int:
-    """What waits on this channel, or for this entity on any, is due again: what it waited for may have come."""
+def wake(tx: Tx, *, channel: str | None = None, entity: str | None = None, reason: str | None = None) -> int:
+    """What waits (on this channel, of this entity, for this reason) is due again: what it waited for may have come."""
     statement = update(outbox).where(outbox.c.state == "waiting")
     if channel is not None:
         statement = statement.where(outbox.c.channel == channel)
     if entity is not None:
         statement = statement.where(outbox.c.entity == entity)
+    if reason is not None:
+        statement = statement.where(outbox.c.reason == reason)
     return tx.run(statement.values(state="due", due_at=tx.stamp))
 
 
