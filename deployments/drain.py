@@ -19,7 +19,6 @@ import signal
 import sys
 import threading
 import time
-import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -30,6 +29,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from connectors.base import ConnectorError, Misconfigured, RetryLater
 from deployments.reports import Reports
+from deployments.telling import kind_and_place, log_to_stderr
 from flows import steps
 from flows.ledger import Ledger, Stretch
 from flows.settings import ROUTE_ORDER
@@ -192,7 +192,7 @@ class Drain:
         except (ConnectorError, RegistryError) as error:
             self._rest(hand, self._pause(hand), str(error))
         except Exception as error:  # noqa: BLE001  # a defect met on one channel must not stop the others
-            self._rest(hand, self._pause(hand), f"{type(error).__name__} {_place_of(error)}; report this as a defect")
+            self._rest(hand, self._pause(hand), f"{kind_and_place(error)}; report this as a defect")
         finally:
             self._news.set()
 
@@ -241,21 +241,13 @@ class Drain:
             release(self._house.registry, self._lease)
 
 
-def _place_of(error: BaseException) -> str:
-    """Where an error was raised: file and line, never its message, which may hold data of a record."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return f"at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "at an unknown place"
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """``python -m deployments.drain``: until SIGTERM, or with ``--once`` until nothing more can move."""
     parser = argparse.ArgumentParser(prog="deployments.drain", description="Acts on notices and sends what is due.")
     parser.add_argument("--project", type=Path, default=Path(os.environ.get("SERAI_PROJECT", ".")))
     parser.add_argument("--once", action="store_true", help="end when nothing more can move")
     given = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for noisy in ("httpx", "httpcore", "prefect"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    log_to_stderr()
     with opened(given.project) as house, Reports(os.environ.get("PREFECT_API_URL")) as reports:
         drain = Drain(house, reports.add)
         for number in (signal.SIGTERM, signal.SIGINT):

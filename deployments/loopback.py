@@ -7,6 +7,7 @@ from outside; a public address given by mistake is refused here, before anything
 from __future__ import annotations
 
 import ipaddress
+import signal
 import socket
 
 import uvicorn
@@ -61,4 +62,10 @@ def serve(app: FastAPI, sock: socket.socket, *, at_once: int = 64) -> None:
         timeout_keep_alive=5,
         timeout_graceful_shutdown=STOP_WITHIN,
     )
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _already_heard)  # uvicorn raises the signal again once it has stopped; that would kill us
     uvicorn.Server(config).run(sockets=[sock])
+
+
+def _already_heard(_number: int, _frame: object) -> None:
+    """The server has ended on this signal; what comes after it still runs."""

@@ -29,13 +29,13 @@ import fastapi
 import msgspec
 from fastapi import FastAPI, Response
 from fastapi.responses import PlainTextResponse
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import ClientDisconnect
 
 from connectors.base import Connector, Forged, Misconfigured, Notice, Received, Request, RetryLater, ShapeChanged
 from deployments.loopback import NotLoopback, address, listen, serve
+from deployments.telling import kind_and_place, log_to_stderr
 from flows.wiring import House, opened
-from registry import RegistryError, Unholdable
+from registry import Unholdable
 
 log = logging.getLogger("serai.receiver")
 
@@ -142,9 +142,8 @@ def create_app(intake: Intake, *, max_body: int = MAX_BODY) -> FastAPI:
         except (Misconfigured, RetryLater) as error:
             log.error("%s: cannot verify deliveries: %s", channel, error)
             return Response(status_code=503, headers=RETRY_AFTER)
-        except (SQLAlchemyError, RegistryError, OSError) as error:
-            # the driver's message may quote the row, so only its kind is told (P13)
-            log.error("%s: the inbox cannot store (%s); the sender is asked to repeat", channel, type(error).__name__)
+        except Exception as error:  # noqa: BLE001  # whatever it was: nothing is stored, so the sender must repeat
+            log.error("%s: nothing could be stored (%s); the sender is asked to repeat", channel, kind_and_place(error))
             return Response(status_code=503, headers=RETRY_AFTER)
 
     return app
@@ -209,7 +208,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=4290)
     given = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    log_to_stderr()
     try:
         sock = listen(given.host, given.port)
     except (NotLoopback, OSError) as error:

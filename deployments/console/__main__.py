@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from deployments.console.app import create_app
 from deployments.loopback import NotLoopback, address, listen, serve
+from deployments.telling import log_to_stderr
 from flows.wiring import opened
 
 
@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=4280)
     parser.add_argument("--prefect", default=os.environ.get("SERAI_PREFECT_URL"), help="address of Prefect's UI")
     given = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    log_to_stderr()
     try:
         sock = listen(given.host, given.port)
     except (NotLoopback, OSError) as error:
