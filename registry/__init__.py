@@ -48,7 +48,7 @@ from registry.cursors import (
     scan_seen,
 )
 from registry.documents import document_pages, documents, drop_documents, put_documents
-from registry.engine import LeaseLost, Registry, RegistryError, Tx, Unholdable, open_registry, repeatable
+from registry.engine import DatabaseRefused, LeaseLost, Registry, RegistryError, Tx, Unholdable, open_registry
 from registry.hops import Hop, HopRow, hops_of, put_hops
 from registry.inbox import Inbox, NoticeRow, StoredNotice
 from registry.leases import Lease, acquire, check_lease, held, release, renew
@@ -111,6 +111,7 @@ __all__ = [
     "CandidateRow",
     "ChannelSetting",
     "CursorRow",
+    "DatabaseRefused",
     "Decision",
     "DueRow",
     "Hop",
@@ -213,7 +214,6 @@ __all__ = [
     "release",
     "release_reservations",
     "renew",
-    "repeatable",
     "reserve",
     "reserved",
     "resolve",

@@ -12,16 +12,19 @@ What surprises here:
 from __future__ import annotations
 
 import random
+import re
+import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
+import psycopg2
 from sqlalchemy import Connection, Engine, Executable, Row, Select, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from registry import migrations
 from registry.codec import micros, moment
@@ -53,6 +56,20 @@ class Unholdable(RegistryError):
     def __init__(self, message: str, *, row: int) -> None:
         super().__init__(message)
         self.row = row
+
+
+class DatabaseRefused(RegistryError, SQLAlchemyError):
+    """The database refused a statement; the transaction is rolled back.
+
+    ``constraint`` names the broken promise where there is one (SQLite names it for checks only). ``repeatable``: the
+    same transaction may succeed when it is simply run again (deadlock, serialization failure, locked). The message
+    never shows the rows concerned: a driver's own message would.
+    """
+
+    def __init__(self, message: str, *, constraint: str | None = None, repeatable: bool = False) -> None:
+        super().__init__(message)
+        self.constraint = constraint
+        self.repeatable = repeatable
 
 
 class Tx:
@@ -177,7 +194,7 @@ def open_registry(url: str, *, inbox_url: str | None = None, power_safe: bool = 
     if address.get_backend_name() == "postgresql":
         if inbox_url is not None:
             raise RegistryError("inbox_url: on PostgreSQL the inbox is a table of the registry; leave inbox_url out")
-        engine = create_engine(address, pool_pre_ping=True)
+        engine = create_engine(address, pool_pre_ping=True, hide_parameters=True)
         return Registry(engine, engine)
     inbox = _address(inbox_url) if inbox_url is not None else address.set(database=_beside(str(address.database)))
     if inbox.get_backend_name() != "sqlite":
@@ -196,29 +213,47 @@ def transaction(engine: Engine, clock: Callable[[], datetime], *, write: bool) -
         options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
     else:
         options = {}
-    with engine.connect().execution_options(**options) as conn, conn.begin():
-        yield Tx(conn, clock)
+    try:
+        with engine.connect().execution_options(**options) as conn, conn.begin():
+            yield Tx(conn, clock)
+    except (DBAPIError, psycopg2.Error, sqlite3.Error) as error:
+        raise _refused(error).with_traceback(error.__traceback__) from None
 
 
-def attempt(write: Callable[[], Any], work: Callable[[Tx], T]) -> T:
+def attempt(write: Callable[[], AbstractContextManager[Tx]], work: Callable[[Tx], T]) -> T:
     """``work`` in transactions of ``write``, repeated while the database says "not now"; see ``Registry.attempt``."""
     for turn in range(1, _ATTEMPTS + 1):
         try:
             with write() as tx:
                 return work(tx)
-        except DBAPIError as error:
-            if turn == _ATTEMPTS or not repeatable(error):
+        except DatabaseRefused as error:
+            if turn == _ATTEMPTS or not error.repeatable:
                 raise
             time.sleep(random.uniform(0.2, 1.0) * 0.05 * 2**turn)  # noqa: S311 — jitter, not a secret
     raise AssertionError("unreachable: the last turn returns or raises")
 
 
-def repeatable(error: BaseException) -> bool:
-    """Whether the same transaction may succeed when it is simply run again."""
-    origin = getattr(error, "orig", error)
-    if getattr(origin, "pgcode", None) in _REPEATABLE:
-        return True
-    return "database is locked" in str(origin) or "database table is locked" in str(origin)
+def _refused(error: DBAPIError | psycopg2.Error | sqlite3.Error) -> DatabaseRefused:
+    origin = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(origin, psycopg2.Error):
+        primary = origin.diag.message_primary
+        message = primary if primary is not None else str(origin).strip()
+        refused = DatabaseRefused(
+            f"PostgreSQL {origin.pgcode or type(origin).__name__}: {message}",
+            constraint=origin.diag.constraint_name,
+            repeatable=origin.pgcode in _REPEATABLE,
+        )
+    else:
+        message = str(origin)
+        check = re.fullmatch(r"CHECK constraint failed: (\w+)", message)
+        refused = DatabaseRefused(
+            f"SQLite: {message}",
+            constraint=check[1] if check else None,
+            repeatable=message.endswith("is locked"),
+        )
+    if "no such table" in message or "does not exist" in message:
+        refused.add_note("the registry's tables are missing or older than this version: run `serai migrate`")
+    return refused
 
 
 def _address(url: str) -> URL:
@@ -242,7 +277,7 @@ def _beside(path: str) -> str:
 
 def _sqlite(address: URL, synchronous: str) -> Engine:
     Path(str(address.database)).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(address, connect_args={"timeout": _BUSY_SECONDS})
+    engine = create_engine(address, connect_args={"timeout": _BUSY_SECONDS}, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: Any) -> None:

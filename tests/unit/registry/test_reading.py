@@ -1,0 +1,261 @@
+"""Cursors, scans, documents, leases and the inbox: reading goes on where it stood, and a gap is never a deletion."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from hypothesis import HealthCheck, given, settings, strategies as st
+
+from registry import (
+    BindingRow,
+    LeaseLost,
+    Registry,
+    acquire,
+    begin_scan,
+    check_lease,
+    cursors,
+    document_pages,
+    drop_cursor,
+    drop_documents,
+    finish_scan,
+    held,
+    load_cursor,
+    put_bindings,
+    put_documents,
+    release,
+    renew,
+    save_cursor,
+    scan_of,
+    scan_seen,
+)
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def bound(external_id: str, **more: object) -> BindingRow:
+    return BindingRow(**{"channel": "erp", "entity": "stock", "external_id": external_id, "uid": "u", **more})  # type: ignore[arg-type]  # fields by name
+
+
+# ── cursors ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+def test_a_read_goes_on_where_its_last_committed_page_ended(reg: Registry) -> None:
+    """P1, P15: the cursor moves with its page or not at all, exact numbers included."""
+    position = {"since": "2026-03-01T12:00:00Z", "page": 0, "token": "", "mark": Decimal("0.10")}
+    with reg.write() as tx:
+        assert load_cursor(tx, "erp", "items", "live") is None
+        save_cursor(tx, "erp", "items", "live", position, NOON)
+        save_cursor(tx, "erp", "items", "backfill", {}, NOON)
+
+    def page_that_fails() -> None:
+        with reg.write() as tx:
+            save_cursor(tx, "erp", "items", "live", {"page": 9}, NOON)
+            raise LookupError("the page does not balance")
+
+    with pytest.raises(LookupError):
+        page_that_fails()
+    with reg.write() as tx:
+        assert load_cursor(tx, "erp", "items", "live") == position
+        assert [(row.lane, row.asked_at) for row in cursors(tx)] == [("backfill", NOON), ("live", NOON)]
+        drop_cursor(tx, "erp", "items", "live")
+        assert load_cursor(tx, "erp", "items", "live") is None
+
+
+# ── scans ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+@given(known=st.sets(st.integers(0, 12)), seen=st.sets(st.integers(0, 12)))
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_complete_scan_misses_exactly_what_it_did_not_see(reg: Registry, known: set[int], seen: set[int]) -> None:
+    """P10: the missing are known minus seen, whatever the pages were."""
+    with reg.write() as tx:
+        tx.conn.exec_driver_sql("DELETE FROM binding")
+        put_bindings(tx, [bound(f"e{n}") for n in known])
+        scan = begin_scan(tx, "erp", "items", entities=["stock"])
+        for n in seen:
+            scan_seen(tx, scan, [("stock", f"e{n}"), ("variant", f"e{n}")])
+            scan_seen(tx, scan, [("stock", f"e{n}")])
+    with reg.write() as tx:
+        assert finish_scan(tx, scan) == [("stock", f"e{n}", "u") for n in sorted(known - seen, key=lambda n: f"e{n}")]
+        assert scan_of(tx, "erp", "items") is None
+        assert finish_scan(tx, scan) == []
+
+
+def test_a_scan_that_began_in_the_middle_proves_no_absence(reg: Registry) -> None:
+    """P10: resuming a read at its cursor deletes nothing."""
+    with reg.write() as tx:
+        put_bindings(tx, [bound("a")])
+        scan = begin_scan(tx, "erp", "items", entities=["stock"], from_page_one=False)
+        assert finish_scan(tx, scan) == []
+
+
+def test_a_scan_says_nothing_of_what_it_could_not_see(reg: Registry) -> None:
+    """P10: other channels, entities and resources, gone ones, and what was read, told or verified since it began."""
+    with reg.write() as tx:
+        began = tx.now
+        scan = begin_scan(tx, "erp", "items", entities=["stock"], began_at=began)
+        put_bindings(
+            tx,
+            [
+                bound("missing", resource="items", asked_at=began - timedelta(microseconds=1)),
+                bound("never read"),
+                bound("other resource", resource="levels"),
+                bound("gone", state="gone"),
+                bound("read since", asked_at=began),
+                bound("told since", told_at=began),
+                bound("verified since", verified_at=began),
+                bound("a", channel="shop"),
+                bound("a", entity="variant"),
+            ],
+        )
+        assert [id for _entity, id, _uid in finish_scan(tx, scan)] == ["missing", "never read"]
+
+
+def test_a_new_scan_forgets_the_unfinished_one(reg: Registry) -> None:
+    """P10: sightings of an abandoned scan do not count for the next."""
+    with reg.write() as tx:
+        put_bindings(tx, [bound("a")])
+        old = begin_scan(tx, "erp", "items", entities=["stock"])
+        scan_seen(tx, old, [("stock", "a")])
+        new = begin_scan(tx, "erp", "items", entities=["stock"])
+        unfinished = scan_of(tx, "erp", "items")
+        assert unfinished is not None
+        assert (unfinished.scan, unfinished.entities, unfinished.from_page_one) == (new, frozenset({"stock"}), True)
+        assert finish_scan(tx, old) == []
+        assert finish_scan(tx, new) == [("stock", "a", "u")]
+
+
+# ── documents ───────────────────────────────────────────────────────────────────────────────────────────────────────
+def test_kept_documents_can_be_read_page_by_page(reg: Registry) -> None:
+    """P1: a changed mapping is applied to every kept document once."""
+    bodies = {f"e{n}": (b"%d" % n) * (n * 50 + 1) for n in range(25)}
+    with reg.write() as tx:
+        put_documents(tx, [("erp", "items", id, body, NOON) for id, body in bodies.items()])
+        put_documents(tx, [("erp", "orders", "e1", b"other", NOON)])
+        seen: list[tuple[str, bytes]] = []
+        while page := document_pages(tx, "erp", "items", seen[-1][0] if seen else "", 7):
+            seen += page
+        assert seen == sorted(bodies.items())
+        assert drop_documents(tx, "erp", "items", ["e1", "nothing"]) == 1
+        assert len(document_pages(tx, "erp", "items")) == 24
+
+
+# ── leases ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+def test_one_worker_at_a_time_works_on_a_lane(reg: Registry) -> None:
+    """P15: while a lease is in force nobody else gets it, and each new holder has a higher epoch."""
+    first = acquire(reg, "erp", "items", "live", "one", 60)
+    assert first is not None
+    assert first.epoch == 1
+    assert acquire(reg, "erp", "items", "live", "two", 60) is None
+    assert acquire(reg, "erp", "items", "live", "one", 60) is None
+    other = acquire(reg, "erp", "items", "backfill", "two", 60)
+    assert other is not None
+    release(reg, first)
+    second = acquire(reg, "erp", "items", "live", "two", 60)
+    assert second is not None
+    assert second.epoch == 2
+    with reg.read() as tx:
+        assert {(lease.lane, lease.owner) for lease in held(tx)} == {("backfill", "two"), ("live", "two")}
+
+
+def test_a_late_commit_of_a_lost_lease_fails(reg: Registry) -> None:
+    """P15: a worker that slept through its lease commits nothing, whether or not another took over."""
+    lease = acquire(reg, "erp", "items", "live", "slow", 0.05)
+    assert lease is not None
+    with reg.write() as tx:
+        check_lease(tx, lease)
+    time.sleep(0.1)
+
+    def late_commit() -> None:
+        with reg.write() as tx:
+            save_cursor(tx, "erp", "items", "live", {"page": 1}, NOON)
+            check_lease(tx, lease)
+
+    with pytest.raises(LeaseLost, match="ran out"):
+        late_commit()
+    assert acquire(reg, "erp", "items", "live", "quick", 60) is not None
+    with pytest.raises(LeaseLost, match="quick holds it now"):
+        late_commit()
+    with pytest.raises(LeaseLost):
+        renew(reg, lease)
+    release(reg, lease)
+    with reg.read() as tx:
+        assert load_cursor(tx, "erp", "items", "live") is None
+        assert [found.owner for found in held(tx)] == ["quick"]
+
+
+def test_a_renewed_lease_lasts_longer(reg: Registry) -> None:
+    """P15: a worker that goes on keeps its epoch."""
+    lease = acquire(reg, "erp", "items", "live", "one", 5)
+    assert lease is not None
+    longer = renew(reg, lease, 60)
+    assert (longer.epoch, longer.until > lease.until) == (1, True)
+    with reg.write() as tx:
+        check_lease(tx, longer)
+
+
+def test_a_page_being_committed_keeps_the_lease_from_others(postgres_url: str) -> None:
+    """P15: between the check and the commit nobody can take over (SQLite has one writer anyhow)."""
+    import threading
+
+    from registry import open_registry
+
+    reg = open_registry(postgres_url)
+    lease = acquire(reg, "erp", "items", "live", "one", 0.1)
+    assert lease is not None
+    taken: list[float] = []
+    with reg.write() as tx:
+        check_lease(tx, lease)
+        thief = threading.Thread(
+            target=lambda: taken.append(time.monotonic()) if acquire(reg, "erp", "items", "live", "two", 9) else None
+        )
+        time.sleep(0.15)
+        thief.start()
+        time.sleep(0.3)
+        before_commit = time.monotonic()
+    thief.join(10)
+    reg.close()
+    assert len(taken) == 1
+    assert taken[0] > before_commit
+
+
+# ── the inbox ───────────────────────────────────────────────────────────────────────────────────────────────────────
+def test_a_repeated_delivery_counts_once_even_after_it_is_done(reg: Registry) -> None:
+    """P2: platforms deliver again; a delivery is known for as long as its row is."""
+    notice = ("shop", "d1", "orders", "7", NOON, b'{"id": 7}')
+    assert reg.inbox.put([notice, notice, ("pos", "d1", "orders", "7", NOON, None)]) == 2
+    assert reg.inbox.put([notice]) == 0
+    assert reg.inbox.depth() == {"shop": 1, "pos": 1}
+    (claimed,) = reg.inbox.claim(10, "drain", 60, channels=["shop"])
+    assert (claimed.channel, claimed.resource, claimed.id, claimed.at, claimed.body, claimed.attempts) == (
+        "shop", "orders", "7", NOON, b'{"id": 7}', 1,
+    )  # fmt: skip
+    assert reg.inbox.done([claimed.uid]) == 1
+    assert reg.inbox.put([notice]) == 0
+    assert reg.inbox.waiting() == 1
+    assert reg.inbox.prune(reg.now() + timedelta(seconds=1)) == 1
+    assert reg.inbox.put([notice]) == 1
+
+
+def test_a_claimed_notice_comes_back_when_its_worker_dies_or_fails(reg: Registry) -> None:
+    """P15: a notice is acted on at least once."""
+    reg.inbox.put([("shop", f"d{n}", "orders", f"{n}", NOON, None) for n in range(3)])
+    first = reg.inbox.claim(2, "one", 0.05)
+    assert [notice.id for notice in first] == ["0", "1"]
+    assert [notice.id for notice in reg.inbox.claim(10, "two", 60)] == ["2"]
+    time.sleep(0.1)
+    again = reg.inbox.claim(10, "two", 60)
+    assert [(notice.id, notice.attempts) for notice in again] == [("0", 2), ("1", 2)]
+    later = reg.now() + timedelta(seconds=30)
+    assert reg.inbox.fail([again[0].uid], "the shop is away", later) == 1
+    assert reg.inbox.claim(10, "three", 60) == []
+    assert reg.inbox.next_ready() == later
+    assert reg.inbox.waiting() == 3
+
+
+def test_a_notice_is_stored_while_the_registry_is_locked(reg: Registry) -> None:
+    """P1: the receiver acknowledges within a moment although a page is being committed."""
+    with reg.write() as tx:
+        save_cursor(tx, "erp", "items", "live", {}, NOON)
+        began = time.monotonic()
+        assert reg.inbox.put([("shop", "d", "orders", "1", NOON, None)]) == 1
+        assert time.monotonic() - began < 5

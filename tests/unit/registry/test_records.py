@@ -1,0 +1,230 @@
+"""Two documents of one thing make one record, and a record merged away is answered by its survivor."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from registry import (
+    BindingRow,
+    Decision,
+    HopRow,
+    ParkedRow,
+    RecordRow,
+    Registry,
+    RegistryError,
+    ReservationRow,
+    Tx,
+    bindings_of,
+    claim_due,
+    claim_keys,
+    decide,
+    drop_keys,
+    hops_of,
+    keys_of,
+    linked,
+    lock_records,
+    mark_due,
+    merge_records,
+    new_uids,
+    outbox_rows,
+    owners,
+    park,
+    parked,
+    put_bindings,
+    put_hops,
+    put_links,
+    put_records,
+    record_counts,
+    records,
+    records_by_field,
+    records_where,
+    reserve,
+    reserved,
+    resolve,
+    uids_for,
+)
+
+
+def put(tx: Tx, *uids: str, entity: str = "variant", **values: object) -> None:
+    put_records(tx, [RecordRow(uid=uid, entity=entity, values=values) for uid in uids])
+
+
+def together(*works: Callable[[], object]) -> list[BaseException]:
+    """Runs them in threads; what they raised."""
+    errors: list[BaseException] = []
+
+    def guarded(work: Callable[[], object]) -> None:
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 — handed to the test
+            errors.append(error)
+
+    threads = [threading.Thread(target=guarded, args=(work,)) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    return errors
+
+
+def test_the_first_to_claim_a_key_owns_it(reg: Registry) -> None:
+    """P2: everybody is told the same owner of a key, whoever asks."""
+    with reg.write() as tx:
+        assert claim_keys(tx, [("variant", "sku", "A", "u1"), ("variant", "gtin", "A", "u1")]) == {
+            ("variant", "sku", "A"): "u1",
+            ("variant", "gtin", "A"): "u1",
+        }
+        assert claim_keys(tx, [("variant", "sku", "A", "u2"), ("variant", "sku", "B", "u2")]) == {
+            ("variant", "sku", "A"): "u1",
+            ("variant", "sku", "B"): "u2",
+        }
+        assert owners(tx, [("product", "sku", "A"), ("variant", "gtin", "B"), ("variant", "sku", "B")]) == {
+            ("variant", "sku", "B"): "u2"
+        }
+        assert keys_of(tx, ["u1", "u3"]) == {"u1": [("variant", "gtin", "A"), ("variant", "sku", "A")], "u3": []}
+        assert drop_keys(tx, [("variant", "sku", "A"), ("variant", "sku", "C")]) == 1
+        assert keys_of(tx, ["u1"]) == {"u1": [("variant", "gtin", "A")]}
+
+
+def test_a_key_being_claimed_makes_the_second_wait_and_adopt(reg: Registry) -> None:
+    """P2: the loser of the race waits for the winner's commit and works with the winner's record."""
+    inside, told = threading.Event(), threading.Event()
+    seen: dict[str, str] = {}
+
+    def first() -> None:
+        with reg.write() as tx:
+            seen["first"] = claim_keys(tx, [("variant", "sku", "A", "u1")])["variant", "sku", "A"]
+            inside.set()
+            assert not told.wait(0.3), "the second was told an owner before the first had committed"
+
+    def second() -> None:
+        inside.wait(10)
+        with reg.write() as tx:
+            seen["second"] = claim_keys(tx, [("variant", "sku", "A", "u2")])["variant", "sku", "A"]
+            told.set()
+
+    assert together(first, second) == []
+    assert seen == {"first": "u1", "second": "u1"}
+
+
+def test_two_pages_of_the_same_records_in_opposite_order_queue(reg: Registry) -> None:
+    """P1: rows are locked in uid order, so two pages that meet never deadlock and lose no update."""
+    uids = new_uids(40)
+    with reg.write() as tx:
+        put(tx, *uids, n=0)
+
+    def page(order: list[str]) -> Callable[[], None]:
+        def run() -> None:
+            for _ in range(15):
+                with reg.write() as tx:  # not `attempt`: a deadlock would surface here
+                    held = lock_records(tx, order)
+                    rows = [RecordRow(uid=u, entity="variant", values={"n": held[u].values["n"] + 1}) for u in order]
+                    put_records(tx, rows)
+
+        return run
+
+    assert together(page(uids), page(uids[::-1]), page(uids[20:] + uids[:20])) == []
+    with reg.read() as tx:
+        assert {found.values["n"] for found in records(tx, uids).values()} == {45}
+
+
+def test_a_record_keeps_its_birthday(reg: Registry) -> None:
+    """P11: when a record was first known stays known."""
+    with reg.write() as tx:
+        put(tx, "a", sku="A")
+    with reg.write() as tx:
+        born = records(tx, ["a"])["a"].created_at
+        put(tx, "a", sku="B")
+        found = records(tx, ["a"])["a"]
+        assert (found.created_at, found.values, found.entity) == (born, {"sku": "B"}, "variant")
+        assert found.changed_at > born
+
+
+def test_references_are_those_of_the_last_values(reg: Registry) -> None:
+    """P1: dependents are found by every reference that a record now has, and by none that it had."""
+    with reg.write() as tx:
+        put(tx, "s1", "s2", entity="stock")
+        put_links(
+            tx, [("s1", "stock", "variant", "v1"), ("s2", "stock", "variant", "v1"), ("s1", "stock", "location", "l")]
+        )
+        assert linked(tx, "stock", "variant", ["v1", "v2"]) == {"v1": ["s1", "s2"], "v2": []}
+        put_links(tx, [("s1", "stock", "variant", "v2")], of=["s1", "s2"])
+        assert linked(tx, "stock", "variant", ["v1", "v2"]) == {"v1": [], "v2": ["s1"]}
+        assert linked(tx, "stock", "location", ["l"]) == {"l": []}
+        assert [found.uid for found in records_by_field(tx, "stock", "variant", ["v2"])["v2"]] == ["s1"]
+
+
+def test_a_merged_record_is_answered_by_its_survivor(reg: Registry) -> None:
+    """P1: after a merge every id, key, reference, promise and write leads to the survivor; the history is whole."""
+    line = {"variant": "old", "channel": "shop", "quantity": Decimal("2.5")}
+    with reg.write() as tx:
+        put(tx, "old", "new", "older")
+        put(tx, "s", entity="stock")
+        put_bindings(
+            tx, [BindingRow(channel="erp", entity="variant", external_id=f"x{u}", uid=u) for u in ("old", "new")]
+        )
+        claim_keys(tx, [("variant", "sku", "A", "old"), ("variant", "sku", "B", "new")])
+        put_links(
+            tx, [("s", "stock", "variant", "old"), ("s", "stock", "other", "new"), ("old", "variant", "product", "p")]
+        )
+        reserve(tx, [ReservationRow(order="o", line="1", **line)])
+        park(tx, [ParkedRow(channel="shop", entity="variant", direction="outward", message="m", record_uid="old")])
+        put_hops(tx, [HopRow(uid=u, entity="variant", channel="erp", direction="inward") for u in ("old", "new")])
+        mark_due(tx, [("shop", "variant", u, None, False, None) for u in ("old", "new")])
+        mark_due(tx, [("pos", "variant", "old", None, False, None)])
+    with reg.write() as tx:
+        merge_records(tx, "older", "old")
+        merge_records(tx, "old", "new")
+        assert resolve(tx, ["older", "old", "new", "s"]) == {"older": "new", "old": "new", "new": "new", "s": "s"}
+        assert {asked: found.uid for asked, found in lock_records(tx, ["older", "old"]).items()} == {
+            "older": "new",
+            "old": "new",
+        }
+        assert uids_for(tx, "erp", [("variant", "xold")]) == {("variant", "xold"): "new"}
+        assert [at.external_id for at in bindings_of(tx, ["new"])["new"]] == ["xnew", "xold"]
+        assert owners(tx, [("variant", "sku", "A")]) == {("variant", "sku", "A"): "new"}
+        assert linked(tx, "stock", "variant", ["old", "new"]) == {"old": [], "new": ["s"]}
+        assert reserved(tx, ["old", "new"]) == {"old": [], "new": [("shop", None, Decimal("2.5"), "o")]}
+        assert [item.record_uid for item in parked(tx)] == ["new"]
+        assert len(hops_of(tx, "new")) == 2
+        assert sorted((row.channel, row.uid) for row in outbox_rows(tx)) == [("pos", "new"), ("shop", "new")]
+        assert [found.uid for found in records_where(tx, "variant")] == ["new"]
+        assert record_counts(tx) == {("variant", "live"): 1, ("stock", "live"): 1}
+
+
+def test_a_merge_never_drops_a_write_that_may_be_on_the_channel(reg: Registry) -> None:
+    """P3: what is in flight under the old uid is settled under it."""
+    with reg.write() as tx:
+        put(tx, "old", "new")
+        mark_due(tx, [("shop", "variant", u, None, False, None) for u in ("old", "new")])
+        rows = claim_due(tx, "shop", "variant", 10, "o", 60)
+        decide(tx, [Decision(id=row.id, key=row.uid, op="update", payload=b"") for row in rows if row.uid == "old"])
+        merge_records(tx, "old", "new")
+        assert sorted((row.uid, row.state) for row in outbox_rows(tx)) == [("new", "due"), ("old", "sent")]
+
+
+def test_things_of_different_kinds_are_not_merged(reg: Registry) -> None:
+    """P1: a merge of a product into a variant is refused and changes nothing."""
+    with reg.write() as tx:
+        put(tx, "v")
+        put(tx, "p", entity="product")
+        with pytest.raises(RegistryError, match="two records of one kind"):
+            merge_records(tx, "p", "v")
+        with pytest.raises(RegistryError, match="two records of one kind"):
+            merge_records(tx, "nobody", "v")
+        assert resolve(tx, ["p"]) == {"p": "p"}
+
+
+def test_uids_are_unique_and_sort_by_age() -> None:
+    """P1: a uid is 32 hex digits, later ones sort after earlier ones."""
+    before = datetime.now(UTC)
+    uids = new_uids(5_000)
+    assert len(set(uids)) == 5_000
+    assert all(len(uid) == 32 and int(uid, 16) >= 0 for uid in uids)
+    assert uids == sorted(uids)
+    assert abs(int(uids[0][:12], 16) / 1000 - before.timestamp()) < 5
