@@ -40,7 +40,8 @@ _GLOBALS: dict[str, Any] = {
     **{name: getattr(functions, name) for name in
        ("add", "subtract", "multiply", "divide", "floor_divide", "remainder", "less", "truth")},
     **{name: getattr(values, name) for name in
-       ("MISSING", "money_json", "money_out", "money_rounded", "quantity_json", "quantity_out", "number_text", "moment_text",
+       ("MISSING", "money_json", "money_out", "money_rounded", "add_money", "subtract_money", "sum_money",
+        "quantity_json", "quantity_out", "number_text", "moment_text",
         "plain", "native")},
     **{name: getattr(faults, name) for name in
        ("FAULTED", "walk", "met", "emptied", "at", "nullified", "need", "choose", "refer", "refer_out", "region", "Skip",

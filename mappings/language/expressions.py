@@ -376,6 +376,8 @@ class Expressions:
         loose = a.loose or b.loose or sign in "*/"
         if a.sure and b.sure and result in NUMBERS and sign in "+-*":
             return Val(code=f"({a.code} {sign} {b.code})", kind=result, null=False, sure=True)
+        if a.sure and b.sure and kinds == ("money", "money") and sign in "+-":
+            name += "_money"
         return Val(code=f"{name}({a.code}, {b.code})", kind=result, null=False, sure=result != "any", loose=loose)
 
     def _compare(self, scope: Scope, node: ast.Compare) -> Val:
@@ -440,6 +442,10 @@ class Expressions:
                 self.mistyped(f"{name} takes no null", known.signature)
         code = ", ".join([a.code for a in args] + [f"{k}={v.code}" for k, v in named.items()])
         result = self._result(known, args, named)
+        if name == "sum" and len(args) == 1 and set(named) == {"start"} and args[0].item is not None:
+            item, start = args[0].item, named["start"]
+            if (item.kind, start.kind) == ("money", "money") and args[0].sure and item.sure and start.sure:
+                return replace(result, code=f"sum_money({args[0].code}, {start.code})", shape=ANY, text="")
         return replace(result, code=f"f_{name}({code})", values=None, json=None, shape=ANY, text="", raw=False)
 
     def _argument(self, scope: Scope, node: ast.expr) -> Val:

@@ -19,6 +19,7 @@ import re2
 from anyascii import anyascii
 
 from mappings.language.values import (
+    DIGITS,
     EXACT,
     MISSING,
     READERS,
@@ -28,6 +29,7 @@ from mappings.language.values import (
     decimal_of,
     money_of,
     moment_of,
+    moment_text,
     text_of,
     wrong,
 )
@@ -216,17 +218,11 @@ def _round(value: Any, digits: Any = MISSING, mode: str = "half_up") -> Any:
     if mode not in ROUNDING:
         raise Refused("round", f"no rounding mode {mode!r}; known: {', '.join(ROUNDING)}")
     if value.__class__ is tuple:
-        unit = _unit(value[1]) if digits is MISSING else Decimal(1).scaleb(-digits)
+        unit = DIGITS[value[1]] if digits is MISSING else Decimal(1).scaleb(-digits)
         return (value[0].quantize(unit, ROUNDING[mode], EXACT), *value[1:])
     if digits is not MISSING and not -30 <= digits <= 30:
         raise Refused("round", "between -30 and 30 digits")
     return decimal_of(_number(value)).quantize(Decimal(1).scaleb(0 if digits is MISSING else -digits), ROUNDING[mode], EXACT)
-
-
-def _unit(currency: str) -> Decimal:
-    from mappings.language.values import DIGITS
-
-    return DIGITS[currency]
 
 
 def _comparable(values: Any) -> list[Any]:
@@ -251,9 +247,12 @@ def _max(*values: Any) -> Any:
 
 
 # -- money ------------------------------------------------------------------------------------------------------------
+ZEROS = {unit: unit - unit for unit in (Decimal(1), Decimal("0.01"), Decimal("0.001"), Decimal("0.0001"))}
+
+
 @_register("money", "zero(currency: text) -> money", "no money, in that currency", "currency(zero('KZT'))", "KZT")
 def _zero(currency: str) -> Any:
-    return money_of(0, currency)
+    return ZEROS[DIGITS[currency]], currency
 
 
 @_register("money", "amount(value: money) -> decimal", "the number", "amount(money(12.5, 'KZT'))", Decimal("12.50"))
@@ -280,16 +279,12 @@ def _value(value: Any) -> Decimal:
 # -- moment -----------------------------------------------------------------------------------------------------------
 @_register("moment", "day(value: moment, zone: text = 'UTC') -> date", "the calendar day in that zone", "day(moment('2026-03-01T20:00:00Z'), 'Asia/Almaty')", "2026-03-02")  # fmt: skip
 def _day(value: str, zone: str = "UTC") -> str:
-    from mappings.language.values import moment_text
-
     text: str = moment_text(_text(value), zone, "%Y-%m-%d")
     return text
 
 
 @_register("moment", "format_moment(value: moment, format: text, zone: text = 'UTC') -> text", "written by a pattern", "format_moment(moment('2026-03-01T09:00:00Z'), '%d.%m.%Y')", "01.03.2026")  # fmt: skip
 def _format_moment(value: str, format: str, zone: str = "UTC") -> Any:
-    from mappings.language.values import moment_text
-
     return text_of(moment_text(moment_of(value), zone, format))
 
 
@@ -401,9 +396,9 @@ def _same(a: Any, b: Any, run: Callable[[Decimal, Decimal], Decimal]) -> Any:
 def multiply(a: Any, b: Any) -> Any:
     """Numbers, or money (or a quantity) and a number; text is never repeated."""
     if a.__class__ is tuple:
-        return (a[0] * _number(b), *a[1:])
+        return (a[0] * _number(b) + 0, *a[1:])  # + 0: there is no -0.00 in business
     if b.__class__ is tuple:
-        return (b[0] * _number(a), *b[1:])
+        return (b[0] * _number(a) + 0, *b[1:])
     return _bounded(_number(a) * _number(b))
 
 

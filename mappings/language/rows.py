@@ -509,6 +509,11 @@ class Rows(Expressions):
         if val.kind in AMOUNTS and not val.raw and want in (val.kind, "any"):
             if val.json is not None:
                 return replace(val, code=val.json, done=True)
+            if have == "money" and not self.safe and not (val.null or val.absent or val.loose) and val.sure:
+                simple = val.code.isidentifier()
+                t = val.code if simple else self.name("t")
+                first = t if simple else f"({t} := {val.code})"
+                return replace(val, code=f"{{'amount': str({first}[0]), 'currency': {t}[1]}}", done=True)
             return self._as_json(val, lambda c: f"{have}_json({c})")
         if have == "decimal" and val.sure and want in ("decimal", "any"):
             return self._as_json(val, lambda c: f"number_text({c})")
@@ -522,8 +527,10 @@ class Rows(Expressions):
         """Values as they are: kinds must agree; what only a schema promised is checked."""
         have, want = val.kind, shape.kind
         if want == "any":
-            deep = "plain" if self.inward else "native"
-            return val if val.sure and have in (*TEXTS, "integer", "boolean") else self._as_json(val, lambda c: f"{deep}({c})")
+            if val.sure and have in (*TEXTS, "integer", "boolean"):
+                return val
+            deep, t = "plain" if self.inward else "native", self.name("t")
+            return replace(val, code=f"({t} if ({t} := {val.code}).__class__ is str else {deep}({t}))", json=None, done=True)
         if have not in ("any", want) and have not in same.get(want, ()):
             return self._mistyped_at(row.source.node if row.source else row.node, f"{row.name} is {_a(want)}, "
                                      f"{val.text or 'the value'} is {_a(have)}", _remedy(have, want))  # fmt: skip

@@ -153,6 +153,11 @@ def list_of(value: Any) -> list[Any]:
 
 
 # -- money ------------------------------------------------------------------------------------------------------------
+CENT = Decimal("0.01")
+_CENTS = re.compile(r"(?:0|[1-9][0-9]{0,20})\.[0-9]{2}").fullmatch
+"""What most amounts look like: already canonical for a currency of two digits, so nothing has to be computed."""
+
+
 class _Digits(dict[str, Decimal]):
     """Currency → its smallest unit. ISO 4217: two digits, but for those named here."""
 
@@ -161,8 +166,8 @@ class _Digits(dict[str, Decimal]):
             raise wrong(currency, "a currency code") if currency.__class__ is not str else Refused(
                 "currency", "not a currency code of three capital letters", currency)  # fmt: skip
         if len(self) < 1000:
-            self[currency] = Decimal("0.01")
-        return Decimal("0.01")
+            self[currency] = CENT
+        return CENT
 
 
 DIGITS = _Digits({
@@ -177,7 +182,10 @@ def money_of(amount: Any, currency: Any = None, separator: str = ".") -> Money:
 
     An amount that is already money, or its canonical JSON form, keeps its currency.
     """
-    if amount.__class__ is tuple:
+    if amount.__class__ is str:
+        if _CENTS(amount) is not None and DIGITS[currency] is CENT:
+            return Decimal(amount), currency
+    elif amount.__class__ is tuple:
         amount, currency = amount
     elif amount.__class__ is dict and currency is None:
         amount, currency = amount.get("amount"), amount.get("currency")
@@ -204,13 +212,41 @@ def money_rounded(amount: Any, currency: Any, mode: str, separator: str = ".") -
 
 def money_json(money: Any) -> Any:
     """Money in the canonical JSON form; null stays null."""
-    return money if money is None else {"amount": format(money[0], "f"), "currency": money[1]}
+    if money is None:
+        return None
+    text = str(money[0])  # half the time of format(…, "f"), which only amounts with an exponent need
+    return {"amount": text if "E" not in text else format(money[0], "f"), "currency": money[1]}
 
 
 def money_out(amount: Any, currency: Any, separator: str = ".") -> dict[str, str]:
     """``money_of`` and ``money_json`` in one step, for a row to which no other row refers."""
-    exact, currency = money_of(amount, currency, separator)
-    return {"amount": format(exact, "f"), "currency": currency}
+    if amount.__class__ is str and _CENTS(amount) is not None and DIGITS[currency] is CENT:
+        return {"amount": amount, "currency": currency}  # already in canonical form
+    return money_json(money_of(amount, currency, separator))  # type: ignore[no-any-return]  # money is never null here
+
+
+def subtract_money(a: Money, b: Money) -> Money:
+    """a - b in one currency."""
+    if a[1] != b[1]:
+        raise Refused("mixed", "different currencies in one sum")
+    return a[0] - b[0], a[1]
+
+
+def add_money(a: Money, b: Money) -> Money:
+    """a + b in one currency."""
+    if a[1] != b[1]:
+        raise Refused("mixed", "different currencies in one sum")
+    return a[0] + b[0], a[1]
+
+
+def sum_money(values: list[Money], start: Money) -> Money:
+    """The total of amounts in one currency."""
+    total, currency = start
+    for amount, other in values:
+        if other != currency:
+            raise Refused("mixed", "different currencies in one sum")
+        total += amount
+    return total, currency
 
 
 # -- quantity ---------------------------------------------------------------------------------------------------------
@@ -349,6 +385,8 @@ def phone_of(value: Any, region: str | None = None) -> str:
 
 def plain(value: Any) -> Any:
     """Any value as canonical JSON: exact numbers and composites become text, however deep they lie."""
+    if value is None or value is True or value is False:
+        return value
     kind = value.__class__
     if kind is Decimal:
         return format(value, "f")
