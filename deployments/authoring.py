@@ -54,7 +54,7 @@ def _has_mapping(folder: Path) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """How one test of a mapping file went; ``place`` is file:line, ``detail`` what came instead of what was expected."""
+    """How one test of a mapping file went; ``place`` is file:line, ``detail`` what came instead of the expected."""
 
     file: str
     place: str
@@ -63,7 +63,7 @@ class Outcome:
     detail: str
 
 
-def test_project(folder: Path, *, all_mappings: bool = False) -> list[Outcome]:
+def run_project_tests(folder: Path, *, all_mappings: bool = False) -> list[Outcome]:
     """Runs every test that stands in the mapping files. Raises LintErrors when a file or a setting is wrong."""
     checked, errors = lint_project(folder, all_mappings=all_mappings)
     if errors:

@@ -149,10 +149,10 @@ def run_tests(
     json: Json = False,
 ) -> None:
     """Run the tests that stand in the mapping files."""
-    from deployments.authoring import test_project
+    from deployments.authoring import run_project_tests
     from deployments.tables import print_json
 
-    outcomes = test_project(project, all_mappings=all_mappings)
+    outcomes = run_project_tests(project, all_mappings=all_mappings)
     failed = [outcome for outcome in outcomes if not outcome.passed]
     if json:
         print_json([{"place": o.place, "test": o.test, "passed": o.passed, "detail": o.detail} for o in outcomes])

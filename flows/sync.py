@@ -200,8 +200,11 @@ def summary(ledgers: Sequence[Ledger]) -> str:
         for (_, outcome), number in ledger.counts.items():
             outcomes[outcome] += number
     parts = [f"{number:,} {outcome}" for outcome, number in outcomes.most_common() if number > 0]
-    seconds = sum(ledger.seconds for ledger in ledgers)
-    return f"{sum(ledger.read for ledger in ledgers):,} read: {', '.join(parts) or 'nothing to do'} ({seconds:.1f} s)"
+    notes = dict.fromkeys(ledger.note for ledger in ledgers if ledger.note)
+    what = ", ".join(parts) or "; ".join(notes) or "nothing to do"
+    number, seconds = sum(ledger.read for ledger in ledgers), sum(ledger.seconds for ledger in ledgers)
+    outward = all(ledger.direction == "outward" for ledger in ledgers) and len(ledgers) > 0
+    return f"{number:,} {'due' if outward else 'read'}: {what} ({seconds:.1f} s)"
 
 
 def table(ledgers: Sequence[Ledger]) -> list[dict[str, Any]]:
