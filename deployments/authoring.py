@@ -10,7 +10,7 @@ from pathlib import Path
 
 from flows.settings import Project, load_project
 from flows.wiring import PACKAGE, compile_file, mapping_files
-from mappings.language import LintError, LintErrors, Mapping as MappingFile, tests_of
+from mappings.language import LintError, LintErrors, Mapping as MappingFile, run_tests_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,5 +77,5 @@ def run_project_tests(folder: Path, *, all_mappings: bool = False) -> list[Outco
             detail="\n  ".join(result.diff),
         )
         for one in checked
-        for result in tests_of(one.mapping)
+        for result in run_tests_of(one.mapping)
     ]

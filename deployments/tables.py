@@ -14,6 +14,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from flows.survey import KINDS, Survey
 from flows.wiring import House, moment_text
 from registry import (
     candidates,
@@ -179,3 +180,34 @@ def candidate_rows(of: tuple[House, str | None]) -> list[dict[str, Any]]:
         }
         for one in found
     ]
+
+
+WORST = 5
+"""Findings of each kind that a terminal shows; --json has them all."""
+
+
+def show_survey(survey: Survey, as_json: bool) -> None:
+    """What is wrong today: one line per kind with the money at stake, then the worst findings of each kind."""
+    if as_json:
+        print_json(survey.row())
+        return
+    counts = survey.counts()
+    for kind, words in KINDS.items():
+        stake = sum((one.at_stake for one in survey.of(kind)), Decimal(0))
+        money = f", {stake:,.2f} {survey.currency} at stake" if stake != 0 else ""
+        sys.stdout.write(f"{counts[kind]:>6,} {words}{money}\n")
+    for channel, why in survey.unreachable.items():
+        sys.stdout.write(f"  {channel} was left out: {why}\n")
+    for fault in survey.faults[:WORST]:
+        sys.stdout.write(f"  {fault}\n")
+    if len(survey.faults) > WORST:
+        sys.stdout.write(f"  … {len(survey.faults) - WORST:,} more documents at fault: --json names them\n")
+    rows = [
+        {"what": one.kind, "of": one.subject, "found": one.sentence, "at_stake": f"{one.at_stake:,.2f}"}
+        for kind in KINDS
+        for one in survey.of(kind)[:WORST]
+    ]
+    if rows:
+        show(f"the worst of each kind, in {survey.currency}", rows, as_json=False, nothing="")
+    elif not survey.unreachable:
+        sys.stdout.write("the channels agree\n")
