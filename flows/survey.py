@@ -17,7 +17,7 @@ from flows.pull import resources_of
 from flows.settings import ENTITIES
 from flows.wiring import House
 from mappings.commerce.match import keys as match_keys, similar
-from mappings.commerce.stock import publish
+from mappings.commerce.stock import free, publish
 
 SHOWN = 2_000
 """Customers whose names are compared with each other; beyond it only keys are, since names are compared pairwise."""
@@ -85,6 +85,7 @@ class _Seen:
     known: dict[tuple[str, str, str], str] = field(default_factory=dict)
     owners: dict[tuple[str, str, str], str] = field(default_factory=dict)
     read: dict[tuple[str, str], int] = field(default_factory=dict)
+    texts: dict[tuple[str, str], set[str]] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
     unreachable: dict[str, str] = field(default_factory=dict)
 
@@ -99,6 +100,9 @@ class _Seen:
             }
             result = mapping.map_inward(page.docs, refs, context)
             self.faults += [f"{channel}: {fault}" for fault in result.faults]
+            if "order" in mapping.inward:
+                texts = self.texts.setdefault((channel, "order"), set())
+                texts.update(value for doc in page.docs for value in doc.values() if isinstance(value, str))
             for record in sorted(result.records, key=lambda record: ENTITIES.index(record.entity)):
                 for local in record.local:
                     place: Any = record.values
@@ -229,11 +233,13 @@ def _stock(seen: _Seen) -> list[Finding]:
             code = codes.get(row["location"], str(row["location"]))
             place[code] = place.get(code, Decimal(0)) + Decimal(row["quantity"]["value"])
     locations = {code for name in selling for code in policies[name].locations}
+    promised = _promised(seen)
     shown = {name: _shown(seen, name) for name in selling}
     found = []
     for variant, places in held.items():
         sku = skus.get(variant, variant)
-        sellable = sum((max(Decimal(0), units) for code, units in places.items() if code in locations), Decimal(0))
+        left = free(places, promised.get(variant, {}))
+        sellable = Decimal(sum(units for code, units in left.items() if code in locations))
         together = sum((shown[name].get(variant, Decimal(0)) for name in selling), Decimal(0))
         if together > sellable:
             told = ", ".join(f"{name} {shown[name][variant]}" for name in selling if variant in shown[name])
@@ -241,7 +247,7 @@ def _stock(seen: _Seen) -> list[Finding]:
                 kind="oversell", subject=sku, at_stake=(together - sellable) * prices.get(variant, Decimal(0)),
                 sentence=f"{told}: together {together}, and {sellable} are there",
             ))
-        right = publish(places, {}, policies)
+        right = publish(places, {code: units for code, units in promised.get(variant, {}).items()}, policies)
         for name in selling:
             if variant in shown[name] and shown[name][variant] != right.get(name, 0):
                 off = abs(shown[name][variant] - right.get(name, 0))
@@ -252,6 +258,24 @@ def _stock(seen: _Seen) -> list[Finding]:
     return found
 
 
+def _promised(seen: _Seen) -> dict[str, dict[str | None, Decimal]]:
+    """Variant → location → units of orders that are not sent yet, at the first location their channel sells from."""
+    found: dict[str, dict[str | None, Decimal]] = {}
+    for (name, entity), records in seen.said.items():
+        policy = seen.house.project.stock.get(name)
+        if entity != "order" or policy is None or not policy.locations:
+            continue
+        for rows in records.values():
+            if rows[-1].get("status") not in ("open", "confirmed"):
+                continue
+            for line in rows[-1].get("lines") or ():
+                if line.get("variant") is not None:
+                    place = found.setdefault(line["variant"], {})
+                    units = Decimal(line["quantity"]["value"])
+                    place[policy.locations[0]] = place.get(policy.locations[0], Decimal(0)) + units
+    return found
+
+
 def _price_of(seen: _Seen) -> dict[str, Decimal]:
     lead = _leading(seen, "price")
     rows = seen.said.get((lead or "", "price"), {}).values()
@@ -259,15 +283,15 @@ def _price_of(seen: _Seen) -> dict[str, Decimal]:
 
 
 def _orders(seen: _Seen) -> list[Finding]:
-    """Orders of a selling channel whose number no order of the receiving system names as its source."""
+    """Orders of a selling channel whose number no order of the receiving system carries in any of its own fields.
+
+    Compared with the native documents, since orders typed in before Serai carry the number wherever people put it.
+    """
     keepers = [name for name, row in seen.house.project.channels.items()
                if "order" in row.receives and seen.house.may_create(name, "stock")]
     if not keepers:
         return []
-    booked = {
-        str(number) for name in keepers for rows in seen.said.get((name, "order"), {}).values() for row in rows
-        for number in (row.get("number"),) if number is not None
-    }
+    booked = {text for name in keepers for text in seen.texts.get((name, "order"), ())}
     found = []
     for (name, entity), records in seen.said.items():
         if entity != "order" or name in keepers or "order" in seen.house.channel(name).receives:

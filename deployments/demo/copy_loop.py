@@ -39,7 +39,7 @@ class CopyLoop:
             except requests.RequestException as fault:
                 self.failures.append(f"{work.__name__}: {type(fault).__name__}")
 
-    def _call(self, system: str, method: str, path: str, *, body: Doc | None = None, **query: str) -> Any:
+    def _call(self, system: str, method: str, path: str, *, body: Doc | None = None, **query: Any) -> Any:
         """A request with three tries, as scripts do it."""
         name = system.upper()
         for attempt in range(3):
@@ -58,7 +58,7 @@ class CopyLoop:
     def _all(self, system: str, resource: str) -> list[Doc]:
         """Every row of a resource, whatever the system's way of paging."""
         rows: list[Doc] = []
-        query: dict[str, str] = {}
+        query: Doc = {}
         while True:
             answer = self._call(system, "GET", f"/{resource}", **query)
             if system == "erp":
