@@ -258,6 +258,32 @@ def test_what_waits_goes_on_when_it_is_marked_and_what_is_held_stays_held(reg: R
         assert outbox_rows(tx, states=["held"])[0].reason == "because"
 
 
+@pytest.mark.parametrize("state", ["waiting", "parked", "rejected"])
+def test_what_it_waits_for_may_come_while_it_is_rendered(reg: Registry, state: str) -> None:
+    """P1: a write found to be waiting, while the cause was just mended, is tried again at once."""
+    with reg.write() as tx:
+        due(tx, "a", "b")
+        rows = claim_due(tx, "shop", "stock", 10, "o", 60)
+        due(tx, "a")
+        set_outbox(tx, [OutboxChange(id=row.id, state=state) for row in rows], owner="o")
+        assert {row.uid: (row.state, row.due_again) for row in outbox_rows(tx)} == {
+            "a": ("due", False),
+            "b": (state, False),
+        }
+
+
+def test_a_change_that_the_rendering_will_see_is_told_once(reg: Registry) -> None:
+    """P4: a change before the claim is in the rendering, so nothing is written after it."""
+    with reg.write() as tx:
+        due(tx, "a")
+        claim_due(tx, "shop", "stock", 10, "dies", -1)
+        due(tx, "a")
+        (row,) = claim_due(tx, "shop", "stock", 10, "o", 60)
+        sent(tx, [row], owner="o")
+        assert close_outbox(tx, [row.id], owner="o") == 1
+        assert outbox_rows(tx) == []
+
+
 def test_only_writes_that_nobody_works_on_are_settled(reg: Registry) -> None:
     """P3: accepted and unknown ones when their moment came, sent ones when their worker is gone."""
     with reg.write() as tx:
