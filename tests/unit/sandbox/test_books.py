@@ -81,8 +81,10 @@ def test_every_order_sale_and_write_is_booked_with_its_moment_and_stands_on_disk
     sale = people.books("pos")[-1]
     assert (sale["kind"], sale["id"], sale["store"], sale["total"]) == ("sale", till.id, "almaty-2", "24990.00")
     told = {system: people.books(system) for system in sandbox.systems}
+    while_running = {system: (tmp_path / f"{system}.jsonl").read_text(encoding="utf-8") for system in told}
     sandbox.stop()
     for system, lines in told.items():
         on_disk = (tmp_path / f"{system}.jsonl").read_text(encoding="utf-8").splitlines()
         assert [json.loads(line) for line in on_disk] == lines
+        assert [json.loads(line) for line in while_running[system].splitlines()] == lines
         assert [entry["n"] for entry in lines] == list(range(1, len(lines) + 1))
