@@ -13,8 +13,8 @@ from dataclasses import replace
 from typing import Any
 
 from mappings.language import faults, functions, values
-from mappings.language.expressions import Scope, Val, _of_shape
 from mappings.language.grammar import Block, File, Forms, Leaf, Row, read
+from mappings.language.kinds import Scope, Val, of_shape
 from mappings.language.lint import LintError, LintErrors
 from mappings.language.rows import Rows
 from mappings.language.shapes import ANY, Book, Schema, Shape, shape_of
@@ -188,7 +188,7 @@ class Emitter(Rows):
             self.put(f"else: list_of({source})")
             self.put(f"for {variable} in {source}:")
         self.depth += 1
-        item = items.item if items.item is not None else _of_shape("", items.shape.item)
+        item = items.item if items.item is not None else of_shape("", items.shape.item)
         item = replace(item, code=variable, null=False, text="")
         label = f"{block.each.text + '['!r} + str({index}) + '].'" if self.safe else "''"
         inner = scope.inner(source=item, up=scope, names={}, out={}, label=label)
@@ -350,7 +350,7 @@ class Emitter(Rows):
         else:
             self.put(f"for {variable} in list_of({items.code}):")
         self.depth += 1
-        item = items.item if items.item is not None else _of_shape("", items.shape.item)
+        item = items.item if items.item is not None else of_shape("", items.shape.item)
         return scope.inner(source=replace(item, code=variable, null=False), up=scope, names={}, out={})
 
     def _collect(self, scope: Scope, rows: list[Row], let: list[Row]) -> None:

@@ -27,7 +27,6 @@ from mappings.language.values import (
     NullOperand,
     Refused,
     decimal_of,
-    money_of,
     moment_of,
     moment_text,
     text_of,

@@ -47,6 +47,11 @@ class Mapping:
     _rows: list[RowInfo] = field(repr=False)
     _space: dict[str, Any] = field(repr=False)
 
+    @property
+    def rows(self) -> Sequence[RowInfo]:
+        """Every row in the order of the file: its field, its place, its text; what lineage points to."""
+        return self._rows
+
     def inward_references(self, docs: Sequence[Any], context: Table[str, Any] | None = None) -> set[tuple[str, str]]:
         """Every (entity, external id) that the documents refer to, their own items included."""
         return self._references("inward_references", docs, context)

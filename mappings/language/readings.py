@@ -1,0 +1,122 @@
+"""Emits the reading of types: what ``as:`` and the functions of the same names do with a platform's way of writing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from mappings.language.grammar import Leaf
+from mappings.language.kinds import NUMBERS, Scope, Val, spoken
+from mappings.language.loader import Node
+from mappings.language.paths import Paths
+from mappings.language.values import READERS
+
+
+class Readings(Paths):
+    """Reads values as money, quantities, moments and the other types."""
+
+    def read(
+        self, scope: Scope, kind: str, val: Val, given: Mapping[str, Val | Leaf], node: Node, *,
+        guard: bool = True, rounding: str | None = None, quantity_kind: str | None = None,
+    ) -> Val:  # fmt: skip
+        """The value read as a type of ``as:``. With ``guard`` null and absent pass through, else they are faults."""
+        if val.kind == "null":
+            return val if guard else self.mistyped(f"{kind}(null)", "")
+        if val.kind == kind and val.raw:
+            return self._guarded(val, guard, lambda c: f"{READERS[kind].__name__}({c})", kind)
+        if kind == "money":
+            return self._money(scope, val, given, node, guard, rounding)
+        if val.kind == kind and (val.sure or kind in ("text", "boolean", "object", "list")):
+            return val
+        form = self.forms.options.get(kind, {})
+        options = {name: self._option(scope, found) for name, found in {**form, **given}.items()}
+        if kind in ("decimal", "integer"):
+            if val.kind in ("money", "quantity", "object", "list", "boolean"):
+                return self._mistyped_at(node, f"{spoken(val.kind)} as {kind}", "amount(x) or value(x) gives the number")
+            separator = f", {self.forms.decimal!r}" if self.forms.decimal != "." and self.inward else ""
+            return self._guarded(val, guard, lambda c: f"{kind}_of({c}{separator})", kind)
+        if kind == "quantity":
+            return self._quantity(val, options, node, guard, quantity_kind)
+        if kind == "moment":
+            zone, form_text = options.get("zone"), options.get("format")
+            fixed = form_text.values[0] if form_text is not None and form_text.values else ""
+            explicit = val.shape.schema.get("format") == "date-time" or fixed in ("unix", "unix_ms") or "%z" in str(fixed)
+            if zone is None and not explicit and val.kind != "moment":
+                self.wrong(node, "naive-moment", f"{val.text or 'the text'} may have no offset",
+                           "forms: {moment: {zone: UTC}}, or as: {moment: {zone: Asia/Almaty}}")  # fmt: skip
+            extra = (f", {zone.code}" if zone is not None else ", None") + (f", {form_text.code}" if form_text else "")
+            return self._guarded(val, guard, lambda c: f"moment_of({c}{extra})", kind)
+        if kind == "date":
+            extra = f", {options['format'].code}" if "format" in options else ""
+            return self._guarded(val, guard, lambda c: f"date_of({c}{extra})", kind)
+        if kind == "phone":
+            region = options["region"].code if "region" in options else "region(context)"
+            return self._guarded(val, guard, lambda c: f"phone_of({c}, {region})", "phone")
+        if kind == "text" and val.kind in ("object", "list", "money", "quantity"):
+            return self._mistyped_at(node, f"{spoken(val.kind)} as text", "join(list, ', '), amount(x)")
+        return self._guarded(val, guard, lambda c: f"{kind}_of({c})", kind)
+
+    def _option(self, scope: Scope, option: Val | Leaf) -> Val:
+        return option if isinstance(option, Val) else self.cook(self.leaf(scope, option))
+
+    def _money(
+        self, scope: Scope, val: Val, given: Mapping[str, Val | Leaf], node: Node, guard: bool, rounding: str | None
+    ) -> Val:
+        if val.kind == "money":
+            if not val.loose and rounding is None:
+                return val
+            make = f"money_rounded({{}}, None, {rounding!r})" if rounding else "money_of({})"
+            return self._guarded(val, guard, make.format, "money")
+        form: dict[str, Val | Leaf] = dict(self.forms.options.get("money", {}))
+        is_object = val.kind == "object" or (val.kind == "any" and "amount" in form and "currency" not in given)
+        if val.kind not in ("object", "any", "text", *NUMBERS):
+            return self._mistyped_at(node, f"{spoken(val.kind)} as money", "a number, a text, or an object with amount and currency")
+        if is_object and "amount" not in form:
+            return self._mistyped_at(node, "an object as money", "forms: {money: {amount: …, currency: …}} name its fields")
+        if not is_object and "amount" in form:
+            form = {}
+        options = {**form, **given}
+        if "currency" not in options:
+            self.wrong(node, "money-currency", "money without currency",
+                       "forms: {money: {currency: doc.currency}}, as: {money: {currency: …}} or money(x, currency)")  # fmt: skip
+            return Val(code="None", kind="money")
+        separator = f", {self.forms.decimal!r}" if self.forms.decimal != "." and self.inward else ""
+        tail = f", {rounding!r}" if rounding else ""
+        name = "money_rounded" if rounding else "money_of"
+        if not is_object:
+            currency = self._option(scope, options["currency"]).code
+            out = None if rounding else (lambda c: f"money_out({c}, {currency}{separator})")
+            return self._guarded(val, guard, lambda c: f"{name}({c}, {currency}{tail}{separator})", "money", out)
+
+        def call(run: str, code: str) -> str:
+            t = code if code.isidentifier() else self.name("m") + "_"
+            if t != code and self._no_walrus:
+                self.wrong(node, "expression", "money is read in the source of a loop", "let: reads it before")
+            value = replace(val, code=t, null=False, absent=False)
+            inner = scope.inner(source=value, label=f"{scope.label} + {val.text + '.'!r}", names={})
+            amount = self._option(inner, options["amount"]).code
+            currency = self._option(inner, options["currency"]).code
+            first = f"{amount}, {currency}"
+            if t != code:
+                first = first.replace(t, f"({t} := {code})", 1)
+            return f"{run}({first}{tail}{separator})"
+
+        out_of_parts = None if rounding else lambda c: call("money_out", c)
+        return self._guarded(val, guard, lambda c: call(name, c), "money", out_of_parts)
+
+    def _quantity(self, val: Val, options: Mapping[str, Val], node: Node, guard: bool, kind: str | None) -> Val:
+        if val.kind == "quantity":
+            return val
+        if val.kind not in ("any", "text", *NUMBERS):
+            return self._mistyped_at(node, f"{spoken(val.kind)} as quantity", "a number or a text")
+        which = options["kind"].code if "kind" in options else repr(kind) if kind is not None else None
+        if which is None:
+            self.wrong(node, "quantity-kind", "a quantity without kind", "as: {quantity: {kind: on_hand}}, or in forms")
+            which = "None"
+        unit = options["unit"].code if "unit" in options else None
+        if unit is None:
+            self.wrong(node, "quantity-unit", "a quantity without unit", "forms: {quantity: {unit: each}}")
+            unit = "None"
+        separator = f", {self.forms.decimal!r}" if self.forms.decimal != "." and self.inward else ""
+        return self._guarded(val, guard, lambda c: f"quantity_of({c}, {unit}, {which}{separator})", "quantity",
+                             lambda c: f"quantity_out({c}, {unit}, {which}{separator})")  # fmt: skip
