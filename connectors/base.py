@@ -95,7 +95,7 @@ class Receipt:
     """What became of one write: applied, rejected (``detail`` says why), accepted (``ticket``) or unknown.
 
     ``doc`` is the document as the platform now holds it, where the answer carries it. From ``settle``, ``rejected``
-    with ``id`` None and ``detail`` starting with "not found" means that the write never arrived and may be sent again.
+    with ``id`` None and a detail "not found…" means that the write never arrived and may be sent again.
     """
 
     outcome: Outcome
@@ -107,7 +107,7 @@ class Receipt:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Notice:
-    """Verified news of a change; ``delivery`` is its key, ``at`` the source's moment, ``doc`` given where trustworthy."""
+    """Verified news of a change; ``delivery`` is its key, ``at`` the source's moment, ``doc`` where trustworthy."""
 
     delivery: str
     resource: str
@@ -143,17 +143,17 @@ class Resource:
 
     ``path`` is relative to the channel's address; ``items`` the path of the list in an answer ("" for a bare list);
     ``id`` and ``updated`` are paths in a document; ``since`` names the query parameter for "changed at or after"
-    (None: cannot be polled by time, every read is a full scan); ``lag`` is the overlap in seconds re-read behind the
-    watermark, longer than the platform's longest transaction; ``params`` go with each read; ``paging`` names a
-    function of paging.py; ``embed`` the key a written document is wrapped in; ``create``, ``update``, ``delete`` are
-    "METHOD path" templates with ``{id}``; ``batch`` the largest number of writes in one call (1: none);
-    ``batch_path`` "METHOD path" of the batch call, ``batch_options`` the names in it (writes.py); ``fetch`` the path
-    of one document (``{id}``; None: ``path/{id}``) or of up to ``fetch_size`` (``{ids}``, joined by commas);
-    ``reference`` the query parameter that finds a document by our key; ``reference_field`` where our key stands in a
-    document; ``key_header`` the header that carries the idempotency key; ``version`` the path of a document's version
-    and ``expect`` the header that makes a write depend on it (If-Match); ``partial_update``: an omitted field is kept
-    (True) or cleared (False); ``returns_doc``: an answer to a write carries the whole document; ``stock_kind`` what
-    its stock figure means; ``visible_after`` seconds until a written document can be found.
+    (None: every read is a full scan); ``lag`` is the overlap in seconds re-read behind the watermark, longer than the
+    platform's longest transaction; ``params`` go with each read; ``paging`` names a function of paging.py; ``embed``
+    the key a written document is wrapped in; ``create``, ``update``, ``delete`` are "METHOD path" templates with
+    ``{id}``; ``batch`` the largest number of writes in one call (1: none); ``batch_path`` "METHOD path" of the batch
+    call, ``batch_options`` the names in it (writes.py); ``fetch`` the path of one document (``{id}``; None:
+    ``path/{id}``) or of up to ``fetch_size`` (``{ids}``, joined by commas); ``reference`` the query parameter that
+    finds a document by our key; ``reference_field`` where our key stands in it; ``key_header`` the header of the
+    idempotency key; ``version`` the path of a document's version and ``expect`` the header that makes a write depend
+    on it (If-Match; set, it also stands in batches); ``partial_update``: an omitted field is kept (True) or cleared
+    (False); ``returns_doc``: an answer to a write carries the whole document; ``stock_kind`` what its stock figure
+    means; ``visible_after`` seconds until a written document can be found.
     """
 
     path: str
@@ -187,7 +187,7 @@ class Resource:
 
 
 class Secrets(Protocol):
-    """Resolves the name of a secret to its value at the moment of use."""
+    """Resolves a secret's name at the moment of use."""
 
     def get(self, name: str) -> str:
         """The value; raises Misconfigured naming the reference when there is none."""
@@ -231,18 +231,18 @@ class SystemClock:
     """This machine's clock, for tools that run without a registry."""
 
     def now(self) -> datetime:
-        """An aware moment in UTC."""
+        """The time in UTC."""
         return datetime.now(UTC)
 
 
 class Connector(ABC):
-    """One account of a platform. It knows native documents only: no canonical model, no registry, no Prefect.
+    """One account of a platform; native documents only. ``verified`` says what it was tried on, and when.
 
     ``options`` are the channel's settings as its YAML has them (secrets still as references), ``fields`` the fields
-    wanted per resource (empty: all). ``lane`` is "live", "backfill" or "reconcile": it goes with each ``budget.take``.
-    """
+    wanted per resource (empty: all). ``lane`` ("live", "backfill", …) goes with each ``budget.take``."""
 
     platform: ClassVar[str]
+    verified: ClassVar[str] = "not recorded"
     resources: Mapping[str, Resource]
 
     def __init__(

@@ -141,7 +141,7 @@ def _mentions(body: Any, url: str) -> bool:
 
 
 def _unknown(where: str, key: Any, allowed: Collection[str], what: str = "key") -> Misconfigured:
-    near = get_close_matches(str(key), list(allowed), n=1)
+    near = get_close_matches(str(key), list(allowed), n=1, cutoff=0.5)
     meant = f"; did you mean `{near[0]}`?" if near else ";"
     return Misconfigured(f"{where}: unknown {what} `{key}`{meant} allowed: {', '.join(sorted(allowed))}")
 

@@ -18,7 +18,7 @@ from dataclasses import replace
 from datetime import timedelta
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, MaxRetryError, NewConnectionError
@@ -36,15 +36,17 @@ from connectors.base import (
     Receipt,
     Resource,
     RetryLater,
+    Secrets,
     ShapeChanged,
     Write,
 )
-from connectors.scan import pages
-from connectors.writes import NOT_FOUND, document_of, filled, id_of, receipts, settled
+from connectors.scan import by_id, pages
+from connectors.writes import NOT_FOUND, filled, id_of, receipts, reference_of, settled
 
 CONNECT = 5.0
 READ = 30.0
 LARGEST_ANSWER = 8_000_000
+MOST_NOTED = 100
 WHOLE = 4
 """An answer may take this many read time-outs in all: a platform that drips bytes does not hold a worker."""
 
@@ -80,6 +82,8 @@ class Rest(Connector):
         self._timeout = (CONNECT, float(options.get("timeout", READ)))
         self._largest = int(options.get("largest_answer", LARGEST_ANSWER))
         self._kept = threading.local()
+        self._used: set[str] = set()
+        self.ports = replace(ports, secrets=_Noted(ports.secrets, self._note))
 
     # ── one request ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -136,7 +140,7 @@ class Rest(Connector):
 
     def clean(self, text: str) -> str:
         """What the platform said, fit for an error: our credential and personal data masked."""
-        return masked(text, getattr(self._kept, "used", ()))
+        return masked(text, tuple(self._used))
 
     def close(self) -> None:
         """Afterwards this thread keeps no connection."""
@@ -144,6 +148,12 @@ class Rest(Connector):
         if session is not None:
             session.close()
             del self._kept.session
+
+    def _note(self, value: str) -> None:
+        """A secret that `clean` masks from now on; short-lived tokens are forgotten in time."""
+        if len(self._used) > MOST_NOTED:
+            self._used = set()
+        self._used.add(value)
 
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._kept, "session", None)
@@ -200,8 +210,9 @@ class Rest(Connector):
         if body is not None:
             data = body if isinstance(body, bytes) else encoded(body)
             sent["Content-Type"] = "application/json"
-        self._kept.used = [part for value in proof.values() for part in (value, *value.split(" ", 1)[1:])]
-        self._kept.used.extend((form or {}).values())
+        for credential in proof.values():
+            self._note(credential)
+            self._note(credential.rpartition(" ")[2])
         where = self._where(method, urlsplit(target).path)
         self.ports.budget.take(1, self.lane)
         asked_at, started = self.ports.clock.now(), time.monotonic()
@@ -324,7 +335,7 @@ class Rest(Connector):
         return pages(
             facts,
             cursor,
-            ask=lambda path, params, allow: self.call("GET", path, params=params, allow=allow),
+            ask=self._call_allowing,
             documents=lambda answer: self.documents(facts, answer),
             params=self.parameters(resource),
             following=lambda position, answer, docs: self.following(facts, position, answer, docs),
@@ -350,51 +361,18 @@ class Rest(Connector):
 
     def fetch(self, resource: str, ids: Sequence[str]) -> Mapping[str, Doc | None]:
         """Every id asked for, once; None: the platform says that it does not exist. Forbidden raises Misconfigured."""
-        facts, wanted = self.facts(resource), list(dict.fromkeys(ids))
-        found: dict[str, Doc | None] = dict.fromkeys(wanted)
-        template = facts.fetch or f"{facts.path}/{{id}}"
-        alone = wanted
-        if "{ids}" in template:
-            alone = [id for id in wanted if "," in id]  # a comma would read as two ids
-            together = [id for id in wanted if "," not in id]
-            for start in range(0, len(together), facts.fetch_size):
-                for doc in self._listed(facts, template, together[start : start + facts.fetch_size]):
-                    id = id_of(facts, doc)
-                    if id in found:
-                        found[id] = doc
-            template = f"{facts.path}/{{id}}"
-        for id in alone:
-            found[id] = self._fetched(facts, template, id)
-        return found
+        facts = self.facts(resource)
+        return by_id(
+            facts,
+            ids,
+            ask=self._call_allowing,
+            documents=lambda answer: self.documents(facts, answer),
+            following=lambda position, answer, docs: self.following(facts, position, answer, docs),
+            where=f"{self.channel}: GET {facts.path}",
+        )
 
-    def _listed(self, facts: Resource, template: str, ids: Sequence[str]) -> Iterator[Doc]:
-        """The documents of these ids from a list call, all its pages: an id is absent only when no page has it."""
-        method, path = filled(template, None)
-        path = path.replace("{ids}", ",".join(quote(id, safe="") for id in ids))
-        position: paging.Position | None = paging.STYLES[facts.paging](None, None, facts) or {}
-        while position is not None:
-            url = position.get("url")
-            answer = self.call(method, path if url is None else str(url), params=None if url else position)
-            docs = self.documents(facts, answer)
-            yield from docs
-            following = self.following(facts, position, answer, docs) if docs else None
-            if following == position:
-                raise ShapeChanged(f"{self.channel}: GET {facts.path}: the platform repeats a page; its paging loops")
-            position = following
-
-    def _fetched(self, facts: Resource, template: str, id: str) -> Doc | None:
-        method, path = filled(template, id)
-        answer = self.call(method, path, allow=(404, 410))
-        if not answer.ok:
-            return None
-        doc = document_of(facts, answer.body)
-        told = id_of(facts, doc)
-        if doc is None or told is None or told.casefold() != id.casefold():
-            raise ShapeChanged(
-                f"{self._where(method, facts.path)}: asked for one document, the answer holds "
-                f"{'none' if told is None else 'another'}; correct `fetch`, `embed` or `id` of the resource"
-            )
-        return doc
+    def _call_allowing(self, method: str, path: str, params: Mapping[str, str] | None, allow: Sequence[int]) -> Answer:
+        return self.call(method, path, params=params, allow=allow)
 
     def write(self, resource: str, writes: Sequence[Write]) -> Iterator[Receipt]:
         """One receipt per write, in order. Raises RetryLater or Misconfigured when the rest was not sent."""
@@ -427,13 +405,27 @@ class Rest(Connector):
                 ticket=write.ticket,
                 detail="this resource cannot be searched by our reference; look for the document on the platform",
             )
+        ours = reference_of(facts, write)
         first = paging.STYLES[facts.paging](None, None, facts) or {}
-        answer = self.call("GET", facts.path, params={**facts.params, **first, facts.reference: write.key})
-        docs = [doc for doc in self.documents(facts, answer) if paging.at(doc, facts.reference_field) == write.key]
+        answer = self.call("GET", facts.path, params={**facts.params, **first, facts.reference: ours})
+        docs = [doc for doc in self.documents(facts, answer) if paging.at(doc, facts.reference_field) == ours]
         if not docs:
             return Receipt(outcome="rejected", detail=NOT_FOUND + "no document carries our reference")
         more = "" if len(docs) == 1 else f"{len(docs)} documents carry our reference; archive all but the first"
         return Receipt(outcome="applied", id=id_of(facts, docs[0]), doc=docs[0], detail=more)
+
+
+class _Noted:
+    """Secrets that are noted as they are used, so that a platform's answer cannot carry them into an error."""
+
+    def __init__(self, secrets: Secrets, note: Callable[[str], None]) -> None:
+        self._secrets, self._note = secrets, note
+
+    def get(self, name: str) -> str:
+        """The value; raises Misconfigured naming the reference when there is none."""
+        value = self._secrets.get(name)
+        self._note(value)
+        return value
 
 
 def _shown(reference: str) -> str:

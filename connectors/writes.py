@@ -43,18 +43,28 @@ def filled(template: str, id: str | None) -> tuple[str, str]:
 
 def body_of(facts: Resource, write: Write) -> Doc:
     """The document to send: our reference put in its place on a create, wrapped in ``embed``."""
-    doc = write.doc
-    if write.op == "create" and facts.reference_field is not None:
-        doc = placed(doc, facts.reference_field.split("."), write.key)
+    doc = referenced(facts, write)
     return doc if facts.embed is None else {facts.embed: doc}
 
 
+def referenced(facts: Resource, write: Write) -> Doc:
+    """The document of a create with our reference in it; a reference that the mapping itself wrote stays."""
+    if write.op != "create" or facts.reference_field is None:
+        return write.doc
+    return placed(write.doc, facts.reference_field.split("."), write.key)
+
+
+def reference_of(facts: Resource, write: Write) -> str:
+    """By what a create is found again: the reference its document carries."""
+    return str(at(referenced(facts, write), facts.reference_field or ""))
+
+
 def placed(doc: Doc, steps: Sequence[str], value: Any) -> Doc:
-    """A copy of the document that holds ``value`` at the path; a value that already stands there stays."""
+    """A copy of the document that holds ``value`` at the path; a text or number that already stands there stays."""
     head, *rest = steps
     there = doc.get(head)
     if not rest:
-        return doc if there is not None else {**doc, head: value}
+        return {**doc, head: value} if there is None or there == "" else doc
     return {**doc, head: placed(there if isinstance(there, dict) else {}, rest, value)}
 
 
@@ -98,7 +108,8 @@ def batch_body(facts: Resource, writes: Sequence[Write]) -> Doc:
 
 
 def _row(facts: Resource, write: Write, names: Mapping[str, str]) -> Doc:
-    parts = {"op": write.op, "id": write.id, "expected": write.expected, "key": write.key}
+    expected = write.expected if facts.expect is not None else None
+    parts = {"op": write.op, "id": write.id, "expected": expected, "key": write.key}
     row: Doc = {names[part]: value for part, value in parts.items() if names[part] and value is not None}
     if write.op == "delete":
         return row

@@ -18,6 +18,7 @@ from tests.contract.harness import (
     SPREAD,
     Simulator,
     Subject,
+    ports_with,
 )
 
 
@@ -88,14 +89,13 @@ def test_two_secrets_are_valid_while_one_is_rotated(subject: Subject, simulator:
         assert "hook_secret" not in subject.secrets
         return
     references = {name: f"env:{name}" for name in [*subject.secrets, "hook_secret_previous"]}
-    connector = subject.connect(simulator, options={"secrets": references})
-    values = connector.ports.secrets.values  # type: ignore[attr-defined]
-    values.update({"hook_secret": "the-new-one", "hook_secret_previous": subject.secrets["hook_secret"]})
+    values = {**subject.secrets, "hook_secret": "new-one", "hook_secret_previous": subject.secrets["hook_secret"]}
+    connector = subject.connect(simulator, ports=ports_with(values), options={"secrets": references})
     request = subject.notice(simulator, "7", SPREAD[0], sent=sent_at(connector), delivery="d-1")
     assert len(connector.receive(request).notices) == 1
-    values["hook_secret_previous"] = "another"
+    ended = ports_with({**values, "hook_secret_previous": "another"})
     with pytest.raises(Forged):
-        connector.receive(request)
+        subject.connect(simulator, ports=ended, options={"secrets": references}).receive(request)
 
 
 def test_subscribing_twice_is_subscribing_once(subject: Subject, simulator: Simulator, connector: Connector) -> None:

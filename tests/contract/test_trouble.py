@@ -21,6 +21,7 @@ from tests.contract.harness import (
     Reply,
     Simulator,
     Subject,
+    ports_with,
     read_all,
     subjects,
 )
@@ -107,8 +108,7 @@ def test_check_finds_a_wrong_credential(subject: Subject, simulator: Simulator, 
     connector.check()
     if not subject.secrets:
         return
-    wrong = subject.connect(simulator)
-    wrong.ports.secrets.values.update({name: "wrong-value" for name in subject.secrets})  # type: ignore[attr-defined]
+    wrong = subject.connect(simulator, ports=ports_with({name: "wrong-value" for name in subject.secrets}))
     with pytest.raises(Misconfigured, match=r"^shop-kz: "):
         wrong.check()
 
@@ -138,8 +138,7 @@ def test_a_credential_with_a_line_break_is_named_not_shown(subject: Subject, sim
     """P13: the HTTP library prints a header it cannot send."""
     if not subject.secrets:
         return
-    connector = subject.connect(simulator)
-    connector.ports.secrets.values.update({n: "s3cret-value\n" for n in subject.secrets})  # type: ignore[attr-defined]
+    connector = subject.connect(simulator, ports=ports_with({name: "s3cret-value\n" for name in subject.secrets}))
     with pytest.raises(Misconfigured) as caught:
         list(connector.read(subject.resource))
     assert "s3cret-value" not in "".join(traceback.format_exception(caught.value))
