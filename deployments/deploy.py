@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from connectors.base import ConnectorError
-from flows import steps
+from flows.steps import resources_of
 from flows.wiring import House, opened
 from mappings.language import LintErrors
 
@@ -85,7 +85,7 @@ def wanted(house: House, rows: Mapping[str, Any]) -> list[Wanted]:
         for channel in house.settings.channels.values():
             things: Sequence[Mapping[str, str]]
             if row["per"] == "resource":
-                things = [{"resource": name} for name in steps.resources_of(house, channel.name)]
+                things = [{"resource": name} for name in resources_of(house, channel.name)]
             elif row["per"] == "entity":
                 things = [{"entity": name} for name in channel.receives]
             else:
