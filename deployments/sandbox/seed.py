@@ -191,6 +191,9 @@ def _order(
     doc |= {"shippingAddress": account["defaultAddress"], "lines": lines, "shippingMinor": 0, "totalMinor": total}
     filling.add(shop, "orders", doc, at)
     if not order.known:
+        for line in lines:  # the goods of an open order are no longer shown
+            shown = shop.get("inventory", line["variantId"])
+            filling.add(shop, "inventory", shown | {"available": shown["available"] - line["quantity"]}, at)
         return
     amount = f"{Decimal(total) / 100:.2f}"
     sums = [f"{Decimal(line['totalMinor']) / 100:.2f}" for line in lines]
