@@ -27,7 +27,10 @@ _decoder = msgspec.json.Decoder(float_hook=Decimal)
 
 def encode(value: Any) -> str:
     """JSON text with sorted keys and exact numbers; raises ValueError or TypeError for what JSON cannot hold."""
-    return _encoder.encode(value).decode("utf-8")
+    text = _encoder.encode(value).decode("utf-8")
+    if "NaN" in text or "Infinity" in text:  # of a Decimal, or within a text: decoding tells
+        decode(text)
+    return text
 
 
 def decode(text: str | bytes) -> Any:

@@ -119,8 +119,7 @@ class Registry:
         self.engine = engine
         self.postgres = engine.dialect.name == "postgresql"
         self._inbox_engine = inbox_engine
-        self._clock_asked: float | None = None
-        self._clock_at = 0
+        self._clock: tuple[float, int] | None = None  # (monotonic seconds, the database's microseconds then)
         self.inbox: Inbox = Inbox(self, inbox_engine)
 
     # ── time ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -128,12 +127,13 @@ class Registry:
         """The database's clock (aware, UTC); asked at most once a minute, kept by offset in between."""
         if not self.postgres:  # an embedded database has no other clock than this machine's
             return moment(time.time_ns() // 1000)
-        if self._clock_asked is None or time.monotonic() - self._clock_asked > _CLOCK_SECONDS:
+        clock = self._clock
+        if clock is None or time.monotonic() - clock[0] > _CLOCK_SECONDS:
             with self.engine.connect() as conn:
                 began = time.monotonic()
                 at = conn.execute(text("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")).scalar_one()
-                self._clock_asked, self._clock_at = (began + time.monotonic()) / 2, int(at)
-        return moment(self._clock_at + int((time.monotonic() - self._clock_asked) * 1_000_000))
+                clock = self._clock = ((began + time.monotonic()) / 2, int(at))
+        return moment(clock[1] + int((time.monotonic() - clock[0]) * 1_000_000))
 
     # ── transactions ────────────────────────────────────────────────────────────────────────────────────────────────
     @contextmanager

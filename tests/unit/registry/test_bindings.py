@@ -19,6 +19,7 @@ from registry import (
     bindings,
     bindings_of,
     bindings_where,
+    decode,
     digest,
     documents,
     encode,
@@ -190,3 +191,11 @@ def test_paging_through_a_channel_shows_each_binding_once(reg: Registry) -> None
         while page := bindings_where(tx, "erp", "stock", after=seen[-1], limit=4):
             seen += [at.external_id for at in page]
     assert seen == sorted(set(ids) - {""})
+
+
+def test_what_is_no_number_is_refused_and_a_text_that_says_so_is_not() -> None:
+    """P7: NaN has no JSON; a product may well be called so."""
+    for number in ("NaN", "Infinity", "-Infinity"):
+        with pytest.raises(ValueError, match="malformed"):
+            encode({"amount": Decimal(number)})
+    assert decode(encode({"name": "NaN Infinity"})) == {"name": "NaN Infinity"}
