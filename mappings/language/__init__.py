@@ -17,7 +17,7 @@ from mappings.language.faults import (
 )
 from mappings.language.lint import LintError, LintErrors, nearest
 from mappings.language.loader import load_yaml
-from mappings.language.mapping import Mapping, OutwardHead, compile  # noqa: A004  # the word for it
+from mappings.language.mapping import Mapping, OutwardHead, compile  # the word for it
 
 __all__ = [
     "Fault", "Inward", "InwardRecord", "LintError", "LintErrors", "LocalRef", "Mapping", "Outward", "OutwardDoc",

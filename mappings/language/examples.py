@@ -9,7 +9,7 @@ from typing import Any
 from mappings.language.faults import Fault, Ref
 from mappings.language.lint import LintError, LintErrors, nearest
 from mappings.language.loader import Node
-from mappings.language.mapping import Mapping, compile  # noqa: A004  # the word for it
+from mappings.language.mapping import Mapping, compile  # the word for it
 from mappings.language.shapes import Schema
 
 KEYS = ("name", "direction", "given", "expect", "absent", "refs", "context", "faults", "skips", "id")
@@ -69,7 +69,9 @@ def run_tests_of(mapping: Mapping) -> list[TestResult]:
             continue
         errors += [test.error("unknown-key", f"unknown key {k!r} in a test", nearest(k, KEYS), key=k)
                    for k in test.value if k not in KEYS]  # fmt: skip
-        errors += [test.error("missing-key", f"a test has no {k}", "") for k in ("name", "given") if k not in test.value]
+        errors += [
+            test.error("missing-key", f"a test has no {k}", "") for k in ("name", "given") if k not in test.value
+        ]
         if not {"expect", "faults", "skips", "absent"} & set(test.value):
             errors.append(test.error("missing-key", "a test expects nothing", "expect, absent, faults or skips"))
     if errors:
@@ -108,7 +110,9 @@ def _refs(given: dict[str, Any], outward: bool) -> dict[tuple[str, str], Any]:
     for entity, entries in given.items():
         for key, value in entries.items():
             if outward:
-                found[entity, key] = Ref(value["id"], value.get("kept", {})) if isinstance(value, dict) else Ref(value, {})
+                found[entity, key] = (
+                    Ref(value["id"], value.get("kept", {})) if isinstance(value, dict) else Ref(value, {})
+                )
             else:
                 found[entity, key] = value
     return found
@@ -133,14 +137,18 @@ def _inward(mapping: Mapping, test: dict[str, Any], records: list[Any], diff: li
             _compare(expected, came[0], entity, diff)
     for entity, fields in test.get("absent", {}).items():
         for record in by_entity.get(entity, []):
-            diff.extend(f"{entity}.{field}: expected to be absent, got {record[field]!r}" for field in fields if field in record)
+            diff.extend(
+                f"{entity}.{field}: expected to be absent, got {record[field]!r}" for field in fields if field in record
+            )
 
 
 def _outward(test: dict[str, Any], docs: list[Any], diff: list[str]) -> None:
     if "expect" in test:
         expected = test["expect"] if isinstance(test["expect"], list) else [test["expect"]]
         _compare(expected, [doc.doc for doc in docs], "doc", diff)
-    diff.extend(f"doc.{field}: expected to be absent" for field in test.get("absent", []) for doc in docs if field in doc.doc)
+    diff.extend(
+        f"doc.{field}: expected to be absent" for field in test.get("absent", []) for doc in docs if field in doc.doc
+    )
     if "id" in test:
         ids = [doc.id for doc in docs]
         wanted = test["id"] if isinstance(test["id"], list) else [test["id"]]

@@ -40,9 +40,13 @@ from mappings.language.shapes import ANY
 from mappings.language.values import READERS
 
 _ARITHMETIC: dict[type[ast.operator], tuple[str, str]] = {
-    ast.Add: ("+", "add"), ast.Sub: ("-", "subtract"), ast.Mult: ("*", "multiply"), ast.Div: ("/", "divide"),
-    ast.FloorDiv: ("//", "floor_divide"), ast.Mod: ("%", "remainder"),
-}  # fmt: skip
+    ast.Add: ("+", "add"),
+    ast.Sub: ("-", "subtract"),
+    ast.Mult: ("*", "multiply"),
+    ast.Div: ("/", "divide"),
+    ast.FloorDiv: ("//", "floor_divide"),
+    ast.Mod: ("%", "remainder"),
+}
 
 
 class Expressions(Readings):
@@ -67,8 +71,8 @@ class Expressions(Readings):
             case ast.UnaryOp(op=ast.Not()):
                 return boolean_val(f"(not {self.condition(scope, node.operand)})")
             case ast.BoolOp():
-                word = " and " if isinstance(node.op, ast.And) else " or "
-                return boolean_val("(" + word.join(self.condition(scope, part) for part in node.values) + ")")
+                joint = " and " if isinstance(node.op, ast.And) else " or "
+                return boolean_val("(" + joint.join(self.condition(scope, part) for part in node.values) + ")")
             case ast.Compare():
                 return self._compare(scope, node)
             case ast.IfExp():
@@ -82,7 +86,9 @@ class Expressions(Readings):
                 items = [self.cook(self.expression(scope, item)) for item in node.elts]
                 kinds = {item.kind for item in items}
                 item = replace(items[0], code="") if len(kinds) == 1 else Val(code="")
-                return Val(code="[" + ", ".join(i.code for i in items) + "]", kind="list", null=False, sure=True, item=item)
+                return Val(
+                    code="[" + ", ".join(i.code for i in items) + "]", kind="list", null=False, sure=True, item=item
+                )
             case ast.Dict():
                 parts = []
                 for key, entry in zip(node.keys, node.values, strict=True):
@@ -92,8 +98,10 @@ class Expressions(Readings):
                 return Val(code="{" + ", ".join(parts) + "}", kind="object", null=False, sure=True)
             case ast.ListComp(elt=elt, generators=generators):
                 return self._generate(scope, elt, generators)
-        return self.refuse(f"{spoken_node(node)} is not part of the language",
-                           "paths, literals, + - * / // %, comparisons, and or not, x if c else y, functions")  # fmt: skip
+        return self.refuse(
+            f"{spoken_node(node)} is not part of the language",
+            "paths, literals, + - * / // %, comparisons, and or not, x if c else y, functions",
+        )
 
     def condition(self, scope: Scope, node: ast.expr) -> str:
         """Code of a condition; what is not true or false is refused, statically where that is known."""
@@ -130,7 +138,11 @@ class Expressions(Readings):
                 base = base.value
             elif isinstance(base, ast.Subscript):
                 key = base.slice
-                if isinstance(key, ast.UnaryOp) and isinstance(key.op, ast.USub) and isinstance(key.operand, ast.Constant):
+                if (
+                    isinstance(key, ast.UnaryOp)
+                    and isinstance(key.op, ast.USub)
+                    and isinstance(key.operand, ast.Constant)
+                ):
                     key = ast.Constant(-key.operand.value) if isinstance(key.operand.value, int) else key
                 if not isinstance(key, ast.Constant) or not isinstance(key.value, str | int):
                     return self.refuse("an index that is not a constant", "x[0], x['name']; lookup(table, key)")
@@ -199,8 +211,10 @@ class Expressions(Readings):
             return boolean_val(f"({word}contains({b.code}, {a.code}))")
         a, b = self.cook(a), self.cook(b)
         if not alike(a.kind, b.kind):
-            return self.mistyped(f"{spoken(a.kind)} is compared with {spoken(b.kind)}", "decimal(x), text(x) or money(x, currency) "
-                                 "make them alike")  # fmt: skip
+            return self.mistyped(
+                f"{spoken(a.kind)} is compared with {spoken(b.kind)}",
+                "decimal(x), text(x) or money(x, currency) make them alike",
+            )
         if isinstance(op, ast.Eq | ast.NotEq):
             self._in_enum(a, b)
             return boolean_val(f"({a.code} {'==' if isinstance(op, ast.Eq) else '!='} {b.code})")
@@ -209,7 +223,13 @@ class Expressions(Readings):
 
     def _in_enum(self, a: Val, b: Val) -> None:
         for one, other in ((a, b), (b, a)):
-            if one.values is not None and len(one.values) == 1 and one.sure and other.values is not None and not other.sure:
+            if (
+                one.values is not None
+                and len(one.values) == 1
+                and one.sure
+                and other.values is not None
+                and not other.sure
+            ):
                 value = one.values[0]
                 if value not in other.values:
                     self.mistyped(f"{other.text} is never {value!r}", nearest(str(value), map(str, other.values)))
@@ -219,8 +239,7 @@ class Expressions(Readings):
             return self.refuse("a method is called", "functions: upper(x), not x.upper()")
         name = node.func.id
         if name not in FUNCTIONS and name not in READERS:
-            known = functions.nearest_names()
-            return self.refuse(f"unknown function {name!r}", nearest(name, known, at_most=80))
+            return self.refuse(f"unknown function {name!r}", nearest(name, functions.nearest_names(), at_most=80))
         if any(isinstance(a, ast.Starred) for a in node.args) or any(k.arg is None for k in node.keywords):
             return self.refuse("a * in a call", "each argument by itself")
         args = [self._argument(scope, arg) for arg in node.args]
@@ -237,8 +256,10 @@ class Expressions(Readings):
             return self.refuse(f"{name} needs more arguments", known.signature)
         for p, a in [(p, given[p.name]) for p in places if p.name in given] + [(many, a) for a in args if many]:
             if p is not None and not fits(a.kind, p.kind):
-                self.mistyped(f"{name}: {p.name} is {spoken(a.kind)}, not {spoken(p.kind)}",
-                              "moment(x) reads one" if p.kind == "moment" else known.signature)  # fmt: skip
+                self.mistyped(
+                    f"{name}: {p.name} is {spoken(a.kind)}, not {spoken(p.kind)}",
+                    "moment(x) reads one" if p.kind == "moment" else known.signature,
+                )
             if a.kind == "null" and not known.takes_null:
                 self.mistyped(f"{name} takes no null", known.signature)
         code = ", ".join([a.code for a in args] + [f"{k}={v.code}" for k, v in named.items()])
@@ -266,9 +287,9 @@ class Expressions(Readings):
             for other in args[1:]:
                 result = either("", result, other)
             return replace(result, null=all(a.null for a in args), absent=False)
-        if first.kind == "list" and (known.name in ("sum", "min", "max", "first")) and len(args) == 1 or (
+        if (first.kind == "list" and (known.name in ("sum", "min", "max", "first")) and len(args) == 1) or (
             known.name == "sum"
-        ):  # fmt: skip
+        ):
             inner = self.cook(first.item) if first.item is not None else Val(code="")
             start = named.get("start") or (args[1] if len(args) > 1 else None)
             if known.name == "sum" and inner.kind in AMOUNTS and start is None:
@@ -304,12 +325,19 @@ class Expressions(Readings):
             clauses += [f"if {self.condition(scope, test)}" for test in loop.ifs]
         value = self.cook(self.expression(scope, element))
         self._loops -= len(generators)
-        return Val(code=f"[{value.code} {' '.join(clauses)}]", kind="list", null=False, sure=True, item=replace(value, code=""))
+        return Val(
+            code=f"[{value.code} {' '.join(clauses)}]", kind="list", null=False, sure=True, item=replace(value, code="")
+        )
 
     def _reader(self, scope: Scope, kind: str, args: list[Val], named: dict[str, Val]) -> Val:
         """A type used as a function: ``money(x)``, ``money(x, currency)``, ``moment(x, zone='UTC')``."""
-        order = {"money": ("amount", "currency"), "quantity": ("value", "unit", "kind"), "moment": ("value", "zone", "format"),
-                 "date": ("value", "format"), "phone": ("value", "region")}.get(kind, ("value",))  # fmt: skip
+        order = {
+            "money": ("amount", "currency"),
+            "quantity": ("value", "unit", "kind"),
+            "moment": ("value", "zone", "format"),
+            "date": ("value", "format"),
+            "phone": ("value", "region"),
+        }.get(kind, ("value",))
         if not args or len(args) > len(order) or any(k not in order[1:] for k in named):
             return self.refuse(f"{kind} does not take these arguments", f"{kind}({', '.join(order)})")
         given = dict(zip(order[1:], args[1:], strict=False)) | named
@@ -318,6 +346,16 @@ class Expressions(Readings):
 
 
 def spoken_node(node: ast.expr) -> str:
-    return {"Lambda": "a lambda", "JoinedStr": "an f-string", "NamedExpr": ":=", "Await": "await", "Set": "a set",
-            "DictComp": "a generated object", "SetComp": "a generated set", "GeneratorExp": "a generator outside a function",
-            "Yield": "yield", "Starred": "*", "Slice": "a slice"}.get(type(node).__name__, type(node).__name__)  # fmt: skip
+    return {
+        "Lambda": "a lambda",
+        "JoinedStr": "an f-string",
+        "NamedExpr": ":=",
+        "Await": "await",
+        "Set": "a set",
+        "DictComp": "a generated object",
+        "SetComp": "a generated set",
+        "GeneratorExp": "a generator outside a function",
+        "Yield": "yield",
+        "Starred": "*",
+        "Slice": "a slice",
+    }.get(type(node).__name__, type(node).__name__)

@@ -18,6 +18,7 @@ from typing import Any
 import re2
 from anyascii import anyascii
 
+from mappings.language.operators import add, number_only, text_only, truth
 from mappings.language.values import (
     DIGITS,
     EXACT,
@@ -71,7 +72,9 @@ def _register(
     assert isinstance(tree.returns, ast.Name)
     firsts = len(tree.args.args) - len(tree.args.defaults)
     parameters = [
-        Parameter(name=a.arg, kind=a.annotation.id if isinstance(a.annotation, ast.Name) else "any", optional=i >= firsts)
+        Parameter(
+            name=a.arg, kind=a.annotation.id if isinstance(a.annotation, ast.Name) else "any", optional=i >= firsts
+        )
         for i, a in enumerate(tree.args.args)
     ]
     if tree.args.vararg is not None:
@@ -84,18 +87,20 @@ def _register(
 
     def keep(run: Callable[..., Any]) -> Callable[..., Any]:
         FUNCTIONS[tree.name] = Function(
-            name=tree.name, family=family, signature=signature, parameters=tuple(parameters), result=result, run=run,
-            what=what, example=example, gives=gives, takes_null=takes_null,
-        )  # fmt: skip
+            name=tree.name,
+            family=family,
+            signature=signature,
+            parameters=tuple(parameters),
+            result=result,
+            run=run,
+            what=what,
+            example=example,
+            gives=gives,
+            takes_null=takes_null,
+        )
         return run
 
     return keep
-
-
-def _text(value: Any) -> str:
-    if value.__class__ is not str:
-        raise wrong(value, "text", "; text(…) turns numbers into text")
-    return value  # type: ignore[no-any-return]  # its class was compared
 
 
 def _list(values: Any) -> Any:
@@ -111,59 +116,87 @@ _register("text", "lower(value: text) -> text", "in small letters", "lower('RED'
 _register("text", "title(value: text) -> text", "each word capitalised", "title('tea kettle')", "Tea Kettle")(str.title)
 
 
-@_register("text", "replace(value: text, old: text, new: text) -> text", "every `old` replaced", "replace('a-b', '-', '/')", "a/b")  # fmt: skip
+@_register(
+    "text",
+    "replace(value: text, old: text, new: text) -> text",
+    "every `old` replaced",
+    "replace('a-b', '-', '/')",
+    "a/b",
+)
 def _replace(value: str, old: str, new: str) -> str:
-    found = _text(value).count(_text(old))
-    if len(value) + found * len(_text(new)) > 1_000_000:
+    found = text_only(value).count(text_only(old))
+    if len(value) + found * len(text_only(new)) > 1_000_000:
         raise Refused("length", "the text would grow beyond 1,000,000 characters", value)
     return value.replace(old, new)
 
 
 @_register("text", "split(value: text, by: text) -> list", "the parts between `by`", "split('a,b', ',')", ["a", "b"])
 def _split(value: str, by: str) -> list[str]:
-    return _text(value).split(_text(by))
+    return text_only(value).split(text_only(by))
 
 
-@_register("text", "join(values: list, by: text = '') -> text", "the texts in one, `by` between", "join(['a', 'b'], '/')", "a/b")  # fmt: skip
+@_register(
+    "text",
+    "join(values: list, by: text = '') -> text",
+    "the texts in one, `by` between",
+    "join(['a', 'b'], '/')",
+    "a/b",
+)
 def _join(values: Iterable[Any], by: str = "") -> str:
-    return _text(by).join([_text(value) for value in _list(values)])
+    return text_only(by).join([text_only(value) for value in _list(values)])
 
 
 @_register("text", "left(value: text, count: integer) -> text", "the first characters", "left('kettle', 3)", "ket")
 def _left(value: str, count: int) -> str:
-    return _text(value)[: max(count, 0)]
+    return text_only(value)[: max(count, 0)]
 
 
 @_register("text", "right(value: text, count: integer) -> text", "the last characters", "right('kettle', 2)", "le")
 def _right(value: str, count: int) -> str:
-    return _text(value)[max(len(value) - max(count, 0), 0) :]
+    return text_only(value)[max(len(value) - max(count, 0), 0) :]
 
 
-@_register("text", "slug(value: text) -> text", "for an address: Latin, small, hyphens", "slug('Чайник 2 л')", "chaynik-2-l")  # fmt: skip
+@_register(
+    "text", "slug(value: text) -> text", "for an address: Latin, small, hyphens", "slug('Чайник 2 л')", "chaynik-2-l"
+)
 def _slug(value: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", anyascii(_text(value)).lower()).strip("-")
+    return re.sub(r"[^a-z0-9]+", "-", anyascii(text_only(value)).lower()).strip("-")
 
 
-@_register("text", "contains(value: any, part: any) -> boolean", "whether the part is in the text or list", "contains('kettle', 'tt')", True)  # fmt: skip
+@_register(
+    "text",
+    "contains(value: any, part: any) -> boolean",
+    "whether the part is in the text or list",
+    "contains('kettle', 'tt')",
+    True,
+)
 def _contains(value: Any, part: Any) -> bool:
     if value.__class__ is str:
-        return _text(part) in value
+        return text_only(part) in value
     return part in _list(value)
 
 
-@_register("text", "startswith(value: text, start: text) -> boolean", "whether it begins so", "startswith('SKU-1', 'SKU')", True)  # fmt: skip
+@_register(
+    "text",
+    "startswith(value: text, start: text) -> boolean",
+    "whether it begins so",
+    "startswith('SKU-1', 'SKU')",
+    True,
+)
 def _startswith(value: str, start: str) -> bool:
-    return _text(value).startswith(_text(start))
+    return text_only(value).startswith(text_only(start))
 
 
-@_register("text", "endswith(value: text, end: text) -> boolean", "whether it ends so", "endswith('a.png', '.png')", True)  # fmt: skip
+@_register(
+    "text", "endswith(value: text, end: text) -> boolean", "whether it ends so", "endswith('a.png', '.png')", True
+)
 def _endswith(value: str, end: str) -> bool:
-    return _text(value).endswith(_text(end))
+    return text_only(value).endswith(text_only(end))
 
 
 @_register("text", "digits(value: text) -> text", "only the digits", "digits('+7 (701) 5')", "77015")
 def _digits(value: str) -> str:
-    return re.sub(r"[^0-9]", "", _text(value))
+    return re.sub(r"[^0-9]", "", text_only(value))
 
 
 @_register("text", "len(value: any) -> integer", "how many characters or items", "len('kettle')", 6)
@@ -179,14 +212,26 @@ def _pattern(pattern: str) -> Any:
         raise Refused("pattern", "the pattern is not a regular expression of RE2") from None
 
 
-@_register("text", "matches(value: text, pattern: text) -> boolean", "whether the whole text fits (RE2)", "matches('AB-12', '[A-Z]+-[0-9]+')", True)  # fmt: skip
+@_register(
+    "text",
+    "matches(value: text, pattern: text) -> boolean",
+    "whether the whole text fits (RE2)",
+    "matches('AB-12', '[A-Z]+-[0-9]+')",
+    True,
+)
 def _matches(value: str, pattern: str) -> bool:
-    return _pattern(pattern).fullmatch(_text(value)) is not None
+    return _pattern(pattern).fullmatch(text_only(value)) is not None
 
 
-@_register("text", "extract(value: text, pattern: text) -> text", "the first match, or its first group; null without one", "extract('Order #1001', '#([0-9]+)')", "1001")  # fmt: skip
+@_register(
+    "text",
+    "extract(value: text, pattern: text) -> text",
+    "the first match, or its first group; null without one",
+    "extract('Order #1001', '#([0-9]+)')",
+    "1001",
+)
 def _extract(value: str, pattern: str) -> str | None:
-    found = _pattern(pattern).search(_text(value))
+    found = _pattern(pattern).search(text_only(value))
     if found is None:
         return None
     text: str | None = found.group(1) if found.re.groups else found.group(0)
@@ -203,16 +248,16 @@ def _int(value: Any) -> int:
 def _abs(value: Any) -> Any:
     if value.__class__ is tuple:
         return (abs(value[0]), *value[1:])
-    return abs(_number(value))
+    return abs(number_only(value))
 
 
-def _number(value: Any) -> Any:
-    if value.__class__ is int or value.__class__ is Decimal:
-        return value
-    raise wrong(value, "a number", "; decimal(…) reads one from text")
-
-
-@_register("number", "round(value: same, digits: integer = 0, mode: text = 'half_up') -> same", "rounded; money without digits: to its currency's", "round(2.345, 2)", Decimal("2.35"))  # fmt: skip
+@_register(
+    "number",
+    "round(value: same, digits: integer = 0, mode: text = 'half_up') -> same",
+    "rounded; money without digits: to its currency's",
+    "round(2.345, 2)",
+    Decimal("2.35"),
+)
 def _round(value: Any, digits: Any = MISSING, mode: str = "half_up") -> Any:
     if mode not in ROUNDING:
         raise Refused("round", f"no rounding mode {mode!r}; known: {', '.join(ROUNDING)}")
@@ -221,7 +266,9 @@ def _round(value: Any, digits: Any = MISSING, mode: str = "half_up") -> Any:
         return (value[0].quantize(unit, ROUNDING[mode], EXACT), *value[1:])
     if digits is not MISSING and not -30 <= digits <= 30:
         raise Refused("round", "between -30 and 30 digits")
-    return decimal_of(_number(value)).quantize(Decimal(1).scaleb(0 if digits is MISSING else -digits), ROUNDING[mode], EXACT)
+    return decimal_of(number_only(value)).quantize(
+        Decimal(1).scaleb(0 if digits is MISSING else -digits), ROUNDING[mode], EXACT
+    )
 
 
 def _comparable(values: Any) -> list[Any]:
@@ -268,7 +315,13 @@ def _currency(value: Any) -> str:
     return value[1]  # type: ignore[no-any-return]  # money is (Decimal, text)
 
 
-@_register("money", "value(value: quantity) -> decimal", "the number of a quantity", "value(quantity(3, 'each', 'ordered'))", Decimal(3))  # fmt: skip
+@_register(
+    "money",
+    "value(value: quantity) -> decimal",
+    "the number of a quantity",
+    "value(quantity(3, 'each', 'ordered'))",
+    Decimal(3),
+)
 def _value(value: Any) -> Decimal:
     if value.__class__ is not tuple:
         raise wrong(value, "a quantity")
@@ -276,19 +329,37 @@ def _value(value: Any) -> Decimal:
 
 
 # -- moment -----------------------------------------------------------------------------------------------------------
-@_register("moment", "day(value: moment, zone: text = 'UTC') -> date", "the calendar day in that zone", "day(moment('2026-03-01T20:00:00Z'), 'Asia/Almaty')", "2026-03-02")  # fmt: skip
+@_register(
+    "moment",
+    "day(value: moment, zone: text = 'UTC') -> date",
+    "the calendar day in that zone",
+    "day(moment('2026-03-01T20:00:00Z'), 'Asia/Almaty')",
+    "2026-03-02",
+)
 def _day(value: str, zone: str = "UTC") -> str:
-    text: str = moment_text(_text(value), zone, "%Y-%m-%d")
+    text: str = moment_text(text_only(value), zone, "%Y-%m-%d")
     return text
 
 
-@_register("moment", "format_moment(value: moment, format: text, zone: text = 'UTC') -> text", "written by a pattern", "format_moment(moment('2026-03-01T09:00:00Z'), '%d.%m.%Y')", "01.03.2026")  # fmt: skip
+@_register(
+    "moment",
+    "format_moment(value: moment, format: text, zone: text = 'UTC') -> text",
+    "written by a pattern",
+    "format_moment(moment('2026-03-01T09:00:00Z'), '%d.%m.%Y')",
+    "01.03.2026",
+)
 def _format_moment(value: str, format: str, zone: str = "UTC") -> Any:
     return text_of(moment_text(moment_of(value), zone, format))
 
 
 # -- list -------------------------------------------------------------------------------------------------------------
-@_register("list", "sum(values: list, start: any = 0) -> same", "the total; of money with `start=zero(currency)`", "sum([1, 2.5])", Decimal("3.5"))  # fmt: skip
+@_register(
+    "list",
+    "sum(values: list, start: any = 0) -> same",
+    "the total; of money with `start=zero(currency)`",
+    "sum([1, 2.5])",
+    Decimal("3.5"),
+)
 def _sum(values: Any, start: Any = 0) -> Any:
     total = start
     for value in _list(values):
@@ -301,7 +372,14 @@ def _count(values: Any) -> int:
     return sum(1 for _ in _list(values))
 
 
-@_register("list", "first(*values: any) -> same", "the first that is not null: of a list, or of the arguments; else null", "first(null, 'a')", "a", takes_null=True)  # fmt: skip
+@_register(
+    "list",
+    "first(*values: any) -> same",
+    "the first that is not null: of a list, or of the arguments; else null",
+    "first(null, 'a')",
+    "a",
+    takes_null=True,
+)
 def _first(*values: Any) -> Any:
     for value in _list(values[0]) if len(values) == 1 and values[0] is not None else values:
         if value is not None and value is not MISSING:
@@ -309,12 +387,16 @@ def _first(*values: Any) -> Any:
     return None
 
 
-@_register("list", "coalesce(*values: any) -> same", "the same as first(a, b, …)", "coalesce(null, 0, 5)", 0, takes_null=True)  # fmt: skip
+@_register(
+    "list", "coalesce(*values: any) -> same", "the same as first(a, b, …)", "coalesce(null, 0, 5)", 0, takes_null=True
+)
 def _coalesce(*values: Any) -> Any:
     return next((value for value in values if value is not None and value is not MISSING), None)
 
 
-@_register("list", "any(values: list) -> boolean", "whether one of the conditions holds", "any(x > 1 for x in [1, 2])", True)  # fmt: skip
+@_register(
+    "list", "any(values: list) -> boolean", "whether one of the conditions holds", "any(x > 1 for x in [1, 2])", True
+)
 def _any(values: Any) -> bool:
     return True in [truth(value) for value in _list(values)]
 
@@ -324,7 +406,9 @@ def _all(values: Any) -> bool:
     return False not in [truth(value) for value in _list(values)]
 
 
-@_register("list", "distinct(values: list) -> list", "without repetitions, in order", "distinct(['a', 'b', 'a'])", ["a", "b"])  # fmt: skip
+@_register(
+    "list", "distinct(values: list) -> list", "without repetitions, in order", "distinct(['a', 'b', 'a'])", ["a", "b"]
+)
 def _distinct(values: Any) -> list[Any]:
     kept: list[Any] = []
     for value in _list(values):
@@ -343,104 +427,30 @@ def _filled(values: Any) -> list[Any]:
     return [value for value in _list(values) if value is not None and value is not MISSING]
 
 
-@_register("list", "lookup(table: object, key: text) -> any", "the entry of an object; null without one", "lookup({'a': 1}, 'a')", 1)  # fmt: skip
+@_register(
+    "list",
+    "lookup(table: object, key: text) -> any",
+    "the entry of an object; null without one",
+    "lookup({'a': 1}, 'a')",
+    1,
+)
 def _lookup(table: Any, key: str) -> Any:
     if table.__class__ is not dict:
         raise wrong(table, "an object")
-    return table.get(_text(key))
+    return table.get(text_only(key))
 
 
-@_register("list", "pairs(table: object) -> list", "the entries of an object as {key, value}", "pairs({'a': 1})", [{"key": "a", "value": 1}])  # fmt: skip
+@_register(
+    "list",
+    "pairs(table: object) -> list",
+    "the entries of an object as {key, value}",
+    "pairs({'a': 1})",
+    [{"key": "a", "value": 1}],
+)
 def _pairs(table: Any) -> list[Any]:
     if table.__class__ is not dict:
         raise wrong(table, "an object")
     return [{"key": key, "value": value} for key, value in table.items()]
-
-
-# -- operators whose operands' kinds are known only while running -------------------------------------------------------
-def truth(value: Any) -> bool:
-    """A condition is true or false; no other value counts as either."""
-    if value is True or value is False:
-        return value
-    raise wrong(value, "a condition", "; compare it with something")
-
-
-def add(a: Any, b: Any) -> Any:
-    """Numbers, two texts, or two amounts of the same currency (quantities: unit and kind)."""
-    if a.__class__ is tuple or b.__class__ is tuple:
-        return _same(a, b, lambda x, y: x + y)
-    if a.__class__ is str or b.__class__ is str:
-        return _text(a) + _text(b)
-    return _number(a) + _number(b)
-
-
-def subtract(a: Any, b: Any) -> Any:
-    """Numbers, or two amounts of the same currency (quantities: unit and kind)."""
-    if a.__class__ is tuple or b.__class__ is tuple:
-        return _same(a, b, lambda x, y: x - y)
-    return _number(a) - _number(b)
-
-
-def _same(a: Any, b: Any, run: Callable[[Decimal, Decimal], Decimal]) -> Any:
-    if a.__class__ is int and a == 0:  # the start of a sum of money
-        return b
-    if a is None or b is None:
-        raise NullOperand
-    if a.__class__ is not b.__class__ or a[1:] != b[1:]:
-        what = "currencies" if len(b if b.__class__ is tuple else a) == 2 else "units or kinds"
-        raise Refused("mixed", f"different {what} in one sum")
-    return (run(a[0], b[0]), *a[1:])
-
-
-def multiply(a: Any, b: Any) -> Any:
-    """Numbers, or money (or a quantity) and a number; text is never repeated."""
-    if a.__class__ is tuple:
-        return (a[0] * _number(b) + 0, *a[1:])  # + 0: there is no -0.00 in business
-    if b.__class__ is tuple:
-        return (b[0] * _number(a) + 0, *b[1:])
-    return _bounded(_number(a) * _number(b))
-
-
-def _bounded(value: Any) -> Any:
-    if value.__class__ is int and value.bit_length() > 400:
-        raise Refused("number", "the number is out of range", value)
-    return value
-
-
-def divide(a: Any, b: Any) -> Any:
-    """Exact up to 60 digits; two amounts of one currency give a number."""
-    if b.__class__ is tuple:
-        if a.__class__ is not tuple or a[1:] != b[1:]:
-            raise Refused("mixed", "different currencies, units or kinds in one quotient")
-        return divide(a[0], b[0])
-    if _number(b) == 0:
-        raise Refused("division", "division by zero")
-    if a.__class__ is tuple:
-        return (EXACT.divide(a[0], Decimal(b)), *a[1:])
-    return EXACT.divide(Decimal(_number(a)), Decimal(b))
-
-
-def floor_divide(a: Any, b: Any) -> Any:
-    """How often b goes into a, as a whole number, rounded down."""
-    if _number(b) == 0:
-        raise Refused("division", "division by zero")
-    return int((Decimal(_number(a)) / Decimal(b)).to_integral_value("ROUND_FLOOR"))
-
-
-def remainder(a: Any, b: Any) -> Any:
-    """What is left of a after ``floor_divide``; it has the sign of b."""
-    return _number(a) - floor_divide(a, b) * b
-
-
-def less(a: Any, b: Any) -> bool:
-    """a < b, of numbers, texts, or amounts of one currency."""
-    if a.__class__ is tuple or b.__class__ is tuple:
-        if a is None or b is None or a.__class__ is not b.__class__ or a[1:] != b[1:]:
-            raise NullOperand() if a is None or b is None else Refused("mixed", "amounts of different kinds compared")
-        return bool(a[0] < b[0])
-    if a.__class__ is str or b.__class__ is str:
-        return _text(a) < _text(b)
-    return bool(_number(a) < _number(b))
 
 
 def nearest_names() -> list[str]:

@@ -8,24 +8,42 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mappings.language.lint import LintError, LintErrors, nearest
-from mappings.language.loader import Node, load_node
+from mappings.language.lint import LintError, nearest
+from mappings.language.loader import Node
 from mappings.language.values import READERS, ROUNDING
 
 HEADERS = ("platform", "resource", "id", "extends", "forms", "inward", "outward", "tests")
-ROW = ("from", "as", "table", "otherwise", "ref", "kept", "each", "where", "fields", "items", "let", "default",
-       "required", "on_error", "round")  # fmt: skip
+ROW = (
+    "from",
+    "as",
+    "table",
+    "otherwise",
+    "ref",
+    "kept",
+    "each",
+    "where",
+    "fields",
+    "items",
+    "let",
+    "default",
+    "required",
+    "on_error",
+    "round",
+)
 BLOCK = ("fields", "each", "where", "let", "id", "keep", "drop_if", "required", "from")
 OUTWARD = ("entity", "with", "per", "id", "fields", "let", "drop_if", "required")
 FORMS = ("money", "moment", "quantity", "date", "phone", "empty", "link", "decimal")
 OPTIONS = {
-    "money": ("amount", "currency"), "moment": ("zone", "format"), "quantity": ("unit", "kind", "value"),
-    "date": ("format",), "phone": ("region",),
-}  # fmt: skip
+    "money": ("amount", "currency"),
+    "moment": ("zone", "format"),
+    "quantity": ("unit", "kind", "value"),
+    "date": ("format",),
+    "phone": ("region",),
+}
 OTHERWISE_REF = ("wait", "fetch", "error")
 OTHERWISE_TABLE = ("error", "pass", "default", "park")
 ON_ERROR = ("fault", "default", "absent", "park")
@@ -139,8 +157,13 @@ class Reader:
             if key in keys:
                 continue
             if self._spilled(node, key):
-                self.wrong(node, "quote", f"{key!r} is the rest of an expression", "quote it: in braces, an expression "
-                           "with , [ ] { } must stand in quotes", key=key)  # fmt: skip
+                self.wrong(
+                    node,
+                    "quote",
+                    f"{key!r} is the rest of an expression",
+                    "quote it: in braces, an expression with , [ ] { } must stand in quotes",
+                    key=key,
+                )
             else:
                 self.wrong(node, "unknown-key", f"unknown key {key!r} in {what}", nearest(key, keys), key=key)
 
@@ -177,8 +200,13 @@ class Reader:
         if value.startswith("="):
             return self.expression(node, value[1:])
         if not value or re.search(r"[\s\[\](){},'\"]", value) or ".." in value or value[0] == "." or value[-1] == ".":
-            self.wrong(node, "path", f"{_short(value)} is not a path", "names with dots between, such as customer.id; an "
-                       "expression begins with =, a constant text is = 'text'")  # fmt: skip
+            self.wrong(
+                node,
+                "path",
+                f"{_short(value)} is not a path",
+                "names with dots between, such as customer.id; an "
+                "expression begins with =, a constant text is = 'text'",
+            )
             return Leaf(node=node, text=value, segments=())
         return Leaf(node=node, text=value, segments=tuple(value.split(".")))
 
@@ -192,9 +220,14 @@ class Reader:
             return Leaf(node=node, text=stripped, tree=ast.parse(stripped, mode="eval").body)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             what = getattr(error, "msg", None) or "too deep"
-            self.wrong(node, "quote" if self._cut(node) else "expression", f"= {_short(stripped)}: {what}",
-                       "quote it: what follows on this line was cut off by YAML" if self._cut(node) else
-                       "a subset of Python's expressions; see mappings/README.md")  # fmt: skip
+            self.wrong(
+                node,
+                "quote" if self._cut(node) else "expression",
+                f"= {_short(stripped)}: {what}",
+                "quote it: what follows on this line was cut off by YAML"
+                if self._cut(node)
+                else "a subset of Python's expressions; see mappings/README.md",
+            )
             return Leaf(node=node, text="", segments=())
 
     def _cut(self, node: Node) -> bool:
@@ -213,8 +246,13 @@ class Reader:
             if self._spilled(node, name):
                 self.known(Node("map", {name: child}, node.file, node.line, node.column), (), what)
                 self.errors.pop()
-                self.wrong(node, "quote", f"{name!r} is the rest of an expression",
-                           "quote it: in braces, an expression with , [ ] { } must stand in quotes", key=name)  # fmt: skip
+                self.wrong(
+                    node,
+                    "quote",
+                    f"{name!r} is the rest of an expression",
+                    "quote it: in braces, an expression with , [ ] { } must stand in quotes",
+                    key=name,
+                )
                 continue
             rows.append(self.row(name, child, node.keys.get(name)))
         return rows
@@ -241,7 +279,9 @@ class Reader:
             row.table, row.table_node = found.data(), found
             for key, value in found.items():
                 if value.kind != "scalar":
-                    self.wrong(value, "table", f"the entry {key!r} is not a single value", "texts, numbers, booleans, null")
+                    self.wrong(
+                        value, "table", f"the entry {key!r} is not a single value", "texts, numbers, booleans, null"
+                    )
         if (found := get("ref")) is not None:
             row.ref = self.text(found, "ref")
         if (found := get("kept")) is not None:
@@ -416,106 +456,3 @@ class Reader:
 
 def _short(text: str) -> str:
     return text if len(text) <= 60 else text[:57] + "…"
-
-
-def overlaid(base: Node, over: Node, *, rows: bool = False) -> Node:
-    """``over`` laid on ``base``: headers and entities merge, a row replaces the row of the same name as a whole."""
-    result = Node("map", dict(base.value), over.file, over.line, over.column)
-    result.keys = {**base.keys, **over.keys}
-    for key, node in over.items():
-        below = base.get(key)
-        deep = below is not None and below.kind == "map" and node.kind == "map" and not rows
-        if deep and key in ("inward", "forms"):
-            result.value[key] = overlaid(below, node)  # type: ignore[arg-type]  # deep: below is a map
-        elif deep and key in ("fields", "let", "keep", "drop_if"):
-            result.value[key] = overlaid(below, node, rows=True)  # type: ignore[arg-type]  # deep: below is a map
-        elif deep and (key == "outward" or "fields" in below.value or "fields" in node.value):  # type: ignore[union-attr]
-            result.value[key] = _block_over(below, node)  # type: ignore[arg-type]  # deep: below is a map
-        elif deep:
-            result.value[key] = overlaid(below, node, rows=True)  # type: ignore[arg-type]  # deep: below is a map
-        else:
-            result.value[key] = node
-    return result
-
-
-def _block_over(below: Node, node: Node) -> Node:
-    """Blocks with and without ``fields`` meet in the form with ``fields``."""
-
-    def full(block: Node) -> Node:
-        if "fields" in block.value or set(block.value) <= {"entity", "per", "with", "id"}:
-            return block
-        wrapped = Node("map", {"fields": block}, block.file, block.line, block.column)
-        wrapped.keys = {"fields": (block.line, block.column)}
-        return wrapped
-
-    return overlaid(full(below), full(node))
-
-
-def read(text: str, name: str, load: Callable[[str], str], entities: Mapping[str, Any]) -> tuple[File, list[str]]:
-    """The file with what it extends and the platform's forms; all texts read, for the hash. Raises ``LintErrors``."""
-    reader = Reader(name, text)
-    texts = [text]
-    root = load_node(text, name)
-    if not reader.is_map(root, "a mapping file"):
-        raise LintErrors(reader.errors)
-    chain = {name}
-    while (extends := root.get("extends")) is not None:
-        relative = reader.text(extends, "extends")
-        relative = relative if relative.endswith(".yaml") else relative + ".yaml"
-        label = f"mappings/{relative}"
-        if label in chain or len(chain) > 5:
-            reader.wrong(extends, "extends", f"{relative} is extended in a circle or too deep", "", key=None)
-            break
-        chain.add(label)
-        try:
-            base_text = load(relative)
-        except FileNotFoundError:
-            reader.wrong(extends, "extends", f"there is no mapping {relative}", "<platform>/<file>")
-            break
-        texts.append(base_text)
-        reader.texts[label] = base_text.splitlines()
-        base = load_node(base_text, label)
-        if not reader.is_map(base, "a mapping file"):
-            break
-        over = Node("map", {k: v for k, v in root.items() if k != "extends"}, root.file, root.line, root.column)
-        over.keys = root.keys
-        tests = over.get("tests")
-        root = overlaid(Node("map", {k: v for k, v in base.items() if k != "tests"}, label, 1, 1), over)
-        root.keys = {**base.keys, **over.keys}
-        if tests is not None:
-            root.value["tests"] = tests
-    reader.known(root, HEADERS, "the mapping")
-    heads = {}
-    for key in ("platform", "resource"):
-        found = root.get(key)
-        if found is None:
-            reader.wrong(root, "missing-key", f"the mapping has no {key}", f"{key}: …")
-        heads[key] = reader.text(found, key) if found is not None else ""
-    form_nodes = []
-    try:
-        relative = f"{heads['platform']}/forms.yaml"
-        shared = load(relative)
-        texts.append(shared)
-        reader.texts[f"mappings/{relative}"] = shared.splitlines()
-        form_nodes.append(load_node(shared, f"mappings/{relative}"))
-    except FileNotFoundError:
-        pass
-    if (found := root.get("forms")) is not None:
-        form_nodes.append(found)
-    id_node = root.get("id")
-    id_leaf = reader.leaf(id_node) if id_node is not None else Leaf(node=root, text="id", segments=("id",))
-    blocks: list[Block] = []
-    if (found := root.get("inward")) is not None and reader.is_map(found, "inward"):
-        for entity, node in found.items():
-            reader.entity(found, entity, entities, key=entity)
-            blocks.append(reader.block(entity, node, found.keys.get(entity)))
-    outward = reader.outward(found, entities) if (found := root.get("outward")) is not None else None
-    if root.get("inward") is None and root.get("outward") is None:
-        reader.wrong(root, "missing-key", "the mapping has neither inward nor outward", "")
-    file = File(
-        platform=heads["platform"], resource=heads["resource"], id=id_leaf, forms=reader.forms(*form_nodes),
-        inward=blocks, outward=outward, tests=root.get("tests"), root=root,
-    )  # fmt: skip
-    if reader.errors:
-        raise LintErrors(reader.errors)
-    return file, texts

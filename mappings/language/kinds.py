@@ -67,8 +67,15 @@ def either(code: str, a: Val, b: Val) -> Val:
     if {a.kind, b.kind} == {"integer", "decimal"}:
         kind = "decimal"
     values = (*a.values, *b.values) if a.values is not None and b.values is not None else None
-    return Val(code=code, kind=kind, null=a.null or b.null, sure=a.sure and b.sure and kind != "any",
-               loose=a.loose or b.loose, values=values, item=a.item or b.item)  # fmt: skip
+    return Val(
+        code=code,
+        kind=kind,
+        null=a.null or b.null,
+        sure=a.sure and b.sure and kind != "any",
+        loose=a.loose or b.loose,
+        values=values,
+        item=a.item or b.item,
+    )
 
 
 def sum_kind(sign: str, a: str, b: str) -> str | None:
@@ -106,9 +113,20 @@ def fits(kind: str, wanted: str) -> bool:
 
 
 def spoken(kind: str) -> str:
-    names = {"text": "text", "integer": "a whole number", "decimal": "a number", "boolean": "a boolean", "money": "money",
-             "quantity": "a quantity", "moment": "a moment", "date": "a date", "object": "an object", "list": "a list",
-             "null": "null", "any": "a value"}  # fmt: skip
+    names = {
+        "text": "text",
+        "integer": "a whole number",
+        "decimal": "a number",
+        "boolean": "a boolean",
+        "money": "money",
+        "quantity": "a quantity",
+        "moment": "a moment",
+        "date": "a date",
+        "object": "an object",
+        "list": "a list",
+        "null": "null",
+        "any": "a value",
+    }
     return names.get(kind, kind)
 
 

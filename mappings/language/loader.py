@@ -115,6 +115,10 @@ def _remedy(lines: Sequence[str], line: int) -> str:
     return ""
 
 
+def _place(mark: Any) -> tuple[int, int]:
+    return mark.line + 1, mark.column + 1
+
+
 def _compose(text: str, name: str, fail: Callable[..., LintErrors]) -> Node:
     stack: list[tuple[Node, str | None, str | None]] = []  # container, key that waits for its value, its anchor
     anchors: dict[str, Node] = {}
@@ -148,7 +152,7 @@ def _compose(text: str, name: str, fail: Callable[..., LintErrors]) -> Node:
             raise fail(node.line, node.column, "too-large", "aliases expand too far", f"at most {MAX_NODES} values")
 
     for event in yaml.parse(text, Loader=_LOADER):
-        line, column = event.start_mark.line + 1, event.start_mark.column + 1
+        line, column = _place(event.start_mark)
         if isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
             if event.tag is not None:
                 raise fail(line, column, "tag", f"the tag {event.tag}", "tags are not read; a text with ! is quoted")
@@ -159,7 +163,7 @@ def _compose(text: str, name: str, fail: Callable[..., LintErrors]) -> Node:
             stack.append((node, None, event.anchor))
         elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
             node, _, anchor = stack.pop()
-            node.end = (event.end_mark.line + 1, event.end_mark.column + 1)
+            node.end = _place(event.end_mark)
             if anchor is not None:  # known only now: an alias inside its own anchor would be endless
                 anchors[anchor] = node
             place(node, False, "")
@@ -170,12 +174,12 @@ def _compose(text: str, name: str, fail: Callable[..., LintErrors]) -> Node:
             plain = plain and event.implicit[0]
             node = Node("scalar", scalar(event.value) if plain else event.value, name, line, column)
             node.plain = plain
-            node.end = (event.end_mark.line + 1, event.end_mark.column + 1)
+            node.end = _place(event.end_mark)
             if event.anchor is not None:
                 anchors[event.anchor] = node
             place(node, True, event.value)
         elif isinstance(event, yaml.AliasEvent):
-            known = anchors.get(event.anchor)
+            known = anchors.get(event.anchor or "")
             if known is None:
                 raise fail(line, column, "alias", f"*{event.anchor} names no anchor above it",
                            "quote it: a value that starts with * must stand in quotes")  # fmt: skip

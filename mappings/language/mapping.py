@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mappings.language import compiler
-from mappings.language.faults import Fault, Inward, Outward, RowInfo, Skip, Trace
-from mappings.language.grammar import Block, read
+from mappings.language.faults import Fault, Inward, Outward, Skip
+from mappings.language.files import read
+from mappings.language.grammar import Block
 from mappings.language.lint import LintErrors
 from mappings.language.shapes import ANY, Book, Schema, Shape, shape_of
+from mappings.language.tracing import RowInfo, Trace
 from mappings.language.values import EXACT
 
 
@@ -56,7 +58,9 @@ class Mapping:
         """Every (entity, external id) that the documents refer to, their own items included."""
         return self._references("inward_references", docs, context)
 
-    def outward_references(self, records: Sequence[Any], context: Table[str, Any] | None = None) -> set[tuple[str, str]]:
+    def outward_references(
+        self, records: Sequence[Any], context: Table[str, Any] | None = None
+    ) -> set[tuple[str, str]]:
         """Every (entity, uid) that the records refer to, and each record's own."""
         return self._references("outward_references", records, context)
 
@@ -86,13 +90,15 @@ class Mapping:
         with decimal.localcontext(EXACT):
             self._space["inward"](docs, refs, context, result.records, result.skips, safe)
         if len(result.records) < len(docs) or result.faults or result.skips:
-            yielded = {part.doc for parts in result for part in parts}  # type: ignore[attr-defined]  # each has .doc
+            yielded = {part.doc for parts in result for part in parts}
             result.skips.extend(
                 Skip(n, None, None, "the document yields nothing") for n in range(len(docs)) if n not in yielded
             )
         return result
 
-    def map_outward(self, records: Sequence[Any], refs: Table[tuple[str, str], Any], context: Table[str, Any]) -> Outward:
+    def map_outward(
+        self, records: Sequence[Any], refs: Table[tuple[str, str], Any], context: Table[str, Any]
+    ) -> Outward:
         """The native documents of records, with the faults and skips of the rest; never raises for a record."""
         if self.outward is None:
             raise ValueError(f"{self.name} maps nothing outward")
@@ -108,7 +114,7 @@ class Mapping:
         return result
 
 
-def compile(  # noqa: A001  # the word for it; `mappings.language.compile` reads well
+def compile(  # the word for it; `mappings.language.compile` reads well
     text: str, name: str, *, load: Callable[[str], str], source_schema: Schema | None, canonical: Table[str, Schema]
 ) -> Mapping:
     """A mapping from its text, checked against both schemas.

@@ -61,12 +61,15 @@ class Paths:
         """Follows a path from the scope its first name belongs to."""
         first, rest = segments[0], segments[1:]
         if first in scope.names:
-            return self.walk(self._met(scope.names[first], first, absent), rest, node, absent=absent, label=repr(first + "."))
+            return self.walk(
+                self._met(scope.names[first], first, absent), rest, node, absent=absent, label=repr(first + ".")
+            )
         if first == "out":
             if not rest or rest[0] not in scope.out:
                 name = rest[0] if rest else ""
-                self.wrong(node, "unknown-field", f"out.{name} is no field above in this object",
-                           nearest(name, scope.out))  # fmt: skip
+                self.wrong(
+                    node, "unknown-field", f"out.{name} is no field above in this object", nearest(name, scope.out)
+                )
                 return Val(code="None")
             above = self._met(scope.out[rest[0]], f"out.{rest[0]}", absent)
             return self.walk(above, rest[1:], node, absent=absent, label=repr(f"out.{rest[0]}."))
@@ -119,8 +122,12 @@ class Paths:
         if found is None:
             where = f"{current.text or before} has" if current.text or before else "the source has"
             if current.kind not in ("object", "any", *AMOUNTS):
-                self.wrong(node, "unknown-path", f"{where} no {step!r}: it is {spoken(current.kind)}",
-                           "a list is read by each:, a generator or an index" if current.kind == "list" else "")  # fmt: skip
+                self.wrong(
+                    node,
+                    "unknown-path",
+                    f"{where} no {step!r}: it is {spoken(current.kind)}",
+                    "a list is read by each:, a generator or an index" if current.kind == "list" else "",
+                )
             else:
                 hint = nearest(step, current.shape.properties)
                 self.wrong(node, "unknown-path", f"{where} no {step!r}", hint + "; a constant text is = 'text'")
@@ -149,20 +156,34 @@ class Paths:
                 code = f"{current.code}{get}"
         if not self.safe and self._has_empties(current) and shape.kind != "boolean":
             code, null = self._emptied(code), True
-        return Val(code=code, kind=shape.kind, null=null, absent=gone, raw=raw, shape=shape, values=shape.enum,
-                   text=f"{current.text}.{step}" if current.text else step)  # fmt: skip
+        return Val(
+            code=code,
+            kind=shape.kind,
+            null=null,
+            absent=gone,
+            raw=raw,
+            shape=shape,
+            values=shape.enum,
+            text=f"{current.text}.{step}" if current.text else step,
+        )
 
     def _emptied(self, code: str) -> str:
         if self._no_walrus:
             return f"emptied({code}, {self.constant(self.forms.empty, 'E')})"
         t = self.name("t")
         test = " or ".join(
-            f"{t} is {value!r}" if isinstance(value, bool) else f"({t} == {value!r} and {t}.__class__ is str)"
-            if isinstance(value, str) else f"emptied({t}, ({value!r},)) is None"
+            f"{t} is {value!r}"
+            if isinstance(value, bool)
+            else f"({t} == {value!r} and {t}.__class__ is str)"
+            if isinstance(value, str)
+            else f"emptied({t}, ({value!r},)) is None"
             for value in self.forms.empty
-        )  # fmt: skip
-        return f"(None if ({t} := {code}) is False or {t} is None else {t})" if self.forms.empty == (False,) else (
-            f"({t} if ({t} := {code}) is None else None if {test} else {t})")  # fmt: skip
+        )
+        return (
+            f"(None if ({t} := {code}) is False or {t} is None else {t})"
+            if self.forms.empty == (False,)
+            else (f"({t} if ({t} := {code}) is None else None if {test} else {t})")
+        )
 
     def refuse(self, what: str, allowed: str = "") -> Val:
         """Keeps a mistake in the expression that is being emitted."""
@@ -198,8 +219,15 @@ class Paths:
             return f"({t if val.absent else 'None'} if {test} else {run(t)})"
 
         null, absent = (val.null, val.absent) if guard else (False, False)
-        return Val(code=around(make), kind=kind, null=null, absent=absent, sure=True,
-                   json=around(json) if json is not None else None, text=val.text)  # fmt: skip
+        return Val(
+            code=around(make),
+            kind=kind,
+            null=null,
+            absent=absent,
+            sure=True,
+            json=around(json) if json is not None else None,
+            text=val.text,
+        )
 
     def expression(self, scope: Scope, node: ast.expr) -> Val:
         """Emits an expression."""

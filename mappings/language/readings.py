@@ -16,9 +16,17 @@ class Readings(Paths):
     """Reads values as money, quantities, moments and the other types."""
 
     def read(
-        self, scope: Scope, kind: str, val: Val, given: Mapping[str, Val | Leaf], node: Node, *,
-        guard: bool = True, rounding: str | None = None, quantity_kind: str | None = None,
-    ) -> Val:  # fmt: skip
+        self,
+        scope: Scope,
+        kind: str,
+        val: Val,
+        given: Mapping[str, Val | Leaf],
+        node: Node,
+        *,
+        guard: bool = True,
+        rounding: str | None = None,
+        quantity_kind: str | None = None,
+    ) -> Val:
         """The value read as a type of ``as:``. With ``guard`` null and absent pass through, else they are faults."""
         if val.kind == "null":
             return val if guard else self.mistyped(f"{kind}(null)", "")
@@ -32,7 +40,9 @@ class Readings(Paths):
         options = {name: self._option(scope, found) for name, found in {**form, **given}.items()}
         if kind in ("decimal", "integer"):
             if val.kind in ("money", "quantity", "object", "list", "boolean"):
-                return self._mistyped_at(node, f"{spoken(val.kind)} as {kind}", "amount(x) or value(x) gives the number")
+                return self._mistyped_at(
+                    node, f"{spoken(val.kind)} as {kind}", "amount(x) or value(x) gives the number"
+                )
             separator = f", {self.forms.decimal!r}" if self.forms.decimal != "." and self.inward else ""
             return self._guarded(val, guard, lambda c: f"{kind}_of({c}{separator})", kind)
         if kind == "quantity":
@@ -40,10 +50,16 @@ class Readings(Paths):
         if kind == "moment":
             zone, form_text = options.get("zone"), options.get("format")
             fixed = form_text.values[0] if form_text is not None and form_text.values else ""
-            explicit = val.shape.schema.get("format") == "date-time" or fixed in ("unix", "unix_ms") or "%z" in str(fixed)
+            explicit = (
+                val.shape.schema.get("format") == "date-time" or fixed in ("unix", "unix_ms") or "%z" in str(fixed)
+            )
             if zone is None and not explicit and val.kind != "moment":
-                self.wrong(node, "naive-moment", f"{val.text or 'the text'} may have no offset",
-                           "forms: {moment: {zone: UTC}}, or as: {moment: {zone: Asia/Almaty}}")  # fmt: skip
+                self.wrong(
+                    node,
+                    "naive-moment",
+                    f"{val.text or 'the text'} may have no offset",
+                    "forms: {moment: {zone: UTC}}, or as: {moment: {zone: Asia/Almaty}}",
+                )
             extra = (f", {zone.code}" if zone is not None else ", None") + (f", {form_text.code}" if form_text else "")
             return self._guarded(val, guard, lambda c: f"moment_of({c}{extra})", kind)
         if kind == "date":
@@ -70,15 +86,23 @@ class Readings(Paths):
         form: dict[str, Val | Leaf] = dict(self.forms.options.get("money", {}))
         is_object = val.kind == "object" or (val.kind == "any" and "amount" in form and "currency" not in given)
         if val.kind not in ("object", "any", "text", *NUMBERS):
-            return self._mistyped_at(node, f"{spoken(val.kind)} as money", "a number, a text, or an object with amount and currency")
+            return self._mistyped_at(
+                node, f"{spoken(val.kind)} as money", "a number, a text, or an object with amount and currency"
+            )
         if is_object and "amount" not in form:
-            return self._mistyped_at(node, "an object as money", "forms: {money: {amount: …, currency: …}} name its fields")
+            return self._mistyped_at(
+                node, "an object as money", "forms: {money: {amount: …, currency: …}} name its fields"
+            )
         if not is_object and "amount" in form:
             form = {}
         options = {**form, **given}
         if "currency" not in options:
-            self.wrong(node, "money-currency", "money without currency",
-                       "forms: {money: {currency: doc.currency}}, as: {money: {currency: …}} or money(x, currency)")  # fmt: skip
+            self.wrong(
+                node,
+                "money-currency",
+                "money without currency",
+                "forms: {money: {currency: doc.currency}}, as: {money: {currency: …}} or money(x, currency)",
+            )
             return Val(code="None", kind="money")
         separator = f", {self.forms.decimal!r}" if self.forms.decimal != "." and self.inward else ""
         tail = f", {rounding!r}" if rounding else ""
@@ -118,5 +142,10 @@ class Readings(Paths):
             self.wrong(node, "quantity-unit", "a quantity without unit", "forms: {quantity: {unit: each}}")
             unit = "None"
         separator = f", {self.forms.decimal!r}" if self.forms.decimal != "." and self.inward else ""
-        return self._guarded(val, guard, lambda c: f"quantity_of({c}, {unit}, {which}{separator})", "quantity",
-                             lambda c: f"quantity_out({c}, {unit}, {which}{separator})")  # fmt: skip
+        return self._guarded(
+            val,
+            guard,
+            lambda c: f"quantity_of({c}, {unit}, {which}{separator})",
+            "quantity",
+            lambda c: f"quantity_out({c}, {unit}, {which}{separator})",
+        )

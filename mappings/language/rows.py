@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from mappings.language.faults import RowInfo
 from mappings.language.grammar import Leaf, Row
 from mappings.language.kinds import NUMBERS, Scope, Val, of_shape, spoken
 from mappings.language.lint import LintError, nearest
 from mappings.language.scalars import Scalars
 from mappings.language.shapes import ANY, Shape
+from mappings.language.tracing import RowInfo
 
 
 class Rows(Scalars):
@@ -256,7 +256,9 @@ class Rows(Scalars):
         label = f"{scope.label} + {items.text + '['!r} + str({index}) + '].'" if self.safe else "''"
         prefix = f"{scope.prefix} + {row.name + '['!r} + str({index}) + '].'" if self.safe else "''"
         inner = scope.inner(source=item, up=scope, names={}, out={}, label=label, prefix=prefix)
-        test = " or ".join(([f"{source} is None"] if items.null else []) + ([f"{source} is MISSING"] if items.absent else []))
+        test = " or ".join(
+            ([f"{source} is None"] if items.null else []) + ([f"{source} is MISSING"] if items.absent else [])
+        )
         depth = self.depth
         if test:
             self.put(f"if {test}: {result} = {source}")

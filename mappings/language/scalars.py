@@ -28,8 +28,12 @@ class Scalars(Targets):
     def _scalar(self, scope: Scope, row: Row, shape: Shape) -> Val:
         val = self._source(scope, row)
         if self.inward and row.ref is None and shape.schema.get("x-ref") and row.default is None and val.kind != "null":
-            self.wrong(row.node, "missing-ref", f"{row.name} refers to a {shape.schema['x-ref']}",
-                       f"{{from: …, ref: {shape.schema['x-ref']}}}")  # fmt: skip
+            self.wrong(
+                row.node,
+                "missing-ref",
+                f"{row.name} refers to a {shape.schema['x-ref']}",
+                f"{{from: …, ref: {shape.schema['x-ref']}}}",
+            )
         if row.table is not None:
             val = self._table(row, val, shape)
         if row.ref is not None:
@@ -39,24 +43,34 @@ class Scalars(Targets):
             is_path = row.source is not None and row.source.segments is not None
             if shape.kind == "decimal" and val.kind == "integer":
                 kind = None
-            elif is_path or val.kind in ("any", *NUMBERS) and shape.kind == "decimal":
+            elif is_path or (val.kind in ("any", *NUMBERS) and shape.kind == "decimal"):
                 kind = shape.kind
         if kind is None and self.inward and val.kind == "money" and (val.loose or row.round is not None):
             kind = "money"
         if kind is not None:
-            enum = shape.step("kind")[0].enum if shape.kind == "quantity" and shape.step("kind") else None
+            found = shape.step("kind") if shape.kind == "quantity" else None
+            enum = found[0].enum if found is not None else None
             if not self.inward and kind == "moment" and val.kind == "moment":
                 return self._moment_out(scope, row, val)
             rounding = row.round if isinstance(row.round, str) and kind == "money" else None
-            val = self.read(scope, kind, val, row.options, row.source.node if row.source else row.node, rounding=rounding,
-                            quantity_kind=enum[0] if enum is not None and len(enum) == 1 else None)  # fmt: skip
+            val = self.read(
+                scope,
+                kind,
+                val,
+                row.options,
+                row.source.node if row.source else row.node,
+                rounding=rounding,
+                quantity_kind=enum[0] if enum is not None and len(enum) == 1 else None,
+            )
         if row.round is not None and val.kind != "money":
             digits, mode = (row.round, "half_up") if isinstance(row.round, int) else (0, row.round)
             val = self._guarded(self.cook_guarded(val), True, lambda c: f"f_round({c}, {digits}, {mode!r})", val.kind)
         return val
 
     def _moment_out(self, scope: Scope, row: Row, val: Val) -> Val:
-        options = {n: self._option(scope, o).code for n, o in {**self.forms.options.get("moment", {}), **row.options}.items()}
+        options = {
+            n: self._option(scope, o).code for n, o in {**self.forms.options.get("moment", {}), **row.options}.items()
+        }
         zone, form = options.get("zone", "None"), options.get("format", "None")
         if zone == "'UTC'" and form == "None":
             return val
@@ -71,12 +85,21 @@ class Scalars(Targets):
         if val.values is not None and otherwise == "error" and not val.sure:
             lacking = [str(v) for v in map(table_key, val.values) if v not in row.table]
             if lacking:
-                self.wrong(row.table_node, "table-gap", f"the table misses {', '.join(lacking[:8])}",
-                           "an entry for each, or otherwise: pass | default | park")  # fmt: skip
+                self.wrong(
+                    row.table_node,
+                    "table-gap",
+                    f"the table misses {', '.join(lacking[:8])}",
+                    "an entry for each, or otherwise: pass | default | park",
+                )
             for key in row.table:
                 if key not in map(table_key, val.values):
-                    self.wrong(row.table_node, "unreachable", f"{val.text} is never {key!r}",
-                               nearest(key, map(table_key, val.values)), key=key)  # fmt: skip
+                    self.wrong(
+                        row.table_node,
+                        "unreachable",
+                        f"{val.text} is never {key!r}",
+                        nearest(key, map(table_key, val.values)),
+                        key=key,
+                    )
         self._in_target(row, row.table.values(), shape)
         table = self.constant(row.table, "T")
         values = list(row.table.values())
@@ -95,25 +118,35 @@ class Scalars(Targets):
 
         done = self._guarded(val, True, make, kind)
         nulls = done.null or None in values or self.safe
-        return replace(done, null=nulls, absent=done.absent or otherwise == "default", sure=otherwise != "pass",
-                       values=tuple(v for v in values if v is not None) if otherwise in ("error", "park") else None)  # fmt: skip
-
+        return replace(
+            done,
+            null=nulls,
+            absent=done.absent or otherwise == "default",
+            sure=otherwise != "pass",
+            values=tuple(v for v in values if v is not None) if otherwise in ("error", "park") else None,
+        )
 
     def _ref(self, row: Row, val: Val, shape: Shape) -> Val:
         assert row.ref is not None
         otherwise = row.otherwise or ("error" if self.inward else "wait")
         if row.ref not in self.entities:
-            self.wrong(row.node, "unknown-entity", f"unknown entity {row.ref!r}", nearest(row.ref, self.entities), key="ref")
+            self.wrong(
+                row.node, "unknown-entity", f"unknown entity {row.ref!r}", nearest(row.ref, self.entities), key="ref"
+            )
         wanted = shape.schema.get("x-ref")
         if self.inward and wanted is not None and wanted != row.ref:
-            self.wrong(row.node, "wrong-ref", f"{row.name} refers to a {wanted}, not a {row.ref}", f"ref: {wanted}", key="ref")
+            self.wrong(
+                row.node, "wrong-ref", f"{row.name} refers to a {wanted}, not a {row.ref}", f"ref: {wanted}", key="ref"
+            )
         val = self.referred(val)
         if self.inward:
+
             def make(code: str) -> str:
                 if self.safe:
                     return f"refer(tr, refs, {row.ref!r}, text_of({code}), {otherwise!r}, OWN)"
                 return f"refs[({row.ref!r}, {code if val.kind == 'text' else f'text_of({code})'})]"
         else:
+
             def make(code: str) -> str:
                 if self.safe:
                     return f"refer_out(refs, {row.ref!r}, {code}, {otherwise!r}, {row.kept!r})"

@@ -25,7 +25,9 @@ class Targets(Expressions):
             return code
         val = self.leaf(scope, leaf)
         if val.kind not in ("boolean", "any"):
-            self._mistyped_at(leaf.node, f"{spoken(val.kind)} is used as a condition", "compare it: = x != 0, = x is not null")
+            self._mistyped_at(
+                leaf.node, f"{spoken(val.kind)} is used as a condition", "compare it: = x != 0, = x is not null"
+            )
         return f"truth({val.code})"
 
     def cook_guarded(self, val: Val) -> Val:
@@ -45,7 +47,9 @@ class Targets(Expressions):
                 node = row.table_node if row.table_node is not None else row.node
                 if row.table is not None:
                     key = next((k for k, v in row.table.items() if v == value), None)
-                self.wrong(node, "enum", f"{row.name} is never {value!r}", nearest(str(value), map(str, allowed)), key=key)
+                self.wrong(
+                    node, "enum", f"{row.name} is never {value!r}", nearest(str(value), map(str, allowed)), key=key
+                )
 
     def fit(self, val: Val, shape: Shape, row: Row) -> Val:
         """The value in the form of its target; a kind that cannot become it is a mistake."""
@@ -86,7 +90,9 @@ class Targets(Expressions):
             if val.sure and have in (*TEXTS, "integer", "boolean"):
                 return val
             deep, t = "plain" if self.inward else "native", self.name("t")
-            return replace(val, code=f"({t} if ({t} := {val.code}).__class__ is str else {deep}({t}))", json=None, done=True)
+            return replace(
+                val, code=f"({t} if ({t} := {val.code}).__class__ is str else {deep}({t}))", json=None, done=True
+            )
         if have not in ("any", want) and have not in same.get(want, ()):
             return self._mistyped_at(row.source.node if row.source else row.node, f"{row.name} is {spoken(want)}, "
                                      f"{val.text or 'the value'} is {spoken(have)}", remedy(have, want))  # fmt: skip
@@ -100,7 +106,9 @@ class Targets(Expressions):
             if self.safe:
                 return replace(val, code=f"{want}_only({val.code})")
             t = self.name("t")
-            return replace(val, code=f"({t} if ({t} := {val.code}).__class__ is {python} else {want}_only({t}))", json=None)
+            return replace(
+                val, code=f"({t} if ({t} := {val.code}).__class__ is {python} else {want}_only({t}))", json=None
+            )
         return val
 
     def _fit_outward(self, val: Val, shape: Shape, row: Row) -> Val:

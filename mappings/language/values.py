@@ -25,9 +25,13 @@ EXACT = Context(prec=60)
 """Arithmetic of a page: 60 digits, so that sums and products of business figures are never rounded in passing."""
 
 ROUNDING = {
-    "half_up": ROUND_HALF_UP, "half_even": ROUND_HALF_EVEN, "up": ROUND_UP, "down": ROUND_DOWN,
-    "floor": ROUND_FLOOR, "ceiling": ROUND_CEILING,
-}  # fmt: skip
+    "half_up": ROUND_HALF_UP,
+    "half_even": ROUND_HALF_EVEN,
+    "up": ROUND_UP,
+    "down": ROUND_DOWN,
+    "floor": ROUND_FLOOR,
+    "ceiling": ROUND_CEILING,
+}
 
 
 class _Missing:
@@ -87,7 +91,8 @@ def decimal_of(value: Any, separator: str = ".") -> Decimal:
     if kind is Decimal:
         if not value.is_finite() or abs(value.adjusted()) > 50:
             raise Refused("number", "the number is out of range", value)
-        return value  # type: ignore[no-any-return]  # its class was compared
+        number: Decimal = value
+        return number
     if kind is int:
         return Decimal(value)
     raise wrong(value, "a number")
@@ -111,7 +116,7 @@ def number_text(value: int | Decimal) -> str:
 def integer_of(value: Any, separator: str = ".") -> int:
     """A whole number; a fraction is refused, not cut off."""
     if value.__class__ is int:
-        return value  # type: ignore[no-any-return]  # its class was compared
+        return value
     number = decimal_of(value, separator)
     whole = int(number)
     if whole != number:
@@ -123,7 +128,8 @@ def text_of(value: Any) -> str:
     """Text as it is; numbers in plain notation; booleans as ``true`` and ``false``."""
     kind = value.__class__
     if kind is str:
-        return value  # type: ignore[no-any-return]  # its class was compared
+        text: str = value
+        return text
     if kind is int or kind is Decimal:
         return number_text(value)
     if kind is bool:
@@ -141,14 +147,14 @@ def boolean_of(value: Any) -> bool:
 def object_of(value: Any) -> dict[str, Any]:
     """An object."""
     if value.__class__ is dict:
-        return value  # type: ignore[no-any-return]  # its class was compared
+        return value
     raise wrong(value, "an object")
 
 
 def list_of(value: Any) -> list[Any]:
     """A list."""
     if value.__class__ is list:
-        return value  # type: ignore[no-any-return]  # its class was compared
+        return value
     raise wrong(value, "a list")
 
 
@@ -163,18 +169,25 @@ class _Digits(dict[str, Decimal]):
 
     def __missing__(self, currency: Any) -> Decimal:
         if currency.__class__ is not str or len(currency) != 3 or not (currency.isascii() and currency.isupper()):
-            raise wrong(currency, "a currency code") if currency.__class__ is not str else Refused(
-                "currency", "not a currency code of three capital letters", currency)  # fmt: skip
+            raise (
+                wrong(currency, "a currency code")
+                if currency.__class__ is not str
+                else Refused("currency", "not a currency code of three capital letters", currency)
+            )
         if len(self) < 1000:
             self[currency] = CENT
         return CENT
 
 
-DIGITS = _Digits({
-    **dict.fromkeys("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split(), Decimal(1)),
-    **dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), Decimal("0.001")),
-    **dict.fromkeys("CLF UYW".split(), Decimal("0.0001")),
-})  # fmt: skip
+_NO_DIGITS = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
+_THREE_DIGITS = "BHD IQD JOD KWD LYD OMR TND"
+DIGITS = _Digits(
+    {
+        **dict.fromkeys(_NO_DIGITS.split(), Decimal(1)),
+        **dict.fromkeys(_THREE_DIGITS.split(), Decimal("0.001")),
+        **dict.fromkeys(("CLF", "UYW"), Decimal("0.0001")),
+    }
+)
 
 
 def money_of(amount: Any, currency: Any = None, separator: str = ".") -> Money:
@@ -253,7 +266,7 @@ def sum_money(values: list[Money], start: Money) -> Money:
 def quantity_of(value: Any, unit: Any = None, kind: Any = None, separator: str = ".") -> Quantity:
     """A quantity; one in canonical JSON form keeps its unit and kind."""
     if value.__class__ is tuple:
-        return value  # type: ignore[no-any-return]  # only quantities are tuples of this length here
+        return value
     if value.__class__ is dict:
         value, unit, kind = value.get("value"), value.get("unit"), value.get("kind")
     if unit.__class__ is not str or kind.__class__ is not str:
@@ -273,11 +286,7 @@ def shortest(value: Any) -> str:
 
 def quantity_json(quantity: Any) -> Any:
     """A quantity in the canonical JSON form; null stays null."""
-    return (
-        quantity
-        if quantity is None
-        else {"value": shortest(quantity[0]), "unit": quantity[1], "kind": quantity[2]}
-    )
+    return quantity if quantity is None else {"value": shortest(quantity[0]), "unit": quantity[1], "kind": quantity[2]}
 
 
 def quantity_out(value: Any, unit: str, kind: str, separator: str = ".") -> dict[str, str]:
@@ -323,7 +332,9 @@ def moment_of(value: Any, zone: str | None = None, format: str | None = None) ->
                 moment = moment.replace(tzinfo=_zone(zone))
             moment = moment.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise Refused("moment", "the text is not a moment" + (f" of the form {format}" if format else ""), value) from None
+        raise Refused(
+            "moment", "the text is not a moment" + (f" of the form {format}" if format else ""), value
+        ) from None
     return moment.isoformat()[:-6] + "Z"
 
 
@@ -428,8 +439,17 @@ def masked(value: Any) -> str:
 
 Reader: TypeAlias = Callable[..., Any]
 READERS: dict[str, Reader] = {
-    "text": text_of, "integer": integer_of, "decimal": decimal_of, "boolean": boolean_of, "object": object_of,
-    "list": list_of, "date": date_of, "moment": moment_of, "money": money_of, "quantity": quantity_of,
-    "email": email_of, "phone": phone_of,
-}  # fmt: skip
+    "text": text_of,
+    "integer": integer_of,
+    "decimal": decimal_of,
+    "boolean": boolean_of,
+    "object": object_of,
+    "list": list_of,
+    "date": date_of,
+    "moment": moment_of,
+    "money": money_of,
+    "quantity": quantity_of,
+    "email": email_of,
+    "phone": phone_of,
+}
 """Every type of `as:`, and the function that reads it."""

@@ -16,12 +16,15 @@ from typing import Any
 
 import msgspec
 
-from mappings.language import InwardRecord, Mapping, compile  # noqa: A004  # the word for it
+from mappings.language import InwardRecord, Mapping, compile  # the word for it
 
 CONTEXT: dict[str, Any] = {
-    "channel": "shop-kz", "company": {"country": "KZ", "currency": "KZT"}, "settings": {}, "now": "2026-01-01T00:00:00Z",
+    "channel": "shop-kz",
+    "company": {"country": "KZ", "currency": "KZT"},
+    "settings": {},
+    "now": "2026-01-01T00:00:00Z",
     "run": "bench",
-}  # fmt: skip
+}
 
 
 def _text(**extra: Any) -> dict[str, Any]:
@@ -38,27 +41,68 @@ _MONEY = _object({"shopMoney": _object({"amount": _text(), "currencyCode": _text
 _ADDRESS = _object(
     {name: _NULL_TEXT for name in ("name", "address1", "city", "province", "zip", "countryCode", "phone")}, null=True
 )
-ORDER_SCHEMA = _object({
-    "id": _text(), "name": _text(), "createdAt": _text(format="date-time"), "currencyCode": _text(),
-    "displayFinancialStatus": _text(enum=["PAID", "PENDING", "REFUNDED"]),
-    "displayFulfillmentStatus": _text(enum=["UNFULFILLED", "FULFILLED"]),
-    "cancelledAt": {"type": ["string", "null"], "format": "date-time"}, "note": _NULL_TEXT, "test": {"type": "boolean"},
-    "customer": _object({"id": _text(), "displayName": _text(), "email": _NULL_TEXT, "phone": _NULL_TEXT}, null=True),
-    "shippingAddress": _ADDRESS, "billingAddress": _ADDRESS, "tags": {"type": "array", "items": _text()},
-    "totalPriceSet": _MONEY, "totalShippingPriceSet": _MONEY, "totalTaxSet": _MONEY, "totalDiscountsSet": _MONEY,
-    "sourceName": _NULL_TEXT, "customerLocale": _NULL_TEXT, "confirmationNumber": _NULL_TEXT, "poNumber": _NULL_TEXT,
-    "lineItems": _object({"nodes": {"type": "array", "items": _object({
-        "id": _text(), "title": _text(), "variantTitle": _NULL_TEXT, "sku": _NULL_TEXT, "vendor": _NULL_TEXT,
-        "quantity": {"type": "integer"}, "variant": _object({"id": _text()}, null=True), "requiresShipping": {"type": "boolean"},
-        "originalUnitPriceSet": _MONEY, "originalTotalSet": _MONEY,
-        "discountAllocations": {"type": "array", "items": _object({"allocatedAmountSet": _MONEY})},
-    })}}),
-})  # fmt: skip
-STOCK_SCHEMA = _object({
-    "inventoryItemId": _text(), "variantId": _text(), "locationId": _text(), "available": {"type": "integer"},
-    "updatedAt": _text(format="date-time"), "active": {"type": "boolean"}, "batch": _NULL_TEXT, "source": _text(),
-    "tracked": {"type": "boolean"},
-})  # fmt: skip
+ORDER_SCHEMA = _object(
+    {
+        "id": _text(),
+        "name": _text(),
+        "createdAt": _text(format="date-time"),
+        "currencyCode": _text(),
+        "displayFinancialStatus": _text(enum=["PAID", "PENDING", "REFUNDED"]),
+        "displayFulfillmentStatus": _text(enum=["UNFULFILLED", "FULFILLED"]),
+        "cancelledAt": {"type": ["string", "null"], "format": "date-time"},
+        "note": _NULL_TEXT,
+        "test": {"type": "boolean"},
+        "customer": _object(
+            {"id": _text(), "displayName": _text(), "email": _NULL_TEXT, "phone": _NULL_TEXT}, null=True
+        ),
+        "shippingAddress": _ADDRESS,
+        "billingAddress": _ADDRESS,
+        "tags": {"type": "array", "items": _text()},
+        "totalPriceSet": _MONEY,
+        "totalShippingPriceSet": _MONEY,
+        "totalTaxSet": _MONEY,
+        "totalDiscountsSet": _MONEY,
+        "sourceName": _NULL_TEXT,
+        "customerLocale": _NULL_TEXT,
+        "confirmationNumber": _NULL_TEXT,
+        "poNumber": _NULL_TEXT,
+        "lineItems": _object(
+            {
+                "nodes": {
+                    "type": "array",
+                    "items": _object(
+                        {
+                            "id": _text(),
+                            "title": _text(),
+                            "variantTitle": _NULL_TEXT,
+                            "sku": _NULL_TEXT,
+                            "vendor": _NULL_TEXT,
+                            "quantity": {"type": "integer"},
+                            "variant": _object({"id": _text()}, null=True),
+                            "requiresShipping": {"type": "boolean"},
+                            "originalUnitPriceSet": _MONEY,
+                            "originalTotalSet": _MONEY,
+                            "discountAllocations": {"type": "array", "items": _object({"allocatedAmountSet": _MONEY})},
+                        }
+                    ),
+                }
+            }
+        ),
+    }
+)
+STOCK_SCHEMA = _object(
+    {
+        "inventoryItemId": _text(),
+        "variantId": _text(),
+        "locationId": _text(),
+        "available": {"type": "integer"},
+        "updatedAt": _text(format="date-time"),
+        "active": {"type": "boolean"},
+        "batch": _NULL_TEXT,
+        "source": _text(),
+        "tracked": {"type": "boolean"},
+    }
+)
 
 ORDER_MAPPING = """
 platform: bench
@@ -131,22 +175,48 @@ def _exact(kind: str) -> dict[str, Any]:
 
 
 CANONICAL: dict[str, Any] = {
-    "customer": {}, "variant": {}, "location": {},
-    "order": {"type": "object", "properties": {
-        **{name: _NULL_TEXT for name in ("number", "status", "payment", "currency")},
-        "placed_at": _text(format="date-time"), "customer": _text(**{"x-ref": "customer"}), "buyer": {"type": "object"},
-        "address": {"type": "object"}, "shipping": _exact("money"), "total": _exact("money"),
-        "handed_over": {"type": "boolean"}, "attributes": {"type": "object"},
-        "lines": {"type": "array", "items": {"type": "object", "properties": {
-            **{name: _NULL_TEXT for name in ("key", "sku", "name", "vendor")}, "variant": _text(**{"x-ref": "variant"}),
-            "quantity": _exact("ordered"), **{name: _exact("money") for name in ("price", "gross", "discount", "total")},
-        }}},
-    }, "required": ["number", "total"]},
-    "stock": {"type": "object", "properties": {
-        "variant": _text(**{"x-ref": "variant"}), "location": _text(**{"x-ref": "location"}), "quantity": _exact("available"),
-        "as_of": _text(format="date-time"), "attributes": {"type": "object"},
-    }, "required": ["variant", "location", "quantity"]},
-}  # fmt: skip
+    "customer": {},
+    "variant": {},
+    "location": {},
+    "order": {
+        "type": "object",
+        "properties": {
+            **{name: _NULL_TEXT for name in ("number", "status", "payment", "currency")},
+            "placed_at": _text(format="date-time"),
+            "customer": _text(**{"x-ref": "customer"}),
+            "buyer": {"type": "object"},
+            "address": {"type": "object"},
+            "shipping": _exact("money"),
+            "total": _exact("money"),
+            "handed_over": {"type": "boolean"},
+            "attributes": {"type": "object"},
+            "lines": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {
+                        **{name: _NULL_TEXT for name in ("key", "sku", "name", "vendor")},
+                        "variant": _text(**{"x-ref": "variant"}),
+                        "quantity": _exact("ordered"),
+                        **{name: _exact("money") for name in ("price", "gross", "discount", "total")},
+                    },
+                },
+            },
+        },
+        "required": ["number", "total"],
+    },
+    "stock": {
+        "type": "object",
+        "properties": {
+            "variant": _text(**{"x-ref": "variant"}),
+            "location": _text(**{"x-ref": "location"}),
+            "quantity": _exact("available"),
+            "as_of": _text(format="date-time"),
+            "attributes": {"type": "object"},
+        },
+        "required": ["variant", "location", "quantity"],
+    },
+}
 
 
 # -- documents --------------------------------------------------------------------------------------------------------
@@ -161,38 +231,90 @@ def orders(count: int, seed: int = 1) -> list[dict[str, Any]]:
     docs = []
     for n in range(count):
         person = f"Покупатель {n}"
-        address = {"name": person, "address1": f"Абая {n}", "city": "Алматы", "province": None, "zip": "050000",
-                   "countryCode": "KZ", "phone": None, "padding": "x" * 300}  # fmt: skip
-        docs.append({
-            "id": f"gid://shop/Order/{n}", "name": f"#{n}", "createdAt": f"2026-03-{n % 27 + 1:02d}T09:00:00+05:00",
-            "currencyCode": "KZT", "displayFinancialStatus": "PAID", "displayFulfillmentStatus": "UNFULFILLED",
-            "cancelledAt": None, "note": None if n % 3 else "call", "test": False,
-            "customer": None if n % 10 == 0 else {"id": f"c{n % 50}", "displayName": person, "email": f"b{n}@example.com", "phone": None},
-            "shippingAddress": address, "billingAddress": None if n % 4 == 0 else address, "tags": ["a", "b"] if n % 2 else [],
-            "totalPriceSet": _money(r), "totalShippingPriceSet": _money(r), "totalTaxSet": _money(r), "totalDiscountsSet": _money(r),
-            "sourceName": "web", "customerLocale": None, "confirmationNumber": f"C{n}", "poNumber": None, "padding": "y" * 1600,
-            "lineItems": {"nodes": [{
-                "id": f"l{n}-{k}", "title": f"Чайник {k}", "variantTitle": None, "sku": f"00{k}", "vendor": "Karavan",
-                "quantity": k + 1, "variant": {"id": f"v{k}"}, "requiresShipping": True, "originalUnitPriceSet": _money(r),
-                "originalTotalSet": _money(r), "discountAllocations": [{"allocatedAmountSet": _money(r)}] * (k % 2),
-                "padding": "z" * 400,
-            } for k in range(n % 4 + 1)]},
-        })  # fmt: skip
+        address = {
+            "name": person,
+            "address1": f"Абая {n}",
+            "city": "Алматы",
+            "province": None,
+            "zip": "050000",
+            "countryCode": "KZ",
+            "phone": None,
+            "padding": "x" * 300,
+        }
+        docs.append(
+            {
+                "id": f"gid://shop/Order/{n}",
+                "name": f"#{n}",
+                "createdAt": f"2026-03-{n % 27 + 1:02d}T09:00:00+05:00",
+                "currencyCode": "KZT",
+                "displayFinancialStatus": "PAID",
+                "displayFulfillmentStatus": "UNFULFILLED",
+                "cancelledAt": None,
+                "note": None if n % 3 else "call",
+                "test": False,
+                "customer": None
+                if n % 10 == 0
+                else {"id": f"c{n % 50}", "displayName": person, "email": f"b{n}@example.com", "phone": None},
+                "shippingAddress": address,
+                "billingAddress": None if n % 4 == 0 else address,
+                "tags": ["a", "b"] if n % 2 else [],
+                "totalPriceSet": _money(r),
+                "totalShippingPriceSet": _money(r),
+                "totalTaxSet": _money(r),
+                "totalDiscountsSet": _money(r),
+                "sourceName": "web",
+                "customerLocale": None,
+                "confirmationNumber": f"C{n}",
+                "poNumber": None,
+                "padding": "y" * 1600,
+                "lineItems": {
+                    "nodes": [
+                        {
+                            "id": f"l{n}-{k}",
+                            "title": f"Чайник {k}",
+                            "variantTitle": None,
+                            "sku": f"00{k}",
+                            "vendor": "Karavan",
+                            "quantity": k + 1,
+                            "variant": {"id": f"v{k}"},
+                            "requiresShipping": True,
+                            "originalUnitPriceSet": _money(r),
+                            "originalTotalSet": _money(r),
+                            "discountAllocations": [{"allocatedAmountSet": _money(r)}] * (k % 2),
+                            "padding": "z" * 400,
+                        }
+                        for k in range(n % 4 + 1)
+                    ]
+                },
+            }
+        )
     return [msgspec.json.decode(msgspec.json.encode(doc)) for doc in docs]
 
 
 def levels(count: int) -> list[dict[str, Any]]:
     """Stock levels of about 190 bytes, as decoded from JSON."""
-    docs = [{"inventoryItemId": f"i{n}", "variantId": f"v{n % 4}", "locationId": f"w{n % 3}", "available": n % 7,
-             "updatedAt": "2026-03-01T09:00:00Z", "active": True, "batch": None, "source": "erp", "tracked": True}
-            for n in range(count)]  # fmt: skip
+    docs = [
+        {
+            "inventoryItemId": f"i{n}",
+            "variantId": f"v{n % 4}",
+            "locationId": f"w{n % 3}",
+            "available": n % 7,
+            "updatedAt": "2026-03-01T09:00:00Z",
+            "active": True,
+            "batch": None,
+            "source": "erp",
+            "tracked": True,
+        }
+        for n in range(count)
+    ]
     return [msgspec.json.decode(msgspec.json.encode(doc)) for doc in docs]
 
 
 REFS: dict[tuple[str, str], str] = {
-    **{("customer", f"c{n}"): f"C{n}" for n in range(50)}, **{("variant", f"v{n}"): f"V{n}" for n in range(4)},
+    **{("customer", f"c{n}"): f"C{n}" for n in range(50)},
+    **{("variant", f"v{n}"): f"V{n}" for n in range(4)},
     **{("location", f"w{n}"): f"W{n}" for n in range(3)},
-}  # fmt: skip
+}
 
 
 # -- the hand-written control -------------------------------------------------------------------------------------------
@@ -222,7 +344,9 @@ def _utc(text: str) -> str:
     return moment.isoformat()[:-6] + "Z"
 
 
-def hand_orders(docs: list[dict[str, Any]], refs: dict[tuple[str, str], str], context: dict[str, Any]) -> list[InwardRecord]:
+def hand_orders(
+    docs: list[dict[str, Any]], refs: dict[tuple[str, str], str], context: dict[str, Any]
+) -> list[InwardRecord]:
     """The order mapping by hand."""
     records = []
     for n, doc in enumerate(docs):
@@ -238,51 +362,86 @@ def hand_orders(docs: list[dict[str, Any]], refs: dict[tuple[str, str], str], co
                 discount += _amount(part)
             unit = item["originalUnitPriceSet"]["shopMoney"]
             variant = item["variant"]
-            lines.append({
-                "key": item["id"], "variant": None if variant is None else refs["variant", variant["id"]],
-                "sku": item["sku"], "name": item["title"],
-                "quantity": {"value": str(item["quantity"]), "unit": "each", "kind": "ordered"},
-                "price": _json(_amount(unit), unit["currencyCode"]), "gross": _json(gross, currency),
-                "discount": _json(discount, currency), "total": _json(gross - discount, currency), "vendor": item["vendor"],
-            })  # fmt: skip
+            lines.append(
+                {
+                    "key": item["id"],
+                    "variant": None if variant is None else refs["variant", variant["id"]],
+                    "sku": item["sku"],
+                    "name": item["title"],
+                    "quantity": {"value": str(item["quantity"]), "unit": "each", "kind": "ordered"},
+                    "price": _json(_amount(unit), unit["currencyCode"]),
+                    "gross": _json(gross, currency),
+                    "discount": _json(discount, currency),
+                    "total": _json(gross - discount, currency),
+                    "vendor": item["vendor"],
+                }
+            )
         customer, to, bill = doc["customer"], doc["shippingAddress"], doc["billingAddress"]
         cancelled, tags, locale = doc["cancelledAt"], doc["tags"], doc["customerLocale"]
         shipping, total = doc["totalShippingPriceSet"]["shopMoney"], doc["totalPriceSet"]["shopMoney"]
         tax, discounts = doc["totalTaxSet"]["shopMoney"], doc["totalDiscountsSet"]["shopMoney"]
         values = {
-            "number": doc["name"], "placed_at": _utc(doc["createdAt"]), "status": _STATUS[doc["displayFulfillmentStatus"]],
+            "number": doc["name"],
+            "placed_at": _utc(doc["createdAt"]),
+            "status": _STATUS[doc["displayFulfillmentStatus"]],
             "payment": _PAYMENT[doc["displayFinancialStatus"]],
-            "customer": None if customer is None else refs["customer", customer["id"]], "currency": doc["currencyCode"],
-            "buyer": None if customer is None else {
-                "name": customer["displayName"], "email": customer["email"], "phone": customer["phone"]},
-            "address": None if to is None else {
-                "name": to["name"], "street": to["address1"], "city": to["city"], "region": to["province"],
-                "postcode": to["zip"], "country": to["countryCode"], "phone": to["phone"]},
+            "customer": None if customer is None else refs["customer", customer["id"]],
+            "currency": doc["currencyCode"],
+            "buyer": None
+            if customer is None
+            else {"name": customer["displayName"], "email": customer["email"], "phone": customer["phone"]},
+            "address": None
+            if to is None
+            else {
+                "name": to["name"],
+                "street": to["address1"],
+                "city": to["city"],
+                "region": to["province"],
+                "postcode": to["zip"],
+                "country": to["countryCode"],
+                "phone": to["phone"],
+            },
             "shipping": _json(_amount(shipping), shipping["currencyCode"]),
-            "total": _json(_amount(total), total["currencyCode"]), "handed_over": doc["sourceName"] == "pos",
+            "total": _json(_amount(total), total["currencyCode"]),
+            "handed_over": doc["sourceName"] == "pos",
             "attributes": {
-                "note": doc["note"], "test": doc["test"], "cancelled_at": None if cancelled is None else _utc(cancelled),
-                "tax": _json(_amount(tax), tax["currencyCode"]), "discounts": _json(_amount(discounts), discounts["currencyCode"]),
-                "first_tag": tags[0] if tags else None, "locale": "ru" if locale is None else locale,
-                "confirmation": doc["confirmationNumber"], "po": doc["poNumber"],
-                "billing_name": None if bill is None else bill["name"], "billing_city": None if bill is None else bill["city"],
+                "note": doc["note"],
+                "test": doc["test"],
+                "cancelled_at": None if cancelled is None else _utc(cancelled),
+                "tax": _json(_amount(tax), tax["currencyCode"]),
+                "discounts": _json(_amount(discounts), discounts["currencyCode"]),
+                "first_tag": tags[0] if tags else None,
+                "locale": "ru" if locale is None else locale,
+                "confirmation": doc["confirmationNumber"],
+                "po": doc["poNumber"],
+                "billing_name": None if bill is None else bill["name"],
+                "billing_city": None if bill is None else bill["city"],
                 "channel": context["channel"],
             },
             "lines": lines,
-        }  # fmt: skip
+        }
         records.append(InwardRecord(n, "order", doc["id"], values, _ORDER_COVERS, {}))
     return records
 
 
-def hand_levels(docs: list[dict[str, Any]], refs: dict[tuple[str, str], str], context: dict[str, Any]) -> list[InwardRecord]:
+def hand_levels(
+    docs: list[dict[str, Any]], refs: dict[tuple[str, str], str], context: dict[str, Any]
+) -> list[InwardRecord]:
     """The stock mapping by hand."""
     records = []
     for n, doc in enumerate(docs):
         values = {
-            "variant": refs["variant", doc["variantId"]], "location": refs["location", doc["locationId"]],
-            "quantity": {"value": str(doc["available"]), "unit": "each", "kind": "available"}, "as_of": _utc(doc["updatedAt"]),
-            "attributes": {"active": doc["active"], "batch": doc["batch"], "source": doc["source"].upper(), "tracked": doc["tracked"]},
-        }  # fmt: skip
+            "variant": refs["variant", doc["variantId"]],
+            "location": refs["location", doc["locationId"]],
+            "quantity": {"value": str(doc["available"]), "unit": "each", "kind": "available"},
+            "as_of": _utc(doc["updatedAt"]),
+            "attributes": {
+                "active": doc["active"],
+                "batch": doc["batch"],
+                "source": doc["source"].upper(),
+                "tracked": doc["tracked"],
+            },
+        }
         records.append(InwardRecord(n, "stock", doc["inventoryItemId"], values, _STOCK_COVERS, {}))
     return records
 
@@ -327,20 +486,34 @@ def measure(*, rounds: int = 21) -> list[dict[str, Any]]:
             assert result.faults == [], str(result.faults[0])
             assert result.records == hand(docs, REFS, CONTEXT)
             own, control, ratio = _interleaved(
-                lambda m=mapping, d=docs: m.map_inward(d, REFS, CONTEXT), lambda h=hand, d=docs: h(d, REFS, CONTEXT), rounds
+                lambda m=mapping, d=docs: m.map_inward(d, REFS, CONTEXT),
+                lambda h=hand, d=docs: h(d, REFS, CONTEXT),
+                rounds,
             )  # type: ignore[misc]  # bound in the loop on purpose
-            rows.append({
-                "name": f"map {name}{label}", "value": round(len(docs) / own), "unit": "records/s CPU",
-                "control": round(len(docs) / control), "ratio": round(ratio, 3),
-            })  # fmt: skip
+            rows.append(
+                {
+                    "name": f"map {name}{label}",
+                    "value": round(len(docs) / own),
+                    "unit": "records/s CPU",
+                    "control": round(len(docs) / control),
+                    "ratio": round(ratio, 3),
+                }
+            )
     start = time.process_time()
     for _ in range(10):
         compiled(ORDER_MAPPING, ORDER_SCHEMA)
-    rows.append({"name": "compile order mapping", "value": round((time.process_time() - start) * 100, 1), "unit": "ms CPU",
-                 "control": None, "ratio": None})  # fmt: skip
+    rows.append(
+        {
+            "name": "compile order mapping",
+            "value": round((time.process_time() - start) * 100, 1),
+            "unit": "ms CPU",
+            "control": None,
+            "ratio": None,
+        }
+    )
     return rows
 
 
 if __name__ == "__main__":
     for row in measure():
-        print(row)  # noqa: T201  # the bench's own page
+        print(row)  # the bench's own page

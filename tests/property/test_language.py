@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from mappings.language import InwardRecord, LintErrors, Mapping, Ref, compile, load_yaml
-from mappings.language.faults import Trace
+from mappings.language.tracing import Trace
 from tests.bench import mapping_speed as page
 
 CANONICAL = {
@@ -20,9 +19,28 @@ CANONICAL = {
     for path in sorted((Path(__file__).resolve().parents[2] / "mappings" / "canonical").glob("*.json"))
 }
 FAST = settings(max_examples=150, deadline=None)
-EDGES: list[Any] = [0, "", False, None, "007", "1E5", 2**53 + 1, Decimal("0.10"), "0.10", "a\x00b", "\ud800", -1, "−1", [], {}]
+EDGES: list[Any] = [
+    0,
+    "",
+    False,
+    None,
+    "007",
+    "1E5",
+    2**53 + 1,
+    Decimal("0.10"),
+    "0.10",
+    "a\x00b",
+    "\ud800",
+    -1,
+    "−1",
+    [],
+    {},
+]
 json_values = st.recursive(
-    st.sampled_from(EDGES) | st.text(max_size=5) | st.integers() | st.decimals(allow_nan=False, allow_infinity=False, places=2),
+    st.sampled_from(EDGES)
+    | st.text(max_size=5)
+    | st.integers()
+    | st.decimals(allow_nan=False, allow_infinity=False, places=2),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
     max_leaves=6,
 )
@@ -151,7 +169,8 @@ def _texts(value: Any) -> Any:
     return format(value, "f") if isinstance(value, Decimal) else value
 
 
-MONEY = build("""
+MONEY = build(
+    """
 platform: x
 resource: r
 forms: {money: {currency: c}}
@@ -162,9 +181,20 @@ inward:
 outward:
   entity: order
   fields: {total: = amount(total), cents: = int(amount(total) * 100), text: {from: = amount(total), as: text}}
-""", {"type": "object", "properties": {
-    "id": {"type": "string"}, "amount": {}, "part": {}, "c": {"type": "string"},
-    "total": {"type": "number"}, "cents": {"type": "integer"}, "text": {"type": "string"}}})  # fmt: skip
+""",
+    {
+        "type": "object",
+        "properties": {
+            "id": {"type": "string"},
+            "amount": {},
+            "part": {},
+            "c": {"type": "string"},
+            "total": {"type": "number"},
+            "cents": {"type": "integer"},
+            "text": {"type": "string"},
+        },
+    },
+)
 cents = st.integers(-(10**18), 10**18)
 
 
@@ -197,9 +227,53 @@ def test_no_yaml_text_does_anything_but_load_or_name_its_mistake(text: str) -> N
         assert json.dumps(data, default=str) is not None
 
 
-TOKENS = ["a", "b.c", "doc", "this", "out.x", "1", "0.5", "'t'", "null", "true", "+", "-", "*", "/", "//", "%", "==", "<", "in",
-          "and", "or", "not", "if", "else", "for", "(", ")", "[", "]", ",", "sum", "first", "money", "text", "upper", "__class__",
-          "lambda", ":", "**", ".", "x", "{", "}", ":=", "is"]  # fmt: skip
+TOKENS = [
+    "a",
+    "b.c",
+    "doc",
+    "this",
+    "out.x",
+    "1",
+    "0.5",
+    "'t'",
+    "null",
+    "true",
+    "+",
+    "-",
+    "*",
+    "/",
+    "//",
+    "%",
+    "==",
+    "<",
+    "in",
+    "and",
+    "or",
+    "not",
+    "if",
+    "else",
+    "for",
+    "(",
+    ")",
+    "[",
+    "]",
+    ",",
+    "sum",
+    "first",
+    "money",
+    "text",
+    "upper",
+    "__class__",
+    "lambda",
+    ":",
+    "**",
+    ".",
+    "x",
+    "{",
+    "}",
+    ":=",
+    "is",
+]
 
 
 @FAST

@@ -43,7 +43,11 @@ def compiled() -> Callable[..., language.Mapping]:
         entities: Any = None,
     ) -> language.Mapping:
         return language.compile(
-            text, name, load=loader(files or {}), source_schema=schema, canonical=CANONICAL if entities is None else entities
+            text,
+            name,
+            load=loader(files or {}),
+            source_schema=schema,
+            canonical=CANONICAL if entities is None else entities,
         )
 
     return run

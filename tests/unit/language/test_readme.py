@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from mappings.language import compile as compile_mapping
-from mappings.language import run_tests, run_tests_of
+from mappings.language import compile as compile_mapping, run_tests, run_tests_of
 from mappings.language.functions import FUNCTIONS
 from mappings.language.grammar import BLOCK, FORMS, HEADERS, OUTWARD, ROW
 from mappings.language.values import READERS
