@@ -57,8 +57,12 @@ class Notices:
 
     def subscribe(self, url: str) -> bool:
         """Afterwards the address is notified; False: it was already. Loopback addresses only."""
-        parts = urlsplit(url)
-        if parts.scheme != "http" or parts.hostname not in ("127.0.0.1", "localhost"):
+        try:
+            parts = urlsplit(url)
+            here = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost") and parts.port != 0
+        except ValueError:
+            here = False
+        if not here:
             raise Refused(422, "bad_url", "the sandbox notifies http://127.0.0.1 only", field="url")
         if url in self._urls:
             return False
@@ -68,11 +72,6 @@ class Notices:
     def urls(self) -> Sequence[str]:
         """The addresses notified."""
         return list(self._urls)
-
-    def unsubscribe(self, url: str) -> None:
-        """Afterwards the address is left alone."""
-        if url in self._urls:
-            self._urls.remove(url)
 
     def announce(self, resource: str, id: str, at: datetime) -> None:
         """Queues a notice; with nobody subscribed, or far too many waiting, it is dropped."""
@@ -165,7 +164,7 @@ class Notices:
             path = parts.path if parts.query == "" else f"{parts.path}?{parts.query}"
             connection.request("POST", path or "/", body=data, headers=headers)
             return 200 <= connection.getresponse().status < 300
-        except (OSError, http.client.HTTPException):
+        except (OSError, http.client.HTTPException, UnicodeError):
             return False
         finally:
             connection.close()

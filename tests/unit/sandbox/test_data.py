@@ -98,3 +98,15 @@ def test_a_check_digit_of_every_barcode_holds() -> None:
         if variant.gtin is not None:
             weights = [1, 3] * 6 + [1]
             assert sum(w * int(d) for w, d in zip(weights, variant.gtin, strict=True)) % 10 == 0
+
+
+def test_empty_systems_know_their_places_only() -> None:
+    """A scenario can begin from nothing: locations and stores, and not a row besides."""
+    sandbox = start_sandbox(filled=False)
+    sandbox.stop()
+    counts = {
+        (name, resource): len(table.rows)
+        for name, system in sandbox.systems.items()
+        for resource, table in system.tables.items()
+    }
+    assert {key: n for key, n in counts.items() if n} == {("erp", "locations"): 3, ("pos", "stores"): 2}

@@ -137,5 +137,6 @@ def test_the_sandbox_notifies_this_machine_only(ask: Ask) -> None:
         "https://127.0.0.1/",
         "file:///etc/passwd",
         "http://127.0.0.1@evil.example/",
+        "http://127.0.0.1:x/",
     ):
         assert ask("shop", "POST", "/webhooks", {"url": url}).status == 422
