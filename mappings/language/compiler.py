@@ -36,8 +36,9 @@ _GLOBALS: dict[str, Any] = {
                      "int": int, "bool": bool, "list": list, "dict": dict},
     **{f"f_{name}": function.run for name, function in functions.FUNCTIONS.items()},
     **{reader.__name__: reader for reader in values.READERS.values()},
-    **{name: getattr(operators, name) for name in
-       ("add", "subtract", "multiply", "divide", "floor_divide", "remainder", "less", "truth")},
+    **{f"op_{name}": getattr(operators, name) for name in
+       ("add", "subtract", "multiply", "divide", "floor_divide", "remainder")},
+    "less": operators.less, "truth": operators.truth,
     **{name: getattr(values, name) for name in
        ("MISSING", "money_json", "money_out", "money_rounded", "add_money", "subtract_money", "sum_money",
         "quantity_json", "quantity_out", "number_text", "moment_text",

@@ -40,12 +40,12 @@ from mappings.language.shapes import ANY
 from mappings.language.values import READERS
 
 _ARITHMETIC: dict[type[ast.operator], tuple[str, str]] = {
-    ast.Add: ("+", "add"),
-    ast.Sub: ("-", "subtract"),
-    ast.Mult: ("*", "multiply"),
-    ast.Div: ("/", "divide"),
-    ast.FloorDiv: ("//", "floor_divide"),
-    ast.Mod: ("%", "remainder"),
+    ast.Add: ("+", "op_add"),
+    ast.Sub: ("-", "op_subtract"),
+    ast.Mult: ("*", "op_multiply"),
+    ast.Div: ("/", "op_divide"),
+    ast.FloorDiv: ("//", "op_floor_divide"),
+    ast.Mod: ("%", "op_remainder"),
 }
 
 
@@ -67,7 +67,7 @@ class Expressions(Readings):
                 value = self.cook(self.expression(scope, node.operand))
                 if value.kind not in ("any", *NUMBERS, *AMOUNTS):
                     return self.mistyped(f"minus {spoken(value.kind)}", "numbers and amounts")
-                return replace(value, code=f"multiply({value.code}, -1)", json=None, values=None, text="")
+                return replace(value, code=f"op_multiply({value.code}, -1)", json=None, values=None, text="")
             case ast.UnaryOp(op=ast.Not()):
                 return boolean_val(f"(not {self.condition(scope, node.operand)})")
             case ast.BoolOp():
@@ -190,7 +190,7 @@ class Expressions(Readings):
         if a.sure and b.sure and result in NUMBERS and sign in "+-*":
             return Val(code=f"({a.code} {sign} {b.code})", kind=result, null=False, sure=True)
         if a.sure and b.sure and kinds == ("money", "money") and sign in "+-":
-            name += "_money"
+            name = name.removeprefix("op_") + "_money"
         return Val(code=f"{name}({a.code}, {b.code})", kind=result, null=False, sure=result != "any", loose=loose)
 
     def _compare(self, scope: Scope, node: ast.Compare) -> Val:

@@ -9,7 +9,7 @@ from mappings.language.grammar import Leaf
 from mappings.language.kinds import NUMBERS, Scope, Val, spoken
 from mappings.language.loader import Node
 from mappings.language.paths import Paths
-from mappings.language.values import READERS
+from mappings.language.values import READERS, Refused, moment_of
 
 
 class Readings(Paths):
@@ -49,6 +49,8 @@ class Readings(Paths):
             return self._quantity(val, options, node, guard, quantity_kind)
         if kind == "moment":
             zone, form_text = options.get("zone"), options.get("format")
+            if val.sure and val.values is not None and _has_offset(val.values):
+                zone = zone or Val(code="None")
             fixed = form_text.values[0] if form_text is not None and form_text.values else ""
             explicit = (
                 val.shape.schema.get("format") == "date-time" or fixed in ("unix", "unix_ms") or "%z" in str(fixed)
@@ -149,3 +151,11 @@ class Readings(Paths):
             "quantity",
             lambda c: f"quantity_out({c}, {unit}, {which}{separator})",
         )
+
+
+def _has_offset(constants: tuple[object, ...]) -> bool:
+    """Whether constant texts are moments by themselves."""
+    try:
+        return all(moment_of(value) for value in constants)
+    except Refused:
+        return False
