@@ -56,6 +56,7 @@ from connectors.tryton_facts import (
     expected,
     named_by,
     plain,
+    sale_line,
     tagged,
 )
 from connectors.window import Window, moment, opened, turned
@@ -343,22 +344,23 @@ class Tryton(Rest):
         return Receipt(outcome="applied", id=write.id, doc=found)
 
     def _sale(self, doc: Doc, key: str) -> Doc:
-        """The values of a new sale; its addresses are the party's."""
-        party = int(doc["party"])
+        """The values of a new sale; its addresses are the party's, units and taxes that are not given the article's."""
+        party = int(doc["party_id"])
         address = self._address(party, doc.get("address") or {})
-        lines = [*doc["lines"], *([doc["shipping"]] if doc.get("shipping") else [])]
+        lines = [*doc["lines"], *([doc["delivery"]] if doc.get("delivery") is not None else [])]
+        bare = {int(line["product_id"]) for line in lines if "unit_id" not in line or "tax_ids" not in line}
+        own = {article["id"]: article for article in self._documents("variants", sorted(bare))}
+        warehouse = doc.get("warehouse_id")
         return {
-            "reference": key, "description": doc.get("description"), "comment": doc.get("comment"), "party": party,
-            "currency": self._one("currency.currency", "code", doc["currency"]),
-            "warehouse": None if doc.get("warehouse") is None else int(doc["warehouse"]),
-            "invoice_address": address, "shipment_address": address,
-            "lines": [["create", [
-                {"type": "line", "product": int(line["product"]), "quantity": Decimal(line["quantity"]),
-                 "unit": int(line["unit"]), "unit_price": Decimal(line["unit_price"]), "note": line.get("note"),
-                 "taxes": [["add", [int(tax) for tax in line.get("taxes") or []]]]}
-                for line in lines
-            ]]],
-        }  # fmt: skip
+            "reference": key,
+            "description": doc.get("description"),
+            "party": party,
+            "currency": self._one("currency.currency", "code", doc["currency_code"]),
+            "warehouse": None if warehouse is None else int(warehouse),
+            "invoice_address": address,
+            "shipment_address": address,
+            "lines": [["create", [sale_line(line, own.get(int(line["product_id"]), {})) for line in lines]]],
+        }
 
     def _one(self, model: str, field: str, value: str) -> int:
         found = self._rows(model, [[field, "=", value]], [field], limit=1)

@@ -70,7 +70,8 @@ FIELDS: Mapping[str, Sequence[str]] = {
                  "list_price_used", "identifiers.type", "identifiers.code", "default_uom.symbol", "sale_uom",
                  "account_category.customer_taxes"],
     "stock": ["default_uom.symbol"],
-    "customers": ["name", "code", "active", "email", "phone", "lang.code", "addresses.street_unstructured", "addresses.city",
+    "customers": ["name", "code", "active", "email", "phone", "lang.code", "addresses.street_unstructured",
+                  "addresses.city",
                   "addresses.postal_code", "addresses.country.code", "identifiers.code"],
     "orders": ["number", "reference", "description", "state", "shipment_state", "invoice_state", "create_date", "party",
                "party.name", "currency.code", "total_amount", "lines.type", "lines.product", "lines.product.code",
@@ -147,6 +148,20 @@ def named_by(rows: Sequence[Doc], names: str) -> list[int]:
     return list(found)
 
 
+def sale_line(line: Doc, article: Doc) -> Doc:
+    """The values of a sale's line; unit and taxes are the article's where the line has none."""
+    own = (article.get("account_category") or {}).get("customer_taxes") or []
+    return {
+        "type": "line",
+        "product": int(line["product_id"]),
+        "quantity": Decimal(line["quantity"]),
+        "unit": int(line["unit_id"] if line.get("unit_id") is not None else article["sale_uom"]),
+        "unit_price": Decimal(line["unit_price"]),
+        "taxes": [["add", [int(tax) for tax in line.get("tax_ids", own) or []]]],
+        "note": line.get("note"),
+    }
+
+
 def address_parts(address: Doc) -> tuple[str | None, ...]:
     """Street, city, postal code and country code of an address, in Tryton's shape or as it is to be written."""
     country = address.get("country")
@@ -156,11 +171,12 @@ def address_parts(address: Doc) -> tuple[str | None, ...]:
 
 
 def as_sent(doc: Doc | None) -> Doc | None:
-    """A party with the first of its addresses as `address`, the way it is written."""
-    addresses = None if doc is None else doc.get("addresses")
-    if doc is None or not addresses:
+    """A party the way it is written: the first of its addresses as `address`, "" as null."""
+    if doc is None or "addresses" not in doc:
         return doc
-    return {**doc, "address": {**addresses[0], "country": address_parts(addresses[0])[3]}}
+    bare = {**doc, "email": doc["email"] or None, "phone": doc["phone"] or None}
+    first = next(iter(doc["addresses"]), None)
+    return bare if first is None else {**bare, "address": {**first, "country": address_parts(first)[3]}}
 
 
 def expected(model: str, write: Write) -> dict[str, str]:
