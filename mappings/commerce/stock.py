@@ -53,15 +53,16 @@ def publish_by_location(
 
     ``free(l) = ⌊max(0, sellable(l)) − reserved(l)⌋``, at least 0; ``part(c, l)`` divides ``⌊free(l) · Σ shares⌋`` by
     share, largest remainder first, ties in the order of ``policies``; then ``safety(c)`` is taken from the channel's
-    locations in the order of its policy, never below 0. What is reserved at no location (None) is taken from the
-    fullest locations. Raises ValueError with the sentences of ``problems``.
+    locations in the order of its policy, never below 0. What is reserved at no location (None) is taken from those
+    that the policies name, in their order, then from the others. Raises ValueError with the sentences of ``problems``.
     """
     wrong = problems(policies)
     if wrong:
         raise ValueError("; ".join(wrong))
-    units = free(sellable, reserved)
+    named = list(dict.fromkeys(name for policy in policies.values() for name in policy.locations))
+    units = free({name: sellable[name] for name in [*named, *sellable] if name in sellable}, reserved)
     parts: dict[str, dict[str, int]] = {channel: {} for channel in policies}
-    for location in dict.fromkeys(name for policy in policies.values() for name in policy.locations):
+    for location in named:
         shares = {channel: policy.share for channel, policy in policies.items() if location in policy.locations}
         for channel, part in divide(units.get(location, 0), shares).items():
             parts[channel][location] = part
@@ -75,13 +76,17 @@ def publish_by_location(
 
 
 def free(sellable: Mapping[str, Decimal], reserved: Mapping[str | None, Decimal]) -> dict[str, int]:
-    """Location to whole units nobody has claimed: negative stock counts 0, reservations never push below 0."""
+    """Location to whole units nobody has claimed: negative stock counts 0, reservations never push below 0.
+
+    What is reserved at no location (None) is taken from the locations in the order of ``sellable``: a fixed order, so
+    that no reservation and no loss can ever raise what another location shows.
+    """
     left = {
         location: max(Decimal(0), max(Decimal(0), quantity) - reserved.get(location, Decimal(0)))
         for location, quantity in sellable.items()
     }
     nowhere = reserved.get(None, Decimal(0))
-    for location in sorted(left, key=lambda name: (-left[name], name)):
+    for location in left:
         taken = min(nowhere, left[location])
         left[location] -= taken
         nowhere -= taken

@@ -87,6 +87,13 @@ def test_a_reservation_or_a_loss_never_raises_what_all_channels_show_together(
         assert after <= before
 
 
+def test_a_reservation_without_a_place_is_taken_where_the_channels_sell() -> None:
+    """P8: it may have to be sent from there."""
+    stock = {"almaty-1": Decimal(50), "almaty-wh": Decimal(10)}
+    assert publish(stock, {None: Decimal(4)}, SHOP_AND_MARKET) == {"shop-kz": 4, "market-kz": 2}
+    assert publish(stock, {None: Decimal(14)}, SHOP_AND_MARKET) == {"shop-kz": 0, "market-kz": 0}
+
+
 def without_safety(policies: Mapping[str, StockPolicy]) -> dict[str, StockPolicy]:
     return {name: StockPolicy(locations=policy.locations, share=policy.share) for name, policy in policies.items()}
 
