@@ -204,7 +204,7 @@ def _in_key_order(rows: Rows, places: Sequence[int]) -> list[tuple[Any, ...]]:
 
 
 def _copy_text(table: str, columns: Sequence[str], rows: Rows) -> bytes:
-    """The rows in PostgreSQL's COPY format, converted column by column: twice as fast as value by value."""
+    """The rows in PostgreSQL's COPY format, converted column by column: a third faster than value by value."""
     cells = [_cells(column) for column in zip(*rows, strict=True)]
     text = "\n".join(map("\t".join, zip(*cells, strict=True))) + "\n"
     if "\x00" not in text:
