@@ -348,6 +348,14 @@ class House:
         }
 
     @cached_property
+    def personal(self) -> dict[str, set[str]]:
+        """Entity → its personal fields, which are shown nowhere."""
+        return {
+            entity: {name for name, part in schema["properties"].items() if part.get("x-personal")}
+            for entity, schema in canonical.schemas().items()
+        }
+
+    @cached_property
     def routes(self) -> dict[str, list[Route]]:
         """Entity → the routes its changes take, over all channels that receive something."""
         return routes_of(self.project, self.mappings, self.references)

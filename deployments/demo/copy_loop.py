@@ -109,6 +109,8 @@ class CopyLoop:
             self._shown[system, resource, id] = doc
 
     def _orders(self) -> None:
+        if not self._copied:
+            self._copied = {row["source_number"] for row in self._all("erp", "orders")}
         skus = {row["id"]: row["sku"] for row in self._all("shop", "variants")}
         for order in self._all("shop", "orders"):
             lines = [(line["id"], skus.get(line["variantId"], line["sku"]), line["quantity"],

@@ -1,0 +1,212 @@
+"""`serai demo`: Karavan Home on simulated systems, to look around in; with --once, one scripted day and a verdict.
+
+What surprises here: the project is a fresh copy in ``.serai/demo`` below the working directory, so every demo begins at
+first contact. The day's exit code is 0 only if the judge, who reads nothing but the systems' own books, finds every
+system right.
+"""
+
+from __future__ import annotations
+
+import json as jsonlib
+import os
+import shutil
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from deployments.demo.data import LAST_KETTLE, WAREHOUSE, karavan_home
+from deployments.demo.judge import Verdict, judge
+from deployments.demo.script import UNKNOWN_SKU, Goods, day
+from deployments.sandbox.people import People
+from deployments.sandbox.start import Sandbox, start_sandbox
+
+HERE = Path(__file__).parent
+SEED = 7
+SYSTEMS = ("erp", "crm", "shop", "pos", "market")
+
+
+def run_demo(*, once: bool, json: bool, without_serai: bool, seed: int = SEED) -> int:
+    """The exit code: 0, or 1 when the judge found something wrong."""
+    folder = fresh_project(Path.cwd() / ".serai" / "demo")
+    say = Console(stderr=True).print
+    say(f"starting five simulated systems (seed {seed}) and the data of Karavan Home")
+    sandbox = start_sandbox(seed=seed, folder=folder / ".serai" / "books")
+    os.environ.update(sandbox.environment())
+    try:
+        if without_serai:
+            return _finish(play_without(sandbox, seed), json)
+        if once:
+            return _finish(play(sandbox, folder, seed, say), json)
+        return look_around(sandbox, folder, say)
+    finally:
+        sandbox.stop()
+
+
+def fresh_project(folder: Path) -> Path:
+    """A copy of the demo's project files, its databases forgotten."""
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+    for path in HERE.iterdir():
+        if path.suffix == ".yaml":
+            shutil.copy(path, folder)
+        elif path.is_dir() and path.name in ("policies", "platforms", "mappings"):
+            shutil.copytree(path, folder / path.name)
+    return folder
+
+
+def goods(seed: int) -> Goods:
+    """SKUs that everybody sells, of which there is enough, and about which no two systems disagree."""
+    apt = [
+        variant.sku for product in karavan_home(seed).products for variant in product.variants
+        if {"erp", "shop", "market", "pos"} <= variant.sold_in and not variant.shows and not variant.prices
+        and variant.on_hand.get(WAREHOUSE, 0) >= 20 and variant.on_hand.get("almaty-1", 0) >= 3
+        and variant.sku != LAST_KETTLE
+    ]
+    return Goods(stocked=apt[0], priced=apt[1], ordered=apt[2], second=apt[3], third=apt[4], till=apt[5])
+
+
+def look_around(sandbox: Sandbox, folder: Path, say: Any) -> int:
+    """Everything runs until Ctrl-C; prints where to look, and the survey of first contact."""
+    from deployments.local import interruptible, running
+    from deployments.tables import print_survey
+    from flows.survey import survey
+    from flows.wiring import opened
+
+    with interruptible(), running(folder, env=sandbox.environment(), say=say) as here:
+        os.environ.update({name: here.env[name] for name in here.env if name.startswith(("SERAI_", "PREFECT_"))})
+        with opened(folder) as house:
+            print_survey(survey(house))
+        say(f"console  {here.urls['console']}\nPrefect  {here.urls['prefect']}\nproject  {folder}")
+        say("Ctrl-C stops everything; `serai --help` in another terminal shows what can be asked")
+        while True:
+            time.sleep(3600)
+    return 0
+
+
+def play(sandbox: Sandbox, folder: Path, seed: int, say: Any) -> dict[str, Any]:
+    """The day with Serai; what happened, the verdict, and Serai's own counts beside the books'."""
+    from deployments.local import running
+
+    with running(folder, env=sandbox.environment(), ports={"prefect": 0, "console": 0, "receiver": 0}, say=say) as here:
+        os.environ.update({name: here.env[name] for name in here.env if name.startswith(("SERAI_", "PREFECT_"))})
+        from deployments.demo.with_serai import WithSerai
+        from flows.wiring import opened
+
+        began_at = time.monotonic()
+        people = People(sandbox.url)
+        with opened(folder) as house:
+            keeper = WithSerai(house=house, people=people, systems=SYSTEMS)
+            began = _marks(people)
+            lines = _play(people, keeper, seed, say)
+            quiet = _marks(people)
+            extra = keeper.quiet_round()
+            counts = keeper.counts()
+            balanced = keeper.all_balanced()
+        seconds = time.monotonic() - began_at
+    books = {name: people.books(name) for name in SYSTEMS}
+    verdict = judge(books, began=began, quiet=quiet, seconds=seconds, claims=_claims(books, counts))
+    return {
+        "lines": lines, "verdict": verdict,
+        "serai": {
+            "every_run_balanced": balanced, "writes_in_a_further_round": extra,
+            "lag_seconds": {"longest": round(max(keeper.lags), 2), "median": round(median(keeper.lags), 2)},
+            "counts": {" ".join(key): dict(outcomes) for key, outcomes in sorted(counts.items())},
+            "why": [answer.row() for answer in keeper.answers],
+        },
+    }
+
+
+def play_without(sandbox: Sandbox, seed: int) -> dict[str, Any]:
+    """The same day with a plain copy loop."""
+    from deployments.demo.without_serai import WithoutSerai
+
+    began_at = time.monotonic()
+    people = People(sandbox.url)
+    keeper = WithoutSerai(sandbox.environment(), people)
+    began = _marks(people)
+    lines = _play(people, keeper, seed, lambda *_: None)
+    quiet = _marks(people)
+    keeper.catch_up()
+    books = {name: people.books(name) for name in SYSTEMS}
+    verdict = judge(books, began=began, quiet=quiet, seconds=time.monotonic() - began_at)
+    return {"lines": lines, "verdict": verdict, "failures": keeper.failures}
+
+
+def _play(people: People, keeper: Any, seed: int, say: Any) -> list[dict[str, Any]]:
+    lines = []
+    for moment in day(people, keeper, goods(seed)):
+        began = time.monotonic()
+        done = moment.act()
+        followed = moment.follow()
+        lines.append({"at": moment.at, "what": moment.what, "done": done or "", "followed": followed,
+                      "seconds": round(time.monotonic() - began, 1)})
+        say(f"{moment.at} {moment.what}: {followed}")
+    return lines
+
+
+def _marks(people: People) -> dict[str, int]:
+    return {name: len(people.books(name)) for name in SYSTEMS}
+
+
+def _claims(
+    books: Mapping[str, Any], counts: Mapping[tuple[str, str, str], Mapping[str, int]]
+) -> list[tuple[str, str, int, int]]:
+    """Serai's own counts beside those of the systems' books: what was written, by system."""
+    resources = {
+        "erp": {"customer": "customers", "order": "orders"}, "crm": {"customer": "contacts", "order": "deals"},
+        "shop": {"product": "products", "variant": "variants", "stock": "inventory", "price": "prices",
+                 "shipment": "fulfilments"},
+        "pos": {"variant": "articles", "price": "prices"},
+        "market": {"stock": "stocks", "price": "prices", "shipment": "shipments"},
+    }
+    claims = []
+    for system, by_entity in resources.items():
+        for entity, resource in by_entity.items():
+            ours = counts.get((f"{system}-kz", "outward", entity), {}).get("written", 0)
+            theirs = sum(
+                1 for entry in books[system]
+                if entry["kind"] == "write" and entry["resource"] == resource and 200 <= entry["status"] < 300
+            )
+            claims.append((system, f"{entity} writes", ours, theirs))
+    return claims
+
+
+def _finish(played: dict[str, Any], json: bool) -> int:
+    verdict: Verdict = played["verdict"]
+    if json:
+        jsonlib.dump({**played, "verdict": verdict.row()}, sys.stdout, ensure_ascii=False, indent=2)
+        sys.stdout.write("\n")
+    else:
+        show(played, verdict)
+    return 0 if verdict.right else 1
+
+
+def show(played: Mapping[str, Any], verdict: Verdict) -> None:
+    """The day and its verdict as tables."""
+    console = Console()
+    table = Table(title="Karavan Home, one trading day", title_justify="left", pad_edge=False, show_lines=True)
+    for name, width in (("", 5), ("what happens", 34), ("what people see", 34), ("what follows", 44), ("s", 5)):
+        table.add_column(name, max_width=width, justify="right" if name == "s" else "left", overflow="fold")
+    for line in played["lines"]:
+        table.add_row(line["at"], line["what"], line["done"], line["followed"], f"{line['seconds']:.1f}")
+    console.print(table)
+    figures = Table(title="the judge, from the systems' own books", title_justify="left", pad_edge=False)
+    figures.add_column("figure")
+    figures.add_column("value", justify="right")
+    for name, value in verdict.row().items():
+        if name not in ("disagreements", "right"):
+            figures.add_row(name, str(value))
+    console.print(figures)
+    for sentence in verdict.disagreements[:20]:
+        console.print(f"  · {sentence}", highlight=False)
+    console.print("[bold green]every system is right[/]" if verdict.right else "[bold red]not every system is right[/]")
+
+
+__all__ = ["UNKNOWN_SKU", "run_demo"]

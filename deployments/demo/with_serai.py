@@ -1,0 +1,200 @@
+"""Serai as the keeper of the scripted day: what ops and business admins do that day, through the same doors as ever.
+
+What surprises here: what people cause is carried by webhooks, receiver and drain, which run as processes of their own;
+`catch_up` only waits until nothing is due any more and tells how long that took. What a timetable or a person would
+start is awaited as a Prefect flow in this process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from connectors.base import RetryLater
+from deployments.sandbox.people import People
+from flows import steps
+from flows.ledger import Ledger
+from flows.survey import Survey, survey
+from flows.why import Why, why
+from flows.wiring import House
+from registry import Tx, modes, outbox_counts, parked, runs, set_mode
+
+WHO = "demo"
+WAITS_AT_MOST = 40.0
+MOVING = ("due", "decided", "sent", "accepted", "unknown")
+
+
+class DidNotSettle(Exception):
+    """Something was still due when it should have been still; the message says what."""
+
+
+@dataclass(kw_only=True)
+class WithSerai:
+    """The keeper. ``lags`` collects how long after each act everything agreed, in seconds."""
+
+    house: House
+    people: People
+    systems: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        self.lags: list[float] = []
+        self.surveys: list[Survey] = []
+        self.answers: list[Why] = []
+
+    def survey(self) -> str:
+        found = survey(self.house)
+        self.surveys.append(found)
+        counts = found.counts()
+        return (f"{counts['price']} prices differ, {counts['oversell']} SKUs can oversell now, {counts['order']} "
+                f"orders have no counterpart, {counts['missing']} SKUs stand on one channel only")
+
+    def go_live(self) -> str:
+        self._pull_all()
+        bound = sum(steps.accept_exact(self.house, None, WHO).values())
+
+        self._switch(list(self.house.project.channels), "on", "the match report was accepted")
+        self._pull_all()
+        return f"{bound} documents bound to their records; {self._wait()}"
+
+    def catch_up(self) -> str:
+        for system in self.systems:
+            self.people.notices_sent(system)
+        return self._wait()
+
+    def switch_market(self, *, on: bool) -> str:
+        self._switch(["market-kz"], "on" if on else "off", "the scripted day")
+        if not on:
+            return "switched off"
+        self._pull_all("market-kz")
+        return f"switched on; {self._wait()}"
+
+    def mend_unknown(self, sku: str) -> str:
+        self.catch_up()
+        with self.house.registry.read() as tx:
+            waiting = [row for row in parked(tx, "market-kz") if row.entity == "order"]
+        name = f"{len(waiting)} order parked: {waiting[0].message}" if waiting else "nothing was parked"
+        self.people.add("erp", "products", {"code": sku[:7], "title": "Чайник «Новинка»", "state": "A"})
+        self.people.add("erp", "items", {"code": sku, "product": sku[:7], "name": "Чайник «Новинка»", "uom": "PCE",
+                                         "vat": "S", "state": "A"})
+        self.people.add("erp", "prices", {"item": sku, "list": "retail", "amount": "19990.00", "currency": "KZT",
+                                          "vat_included": True})
+        self.people.receive_goods(sku, "almaty-wh", 3)
+        self.catch_up()
+        steps.bind(self.house, "market-kz", sku, sku)
+        self._pull_all("market-kz")
+        replayed = steps.replay(self.house, [row.uid for row in waiting])
+        done = sum(ledger.total("created", "updated") for ledger in replayed)
+        return f"{name}; entered into the ERP, bound and replayed ({done} taken); {self._wait()}"
+
+    def full_catalogue(self) -> str:
+        before = self._deletes()
+        ledgers = self._flow("pull", channel="shop-kz", resource="variants", full=True)
+        self._wait()
+        asked = sum(ledger.read for ledger in ledgers)
+        return f"{asked} variants accounted for, {self._deletes() - before} deletes"
+
+    def reconcile(self) -> str:
+        retried = 0
+        for channel in ("erp-kz", "market-kz", "shop-kz"):
+            for attempt in range(5):
+                try:
+                    self._flow("reconcile", channel=channel)
+                    break
+                except RetryLater as fault:  # the weather is part of the script; the fifth time counts
+                    retried += 1
+                    if attempt == 4:
+                        raise
+                    time.sleep(fault.after)
+        return f"reconciled ({retried} attempts met bad weather); {self._wait()}"
+
+    def explain(self, sku: str) -> str:
+        answers = [why(self.house, "market-kz", entity, sku) for entity in ("price", "stock")]
+        self.answers = answers
+        return "; ".join(
+            f"{answer.entity}: {len(answer.steps)} steps, recomputed {'equals' if answer.same else 'differs from'} "
+            "what was told" for answer in answers
+        )
+
+    def deployed_run(self) -> str:
+        from deployments.deploy import run_deployed
+
+        state, address = asyncio.run(run_deployed("pull", "erp-kz-prices"))
+        if state != "Completed":
+            raise DidNotSettle(f"the deployed run ended as {state}: {address}")
+        return f"{state}: {address}"
+
+    def quiet_round(self) -> int:
+        """Reads everything from page one once more and sends what is due; how many writes that made."""
+        ledgers = [*steps.pull_all(self.house, full=True), *steps.push_all(self.house)]
+        return sum(ledger.total("written") for ledger in ledgers)
+
+    def counts(self) -> Mapping[tuple[str, str, str], Mapping[str, int]]:
+        """(channel, direction, entity) → outcome → how many, over all runs of the day."""
+        found: dict[tuple[str, str, str], dict[str, int]] = {}
+        with self.house.registry.read() as tx:
+            for run in runs(tx, limit=100_000):
+                for entity, outcomes in run.counts.items():
+                    sums = found.setdefault((run.channel, run.direction, entity), {})
+                    for outcome, n in outcomes.items():
+                        sums[outcome] = sums.get(outcome, 0) + n
+        return found
+
+    def all_balanced(self) -> bool:
+        """Whether every run of the day balanced."""
+        with self.house.registry.read() as tx:
+            return all(run.balanced for run in runs(tx, limit=100_000))
+
+    def _switch(self, channels: list[str], word: str, because: str) -> None:
+        def work(tx: Tx) -> None:
+            for (channel, entity), before in modes(tx).items():
+                if channel in channels and before != word:
+                    set_mode(tx, channel, entity, word, WHO, because)
+
+        self.house.registry.attempt(work)
+
+    def _pull_all(self, *channels: str) -> list[Ledger]:
+        return steps.pull_all(self.house, channels=channels or None)
+
+    def _flow(self, name: str, **parameters: object) -> list[Ledger]:
+        from flows import sync
+
+        async def run() -> list[Ledger]:
+            with sync.lend(self.house):
+                return await sync.live(getattr(sync, name), **parameters)
+
+        return asyncio.run(run())
+
+    def _deletes(self) -> int:
+        return sum(
+            1 for system in self.systems for entry in self.people.books(system)
+            if entry["kind"] == "write" and (entry["op"] == "delete" or entry.get("now") == "ARCHIVED")
+        )
+
+    def _wait(self) -> str:
+        """Waits until no notice, no write is on its way for a moment; the sentence says how long that took."""
+        began = time.monotonic()
+        still = 0.0
+        while True:
+            moving = self._moving()
+            now = time.monotonic()
+            if moving:
+                still = 0.0
+            elif still == 0.0:
+                still = now
+            elif now - still >= 0.3:
+                lag = still - began
+                self.lags.append(lag)
+                return f"agreed after {lag:.1f} s"
+            if now - began > WAITS_AT_MOST:
+                raise DidNotSettle(f"still moving after {WAITS_AT_MOST:.0f} s: {moving}")
+            time.sleep(0.05)
+
+    def _moving(self) -> dict[str, int]:
+        with self.house.registry.read() as tx:
+            mode = modes(tx)
+            found = {f"{channel} {entity} {state}": n for (channel, entity, state), n in outbox_counts(tx).items()
+                     if state in MOVING and mode.get((channel, entity)) == "on"}
+        found.update({f"notices of {channel}": n for channel, n in self.house.registry.inbox.depth().items()})
+        return found

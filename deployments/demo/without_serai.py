@@ -1,0 +1,60 @@
+"""The copy loop as the keeper of the scripted day: it knows one answer to everything, another round."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from deployments.demo.copy_loop import CopyLoop
+from deployments.sandbox.people import People
+
+ROUNDS = 2
+"""How often the loop runs after each act, so that it gets its chance to repair."""
+
+
+class WithoutSerai:
+    """The keeper: no survey, no matching, no switch, no parking, no reconcile, no answer to why."""
+
+    def __init__(self, environment: Mapping[str, str], people: People) -> None:
+        self._loop = CopyLoop(environment)
+        self._people = people
+
+    @property
+    def failures(self) -> list[str]:
+        """What the loop gave up on, in its own words."""
+        return self._loop.failures
+
+    def survey(self) -> str:
+        return "the script has no survey"
+
+    def go_live(self) -> str:
+        return self.catch_up()
+
+    def catch_up(self) -> str:
+        for _ in range(ROUNDS):
+            self._loop.tick()
+        return "copied"
+
+    def switch_market(self, *, on: bool) -> str:
+        return "the script cannot be switched off for one channel" if not on else self.catch_up()
+
+    def mend_unknown(self, sku: str) -> str:
+        self.catch_up()
+        self._people.add("erp", "products", {"code": sku[:7], "title": "Чайник «Новинка»", "state": "A"})
+        self._people.add("erp", "items", {"code": sku, "product": sku[:7], "name": "Чайник «Новинка»", "uom": "PCE",
+                                          "vat": "S", "state": "A"})
+        self._people.add("erp", "prices", {"item": sku, "list": "retail", "amount": "19990.00", "currency": "KZT",
+                                           "vat_included": True})
+        self._people.receive_goods(sku, "almaty-wh", 3)
+        return self.catch_up()
+
+    def full_catalogue(self) -> str:
+        return self.catch_up()
+
+    def reconcile(self) -> str:
+        return self.catch_up()
+
+    def explain(self, sku: str) -> str:
+        return "the script cannot say"
+
+    def deployed_run(self) -> str:
+        return "the script is its own timetable"
