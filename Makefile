@@ -1,6 +1,6 @@
 # Serai from a checkout: only Python ≥ 3.11, make and git are assumed. `make` alone lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo day test check bench real
+.PHONY: help setup demo day test check style types layers yaml bench real
 BIN := .venv/bin
 STAMP := .venv/serai-setup.stamp
 # `make day ARGS=--json`, `make test ARGS="-k merge"`: extra words for the command behind the target.
@@ -20,12 +20,17 @@ day: setup ## a scripted trading day, judged by the systems' own books; exit cod
 test: setup ## every test that needs no third-party system (ARGS="-k merge" for some)
 	@$(BIN)/python -m pytest -m "not real" $(ARGS)
 
-check: setup ## what can be said without running: style, types, who imports whom, project settings, mappings and their tests
+check: style types layers yaml ## what can be said without running: style, types, who imports whom, settings, mappings and their tests
+
+style: setup
 	$(BIN)/ruff check .
+types: setup
 	$(BIN)/mypy
+layers: setup
 	$(BIN)/lint-imports
-	$(BIN)/serai lint --project deployments/demo
-	$(BIN)/serai test --project deployments/demo
+yaml: setup
+	$(BIN)/serai lint --all --project deployments/demo
+	$(BIN)/serai test --all --project deployments/demo
 
 bench: setup ## measure against bare loops in the same run; prints a profile
 	@$(BIN)/python -m tests.bench $(ARGS)

@@ -66,12 +66,17 @@ def write_project(folder: Path) -> Path:
 
 
 class Depot:
-    """The system behind the channel. While ``stalls`` is set, a request for places is not answered."""
+    """The system behind the channel.
+
+    While ``stalls`` is set, a request for places is not answered; ``busy_for`` makes the next one a 429 with that wait;
+    ``garbage`` is answered in place of a page.
+    """
 
     def __init__(self) -> None:
         self.stalls = threading.Event()
         self.asked = threading.Event()
         self.busy_for: str | None = None
+        self.garbage: object = None
         self.url = ""
 
     def answer(self, path: str) -> tuple[int, dict[str, str], object]:
@@ -83,6 +88,8 @@ class Depot:
         if self.busy_for is not None:
             wait, self.busy_for = self.busy_for, None
             return 429, {"Retry-After": wait}, {"error": "busy"}
+        if self.garbage is not None:
+            return 200, {}, self.garbage
         return 200, {}, {"items": [{"code": code, "title": f"№ {code}"} for code in CODES], "next_cursor": None}
 
     @contextmanager
