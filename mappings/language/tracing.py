@@ -137,7 +137,7 @@ class Trace:
             return lacking[0][0], masked(lacking[0][1])
         value = getattr(error, "value", MISSING)
         if value is not MISSING:
-            same = [path for path, met in operands if met is value]
+            same = [path for path, met in operands if met is value or str(met) == str(value)]
             return (same or [path for path, _ in operands[-1:]] or [""])[0], masked(value)
         return (operands[-1][0], masked(operands[-1][1])) if operands else ("", "")
 

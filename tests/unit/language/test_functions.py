@@ -11,7 +11,13 @@ from mappings.language import Mapping
 from mappings.language.functions import FUNCTIONS, Function
 from mappings.language.values import READERS
 
-CONTEXT: dict[str, Any] = {"channel": "c", "company": {"country": "KZ"}, "settings": {}, "now": "2026-01-01T00:00:00Z", "run": "r"}
+CONTEXT: dict[str, Any] = {
+    "channel": "c",
+    "company": {"country": "KZ"},
+    "settings": {},
+    "now": "2026-01-01T00:00:00Z",
+    "run": "r",
+}
 Compiled = Callable[..., Mapping]
 
 
@@ -28,7 +34,7 @@ def value_of(compiled: Compiled, expression: str, doc: dict[str, Any] | None = N
 @pytest.mark.parametrize("function", FUNCTIONS.values(), ids=lambda f: f.name)
 def test_a_function_gives_what_its_example_says(compiled: Compiled, function: Function) -> None:
     """P7: the reference is executable, exact results included."""
-    given = value_of(compiled, '= ' + function.example)
+    given = value_of(compiled, "= " + function.example)
     assert given == function.gives
     assert type(given) is type(function.gives) or isinstance(given, Decimal | int)
 
@@ -36,7 +42,9 @@ def test_a_function_gives_what_its_example_says(compiled: Compiled, function: Fu
 @pytest.mark.parametrize("function", [f for f in FUNCTIONS.values() if not f.takes_null], ids=lambda f: f.name)
 def test_a_function_makes_no_value_of_null(compiled: Compiled, function: Function) -> None:
     """P7: `upper(null)` is a fault, never the text "None"."""
-    args = ", ".join(["attributes.nothing"] + ["'x'" if p.kind == "text" else "1" for p in function.parameters[1:] if not p.optional])
+    args = ", ".join(
+        ["attributes.nothing"] + ["'x'" if p.kind == "text" else "1" for p in function.parameters[1:] if not p.optional]
+    )
     with pytest.raises(AssertionError, match="null|fit|list|text|number|object|wanted"):
         value_of(compiled, f"= {function.name}({args})", {"nothing": None})
 

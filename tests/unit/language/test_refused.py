@@ -96,7 +96,16 @@ def test_an_unsafe_or_meaningless_expression_is_refused_when_it_is_read(
         compiled(text)
     error = refused.value.errors[0]
     assert (error.file, error.line) == ("mappings/x/y.yaml", 7)
-    assert error.code in {"expression", "wrong-type", "scope", "unknown-field", "unknown-path", "money-currency", "naive-moment", "quote"}
+    assert error.code in {
+        "expression",
+        "wrong-type",
+        "scope",
+        "unknown-field",
+        "unknown-path",
+        "money-currency",
+        "naive-moment",
+        "quote",
+    }
 
 
 def test_the_generated_module_has_no_builtins_to_escape_to(compiled: Callable[..., Mapping]) -> None:
@@ -116,7 +125,7 @@ inward:
     required: false
     drop_if: {{{evil!r}: "= this['a''b'] == 'never'"}}
     fields:
-      name: {{from: "= this['{evil.replace("'", '"').replace('"', '.')}']", default: = 'd', table: {{"'": "'\\"\\n"}}, otherwise: pass}}
+      name: {{from: "= this['{evil.replace("'", '"').replace('"', ".")}']", default: = 'd', table: {{"'": "'\\"\\n"}}, otherwise: pass}}
 """
     mapping = compiled(text)
     result = mapping.map_inward([{"id": "1"}], {}, {})
