@@ -17,6 +17,7 @@ MISTAKES = (
     ("mappings.language", "LintErrors"),
     ("connectors.base", "ConnectorError"),
     ("flows.matching", "CannotBind"),
+    ("flows.why", "Unknown"),
     ("registry", "RegistryError"),
     ("deployments.local", "CannotStart"),
     ("deployments.deploy", "NoServer"),

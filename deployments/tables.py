@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import Any
 
 from flows.survey import KINDS, Survey
+from flows.why import Why
 from flows.wiring import House, moment_text
 from registry import (
     candidates,
@@ -186,11 +187,8 @@ WORST = 5
 """Findings of each kind that a terminal shows; --json has them all."""
 
 
-def show_survey(survey: Survey, as_json: bool) -> None:
+def print_survey(survey: Survey) -> None:
     """What is wrong today: one line per kind with the money at stake, then the worst findings of each kind."""
-    if as_json:
-        print_json(survey.row())
-        return
     counts = survey.counts()
     for kind, words in KINDS.items():
         stake = sum((one.at_stake for one in survey.of(kind)), Decimal(0))
@@ -211,3 +209,17 @@ def show_survey(survey: Survey, as_json: bool) -> None:
         show(f"the worst of each kind, in {survey.currency}", rows, as_json=False, nothing="")
     elif not survey.unreachable:
         sys.stdout.write("the channels agree\n")
+
+
+def print_why(answer: Why) -> None:
+    """What the channel was told, then how that came about, one step a line."""
+    sys.stdout.write(f"{answer.channel} {answer.entity} {answer.key}\n")
+    rows = [{"step": step.kind, "what": step.sentence, "where": step.where} for step in answer.steps]
+    told = [{"step": "told", "what": f"{name}: {_short(value)}", "where": ""} for name, value in answer.told.items()]
+    show("", [*told, *rows], as_json=False, nothing="")
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, Mapping | list):
+        return json.dumps(value, ensure_ascii=False, default=_plain)
+    return "null" if value is None else str(value)

@@ -17,12 +17,16 @@ if TYPE_CHECKING:
 
 def survey(project: Project = HERE, json: Json = False) -> None:
     """Look at all channels, write nothing, and say what is wrong today."""
-    from deployments.tables import show_survey
+    from deployments.tables import print_json, print_survey
     from flows.survey import survey as look
     from flows.wiring import opened
 
     with opened(project) as house:
-        show_survey(look(house), json)
+        found = look(house)
+    if json:
+        print_json(found.row())
+    else:
+        print_survey(found)
 
 
 def why(
@@ -34,12 +38,16 @@ def why(
     json: Json = False,
 ) -> None:
     """Explain a published value: document, mapping file:line, authority, policy, receipt, time verified."""
-    from deployments.tables import show_why
+    from deployments.tables import print_json, print_why
     from flows.why import why as explain
     from flows.wiring import opened
 
     with opened(project) as house:
-        show_why(explain(house, channel, entity, key, field), json)
+        answer = explain(house, channel, entity, key, field)
+    if json:
+        print_json(answer.row())
+    else:
+        print_why(answer)
 
 
 def parked(project: Project = HERE, channel: AnyChannel = None, json: Json = False) -> None:
