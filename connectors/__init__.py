@@ -12,6 +12,8 @@ from connectors.base import Connector
 
 _LINES = {
     "generic_rest": "connectors.generic_rest:GenericRest",
+    "medusa": "connectors.medusa:Medusa",
+    "tryton": "connectors.tryton:Tryton",
 }
 
 

@@ -29,7 +29,7 @@ from decimal import Decimal
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
-from connectors.answers import AWAY, Answer, Unsure, encoded
+from connectors.answers import AWAY, Answer, Unsure, encoded, masked
 from connectors.auth import secret
 from connectors.base import Doc, Misconfigured, Receipt, Resource, RetryLater, ShapeChanged, Write, in_order
 from connectors.medusa_facts import (
@@ -38,6 +38,7 @@ from connectors.medusa_facts import (
     LEVELS,
     OPTION,
     RESOURCES,
+    adjusted,
     fulfilment_doc,
     fulfilment_of,
     level_doc,
@@ -59,23 +60,27 @@ _Sender: TypeAlias = Callable[[Resource, Sequence[Write]], Mapping[str, Doc]]
 class Medusa(Rest):
     """One Medusa shop. ``url`` is the server's address, the secret ``key`` a secret API key of its admin.
 
-    Options: ``page_size`` (200), ``sales_channel`` and ``shipping_profile`` (ids; the store's default, the first).
+    Options: ``page_size`` (200), ``lag`` (60), ``sales_channel`` and ``shipping_profile`` (ids; else the store's
+    default and the first there is).
     """
 
     platform = "medusa"
     resources = RESOURCES
     auth: Mapping[str, str] = {"scheme": "basic_key", "token": "key"}
 
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.resources = adjusted(RESOURCES, self.options)
+        self._own: Doc | None = None
+
     def proof(self, refused: str | None = None) -> Mapping[str, str]:
         """Basic, with the key as the user and no password."""
         key = self._named(lambda: secret(self.auth, "token", self.ports))
         return {"Authorization": "Basic " + base64.b64encode(f"{key}:".encode()).decode()}
 
-    def facts(self, resource: str) -> Resource:
-        """The resource's description, with the channel's own page size."""
-        found = super().facts(resource)
-        size = self.options.get("page_size")
-        return found if size is None else replace(found, page_size=int(size))
+    def clean(self, text: str) -> str:
+        """What Medusa said, without the key, which is not what goes over the wire."""
+        return masked(super().clean(text), (self.ports.secrets.get("key"),))
 
     def check(self) -> None:
         """Reads the store, which also tells where new products are sold."""
@@ -103,14 +108,15 @@ class Medusa(Rest):
         facts, found = self.facts(resource), dict[str, Doc | None].fromkeys(ids)
         heads = list(dict.fromkeys(id.partition("@")[0] for id in found))
         for start in range(0, len(heads), 50):
-            for doc in self._by("id[]", facts, heads[start : start + 50]):
+            for doc in self._by("id", facts, heads[start : start + 50]):
                 if str(doc["id"]) in found and doc.get("deleted_at") is None:
                     found[str(doc["id"])] = doc
         return found
 
     def _by(self, parameter: str, facts: Resource, values: Sequence[str]) -> Sequence[Doc]:
         """The documents whose parameter is one of at most 50 values."""
-        query = "&".join(f"{quote(parameter)}={quote(value, safe='')}" for value in values)
+        terms = enumerate(quote(value, safe="") for value in values)
+        query = "&".join(f"{parameter}%5B{place}%5D={value}" for place, value in terms)
         params = {"limit": "200", "fields": facts.params["fields"]}
         return self.documents(facts, self.call("GET", f"{facts.path}?{query}", params=params))
 
@@ -196,8 +202,6 @@ class Medusa(Rest):
                          "options": [{"title": OPTION, "values": []}]}  # fmt: skip
         return self._own
 
-    _own: Doc | None = None
-
     def _send_products(self, facts: Resource, writes: Sequence[Write]) -> Mapping[str, Doc]:
         new = [write for write in writes if write.op == "create"]
         old = [write for write in writes if write.op == "update"]
@@ -277,7 +281,7 @@ class Medusa(Rest):
     def _known(self, facts: Resource, items: Sequence[str]) -> Sequence[Doc]:
         try:
             return [
-                doc for start in range(0, len(items), 50) for doc in self._by("id[]", facts, items[start : start + 50])
+                doc for start in range(0, len(items), 50) for doc in self._by("id", facts, items[start : start + 50])
             ]
         except Unsure as fault:
             problem = RetryLater(str(fault), after=fault.after)
@@ -343,9 +347,8 @@ class Medusa(Rest):
             docs = [doc for doc in self._by("external_id", facts, [str(write.doc.get("external_id", write.key))])]
         else:
             name, value = str(facts.reference), str(write.doc[str(facts.reference)])
-            values = [value] if name == "sku" else list(dict.fromkeys((value, value.lower())))
-            held = [doc for each in values for doc in self._by(name, facts, [each])]
-            docs = [doc for doc in held if (doc.get("metadata") or {}).get(KEY) == write.key]
+            values = list(dict.fromkeys((value, value.lower()) if name == "email" else (value,)))
+            docs = [doc for doc in self._by(name, facts, values) if (doc.get("metadata") or {}).get(KEY) == write.key]
         if not docs:
             return Receipt(outcome="rejected", detail=NOT_FOUND + "no document carries our reference")
         return Receipt(outcome="applied", id=str(docs[0]["id"]), doc=docs[0])

@@ -6,6 +6,7 @@ What surprises here: see medusa.py, whose facts and documents these are.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -57,6 +58,16 @@ RESOURCES: Mapping[str, Resource] = {
     "shipments": _streamed("/admin/orders", "orders", f"id,updated_at,{FULFILMENTS}",
                            create="POST fulfillments", reference="order_id", reference_field=f"metadata.{KEY}"),
 }  # fmt: skip
+
+
+def adjusted(resources: Mapping[str, Resource], options: Mapping[str, Any]) -> Mapping[str, Resource]:
+    """The resources with the channel's own ``page_size`` and ``lag``, where its settings name them."""
+    own: dict[str, Any] = {}
+    if "page_size" in options:
+        own["page_size"] = int(options["page_size"])
+    if "lag" in options:
+        own["lag"] = float(options["lag"])
+    return {name: replace(facts, **own) for name, facts in resources.items()}
 
 
 def parted(facts: Resource, writes: Sequence[Write]) -> list[list[Write]]:

@@ -2,7 +2,8 @@
 
 What surprises here (seen on trytond 8.0.12, November 2026):
 
-* A failure is HTTP 200 with ``{"error": [kind, …]}``; 401 is a session that ended. A session is shared by all workers.
+* A failure is HTTP 200 with ``{"error": [kind, …]}``; 401 without a word is a session that ended. A session is shared
+  by all workers.
 * A stamp is the *start* of the transaction, so a row committed late lies behind the watermark: ``lag`` must be longer
   than the longest transaction. ``last_modified_at`` (new in 8.0) is ``write_date``, or ``create_date`` before the
   first write; ``write_date`` alone is null until then. Several rows share a stamp, so paging is by (stamp, id).
@@ -28,7 +29,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from connectors.answers import AWAY, Answer, Unsure, trouble
+from connectors.answers import AWAY, Answer, Unsure, masked, trouble
 from connectors.auth import secret
 from connectors.base import (
     ConnectorError,
@@ -51,6 +52,7 @@ from connectors.tryton_facts import (
     TRANSIENT,
     WATCHES,
     address_parts,
+    adjusted,
     as_sent,
     behind,
     expected,
@@ -76,6 +78,10 @@ class Tryton(Rest):
     platform = "tryton"
     resources = RESOURCES
     auth: Mapping[str, str] = {"scheme": "session", "user": "user", "password": "password"}
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.resources = adjusted(RESOURCES, self.options)
 
     # ── session and calls ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -111,7 +117,7 @@ class Tryton(Rest):
             "POST", self._target("/rpc/"), body={"id": 1, "method": method, "params": params}, proof=proof
         )
         problem = self._trouble(method, answer)
-        if problem is not None and not (answer.status == 401 and proof):
+        if problem is not None and not (proof and answer.status == 401 and answer.body is None):
             raise problem
         return answer
 
@@ -165,6 +171,10 @@ class Tryton(Rest):
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────
 
+    def clean(self, text: str) -> str:
+        """What Tryton said, without user and password, which only the log-in carries."""
+        return masked(super().clean(text), [self.ports.secrets.get(name) for name in ("user", "password")])
+
     def check(self) -> None:
         """Logs in and asks for one location, as every other call needs both."""
         self._rows("stock.location", [], ["name"], limit=1)
@@ -172,7 +182,6 @@ class Tryton(Rest):
     def read(self, resource: str, cursor: Cursor | None = None) -> Iterator[Page]:
         """Pages from the cursor on; a cursor is ``{at, windows}``: a window (window.py) per watched model."""
         facts, watches = self.facts(resource), WATCHES[resource]
-        size = int(self.options.get("page_size", facts.page_size))
         at, windows = 0, {watch.model: Window() for watch in watches}
         if cursor is None:
             # What the others say of the past, page one tells anyway: they start from now.
@@ -187,13 +196,13 @@ class Tryton(Rest):
             whole = watch.model == facts.path and resource != "stock"
             fields = FIELDS[resource] if whole else [watch.names]
             only = ONLY.get(resource, []) if watch.model == facts.path else []
-            domain = [*only, *behind(window, float(self.options.get("lag", facts.lag)))]
+            domain = [*only, *behind(window, facts.lag)]
             own = {} if watch.model == facts.path else {"active_test": False}
             order = [[STAMP, "ASC"], ["id", "ASC"]]
-            answer = self._searched(watch.model, domain, fields, limit=size, order=order, **own)
+            answer = self._searched(watch.model, domain, fields, limit=facts.page_size, order=order, **own)
             rows = plain(answer.body["result"])
             docs = rows if whole else self._documents(resource, named_by(rows, watch.names))
-            position = {"stamp": rows[-1][STAMP], "id": rows[-1]["id"]} if len(rows) == size else None
+            position = {"stamp": rows[-1][STAMP], "id": rows[-1]["id"]} if len(rows) == facts.page_size else None
             windows[watch.model] = turned(window, docs=rows, path=STAMP, began=answer.began, position=position)
             at = at if position is not None else (at + 1) % len(watches)
             last = position is None and at == 0
@@ -310,7 +319,11 @@ class Tryton(Rest):
         return found[0] if found else None
 
     def _receipt(self, resource: str, id: int) -> Receipt:
-        return Receipt(outcome="applied", id=str(id), doc=next(iter(self._documents(resource, [id])), None))
+        try:
+            doc = next(iter(self._documents(resource, [id])), None)
+        except (RetryLater, ShapeChanged):
+            doc = None  # what was written is written; the next read completes the picture
+        return Receipt(outcome="applied", id=str(id), doc=doc)
 
     def _placed(self, write: Write) -> Receipt:
         """A sale, found by our reference or created, then led to the state that the document asks for."""

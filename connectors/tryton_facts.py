@@ -6,7 +6,7 @@ What surprises here: see tryton.py, whose facts and values these are.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -84,6 +84,16 @@ FLOATS = frozenset({"quantity"})
 TRANSIENT = ("deadlock", "serializ", "lock timeout", "canceling statement", "connection", "too many clients")
 DRAFTS = {"draft": "quote", "quotation": "confirm"}
 """A sale's state → the button that leads out of it."""
+
+
+def adjusted(resources: Mapping[str, Resource], options: Mapping[str, Any]) -> Mapping[str, Resource]:
+    """The resources with the channel's own ``page_size`` and ``lag``, where its settings name them."""
+    own: dict[str, Any] = {}
+    if "page_size" in options:
+        own["page_size"] = int(options["page_size"])
+    if "lag" in options:
+        own["lag"] = float(options["lag"])
+    return {name: replace(facts, **own) for name, facts in resources.items()}
 
 
 def plain(value: Any) -> Any:
