@@ -55,6 +55,7 @@ from registry import (
     scan_seen,
     touch_bindings,
     uids_for,
+    uids_of_keys,
     unpark,
     wake,
 )
@@ -250,6 +251,7 @@ def _match(work: Work, entity: str, items: list[Item]) -> list[Item]:
         for item in items
     }
     owned = owners(work.tx, [(entity, kind, value) for pairs in keys.values() for kind, value in pairs])
+    ours = _ours(work, entity, items)
     may_create = work.house.may_create(work.channel, entity)
     matched: list[Item] = []
     unmatched: list[InwardRecord] = []
@@ -257,7 +259,10 @@ def _match(work: Work, entity: str, items: list[Item]) -> list[Item]:
         hits = list(dict.fromkeys(
             owned[entity, kind, value] for kind, value in keys[item.record.id] if (entity, kind, value) in owned
         ))
-        if len(hits) > 1 and entity != "customer":
+        if item.record.id in ours:
+            item.uid = ours[item.record.id]
+            matched.append(item)
+        elif len(hits) > 1 and entity != "customer":
             work.account.count(entity, "quarantined", reason="its keys belong to several records")
             unmatched.append(item.record)
         elif hits:
@@ -286,6 +291,29 @@ def _match(work: Work, entity: str, items: list[Item]) -> list[Item]:
                 break
         work.known[entity, item.record.id] = str(item.uid)
     return matched
+
+
+def _ours(work: Work, entity: str, items: Sequence[Item]) -> dict[str, str]:
+    """External id → record, of documents that carry our reference while our write of them is still open.
+
+    The platform may tell of what we created before its answer to us was read or kept; without this such a document
+    would make a second record.
+    """
+    keys = {}
+    for item in items:
+        doc = work.docs[item.record.doc]
+        key = work.house.our_reference(work.channel, work.resource, entity, doc)
+        if key is not None:
+            keys[item.record.id] = key
+    if not keys:
+        return {}
+    found = uids_of_keys(work.tx, work.channel, list(keys.values()))
+    # A receipt stored between our first look at the bindings and this one has closed its write and made a binding.
+    bound = uids_for(work.tx, work.channel, [(entity, id) for id in keys])
+    return {
+        id: found[key] if key in found else bound[entity, id] for id, key in keys.items()
+        if key in found or (entity, id) in bound
+    }
 
 
 def _merge(work: Work, entity: str, items: list[Item]) -> None:

@@ -20,7 +20,7 @@ from connectors.base import Connector, ConnectorError, Misconfigured, Op, Receip
 from flows.faults import explained
 from flows.ledger import Account, Ledger, Stretch
 from flows.render import PUBLISH, View, seen_equal, views
-from flows.wiring import Group, House
+from flows.wiring import OURS, Group, House
 from mappings.language import Fault, Ref
 from registry import (
     Binding,
@@ -240,7 +240,7 @@ class _Verdicts:
     def _key(self, row: OutboxRow, op: str, mark: bytes) -> str:
         """The idempotency key: of a create, the record's on this channel for ever; of an update, this payload's."""
         once = "" if op == "create" else f"/{row.id}/{mark.hex()}"
-        return f"serai-{digest(f'{self.channel}/{self.group.name}/{row.uid}/{op}{once}').hex()[:20]}"
+        return f"{OURS}{digest(f'{self.channel}/{self.group.name}/{row.uid}/{op}{once}').hex()[:20]}"
 
     def _told(
         self, bound: Binding | None, external_id: str, uid: str, text: str, mark: bytes, publish: int | None
@@ -278,11 +278,11 @@ def _send(
     receipts: list[tuple[Sending, Receipt]] = []
     stopped: ConnectorError | None = None
     rest = list(sending)
-    if group.entity == "order":
-        known = _look_for_ours(connector, group, rest)
-        receipts += [(one, known[one.write.key]) for one in rest if one.write.key in known]
-        rest = [one for one in rest if one.write.key not in known]
     try:
+        if group.entity == "order":
+            known = _look_for_ours(connector, group, rest)
+            receipts += [(one, known[one.write.key]) for one in rest if one.write.key in known]
+            rest = [one for one in rest if one.write.key not in known]
         answers: Iterator[Receipt] = connector.write(group.mapping.resource, [one.write for one in rest])
         for one, receipt in zip(rest, answers, strict=False):
             receipts.append((one, receipt))

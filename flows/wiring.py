@@ -45,6 +45,8 @@ from registry import (
     swap_tokens,
 )
 
+OURS = "serai-"
+"""How every idempotency key begins: a document that carries one was written by us."""
 PACKAGE = Path(mappings.__file__ or "").parent
 
 
@@ -382,6 +384,17 @@ class House:
         for step in self.descriptor(channel, resource).id.split("."):
             found = found.get(step) if isinstance(found, dict) else None
         return "" if found is None else str(found)
+
+    def our_reference(self, channel: str, resource: str, entity: str, doc: Doc) -> str | None:
+        """The key under which we created this document, where it carries one; None for everybody else's documents."""
+        group = self.of(channel).outward.get(entity)
+        path = self.descriptor(channel, resource).reference_field
+        if group is None or path is None or group.mapping.resource != resource:
+            return None
+        found: Any = doc
+        for step in path.split("."):
+            found = found.get(step) if isinstance(found, dict) else None
+        return found if isinstance(found, str) and found.startswith(OURS) else None
 
     def document_of(self, row: Parked) -> str:
         """The id of the document a parked item came from."""

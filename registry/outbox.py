@@ -315,6 +315,12 @@ def to_settle(tx: Tx) -> list[tuple[str, str, datetime]]:
     return [(row[0], row[1], moment(row[2])) for row in found]
 
 
+def uids_of_keys(tx: Tx, channel: str, keys: Collection[str]) -> dict[str, str]:
+    """Key → uid of the open write that carries it: what a document with our reference is about before its receipt."""
+    statement = select(outbox.c.key, outbox.c.uid).where(outbox.c.channel == channel)
+    return {row[0]: row[1] for row in bulk.gather(tx, statement, outbox.c.key, keys)}
+
+
 def in_flight_payloads(tx: Tx, entity: str, uids: Collection[str]) -> dict[str, list[tuple[str, bytes]]]:
     """uid → (channel, payload) of its writes that may be on the channel already; uids without any are left out."""
     statement = select(outbox.c.uid, outbox.c.channel, outbox.c.payload).where(

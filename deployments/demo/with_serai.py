@@ -83,8 +83,8 @@ class WithSerai:
         self.people.receive_goods(sku, "almaty-wh", 3)
         self.catch_up()
         steps.bind(self.house, "market-kz", sku, sku)
-        self._pull_all("market-kz")
         replayed = steps.replay(self.house, [row.uid for row in waiting])
+        self._pull_all("market-kz")
         done = sum(ledger.total("created", "updated") for ledger in replayed)
         return f"{name}; entered into the ERP, bound and replayed ({done} taken); {self._wait()}"
 
