@@ -46,6 +46,7 @@ def schemas() -> Mapping[str, Schema]:
     return {entity: _resolved(_file(entity), definitions) for entity in ENTITIES}
 
 
+@cache
 def fields(entity: str) -> tuple[str, ...]:
     """The entity's top-level fields, in the order of its schema."""
     return tuple(schemas()[entity]["properties"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -146,6 +146,5 @@ def gtin(text: Any) -> str | None:
     return code.zfill(14) if total % 10 == 0 else None
 
 
-def _overlap(one: Iterable[str], other: Iterable[str]) -> float:
-    mine, theirs = set(one), set(other)
-    return len(mine & theirs) / len(mine | theirs) if mine and theirs else 0.0
+def _overlap(one: frozenset[str], other: frozenset[str]) -> float:
+    return len(one & other) / len(one | other) if one and other else 0.0

@@ -57,16 +57,14 @@ def merge(entity: str, contributions: Sequence[Contribution], authority: Authori
     """
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
-    spoken = {name for contribution in contributions for name in contribution.covers}
     origin = _origin(contributions)
     for name in fields(entity):
-        if name not in spoken:
-            continue
-        speaking = [c for c in contributions if name in c.covers and name in c.values]
-        chosen = _decide(name, speaking, authority.get(name, authority.get("*", ())), origin)
-        if chosen is not None:
-            values[name] = chosen.values[name]
-            sources[name] = chosen.channel
+        speaking = [c for c in contributions if name in c.values and name in c.covers]
+        if speaking:
+            chosen = _decide(name, speaking, authority.get(name, authority.get("*", ())), origin)
+            if chosen is not None:
+                values[name] = chosen.values[name]
+                sources[name] = chosen.channel
     return Merged(values=values, sources=sources)
 
 
@@ -81,5 +79,5 @@ def _decide(name: str, speaking: Sequence[Contribution], rule: Rule, origin: str
         channel = origin if word == "origin" else word
         candidates = [c for c in speaking if word == "newest" or c.channel == channel]
         if candidates:
-            return max(candidates, key=lambda c: c.moved(name))
+            return candidates[0] if len(candidates) == 1 else max(candidates, key=lambda c: c.moved(name))
     return None

@@ -10,7 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from fractions import Fraction
+from functools import lru_cache
+from math import lcm
+
+_NONE = Decimal(0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,23 +59,32 @@ def publish_by_location(
     locations in the order of its policy, never below 0. What is reserved at no location (None) is taken from those
     that the policies name, in their order, then from the others. Raises ValueError with the sentences of ``problems``.
     """
-    wrong = problems(policies)
-    if wrong:
-        raise ValueError("; ".join(wrong))
-    named = list(dict.fromkeys(name for policy in policies.values() for name in policy.locations))
-    units = free({name: sellable[name] for name in [*named, *sellable] if name in sellable}, reserved)
+    plan = _plan(tuple(policies.items()))
+    units = free({name: sellable[name] for name in [*plan, *sellable] if name in sellable}, reserved)
     parts: dict[str, dict[str, int]] = {channel: {} for channel in policies}
-    for location in named:
-        shares = {channel: policy.share for channel, policy in policies.items() if location in policy.locations}
+    for location, shares in plan.items():
         for channel, part in divide(units.get(location, 0), shares).items():
             parts[channel][location] = part
     for channel, policy in policies.items():
         kept_back = policy.safety
-        for location in dict.fromkeys(policy.locations):
+        for location in policy.locations if kept_back > 0 else ():
             taken = min(kept_back, parts[channel][location])
             parts[channel][location] -= taken
             kept_back -= taken
     return parts
+
+
+@lru_cache(maxsize=64)
+def _plan(policies: tuple[tuple[str, StockPolicy], ...]) -> dict[str, dict[str, Decimal]]:
+    """Location to the shares of the channels that sell from it; checked once per set of policies, not per variant."""
+    wrong = problems(dict(policies))
+    if wrong:
+        raise ValueError("; ".join(wrong))
+    named = dict.fromkeys(name for _, policy in policies for name in policy.locations)
+    return {
+        location: {channel: policy.share for channel, policy in policies if location in policy.locations}
+        for location in named
+    }
 
 
 def free(sellable: Mapping[str, Decimal], reserved: Mapping[str | None, Decimal]) -> dict[str, int]:
@@ -82,11 +94,11 @@ def free(sellable: Mapping[str, Decimal], reserved: Mapping[str | None, Decimal]
     that no reservation and no loss can ever raise what another location shows.
     """
     left = {
-        location: max(Decimal(0), max(Decimal(0), quantity) - reserved.get(location, Decimal(0)))
+        location: max(_NONE, quantity - reserved[location] if location in reserved and quantity > 0 else quantity)
         for location, quantity in sellable.items()
     }
-    nowhere = reserved.get(None, Decimal(0))
-    for location in left:
+    nowhere = reserved.get(None, _NONE)
+    for location in left if nowhere > 0 else ():
         taken = min(nowhere, left[location])
         left[location] -= taken
         nowhere -= taken
@@ -98,13 +110,22 @@ def divide(units: int, shares: Mapping[str, Decimal]) -> dict[str, int]:
 
     Ties go to the earlier channel. The sum is never above ``units`` as long as the shares add up to at most 1.
     """
-    claims = {channel: units * Fraction(share) for channel, share in shares.items()}
-    parts = {channel: int(claim) for channel, claim in claims.items()}
-    rest = int(sum(claims.values(), Fraction(0))) - sum(parts.values())
-    by_remainder = sorted(claims, key=lambda channel: parts[channel] - claims[channel])
-    for channel in by_remainder[:rest]:
-        parts[channel] += 1
-    return parts
+    weights, whole = _weights(tuple(shares.values()))
+    claims = [units * weight for weight in weights]
+    parts = [claim // whole for claim in claims]
+    rest = sum(claims) // whole - sum(parts)
+    if rest > 0:
+        for position in sorted(range(len(claims)), key=lambda n: -(claims[n] % whole))[:rest]:
+            parts[position] += 1
+    return dict(zip(shares, parts, strict=True))
+
+
+@lru_cache(maxsize=256)
+def _weights(shares: tuple[Decimal, ...]) -> tuple[list[int], int]:
+    """Whole numbers in the proportion of the shares, and the number that stands for all of it."""
+    ratios = [share.as_integer_ratio() for share in shares]
+    whole = lcm(*(below for _, below in ratios))
+    return [above * (whole // below) for above, below in ratios], whole
 
 
 def allowed(target: int, sellable: int, exposures: Iterable[int]) -> int:
