@@ -192,7 +192,7 @@ class Drain:
         except (ConnectorError, RegistryError) as error:
             self._rest(hand, self._pause(hand), str(error))
         except Exception as error:  # noqa: BLE001  # a defect met on one channel must not stop the others
-            self._rest(hand, self._pause(hand), f"{kind_and_place(error)}; report this as a defect")
+            self._rest(hand, self._pause(hand), f"{hand[0]}: {kind_and_place(error)}; report this as a defect")
         finally:
             self._news.set()
 
@@ -212,7 +212,7 @@ class Drain:
         return any(ledger.read > 0 for ledger in ledgers)
 
     def _rest(self, hand: Hand, seconds: float, why: str) -> None:
-        log.warning("%s: %s; next attempt in %.0f s", hand[0], why, seconds)
+        log.warning("%s; next attempt in %.0f s", why, seconds)
         self._rests[hand] = time.monotonic() + seconds
 
     def _pause(self, hand: Hand) -> float:

@@ -41,7 +41,7 @@ class Reports:
         self._dropped: dict[str, int] = {}
         self._since = 0.0
         self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="reports", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(api,), name="reports", daemon=True)
 
     def __enter__(self) -> Self:
         if self._api is None:
@@ -66,12 +66,12 @@ class Reports:
             else:
                 self._dropped[ledger.channel] = self._dropped.get(ledger.channel, 0) + 1
 
-    def _run(self) -> None:
+    def _run(self, api: str) -> None:
         while not self._ending.wait(self._every):
-            self._publish()
-        self._publish()
+            self._publish(api)
+        self._publish(api)
 
-    def _publish(self) -> None:
+    def _publish(self, api: str) -> None:
         with self._lock:
             batches, self._batches = self._batches, {}
             dropped, self._dropped = self._dropped, {}
@@ -79,7 +79,7 @@ class Reports:
             if dropped.get(channel):
                 rows.append({"at": "", "what": f"{dropped[channel]:,} more batches: see the runs in the console"})
             try:
-                publish(channel, rows)
+                publish(api, channel, rows)
             except Exception as error:  # noqa: BLE001  # whatever Prefect does, the drain works on
                 log.warning(
                     "%s: Prefect did not take the report of %d batches (%s); they are in the registry",
@@ -101,9 +101,14 @@ def batch_row(ledger: Ledger) -> dict[str, Any]:
     }
 
 
-def publish(channel: str, rows: Sequence[Mapping[str, Any]]) -> None:
+def publish(api: str, channel: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """One flow run that carries these batches as a table; raises whatever Prefect raises, TimeoutError included."""
-    from flows.sync import drained  # importing Prefect takes over a second: only here, in this thread
+    # importing Prefect takes over a second: only here, in this thread
+    from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_ALLOW_EPHEMERAL_MODE, temporary_settings
+
+    from flows.sync import drained
 
     minute = time.strftime("%H:%M", time.gmtime())
-    asyncio.run(asyncio.wait_for(drained(channel=channel, minute=minute, batches=list(rows)), ANSWERS_WITHIN))
+    # without the second setting Prefect would start a server of its own where none answers
+    with temporary_settings({PREFECT_API_URL: api, PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: False}):
+        asyncio.run(asyncio.wait_for(drained(channel=channel, minute=minute, batches=list(rows)), ANSWERS_WITHIN))

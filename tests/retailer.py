@@ -81,8 +81,8 @@ class Retailer:
 
     def add_product(self, code: str, title: str = "Чайник «Алатау»") -> None:
         """A new product in the ERP."""
-        body = {"code": code, "title": title, "text": None, "brand": "Karavan", "group": "Чайники", "images": []}
-        self.call("erp", "POST", "/products", {**body, "state": "A"})
+        body: dict[str, Any] = {"code": code, "title": title, "text": None, "brand": "Karavan", "group": "Чайники"}
+        self.call("erp", "POST", "/products", {**body, "images": [], "state": "A"})
 
     def shop_titles(self) -> dict[str, str]:
         """handle → title, as the shop itself has them."""
