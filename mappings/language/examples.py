@@ -92,6 +92,8 @@ def _run(mapping: Mapping, node: Node) -> TestResult:
             made = mapping.map_outward(given if isinstance(given, list) else [given], refs, context)
             _outward(test, made.docs, diff)
         else:
+            if isinstance(given, dict) and mapping.id_path is not None and len(mapping.id_path) == 1:
+                given = {mapping.id_path[0]: "test", **given}
             result = mapping.map_inward([given], refs, context)
             made = result  # type: ignore[assignment]  # faults and skips have the same shape in both
             _inward(mapping, test, result.records, diff)

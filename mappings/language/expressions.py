@@ -218,6 +218,8 @@ class Expressions(Readings):
         if isinstance(op, ast.Eq | ast.NotEq):
             self._in_enum(a, b)
             return boolean_val(f"({a.code} {'==' if isinstance(op, ast.Eq) else '!='} {b.code})")
+        if a.kind == b.kind == "moment":  # without the Z, texts with and without a fraction compare as time does
+            a, b = replace(a, code=f"({a.code})[:-1]"), replace(b, code=f"({b.code})[:-1]")
         x, y = (a.code, b.code) if isinstance(op, ast.Lt | ast.GtE) else (b.code, a.code)
         return boolean_val(f"(not less({x}, {y}))" if isinstance(op, ast.LtE | ast.GtE) else f"less({x}, {y})")
 

@@ -260,7 +260,7 @@ def _abs(value: Any) -> Any:
 )
 def _round(value: Any, digits: Any = MISSING, mode: str = "half_up") -> Any:
     if mode not in ROUNDING:
-        raise Refused("round", f"no rounding mode {mode!r}; known: {', '.join(ROUNDING)}")
+        raise Refused("round", f"no such rounding mode; known: {', '.join(ROUNDING)}", mode)
     if value.__class__ is tuple:
         unit = DIGITS[value[1]] if digits is MISSING else Decimal(1).scaleb(-digits)
         return (value[0].quantize(unit, ROUNDING[mode], EXACT), *value[1:])

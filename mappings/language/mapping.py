@@ -34,7 +34,7 @@ class OutwardHead:
     joins: Table[str, tuple[str, bool]]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Mapping:
     """A compiled mapping. ``hash`` changes with anything that can change its values."""
 
@@ -44,6 +44,7 @@ class Mapping:
     hash: str
     inward: tuple[str, ...]
     outward: OutwardHead | None
+    id_path: tuple[str, ...] | None  # where a document's id lies; None when an expression gives it
     source: str
     tests: Any = field(repr=False)
     _rows: list[RowInfo] = field(repr=False)
@@ -132,7 +133,7 @@ def compile(  # the word for it; `mappings.language.compile` reads well
     return Mapping(
         name=name, platform=file.platform, resource=file.resource,
         hash=compiler.digest(texts, source_schema, dict(canonical)), inward=tuple(block.entity for block in file.inward),
-        outward=head, source=generated, tests=file.tests, _rows=rows,
+        outward=head, id_path=file.id.segments, source=generated, tests=file.tests, _rows=rows,
         _space=compiler.compiled(generated, constants, name),
     )  # fmt: skip
 

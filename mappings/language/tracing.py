@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from mappings.language.faults import Fault, InwardRecord, Kind, LocalRef
@@ -137,7 +138,7 @@ class Trace:
             return lacking[0][0], masked(lacking[0][1])
         value = getattr(error, "value", MISSING)
         if value is not MISSING:
-            same = [path for path, met in operands if met is value or str(met) == str(value)]
+            same = [path for path, met in operands if met is value or _same(met, value)]
             return (same or [path for path, _ in operands[-1:]] or [""])[0], masked(value)
         return (operands[-1][0], masked(operands[-1][1])) if operands else ("", "")
 
@@ -182,6 +183,11 @@ class Trace:
                 )
             if not lost:
                 add(record._replace(local=tuple(local)) if local else record)
+
+
+def _same(met: Any, value: Any) -> bool:
+    """Whether a refused number is what the path held as text."""
+    return met.__class__ is str and value.__class__ is Decimal and met == str(value)
 
 
 class Parked(Refused):

@@ -104,12 +104,19 @@ def _separated(text: str, separator: str) -> str:
     return text.replace(separator, ".")
 
 
+def _printable(value: Decimal) -> bool:
+    """1E+999999999 is ten characters in JSON and a gigabyte in plain notation."""
+    return value.is_finite() and -60 < value.adjusted() < 60 and -60 < int(value.as_tuple().exponent)
+
+
 def number_text(value: int | Decimal) -> str:
     """A number in plain notation with the digits it has: ``0.10`` stays ``0.10``."""
-    if value.__class__ is Decimal:
-        return format(value, "f")
     if value.__class__ is int:
         return str(value)
+    if value.__class__ is Decimal:
+        if not _printable(value):
+            raise Refused("number", "the number is out of range", value)
+        return format(value, "f")
     raise wrong(value, "a number")
 
 
@@ -303,7 +310,7 @@ def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        raise Refused("zone", f"{name!r} is no time zone of the IANA list") from None
+        raise Refused("zone", "there is no time zone of that name in the IANA list", name) from None
 
 
 def moment_of(value: Any, zone: str | None = None, format: str | None = None) -> str:
@@ -400,7 +407,7 @@ def plain(value: Any) -> Any:
         return value
     kind = value.__class__
     if kind is Decimal:
-        return format(value, "f")
+        return number_text(value)
     if kind is tuple:
         return money_json(value) if len(value) == 2 else quantity_json(value)
     if kind is list:
@@ -427,7 +434,9 @@ def masked(value: Any) -> str:
     if value.__class__ is bool:
         return "a boolean"
     if isinstance(value, int | Decimal):
-        return re.sub(r"[0-9]", "d", format(value, "f") if isinstance(value, Decimal) else str(value))[:24]
+        if value.bit_length() > 200 if isinstance(value, int) else not _printable(value):
+            return "a number out of range"
+        return re.sub(r"[0-9]", "d", number_text(value))[:24]
     if isinstance(value, str):
         if len(value) <= 12 and re.fullmatch(r"[0-9.,+\- ]+", value):
             return re.sub(r"[0-9]", "d", value)

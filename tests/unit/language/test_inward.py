@@ -332,3 +332,22 @@ def test_the_hash_follows_everything_that_can_change_a_value(compiled: Compiled)
     }
     assert first not in others
     assert len(others) == 3
+
+
+def test_monstrous_numbers_are_faults_not_memory(compiled: Compiled) -> None:
+    """P6: ten characters of JSON never become a gigabyte of text, in a value or in a message."""
+    mapping = compiled(partial("{number: {from: a, as: text}, attributes: {fields: {b: b}}, total: {from: a, as: {money: {currency: = 'KZT'}}}}"))
+    for monster in (Decimal("1E+999999999"), Decimal("1E-999999999"), 10**5000, Decimal("NaN"), Decimal("Infinity")):
+        result = mapping.map_inward([{"id": "1", "a": monster, "b": monster}], {}, CONTEXT)
+        assert result.records == [] or monster == 10**5000
+        assert all(len(str(fault)) < 500 for fault in result.faults)
+        assert {"number", "total"} <= {fault.field for fault in result.faults}
+
+
+def test_moments_with_and_without_a_fraction_compare_as_time(compiled: Compiled) -> None:
+    """Half a second later is later."""
+    mapping = compiled(partial("{handed_over: = moment(a) < moment(b)}", head="forms: {moment: {zone: UTC}}"))
+    early, late = "2026-03-01T09:00:00Z", "2026-03-01T09:00:00.500Z"
+    assert one(mapping, {"a": early, "b": late}).values == {"handed_over": True}
+    assert one(mapping, {"a": late, "b": early}).values == {"handed_over": False}
+    assert one(mapping, {"a": early, "b": early}).values == {"handed_over": False}
