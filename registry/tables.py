@@ -283,6 +283,13 @@ outbox = Table(
         name="a_write_in_flight_has_its_key_and_payload",
     ),
     Index("writes_by_state_and_moment", "channel", "entity", "state", "due_at"),
+    Index(
+        "writes_by_key",
+        "channel",
+        "key",
+        sqlite_where=text("key IS NOT NULL"),
+        postgresql_where=text("key IS NOT NULL"),
+    ),
 )
 
 outbox_later = Table(

@@ -29,6 +29,7 @@ from registry import (
     outbox_rows,
     set_outbox,
     to_settle,
+    uids_of_keys,
     wake,
 )
 
@@ -251,7 +252,7 @@ def test_what_waits_goes_on_when_it_is_marked_and_what_is_held_stays_held(reg: R
         rows = claim_due(tx, "shop", "stock", 10, "o", 60)
         set_outbox(tx, [OutboxChange(id=row.id, state=row.uid, reason="because") for row in rows])
         assert {key[2]: n for key, n in outbox_counts(tx).items()} == dict.fromkeys(states, 1)
-        assert wake(tx, entity="price") == 0
+        assert wake(tx, entity="price") == wake(tx, channel="pos") == wake(tx, reason="another") == 0
         assert wake(tx, entity="stock") == 1
         due(tx, *states)
         assert {row.uid: row.state for row in outbox_rows(tx)} == dict.fromkeys(states[:3], "due") | {"held": "held"}
@@ -306,6 +307,16 @@ def test_only_writes_that_nobody_works_on_are_settled(reg: Registry) -> None:
         assert next(row.ticket for row in outbox_rows(tx) if row.uid == "b") == "T1"
         payloads = in_flight_payloads(tx, "stock", ["a", "b", "z"])
         assert payloads == {"a": [("shop", b"{}")], "b": [("shop", b"{}")]}
+
+
+def test_our_reference_on_a_document_names_the_record_before_its_receipt_is_stored(reg: Registry) -> None:
+    """P2: an order read back from the channel, while the answer to its creation is still under way, is that order."""
+    with reg.write() as tx:
+        due(tx, "a", "b")
+        due(tx, "a", channel="pos")
+        sent(tx, claim_due(tx, "shop", "stock", 1, "o", 60))
+        assert uids_of_keys(tx, "shop", ["ka", "kb", "somebody else's"]) == {"ka": "a"}
+        assert uids_of_keys(tx, "pos", ["ka"]) == {}
 
 
 def test_two_workers_never_get_the_same_write(reg: Registry) -> None:

@@ -34,6 +34,7 @@ from registry import (
     parked_counts,
     paused,
     post_reservations,
+    posted_reservations,
     put_candidates,
     put_channels,
     put_hops,
@@ -161,12 +162,15 @@ def test_stock_is_promised_until_a_figure_that_contains_the_sale(reg: Registry) 
         assert reserved(tx, ["v", "w"]) == {"v": [("shop", "L", Decimal("2"), "o")], "w": []}
         later = NOON + timedelta(microseconds=1)
         assert release_reservations(tx, [("v", "L")], later) == 0, "not posted yet"
+        assert posted_reservations(tx) == []
         post_reservations(tx, ["o"], NOON)
         post_reservations(tx, ["o"], later)
+        assert posted_reservations(tx) == [("v", "L")]
         assert release_reservations(tx, [("v", "L")], NOON) == 0
         assert release_reservations(tx, [("v", "elsewhere")], later) == 0
         assert release_reservations(tx, [("v", "L"), ("w", "L")], later) == 1
         assert reserved(tx, ["v"]) == {"v": []}
+        assert posted_reservations(tx) == []
 
 
 def test_a_promise_without_a_location_ends_with_any_figure_of_its_variant(reg: Registry) -> None:
