@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -79,8 +80,8 @@ class Rest(Connector):
             raise Misconfigured(f"{channel}: `url` holds a user or password; name them under `secrets` instead")
         self._host = parts.netloc.lower()
         self._origin = f"{parts.scheme}://{parts.netloc}"
-        self._timeout = (CONNECT, float(options.get("timeout", READ)))
-        self._largest = int(options.get("largest_answer", LARGEST_ANSWER))
+        self._timeout = (CONNECT, _positive(channel, "timeout", options.get("timeout", READ)))
+        self._largest = int(_positive(channel, "largest_answer", options.get("largest_answer", LARGEST_ANSWER)))
         self._kept = threading.local()
         self._used: set[str] = set()
         self.ports = replace(ports, secrets=_Noted(ports.secrets, self._note))
@@ -426,6 +427,12 @@ class _Noted:
         value = self._secrets.get(name)
         self._note(value)
         return value
+
+
+def _positive(channel: str, name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal) or not 0 < float(value) < 1e12:
+        raise Misconfigured(f"{channel}: `{name}` in the channel's settings should be a number above 0")
+    return float(value)
 
 
 def _shown(reference: str) -> str:

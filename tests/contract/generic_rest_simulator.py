@@ -13,7 +13,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from connectors.base import Doc, Request
 from tests.contract.harness import Call, Reply, Simulator, Subject
@@ -174,8 +174,8 @@ class Described(Subject):
 
     platform = "generic_rest"
     resource = "things"
-    secrets: Mapping[str, str] = {"token": TOKEN, "hook_secret": HOOK}
-    exact: Mapping[str, Any] = {
+    secrets: ClassVar[Mapping[str, str]] = {"token": TOKEN, "hook_secret": HOOK}
+    exact: ClassVar[Mapping[str, Any]] = {
         "zero": 0, "empty": "", "no": False, "nothing": None, "none_of": [], "code": "007", "power": "1E5",
         "price": Decimal("0.10"), "large": 2**53 + 1, "longer": 10**30 + 1,
     }  # fmt: skip

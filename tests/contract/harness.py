@@ -178,11 +178,11 @@ class Subject(ABC):
     """
 
     name: str
-    platform: str
-    resource: str
-    secrets: Mapping[str, str] = {}
-    lacks: Mapping[str, str] = {}
-    exact: Mapping[str, Any] = {}
+    platform: ClassVar[str]
+    resource: ClassVar[str]
+    secrets: ClassVar[Mapping[str, str]] = {}
+    lacks: ClassVar[Mapping[str, str]] = {}
+    exact: ClassVar[Mapping[str, Any]] = {}
     """Field → value: what must come back as it went out (a value may be text, int, Decimal, list, bool, None)."""
 
     @abstractmethod

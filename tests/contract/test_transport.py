@@ -5,9 +5,12 @@ from __future__ import annotations
 import ast
 import gzip
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -224,6 +227,20 @@ def test_an_unknown_resource_names_those_there_are(subject: Described, simulator
     """Where, what was found, what is allowed."""
     with pytest.raises(Misconfigured, match="no resource `thing`; there are things"):
         list(subject.connect(simulator).read("thing"))
+
+
+@pytest.mark.parametrize("setting", ["timeout", "largest_answer"])
+@pytest.mark.parametrize("value", [0, -1, "5", True, None, Decimal("NaN")], ids=str)
+def test_a_bound_that_is_none_is_named(setting: str, value: Any, subject: Described, simulator: Shelf) -> None:
+    """A request without a bound is never sent."""
+    with pytest.raises(Misconfigured, match=rf"^shop-kz: `{setting}`"):
+        subject.connect(simulator, options={setting: value})
+
+
+def test_importing_the_catalogue_costs_nothing() -> None:
+    """The receiver and the command line start at once; a platform's module is loaded when it is used."""
+    code = "import sys, connectors; sys.exit('requests' in sys.modules or 'connectors.rest' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60, check=False).returncode == 0
 
 
 def test_rest_is_no_deeper_than_the_style_allows() -> None:
