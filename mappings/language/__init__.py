@@ -20,7 +20,22 @@ from mappings.language.loader import load_yaml
 from mappings.language.mapping import Mapping, OutwardHead, compile  # the word for it
 
 __all__ = [
-    "Fault", "Inward", "InwardRecord", "LintError", "LintErrors", "LocalRef", "Mapping", "Outward", "OutwardDoc",
-    "OutwardHead", "Ref", "Skip", "TestResult", "compile", "load_yaml",
-    "nearest", "run_tests", "run_tests_of",
-]  # fmt: skip
+    "Fault",
+    "Inward",
+    "InwardRecord",
+    "LintError",
+    "LintErrors",
+    "LocalRef",
+    "Mapping",
+    "Outward",
+    "OutwardDoc",
+    "OutwardHead",
+    "Ref",
+    "Skip",
+    "TestResult",
+    "compile",
+    "load_yaml",
+    "nearest",
+    "run_tests",
+    "run_tests_of",
+]

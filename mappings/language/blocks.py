@@ -97,8 +97,10 @@ class Emitter(Rows):
             covers = f"frozenset({body})"
         if self.safe:
             self.put("if not tr.failed:")
-            self.put(f"    tr.waiting.append((n, InwardRecord(n, {block.entity!r}, {item}, {body}, {covers}, {kept.code}),"
-                     " tr.pending))")  # fmt: skip
+            self.put(
+                f"    tr.waiting.append((n, InwardRecord(n, {block.entity!r}, {item}, {body}, {covers}, {kept.code}),"
+                " tr.pending))"
+            )
         else:
             self.put(f"add(InwardRecord(n, {block.entity!r}, {item}, {body}, {covers}, {kept.code}))")
         self.depth = depth
@@ -106,16 +108,27 @@ class Emitter(Rows):
     def _block_checks(self, block: Block, shape: Shape) -> None:
         lacking = sorted(shape.required - {row.name for row in block.fields})
         if lacking and not block.partial and shape.kind != "any":
-            self.errors.append(LintError(
-                file=block.node.file, line=block.line, column=block.column, code="required-field",
-                what=f"{block.entity}: nothing sets {', '.join(lacking)}",
-                allowed="a row for each, or `required: false` beside fields: when another channel completes the record",
-            ))  # fmt: skip
+            self.errors.append(
+                LintError(
+                    file=block.node.file,
+                    line=block.line,
+                    column=block.column,
+                    code="required-field",
+                    what=f"{block.entity}: nothing sets {', '.join(lacking)}",
+                    allowed="a row for each, or `required: false` beside fields: when another channel completes the record",
+                )
+            )
         if block.each is not None and block.key is None and block.id is None:
-            self.errors.append(LintError(
-                file=block.node.file, line=block.line, column=block.column, code="missing-key",
-                what=f"{block.entity}: the items have no key", allowed="fields: {key: id, …}, or id: beside fields:",
-            ))  # fmt: skip
+            self.errors.append(
+                LintError(
+                    file=block.node.file,
+                    line=block.line,
+                    column=block.column,
+                    code="missing-key",
+                    what=f"{block.entity}: the items have no key",
+                    allowed="fields: {key: id, …}, or id: beside fields:",
+                )
+            )
 
     def _from(self, scope: Scope, block: Block) -> Scope:
         assert block.source is not None
@@ -134,8 +147,13 @@ class Emitter(Rows):
             self._mistyped_at(block.each.node, f"each over {items.kind}", "a list")
         source, index, variable = self.name("l"), self.name("i"), self.name("s")
         if self.safe:
-            row = Row(name="each", node=block.each.node, line=block.each.node.line, column=block.each.node.column,
-                      source=block.each)  # fmt: skip
+            row = Row(
+                name="each",
+                node=block.each.node,
+                line=block.each.node.line,
+                column=block.each.node.column,
+                source=block.each,
+            )
             number = self.info(row)
             self.put(f"tr.item({block.entity!r}, None)")
             self.put(f"tr.begin({number}, '')")

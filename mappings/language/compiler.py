@@ -26,26 +26,71 @@ _CONTEXT: Schema = {
     "additionalProperties": False,
     "required": ["channel", "company", "settings", "now", "run"],
     "properties": {
-        "channel": {"type": "string"}, "company": {"type": "object"}, "settings": {"type": "object"},
-        "now": {"type": "string", "format": "date-time"}, "run": {"type": "string"},
+        "channel": {"type": "string"},
+        "company": {"type": "object"},
+        "settings": {"type": "object"},
+        "now": {"type": "string", "format": "date-time"},
+        "run": {"type": "string"},
     },
-}  # fmt: skip
+}
 
 _GLOBALS: dict[str, Any] = {
-    "__builtins__": {"enumerate": enumerate, "frozenset": frozenset, "len": len, "str": str, "Exception": Exception,
-                     "int": int, "bool": bool, "list": list, "dict": dict},
+    "__builtins__": {
+        "enumerate": enumerate,
+        "frozenset": frozenset,
+        "len": len,
+        "str": str,
+        "Exception": Exception,
+        "int": int,
+        "bool": bool,
+        "list": list,
+        "dict": dict,
+    },
     **{f"f_{name}": function.run for name, function in functions.FUNCTIONS.items()},
     **{reader.__name__: reader for reader in values.READERS.values()},
-    **{f"op_{name}": getattr(operators, name) for name in
-       ("add", "subtract", "multiply", "divide", "floor_divide", "remainder")},
-    "less": operators.less, "truth": operators.truth,
-    **{name: getattr(values, name) for name in
-       ("MISSING", "money_json", "money_out", "money_rounded", "add_money", "subtract_money", "sum_money",
-        "quantity_json", "quantity_out", "number_text", "moment_text",
-        "plain", "native")},
-    **{name: getattr(tracing, name) for name in
-       ("FAULTED", "walk", "met", "emptied", "at", "nullified", "need", "choose", "refer", "refer_out", "region")},
-    "Skip": faults.Skip, "InwardRecord": faults.InwardRecord, "OutwardDoc": faults.OutwardDoc,
+    **{
+        f"op_{name}": getattr(operators, name)
+        for name in ("add", "subtract", "multiply", "divide", "floor_divide", "remainder")
+    },
+    "less": operators.less,
+    "truth": operators.truth,
+    **{
+        name: getattr(values, name)
+        for name in (
+            "MISSING",
+            "money_json",
+            "money_out",
+            "money_rounded",
+            "add_money",
+            "subtract_money",
+            "sum_money",
+            "quantity_json",
+            "quantity_out",
+            "number_text",
+            "moment_text",
+            "plain",
+            "native",
+        )
+    },
+    **{
+        name: getattr(tracing, name)
+        for name in (
+            "FAULTED",
+            "walk",
+            "met",
+            "emptied",
+            "at",
+            "nullified",
+            "need",
+            "choose",
+            "refer",
+            "refer_out",
+            "region",
+        )
+    },
+    "Skip": faults.Skip,
+    "InwardRecord": faults.InwardRecord,
+    "OutwardDoc": faults.OutwardDoc,
     "contains": functions.FUNCTIONS["contains"].run,
     "text_only": tracing.only(str, "text", "; as: text reads numbers too"),
     "integer_only": tracing.only(int, "a whole number", "; as: integer reads it"),
@@ -53,7 +98,7 @@ _GLOBALS: dict[str, Any] = {
     "list_only": tracing.only(list, "a list"),
     "object_only": tracing.only(dict, "an object"),
     "present": lambda items: [item for item in items if item is not values.MISSING],
-}  # fmt: skip
+}
 
 
 def emit(
@@ -102,8 +147,15 @@ def _wrapped(kind: str, lines: list[str], safe: bool, *, needs_mark: bool) -> li
     if kind.endswith("references"):
         if safe:
             return [f"def {kind}_safe(n, doc, context, add, tr):", "    for _ in (0,):", "        if True:", *body, ""]
-        return [f"def {kind}(docs, context, add, trace):", "    for n, doc in enumerate(docs):", "        try:", *body,
-                "        except Exception:", f"            {kind}_safe(n, doc, context, add, trace(n))", ""]  # fmt: skip
+        return [
+            f"def {kind}(docs, context, add, trace):",
+            "    for n, doc in enumerate(docs):",
+            "        try:",
+            *body,
+            "        except Exception:",
+            f"            {kind}_safe(n, doc, context, add, trace(n))",
+            "",
+        ]
     if safe:
         return [
             f"def {kind}_safe(n, doc, refs, context, add, skip, tr):",
@@ -114,9 +166,19 @@ def _wrapped(kind: str, lines: list[str], safe: bool, *, needs_mark: bool) -> li
         ]
     mark = ["        mark = len(records), len(skips)"]
     undo = ["            del records[mark[0]:], skips[mark[1]:]"]
-    return [f"def {kind}(docs, refs, context, records, skips, safe):", "    add = records.append", "    skip = skips.append",
-            "    for n, doc in enumerate(docs):", *(mark if needs_mark else []), "        try:", *body,
-            "        except Exception:", *(undo if needs_mark else []), "            safe(n, doc)", ""]  # fmt: skip
+    return [
+        f"def {kind}(docs, refs, context, records, skips, safe):",
+        "    add = records.append",
+        "    skip = skips.append",
+        "    for n, doc in enumerate(docs):",
+        *(mark if needs_mark else []),
+        "        try:",
+        *body,
+        "        except Exception:",
+        *(undo if needs_mark else []),
+        "            safe(n, doc)",
+        "",
+    ]
 
 
 def compiled(source: str, constants: dict[str, Any], name: str) -> dict[str, Any]:

@@ -14,9 +14,12 @@ from mappings.language.shapes import Schema
 
 KEYS = ("name", "direction", "given", "expect", "absent", "refs", "context", "faults", "skips", "id")
 CONTEXT: dict[str, Any] = {
-    "channel": "test", "company": {"name": "Test", "country": "KZ", "currency": "KZT"}, "settings": {},
-    "now": "2026-01-01T00:00:00Z", "run": "test",
-}  # fmt: skip
+    "channel": "test",
+    "company": {"name": "Test", "country": "KZ", "currency": "KZT"},
+    "settings": {},
+    "now": "2026-01-01T00:00:00Z",
+    "run": "test",
+}
 """What ``context`` is in a test that does not say otherwise."""
 
 
@@ -67,8 +70,11 @@ def run_tests_of(mapping: Mapping) -> list[TestResult]:
         if test.kind != "map":
             errors.append(test.error("shape", "a test is a map", "{name: …, given: …, expect: …}"))
             continue
-        errors += [test.error("unknown-key", f"unknown key {k!r} in a test", nearest(k, KEYS), key=k)
-                   for k in test.value if k not in KEYS]  # fmt: skip
+        errors += [
+            test.error("unknown-key", f"unknown key {k!r} in a test", nearest(k, KEYS), key=k)
+            for k in test.value
+            if k not in KEYS
+        ]
         errors += [
             test.error("missing-key", f"a test has no {k}", "") for k in ("name", "given") if k not in test.value
         ]

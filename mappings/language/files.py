@@ -105,9 +105,15 @@ def read(text: str, name: str, load: Callable[[str], str], entities: Mapping[str
     if root.get("inward") is None and root.get("outward") is None:
         reader.wrong(root, "missing-key", "the mapping has neither inward nor outward", "")
     file = File(
-        platform=heads["platform"], resource=heads["resource"], id=id_leaf, forms=reader.forms(*form_nodes),
-        inward=blocks, outward=outward, tests=root.get("tests"), root=root,
-    )  # fmt: skip
+        platform=heads["platform"],
+        resource=heads["resource"],
+        id=id_leaf,
+        forms=reader.forms(*form_nodes),
+        inward=blocks,
+        outward=outward,
+        tests=root.get("tests"),
+        root=root,
+    )
     if reader.errors:
         raise LintErrors(reader.errors)
     return file, texts

@@ -27,9 +27,18 @@ MAX_NODES = 100_000
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]*)\Z")
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)\.[0-9]+\Z")
 _CONSTANTS: dict[str, bool | None] = {
-    "": None, "~": None, "null": None, "Null": None, "NULL": None,
-    "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
-}  # fmt: skip
+    "": None,
+    "~": None,
+    "null": None,
+    "Null": None,
+    "NULL": None,
+    "true": True,
+    "True": True,
+    "TRUE": True,
+    "false": False,
+    "False": False,
+    "FALSE": False,
+}
 _MUST_QUOTE = re.compile(r"(?:[:\[{,]|^\s*-)\s*[@*&!%|`]")
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -139,8 +148,13 @@ def _compose(text: str, name: str, fail: Callable[..., LintErrors]) -> Node:
                 raise fail(node.line, node.column, "key", "a key that is not text", "keys are plain text")
             if raw in parent.value:
                 first = parent.keys[raw]
-                raise fail(node.line, node.column, "duplicate-key", f"{raw!r} stands here twice",
-                           f"the first is at line {first[0]}")  # fmt: skip
+                raise fail(
+                    node.line,
+                    node.column,
+                    "duplicate-key",
+                    f"{raw!r} stands here twice",
+                    f"the first is at line {first[0]}",
+                )
             parent.keys[raw] = (node.line, node.column)
             stack[-1] = (parent, raw, anchor)
             return
@@ -181,8 +195,13 @@ def _compose(text: str, name: str, fail: Callable[..., LintErrors]) -> Node:
         elif isinstance(event, yaml.AliasEvent):
             known = anchors.get(event.anchor or "")
             if known is None:
-                raise fail(line, column, "alias", f"*{event.anchor} names no anchor above it",
-                           "quote it: a value that starts with * must stand in quotes")  # fmt: skip
+                raise fail(
+                    line,
+                    column,
+                    "alias",
+                    f"*{event.anchor} names no anchor above it",
+                    "quote it: a value that starts with * must stand in quotes",
+                )
             place(known, False, "")
     return root if root is not None else Node("scalar", None, name, 1, 1)
 

@@ -131,11 +131,18 @@ def compile(  # the word for it; `mappings.language.compile` reads well
     if errors:
         raise LintErrors(errors)
     return Mapping(
-        name=name, platform=file.platform, resource=file.resource,
-        hash=compiler.digest(texts, source_schema, dict(canonical)), inward=tuple(block.entity for block in file.inward),
-        outward=head, id_path=file.id.segments, source=generated, tests=file.tests, _rows=rows,
+        name=name,
+        platform=file.platform,
+        resource=file.resource,
+        hash=compiler.digest(texts, source_schema, dict(canonical)),
+        inward=tuple(block.entity for block in file.inward),
+        outward=head,
+        id_path=file.id.segments,
+        source=generated,
+        tests=file.tests,
+        _rows=rows,
         _space=compiler.compiled(generated, constants, name),
-    )  # fmt: skip
+    )
 
 
 def _head(block: Block, canonical: Table[str, Schema]) -> tuple[OutwardHead, Shape]:

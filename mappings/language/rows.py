@@ -45,11 +45,18 @@ class Rows(Scalars):
 
     def info(self, row: Row, path: str | None = None) -> int:
         """Where the row's faults point."""
-        self.infos.append(RowInfo(
-            field=path or row.name, file=row.node.file, line=row.line, column=row.column,
-            text=row.source.text if row.source is not None else "", on_error=row.on_error,
-            has_default=row.default is not None, required=bool(row.required),
-        ))  # fmt: skip
+        self.infos.append(
+            RowInfo(
+                field=path or row.name,
+                file=row.node.file,
+                line=row.line,
+                column=row.column,
+                text=row.source.text if row.source is not None else "",
+                on_error=row.on_error,
+                has_default=row.default is not None,
+                required=bool(row.required),
+            )
+        )
         return len(self.infos) - 1
 
     # -- objects ------------------------------------------------------------------------------------------------------
@@ -113,8 +120,9 @@ class Rows(Scalars):
         found = target.step(row.name)
         if found is None:
             line = replace_position(row)
-            self.errors.append(line("unknown-field", f"there is no field {row.name!r} to set",
-                                    nearest(row.name, target.properties)))  # fmt: skip
+            self.errors.append(
+                line("unknown-field", f"there is no field {row.name!r} to set", nearest(row.name, target.properties))
+            )
             return ANY
         return found[0]
 
@@ -182,8 +190,16 @@ class Rows(Scalars):
         kind = val.kind if other.kind in (val.kind, "null") else other.kind if val.kind == "null" else "any"
         if {val.kind, other.kind} <= {*NUMBERS}:
             kind = val.kind
-        return Val(code=code, kind=kind, null=other.null, sure=val.sure and other.sure, raw=val.raw and other.raw,
-                   loose=val.loose or other.loose, shape=val.shape, text=val.text)  # fmt: skip
+        return Val(
+            code=code,
+            kind=kind,
+            null=other.null,
+            sure=val.sure and other.sure,
+            raw=val.raw and other.raw,
+            loose=val.loose or other.loose,
+            shape=val.shape,
+            text=val.text,
+        )
 
     def _safe_default(self, scope: Scope, row: Row, shape: Shape, number: int | None) -> Val:
         variable = self.name("d")
@@ -226,8 +242,13 @@ class Rows(Scalars):
         variable, result = self.name("s"), self.name("r")
         self.put(f"{variable} = {source.code}")
         here = replace(source, code=variable, null=False, absent=False)
-        inner = scope.inner(source=here, up=scope, names={}, label=_under(scope, source, self.safe),
-                            prefix=f"{scope.prefix} + {row.name + '.'!r}" if self.safe else "''")  # fmt: skip
+        inner = scope.inner(
+            source=here,
+            up=scope,
+            names={},
+            label=_under(scope, source, self.safe),
+            prefix=f"{scope.prefix} + {row.name + '.'!r}" if self.safe else "''",
+        )
         test = " or ".join(
             ([f"{variable} is None"] if source.null else []) + ([f"{variable} is MISSING"] if source.absent else [])
         )

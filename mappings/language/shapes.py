@@ -14,9 +14,13 @@ from typing import Any, TypeAlias
 Schema: TypeAlias = Mapping[str, Any]
 
 _KINDS = {
-    "string": "text", "integer": "integer", "number": "decimal", "boolean": "boolean",
-    "object": "object", "array": "list",
-}  # fmt: skip
+    "string": "text",
+    "integer": "integer",
+    "number": "decimal",
+    "boolean": "boolean",
+    "object": "object",
+    "array": "list",
+}
 _EXACT = {"money", "quantity", "moment", "date", "decimal"}
 
 

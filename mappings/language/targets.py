@@ -94,8 +94,11 @@ class Targets(Expressions):
                 val, code=f"({t} if ({t} := {val.code}).__class__ is str else {deep}({t}))", json=None, done=True
             )
         if have not in ("any", want) and have not in same.get(want, ()):
-            return self._mistyped_at(row.source.node if row.source else row.node, f"{row.name} is {spoken(want)}, "
-                                     f"{val.text or 'the value'} is {spoken(have)}", remedy(have, want))  # fmt: skip
+            return self._mistyped_at(
+                row.source.node if row.source else row.node,
+                f"{row.name} is {spoken(want)}, {val.text or 'the value'} is {spoken(have)}",
+                remedy(have, want),
+            )
         if have in ("list", "object"):
             deep = "plain" if self.inward else "native"
             return self._as_json(val, lambda c: f"{deep}({want}_only({c}))")

@@ -106,7 +106,7 @@ def _separated(text: str, separator: str) -> str:
 
 def _printable(value: Decimal) -> bool:
     """1E+999999999 is ten characters in JSON and a gigabyte in plain notation."""
-    return value.is_finite() and -60 < value.adjusted() < 60 and -60 < int(value.as_tuple().exponent)
+    return value.is_finite() and -60 < value.adjusted() < 60 and int(value.as_tuple().exponent) > -60
 
 
 def number_text(value: int | Decimal) -> str:

@@ -250,8 +250,11 @@ def test_forms_of_the_platform_say_how_it_writes_things(compiled: Compiled) -> N
         record = one(mapping, doc, {("customer", "7"): "U"})
         assert record.id == "5"
         assert record.values == {
-            "number": None, "customer": "U", "placed_at": "2026-03-01T09:00:00Z", "total": {"amount": "0.00", "currency": "KZT"},
-        }  # fmt: skip
+            "number": None,
+            "customer": "U",
+            "placed_at": "2026-03-01T09:00:00Z",
+            "total": {"amount": "0.00", "currency": "KZT"},
+        }
         assert one(mapping, {"id": 5, "partner_id": False}).values == {"customer": None}
     assert one(compiled(text, schema, files=files), {"id": 5, "active": False}).values == {"handed_over": False}
 
@@ -266,8 +269,9 @@ def test_a_merchants_file_overrides_rows_of_the_platforms(compiled: Compiled) ->
     mapping = compiled(over, files={"x/items.yaml": base}, name="shop/x/items.yaml")
     result = mapping.map_inward([{"code": "P", "title": "kettle", "maker": "M", "w": "w"}], {}, CONTEXT)
     assert [record.values for record in result.records] == [
-        {"code": "P", "name": "KETTLE", "status": "active", "brand": "M"}, {"code": "w", "name": "w"},
-    ]  # fmt: skip
+        {"code": "P", "name": "KETTLE", "status": "active", "brand": "M"},
+        {"code": "w", "name": "w"},
+    ]
     assert mapping.hash != compiled(over, files={"x/items.yaml": base + "#"}, name="shop/x/items.yaml").hash
     with pytest.raises(LintErrors, match=r"mappings/x/items.yaml:5:\d+: unknown-field: there is no field 'nam'"):
         compiled(over, files={"x/items.yaml": base.replace("name: title", "nam: title")}, name="shop/x/items.yaml")
@@ -282,9 +286,14 @@ def test_scopes_reach_the_enclosing_item_the_document_the_context_and_fields_abo
     )
     doc = {"name": "abc", "@odata.etag": "e", "gs": [{"name": "g", "is": [{"a": 1}, {"a": 2}]}], "ws": ["a", "b", "c"]}
     assert one(mapping, doc).values["attributes"] == {
-        "zone": "Asia/Almaty", "odd": "e", "twice": 6, "words": ["a", "c"],
-        "groups": [{"name": "g", "parent": "abc", "items": [{"a": 1, "group": "g", "b": 2}, {"a": 2, "group": "g", "b": 3}]}],
-    }  # fmt: skip
+        "zone": "Asia/Almaty",
+        "odd": "e",
+        "twice": 6,
+        "words": ["a", "c"],
+        "groups": [
+            {"name": "g", "parent": "abc", "items": [{"a": 1, "group": "g", "b": 2}, {"a": 2, "group": "g", "b": 3}]}
+        ],
+    }
 
 
 def test_money_is_rounded_only_where_the_row_says_so(compiled: Compiled) -> None:
@@ -311,10 +320,14 @@ def test_currencies_are_never_mixed(compiled: Compiled) -> None:
 def test_a_schema_that_promised_too_much_costs_speed_not_truth(compiled: Compiled) -> None:
     """What the source schema calls non-null and present may be null or absent; the values are right all the same."""
     schema = {
-        "type": "object", "required": ["id", "name", "customer"],
-        "properties": {"id": {"type": "string"}, "name": {"type": "string"},
-                       "customer": {"type": "object", "required": ["id"], "properties": {"id": {"type": "string"}}}},
-    }  # fmt: skip
+        "type": "object",
+        "required": ["id", "name", "customer"],
+        "properties": {
+            "id": {"type": "string"},
+            "name": {"type": "string"},
+            "customer": {"type": "object", "required": ["id"], "properties": {"id": {"type": "string"}}},
+        },
+    }
     mapping = compiled(partial("{number: name, customer: {from: customer.id, ref: customer}}"), schema)
     assert one(mapping, {"name": None, "customer": None}).values == {"number": None, "customer": None}
     assert one(mapping, {}).values == {}
@@ -336,7 +349,11 @@ def test_the_hash_follows_everything_that_can_change_a_value(compiled: Compiled)
 
 def test_monstrous_numbers_are_faults_not_memory(compiled: Compiled) -> None:
     """P6: ten characters of JSON never become a gigabyte of text, in a value or in a message."""
-    mapping = compiled(partial("{number: {from: a, as: text}, attributes: {fields: {b: b}}, total: {from: a, as: {money: {currency: = 'KZT'}}}}"))
+    mapping = compiled(
+        partial(
+            "{number: {from: a, as: text}, attributes: {fields: {b: b}}, total: {from: a, as: {money: {currency: = 'KZT'}}}}"
+        )
+    )
     for monster in (Decimal("1E+999999999"), Decimal("1E-999999999"), 10**5000, Decimal("NaN"), Decimal("Infinity")):
         result = mapping.map_inward([{"id": "1", "a": monster, "b": monster}], {}, CONTEXT)
         assert result.records == [] or monster == 10**5000
@@ -351,3 +368,43 @@ def test_moments_with_and_without_a_fraction_compare_as_time(compiled: Compiled)
     assert one(mapping, {"a": early, "b": late}).values == {"handed_over": True}
     assert one(mapping, {"a": late, "b": early}).values == {"handed_over": False}
     assert one(mapping, {"a": early, "b": early}).values == {"handed_over": False}
+
+
+def test_money_has_exactly_the_digits_of_its_currency(compiled: Compiled) -> None:
+    """P7: yen have no cents, dinars have three digits, and what is no currency is refused."""
+    mapping = compiled(partial("{total: {from: a, as: {money: {currency: c}}}}"))
+    for amount, currency, text in (
+        ("12", "JPY", "12"),
+        ("12.50", "KZT", "12.50"),
+        ("12.5", "KWD", "12.500"),
+        ("-0.00", "EUR", "0.00"),
+    ):
+        assert one(mapping, {"a": amount, "c": currency}).values["total"] == {"amount": text, "currency": currency}
+    assert [fault.rule for fault in faults(mapping, {"a": "12.50", "c": "JPY"})] == ["digits"]
+    assert [fault.rule for fault in faults(mapping, {"a": "12.50", "c": "kzt"})] == ["currency"]
+    assert [fault.rule for fault in faults(mapping, {"a": "12.50", "c": None})] == ["null"]
+
+
+def test_a_reference_to_an_item_the_document_lacks_is_missing_like_any_other(compiled: Compiled) -> None:
+    """P1: only items the document really yields resolve within it; the others wait, fetch or fail."""
+    mapping = compiled(
+        HEAD + "inward:\n  product: {required: false, drop_if: {hidden: '= hidden == true'}, fields: {name: name}}\n"
+        "  variant: {each: vs, required: false, fields: {key: k, product: {from: of, ref: product, otherwise: wait}}}\n"
+    )
+    doc = {"id": "P", "name": "Kettle", "vs": [{"k": 1, "of": "P"}, {"k": 2, "of": "Q"}]}
+    result = mapping.map_inward([doc], {}, CONTEXT)
+    assert [record.id for record in result.records] == ["P", "P/1"]
+    assert [(fault.id, fault.kind, fault.reference) for fault in result.faults] == [("P/2", "wait", ("product", "Q"))]
+    hidden = mapping.map_inward([{**doc, "hidden": True}], {("product", "Q"): "U"}, CONTEXT)
+    assert [(record.id, record.values["product"]) for record in hidden.records] == [("P/2", "U")]
+    assert [fault.reference for fault in hidden.faults] == [("product", "P")]
+
+
+def test_units_and_kinds_of_quantities_are_never_mixed(compiled: Compiled) -> None:
+    """P7: three pieces and three kilos are not six of anything."""
+    mapping = compiled(
+        partial("{attributes: {fields: {q: \"= quantity(1, 'each', 'ordered') + quantity(1, unit, kind)\"}}}")
+    )
+    assert one(mapping, {"unit": "each", "kind": "ordered"}).values["attributes"]["q"]["value"] == "2"
+    assert [fault.rule for fault in faults(mapping, {"unit": "kg", "kind": "ordered"})] == ["mixed"]
+    assert [fault.rule for fault in faults(mapping, {"unit": "each", "kind": "on_hand"})] == ["mixed"]

@@ -41,7 +41,12 @@ def inward(fields: str, entity: str = "order") -> str:
 
 CORPUS: list[tuple[str, str, str, str]] = [
     # what the author wrote, line:column, code, words of the message
-    ("platform: x\nresource: r\ninwards: {}\ninward: {order: {required: false, fields: {}}}", "3:1", "unknown-key", "did you mean 'inward'"),
+    (
+        "platform: x\nresource: r\ninwards: {}\ninward: {order: {required: false, fields: {}}}",
+        "3:1",
+        "unknown-key",
+        "did you mean 'inward'",
+    ),
     ("resource: r\ninward: {order: {required: false, fields: {}}}", "1:1", "missing-key", "no platform"),
     (HEAD, "1:1", "missing-key", "neither inward nor outward"),
     (HEAD + "inward: {ordr: {number: name}}", "3:10", "unknown-entity", "did you mean 'order'"),
@@ -64,7 +69,12 @@ CORPUS: list[tuple[str, str, str, str]] = [
     (inward("status: = 'opn'"), "7:15", "enum", "did you mean 'open'"),
     (inward("status: {from: state, table: {new: open}}"), "7:36", "table-gap", "the table misses done"),
     (inward("status: {from: state, table: {new: open, done: shiped}}"), "7:48", "enum", "did you mean 'shipped'"),
-    (inward("status: {from: state, table: {new: open, done: shipped, dnoe: open}}"), "7:63", "unreachable", "did you mean 'done'"),
+    (
+        inward("status: {from: state, table: {new: open, done: shipped, dnoe: open}}"),
+        "7:63",
+        "unreachable",
+        "did you mean 'done'",
+    ),
     (inward("status: {from: state, table: {new: open}, otherwise: past}"), "7:60", "choice", "did you mean 'pass'"),
     (inward("status: {from: state, table: {new: open}, otherwise: default}"), "7:49", "alone", "needs default"),
     (inward("total: amount"), "7:14", "money-currency", "money without currency"),
@@ -75,7 +85,12 @@ CORPUS: list[tuple[str, str, str, str]] = [
     (inward("customer: customer.id"), "7:17", "missing-ref", "{from: …, ref: customer}"),
     (inward("customer: {from: customer.id, ref: variant}"), "7:37", "wrong-ref", "ref: customer"),
     (inward("customer: {from: customer.id, ref: custmer}"), "7:37", "unknown-entity", "did you mean 'customer'"),
-    (inward("customer: {from: customer.id, ref: customer, table: {a: b}}"), "7:52", "contradiction", "one of ref, table"),
+    (
+        inward("customer: {from: customer.id, ref: customer, table: {a: b}}"),
+        "7:52",
+        "contradiction",
+        "one of ref, table",
+    ),
     (inward("number: {from: name, otherwise: wait}"), "7:28", "alone", "needs ref or table"),
     (inward("number: {from: name, where: = flag}"), "7:28", "alone", "needs each"),
     (inward("number: {from: name, required: yes}"), "7:38", "boolean", "true or false"),
@@ -100,18 +115,43 @@ CORPUS: list[tuple[str, str, str, str]] = [
     (inward("number: *name"), "7:15", "alias", "quote it"),
     (inward("number: !name"), "7:15", "tag", "quote"),
     (inward("number: name\nnumber: id"), "8:7", "duplicate-key", "the first is at line 7"),
-    (HEAD + "inward: {order: {required: false, each: lines, fields: {number: id}}}", "3:10", "missing-key", "items have no key"),
+    (
+        HEAD + "inward: {order: {required: false, each: lines, fields: {number: id}}}",
+        "3:10",
+        "missing-key",
+        "items have no key",
+    ),
     (HEAD + "inward: {order: {required: false, fields: {}, evry: 1}}", "3:47", "unknown-key", "unknown key 'evry'"),
-    (HEAD + "forms: {mony: {}}\ninward: {order: {required: false, fields: {}}}", "3:9", "unknown-key", "did you mean 'money'"),
-    (HEAD + "forms: {money: {curency: x}}\ninward: {order: {required: false, fields: {}}}", "3:17", "unknown-key", "currency"),
-    (HEAD + "extends: y/gone\ninward: {order: {required: false, fields: {}}}", "3:10", "extends", "no mapping y/gone.yaml"),
+    (
+        HEAD + "forms: {mony: {}}\ninward: {order: {required: false, fields: {}}}",
+        "3:9",
+        "unknown-key",
+        "did you mean 'money'",
+    ),
+    (
+        HEAD + "forms: {money: {curency: x}}\ninward: {order: {required: false, fields: {}}}",
+        "3:17",
+        "unknown-key",
+        "currency",
+    ),
+    (
+        HEAD + "extends: y/gone\ninward: {order: {required: false, fields: {}}}",
+        "3:10",
+        "extends",
+        "no mapping y/gone.yaml",
+    ),
     (HEAD + "outward: {fields: {}}", "3:10", "missing-key", "names no entity"),
     (HEAD + "outward: {entity: order, fields: {nme: number}}", "3:35", "unknown-field", "did you mean 'name'"),
     (HEAD + "outward: {entity: order, fields: {name: nmber}}", "3:41", "unknown-path", "did you mean 'number'"),
-    (HEAD + "outward: {entity: order, fields: {amount: total}}", "3:43", "wrong-type", "amount is a number, total is money"),
+    (
+        HEAD + "outward: {entity: order, fields: {amount: total}}",
+        "3:43",
+        "wrong-type",
+        "amount is a number, total is money",
+    ),
     (HEAD + "outward: {entity: order, with: {customer: many}, fields: {}}", "3:32", "shape", "with: [product, price]"),
     (HEAD + "outward: {entity: stock, per: varant, fields: {}}", "3:31", "unknown-entity", "did you mean 'variant'"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("text", "place", "code", "words"), CORPUS, ids=[f"{row[2]}: {row[3]}" for row in CORPUS])

@@ -49,8 +49,14 @@ def test_numbers_take_the_type_of_the_target(compiled: Compiled) -> None:
 
 def test_absent_stays_absent_null_stays_null_zero_stays_zero(compiled: Compiled) -> None:
     """P7: a document says of a record exactly what the record says."""
-    mapping = compiled(HEAD + "outward: {entity: stock, fields: {q: quantity.value, at: as_of, deep: {fields: {p: publish}}}}", target(
-        q={"type": "integer"}, at={"type": "string"}, deep={"type": "object", "properties": {"p": {"type": "integer"}}}))  # fmt: skip
+    mapping = compiled(
+        HEAD + "outward: {entity: stock, fields: {q: quantity.value, at: as_of, deep: {fields: {p: publish}}}}",
+        target(
+            q={"type": "integer"},
+            at={"type": "string"},
+            deep={"type": "object", "properties": {"p": {"type": "integer"}}},
+        ),
+    )
     quantity = {"value": "0", "unit": "each", "kind": "on_hand"}
     assert docs(mapping, {"uid": "s", "quantity": quantity, "as_of": None, "publish": "0"}).doc == {
         "q": 0,
@@ -93,17 +99,30 @@ def test_records_grouped_per_variant_become_one_document(compiled: Compiled) -> 
     price: = first(p.amount for p in prices)
     places: {each: stocks, where: = publish != 0, fields: {at: {from: location, ref: location}, n: publish}}
 """.replace("count(stocks) == 0", "= count(stocks) == 0"),
-        target(type={"type": "string"}, sku={"type": "string"}, product={"type": "string"}, quantity={"type": "integer"},
-               first={"type": "integer"}, price={"type": "object"}, places={"type": "array"}),
-    )  # fmt: skip
+        target(
+            type={"type": "string"},
+            sku={"type": "string"},
+            product={"type": "string"},
+            quantity={"type": "integer"},
+            first={"type": "integer"},
+            price={"type": "object"},
+            places={"type": "array"},
+        ),
+    )
     assert mapping.outward is not None
     assert dict(mapping.outward.joins) == {
-        "variant": ("variant", False), "stocks": ("stock", True), "product": ("product", False), "prices": ("price", True),
-    }  # fmt: skip
+        "variant": ("variant", False),
+        "stocks": ("stock", True),
+        "product": ("product", False),
+        "prices": ("price", True),
+    }
     record = {
-        "uid": "V", "variant": {"uid": "V", "sku": "007"}, "product": {"uid": "P", "name": "Kettle"}, "prices": [PRICE],
+        "uid": "V",
+        "variant": {"uid": "V", "sku": "007"},
+        "product": {"uid": "P", "name": "Kettle"},
+        "prices": [PRICE],
         "stocks": [{"uid": "a", "location": "L", "publish": "3"}, {"uid": "b", "location": "M", "publish": "0"}],
-    }  # fmt: skip
+    }
     refs = {
         ("variant", "V"): Ref("v9", {"type": "KETTLE"}),
         ("product", "P"): Ref("p9"),
@@ -114,9 +133,14 @@ def test_records_grouped_per_variant_become_one_document(compiled: Compiled) -> 
     doc = docs(mapping, record, refs)
     assert doc.id == "v9"
     assert doc.doc == {
-        "type": "KETTLE", "sku": "007", "product": "p9", "quantity": 3, "first": 3, "price": PRICE["amount"],
+        "type": "KETTLE",
+        "sku": "007",
+        "product": "p9",
+        "quantity": 3,
+        "first": 3,
+        "price": PRICE["amount"],
         "places": [{"at": "l9", "n": "3"}],
-    }  # fmt: skip
+    }
     skipped = mapping.map_outward([{**record, "stocks": []}], refs, CONTEXT)
     assert [skip.reason for skip in skipped.skips] == ["nothing to show"]
     lacking = mapping.map_outward([record], {**refs, ("variant", "V"): Ref("v9")}, CONTEXT)
