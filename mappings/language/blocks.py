@@ -115,7 +115,7 @@ class Emitter(Rows):
                     column=block.column,
                     code="required-field",
                     what=f"{block.entity}: nothing sets {', '.join(lacking)}",
-                    allowed="a row for each, or `required: false` beside fields: when another channel completes the record",
+                    allowed="a row for each, or `required: false` beside fields when another channel completes it",
                 )
             )
         if block.each is not None and block.key is None and block.id is None:

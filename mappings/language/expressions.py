@@ -5,7 +5,7 @@ calls become calls of registered functions, and every node of Python's syntax th
 expression therefore terminates: it can loop over input lists only (two levels), and it cannot grow text or numbers.
 
 The same code is emitted twice. The *fast* source trusts the source schema about nulls and absence; where the schema was
-wrong it raises, and the record is mapped again by the *safe* source, which walks every path step by step, remembers what
+wrong it raises, and the record is mapped again by the *safe* source, which walks every path step by step, notes what
 it met, and goes on after a fault. Where the fast source does not raise, both give the same values.
 """
 

@@ -10,7 +10,7 @@ Kind: TypeAlias = Literal["fault", "wait", "fetch", "park"]
 
 
 class LocalRef(NamedTuple):
-    """A reference to another item of the same document: ``values`` holds null at ``path`` until the caller knows its uid."""
+    """A reference to an item of the same document: ``values`` holds null at ``path`` until the caller knows its uid."""
 
     path: tuple[str | int, ...]
     entity: str
@@ -79,7 +79,8 @@ class Fault:
         where = f" from {self.path}" if self.path else ""
         found = "" if self.value in ("", "absent", "null") else f" (found {self.value})"
         item = f"{self.entity} {self.id}" if self.id is not None else f"{self.entity} of document {self.doc}"
-        return f"{item}: {self.field}{where}: {self.message}{found}; see {self.file}:{self.line}:{self.column} ({self.rule})"
+        place = f"{self.file}:{self.line}:{self.column}"
+        return f"{item}: {self.field}{where}: {self.message}{found}; see {place} ({self.rule})"
 
 
 class Inward(NamedTuple):

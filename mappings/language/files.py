@@ -50,7 +50,7 @@ def read(text: str, name: str, load: Callable[[str], str], entities: Mapping[str
     root = load_node(text, name)
     if not reader.is_map(root, "a mapping file"):
         raise LintErrors(reader.errors)
-    chain = {name}
+    chain: set[str] = set()
     while (extends := root.get("extends")) is not None:
         relative = reader.text(extends, "extends")
         relative = relative if relative.endswith(".yaml") else relative + ".yaml"

@@ -1,4 +1,4 @@
-"""What is wrong with a YAML file, said so that its author can mend it: file, line, column, code, what, what is allowed."""
+"""What is wrong with a YAML file, said so that its author can mend it: the place, what, and what is allowed."""
 
 from __future__ import annotations
 

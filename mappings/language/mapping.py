@@ -47,6 +47,7 @@ class Mapping:
     id_path: tuple[str, ...] | None  # where a document's id lies; None when an expression gives it
     source: str
     tests: Any = field(repr=False)
+    _one_each: bool = field(repr=False)  # every document yields exactly one item: nothing has to be counted
     _rows: list[RowInfo] = field(repr=False)
     _space: dict[str, Any] = field(repr=False)
 
@@ -90,7 +91,7 @@ class Mapping:
 
         with decimal.localcontext(EXACT):
             self._space["inward"](docs, refs, context, result.records, result.skips, safe)
-        if len(result.records) < len(docs) or result.faults or result.skips:
+        if not self._one_each or len(result.records) < len(docs):
             yielded = {part.doc for parts in result for part in parts}
             result.skips.extend(
                 Skip(n, None, None, "the document yields nothing") for n in range(len(docs)) if n not in yielded
@@ -121,8 +122,8 @@ def compile(  # the word for it; `mappings.language.compile` reads well
     """A mapping from its text, checked against both schemas.
 
     ``load(relative)`` gives the text of ``<platform>/forms.yaml`` and of a file named by ``extends``, or raises
-    FileNotFoundError. ``canonical`` holds a schema per entity (and the files their ``$ref`` name). Raises ``LintErrors``
-    with every mistake found.
+    FileNotFoundError. ``canonical`` holds a schema per entity (and the files their ``$ref`` name). Raises
+    ``LintErrors`` with every mistake found.
     """
     file, texts = read(text, name, load, canonical)
     source = ANY if source_schema is None else shape_of(source_schema, Book(root=source_schema))
@@ -140,6 +141,7 @@ def compile(  # the word for it; `mappings.language.compile` reads well
         id_path=file.id.segments,
         source=generated,
         tests=file.tests,
+        _one_each=len(file.inward) == 1 and file.inward[0].each is None and file.inward[0].source is None,
         _rows=rows,
         _space=compiler.compiled(generated, constants, name),
     )

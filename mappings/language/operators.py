@@ -1,4 +1,4 @@
-"""The operators of expressions, for operands whose kinds are known only while running: exact, and strict about kinds."""
+"""The operators of expressions, for operands whose kinds are known only while running: exact and strict."""
 
 from __future__ import annotations
 

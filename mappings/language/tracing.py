@@ -205,7 +205,7 @@ def _find(value: Any, path: tuple[str | int, ...], own: set[tuple[str, str]], fo
             _find(inner, (*path, key), own, found)
 
 
-# -- what the safe source calls -----------------------------------------------------------------------------------------
+# -- what the safe source calls ---------------------------------------------------------------------------------------
 def walk(tr: Trace, root: Any, label: str, steps: tuple[str, ...], absent: bool, empties: tuple[Any, ...]) -> Any:
     """Follows a path step by step and remembers what it met, or where it stopped."""
     current = root

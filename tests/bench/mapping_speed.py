@@ -119,7 +119,8 @@ inward:
     buyer: {from: customer, fields: {name: displayName, email: email, phone: phone}}
     address:
       from: shippingAddress
-      fields: {name: name, street: address1, city: city, region: province, postcode: zip, country: countryCode, phone: phone}
+      fields:
+        {name: name, street: address1, city: city, region: province, postcode: zip, country: countryCode, phone: phone}
     shipping: totalShippingPriceSet.shopMoney
     total: totalPriceSet.shopMoney
     handed_over: = sourceName == 'pos'
@@ -147,7 +148,8 @@ inward:
         quantity: quantity
         price: originalUnitPriceSet.shopMoney
         gross: {from: originalTotalSet.shopMoney, as: money}
-        discount: "= sum((money(d.allocatedAmountSet.shopMoney) for d in discountAllocations), start=zero(doc.currencyCode))"
+        discount:
+          "= sum((money(d.allocatedAmountSet.shopMoney) for d in discountAllocations), start=zero(doc.currencyCode))"
         total: = out.gross - out.discount
         vendor: vendor
 """
@@ -317,7 +319,7 @@ REFS: dict[tuple[str, str], str] = {
 }
 
 
-# -- the hand-written control -------------------------------------------------------------------------------------------
+# -- the hand-written control -----------------------------------------------------------------------------------------
 _CENT = Decimal("0.01")
 _PAYMENT = {"PAID": "paid", "PENDING": "open", "REFUNDED": "refunded"}
 _STATUS = {"UNFULFILLED": "confirmed", "FULFILLED": "shipped"}

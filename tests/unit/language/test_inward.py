@@ -90,8 +90,9 @@ def test_a_missing_reference_says_whether_to_wait_to_fetch_or_to_ask_a_person(co
 def test_every_reference_a_page_needs_is_known_before_it_is_mapped(compiled: Compiled) -> None:
     """References inside lists, under conditions and behind let are collected in one batch."""
     mapping = compiled(
-        partial("""{lines: {each: ls, let: {v: item.v}, fields: {key: k, quantity: {from: q, as: {quantity: {unit: each}}},
-           total: {from: t, as: {money: {currency: doc.c}}}, variant: {from: v, ref: variant}}}, location: {from: loc, ref: location}}""")
+        partial("""{lines: {each: ls, let: {v: item.v}, fields: {key: k, variant: {from: v, ref: variant},
+           quantity: {from: q, as: {quantity: {unit: each}}}, total: {from: t, as: {money: {currency: doc.c}}}}},
+           location: {from: loc, ref: location}}""")
     )
     docs = [
         {"id": "1", "loc": "w", "ls": [{"item": {"v": "a"}}, {"item": {"v": "b"}}, {"item": None}]},
@@ -129,7 +130,8 @@ def test_a_record_with_faults_tells_all_of_them_and_the_page_goes_on(compiled: C
     """P6: every fault with field, place, path, rule and shape; the neighbours are mapped."""
     mapping = compiled(
         partial(
-            "{number: name, placed_at: at, total: amount, lines: {each: ls, fields: {key: k, quantity: q, total: {from: t, as: money}}}}",
+            "{number: name, placed_at: at, total: amount,"
+            " lines: {each: ls, fields: {key: k, quantity: q, total: {from: t, as: money}}}}",
             head="forms: {money: {currency: doc.cur}, moment: {zone: UTC}, quantity: {unit: each}}",
         )
     )
@@ -221,12 +223,18 @@ def test_a_document_that_yields_nothing_is_one_skip(compiled: Compiled) -> None:
         (2, None, None),
     ]
     assert [(fault.doc, fault.field) for fault in result.faults] == [(3, "id")]
+    crowded = mapping.map_inward(
+        [{"id": "1", "vs": [{"k": 1}, {"k": 2}, {"k": 3}]}, {"id": "2", "vs": []}], {}, CONTEXT
+    )
+    assert [record.id for record in crowded.records] == ["1/1", "1/2", "1/3"]
+    assert [skip.doc for skip in crowded.skips] == [1]
 
 
 def test_forms_of_the_platform_say_how_it_writes_things(compiled: Compiled) -> None:
     """Shared forms hold, the file's own win; Odoo's false is null, but 0 is 0 and a boolean stays one."""
     files = {
-        "x/forms.yaml": 'empty: [false]\nlink: "0"\nmoment: {zone: UTC, format: "%Y-%m-%d %H:%M:%S"}\nmoney: {currency: doc.cur.1}\n'
+        "x/forms.yaml": 'empty: [false]\nlink: "0"\nmoney: {currency: doc.cur.1}\n'
+        'moment: {zone: UTC, format: "%Y-%m-%d %H:%M:%S"}\n'
     }
     schema = {
         "type": "object",
@@ -234,7 +242,8 @@ def test_forms_of_the_platform_say_how_it_writes_things(compiled: Compiled) -> N
         "properties": {"id": {"type": "integer"}, "active": {"type": "boolean"}},
     }
     text = partial(
-        "{number: name, customer: {from: partner_id, ref: customer}, placed_at: date, total: amount, handed_over: active}",
+        "{number: name, customer: {from: partner_id, ref: customer}, placed_at: date, total: amount,"
+        " handed_over: active}",
         head="forms: {moment: {zone: Asia/Almaty}}",
     )
     for source in (schema, None):
@@ -263,7 +272,8 @@ def test_a_merchants_file_overrides_rows_of_the_platforms(compiled: Compiled) ->
     """`extends`: rows replace rows; a mistake in the base is shown in the base."""
     base = (
         HEAD
-        + "id: code\ninward:\n  product: {code: code, name: title, status: = 'active'}\n  location: {code: w, name: w}\n"
+        + "id: code\ninward:\n  product: {code: code, name: title, status: = 'active'}\n"
+        + "  location: {code: w, name: w}\n"
     )
     over = "extends: x/items\ninward:\n  product: {name: '= upper(title)', brand: maker}\n"
     mapping = compiled(over, files={"x/items.yaml": base}, name="shop/x/items.yaml")
@@ -280,8 +290,10 @@ def test_a_merchants_file_overrides_rows_of_the_platforms(compiled: Compiled) ->
 def test_scopes_reach_the_enclosing_item_the_document_the_context_and_fields_above(compiled: Compiled) -> None:
     """out, up, doc, context, this, let: each names one thing."""
     mapping = compiled(
-        partial("""{number: name, attributes: {let: {n: "= len(name)"}, fields: {zone: context.settings.zone, odd: "= this['@odata.etag']",
-           twice: = n * 2, groups: {each: gs, fields: {name: name, parent: doc.name, items: {each: is, fields: {a: a, group: up.name, b: = out.a + 1}}}},
+        partial("""{number: name, attributes: {let: {n: "= len(name)"}, fields: {
+           zone: context.settings.zone, odd: "= this['@odata.etag']", twice: = n * 2,
+           groups: {each: gs, fields: {name: name, parent: doc.name,
+              items: {each: is, fields: {a: a, group: up.name, b: = out.a + 1}}}},
            words: {each: ws, where: "= this != 'b'"}}}}""")
     )
     doc = {"name": "abc", "@odata.etag": "e", "gs": [{"name": "g", "is": [{"a": 1}, {"a": 2}]}], "ws": ["a", "b", "c"]}
@@ -351,7 +363,8 @@ def test_monstrous_numbers_are_faults_not_memory(compiled: Compiled) -> None:
     """P6: ten characters of JSON never become a gigabyte of text, in a value or in a message."""
     mapping = compiled(
         partial(
-            "{number: {from: a, as: text}, attributes: {fields: {b: b}}, total: {from: a, as: {money: {currency: = 'KZT'}}}}"
+            "{number: {from: a, as: text}, attributes: {fields: {b: b}},"
+            " total: {from: a, as: {money: {currency: = 'KZT'}}}}"
         )
     )
     for monster in (Decimal("1E+999999999"), Decimal("1E-999999999"), 10**5000, Decimal("NaN"), Decimal("Infinity")):

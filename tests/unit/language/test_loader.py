@@ -2,6 +2,7 @@
 
 import time
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 
@@ -65,7 +66,7 @@ def test_an_alias_may_repeat_a_part_but_not_blow_up() -> None:
     assert where("b") == (2, 1)
     names = "abcdefghi"
     bomb = "a: &a [x,x,x,x,x,x,x,x,x]\n"
-    for before, name in zip(names, names[1:], strict=False):
+    for before, name in pairwise(names):
         bomb += f"{name}: &{name} [{','.join(['*' + before] * 9)}]\n"
     start = time.process_time()
     with pytest.raises(LintErrors, match=r"a.yaml:5:\d+: too-large: aliases expand too far; at most 100000"):

@@ -36,7 +36,8 @@ def test_numbers_take_the_type_of_the_target(compiled: Compiled) -> None:
     schema = target(n={"type": "number"}, i={"type": "integer"}, t={"type": "string"}, s={"type": "string"}, m={})
     mapping = compiled(
         HEAD
-        + "outward: {entity: price, fields: {n: = amount(amount), i: = amount(amount) * 100, t: amount.amount, s: {from: = amount(amount) + 0, as: text}, m: amount}}",
+        + "outward: {entity: price, fields: {n: = amount(amount), i: = amount(amount) * 100, t: amount.amount,"
+        + " s: {from: = amount(amount) + 0, as: text}, m: amount}}",
         schema,
     )
     doc = docs(mapping, PRICE).doc
@@ -151,7 +152,8 @@ def test_a_joined_record_stands_in_place_of_the_reference_to_it(compiled: Compil
     """`with` without `per`: product.name reads the product, `ref: product` still gives its id."""
     mapping = compiled(
         HEAD
-        + "outward: {entity: variant, with: [product, price], fields: {t: product.name, p: {ref: product}, n: = count(prices), sku: sku}}"
+        + "outward: {entity: variant, with: [product, price],"
+        + " fields: {t: product.name, p: {ref: product}, n: = count(prices), sku: sku}}"
     )
     record = {"uid": "V", "sku": "A", "product": {"uid": "P", "name": "Kettle"}, "prices": [PRICE]}
     assert docs(mapping, record, {("product", "P"): Ref("p9")}).doc == {"t": "Kettle", "p": "p9", "n": 1, "sku": "A"}
@@ -163,7 +165,9 @@ def test_moments_leave_in_the_platforms_way_of_writing_them(compiled: Compiled) 
     """Zone and format of the forms hold outward too."""
     text = (
         HEAD
-        + 'forms: {moment: {zone: Asia/Almaty, format: "%Y-%m-%d %H:%M:%S"}}\noutward: {entity: order, fields: {a: {from: placed_at, as: moment}, b: placed_at, c: {from: placed_at, as: {moment: {format: unix}}}}}'
+        + 'forms: {moment: {zone: Asia/Almaty, format: "%Y-%m-%d %H:%M:%S"}}\n'
+        + "outward: {entity: order, fields: {a: {from: placed_at, as: moment}, b: placed_at,"
+        + " c: {from: placed_at, as: {moment: {format: unix}}}}}"
     )
     doc = docs(compiled(text), {"uid": "o", "placed_at": "2026-03-01T09:00:00Z"}).doc
     assert doc == {"a": "2026-03-01 14:00:00", "b": "2026-03-01T09:00:00Z", "c": 1772355600}

@@ -91,7 +91,8 @@ def test_an_unsafe_or_meaningless_expression_is_refused_when_it_is_read(
     compiled: Callable[..., Mapping], probe: str
 ) -> None:
     """Nothing but whitelisted syntax reaches the generated source; the message has a place."""
-    text = f"platform: x\nresource: r\ninward:\n  product:\n    required: false\n    fields:\n      name: {'= ' + probe!r}\n"
+    head = "platform: x\nresource: r\ninward:\n  product:\n    required: false\n    fields:\n"
+    text = head + f"      name: {'= ' + probe!r}\n"
     with pytest.raises(LintErrors) as refused:
         compiled(text)
     error = refused.value.errors[0]
@@ -125,7 +126,11 @@ inward:
     required: false
     drop_if: {{{evil!r}: "= this['a''b'] == 'never'"}}
     fields:
-      name: {{from: "= this['{evil.replace("'", '"').replace('"', ".")}']", default: = 'd', table: {{"'": "'\\"\\n"}}, otherwise: pass}}
+      name:
+        from: "= this['{evil.replace("'", ".")}']"
+        default: = 'd'
+        table: {{"'": "'\\"\\n"}}
+        otherwise: pass
 """
     mapping = compiled(text)
     result = mapping.map_inward([{"id": "1"}], {}, {})
