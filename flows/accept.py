@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from connectors.base import Doc
@@ -26,12 +27,14 @@ from flows.render import shown
 from flows.wiring import House, entity_order
 from mappings.commerce.match import keys as match_keys
 from mappings.commerce.merge import Contribution, merge
+from mappings.commerce.order import balance
 from mappings.language import InwardRecord
 from registry import (
     Binding,
     BindingRow,
     DueRow,
     HopRow,
+    ParkedRow,
     Record,
     RecordRow,
     Tx,
@@ -47,6 +50,7 @@ from registry import (
     moment,
     new_uids,
     owners,
+    park,
     put_bindings,
     put_documents,
     put_hops,
@@ -245,6 +249,8 @@ def _match(work: Work, entity: str, items: list[Item]) -> list[Item]:
     """
     if not items:
         return []
+    if entity == "order":
+        items = _balanced(work, items)
     country = work.house.channel(work.channel).company.country
     keys = {
         item.record.id: match_keys(entity, item.record.values, work.channel, item.record.id, country=country)
@@ -291,6 +297,34 @@ def _match(work: Work, entity: str, items: list[Item]) -> list[Item]:
                 break
         work.known[entity, item.record.id] = str(item.uid)
     return matched
+
+
+def _balanced(work: Work, items: list[Item]) -> list[Item]:
+    """The orders whose lines and shipping add up to their total; the others are parked, never adjusted in silence."""
+    apart = [(item, difference) for item in items if (difference := _off(item.record.values)) is not None]
+    park(work.tx, [
+        ParkedRow(
+            channel=work.channel, entity="order", direction="inward", external_id=item.record.id,
+            resource=work.resource, document=encode(work.docs[item.record.doc]).encode(), field="total",
+            rule="balance", message=f"lines and shipping differ from the total by {difference}",
+            remedy="mend the order on the channel, or the mapping of its lines, then `serai replay`",
+        )
+        for item, difference in apart
+    ])
+    work.account.count("order", "parked", len(apart), reason="its money does not add up")
+    wrong = {item.record.id for item, _ in apart}
+    return [item for item in items if item.record.id not in wrong]
+
+
+def _off(values: Mapping[str, Any]) -> str | None:
+    """By how much an order does not add up; None when it does, or does not say enough to tell."""
+    if values.get("total") is None or values.get("lines") is None:
+        return None
+    try:
+        difference = balance(values)
+    except ValueError as fault:
+        return str(fault)
+    return None if Decimal(difference["amount"]) == 0 else f"{difference['amount']} {difference['currency']}"
 
 
 def _ours(work: Work, entity: str, items: Sequence[Item]) -> dict[str, str]:

@@ -32,9 +32,11 @@ def settle_faults(
         by_item.setdefault((fault.doc, fault.entity, fault.id or document), []).append(fault)
     rows = []
     for (index, entity, id), faults in by_item.items():
-        hard = [fault for fault in faults if fault.kind not in ("wait", "fetch")]
-        first = (hard or faults)[0]
         word = mode.get(entity, "off")
+        soft = [fault for fault in faults
+                if fault.kind in ("wait", "fetch") or (word == "shadow" and fault.reference is not None)]
+        hard = [fault for fault in faults if fault not in soft]
+        first = (hard or faults)[0]
         if word == "off" or (word == "shadow" and not hard):
             why = "switched off" if word == "off" else "shadow: what it refers to is not matched yet"
             account.count(entity, "skipped", reason=why)

@@ -10,7 +10,7 @@ What surprises here:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from connectors.base import Cursor, Doc, Page, RetryLater
@@ -20,22 +20,28 @@ from flows.drift import drifted, stock_records
 from flows.ledger import Account, Ledger, Stretch
 from flows.wiring import House, entity_order
 from registry import (
+    DatabaseRefused,
     Lease,
     LeaseLost,
     Parked,
+    ParkedRow,
     RecordRow,
     StoredNotice,
     Tx,
+    Unholdable,
     acquire,
     begin_scan,
     binding_for,
     bindings,
     check_lease,
+    digest,
     finish_scan,
+    holdable,
     load_cursor,
     lock_records,
     mark_due,
     modes,
+    park,
     parked,
     posted_reservations,
     put_bindings,
@@ -156,17 +162,71 @@ def _commit(
     docs = [doc for page in pages for doc in page.docs]
     asked_at = min(page.asked_at for page in pages)
 
-    def work(tx: Tx) -> tuple[Account, set[str]]:
+    def finish(tx: Tx) -> None:
         check_lease(tx, lease)
-        page = account.page()
-        stale = accept_page(house, tx, page, channel, resource, docs, asked_at, house.registry.now(), scan=scan)
         save_cursor(tx, channel, resource, lane, {"at": pages[-1].cursor, "taken": list(taken)}, asked_at)
-        return page, stale
 
-    page, stale = house.registry.attempt(work)
-    account.add(page)
+    stale = take(house, account, channel, resource, docs, asked_at, scan=scan, finish=finish)
     if stale:
         _fetch(house, account, channel, resource, sorted(stale))
+
+
+def take(
+    house: House, account: Account, channel: str, resource: str, docs: Sequence[Doc], asked_at: datetime, *,
+    scan: str | None = None, finish: Callable[[Tx], None] | None = None,
+) -> set[str]:
+    """Accepts documents in one transaction, ``finish`` in it; returns ids to read once more.
+
+    What the database or the encoder refuses is found by halves: the good documents are taken, the bad one is parked
+    with what was refused, and only then ``finish`` (the cursor) is kept (P6).
+    """
+
+    def work(tx: Tx) -> tuple[Account, set[str]]:
+        page = account.page()
+        stale = accept_page(house, tx, page, channel, resource, docs, asked_at, house.registry.now(), scan=scan)
+        if finish is not None:
+            finish(tx)
+        return page, stale
+
+    try:
+        page, stale = house.registry.attempt(work)
+    except (DatabaseRefused, Unholdable, UnicodeError, ValueError) as fault:
+        if (isinstance(fault, DatabaseRefused) and fault.repeatable) or not docs:
+            raise
+        if len(docs) == 1:
+            _park_refused(house, account, channel, resource, docs[0], fault, finish)
+            return set()
+        half = len(docs) // 2
+        stale = take(house, account, channel, resource, docs[:half], asked_at, scan=scan)
+        return stale | take(house, account, channel, resource, docs[half:], asked_at, scan=scan, finish=finish)
+    account.add(page)
+    return stale
+
+
+def _park_refused(
+    house: House, account: Account, channel: str, resource: str, doc: Doc, fault: Exception,
+    finish: Callable[[Tx], None] | None,
+) -> None:
+    """Parks a document that no database holds, by its id and the kind of refusal; its text is not repeated."""
+    entity = house.of(channel).inward[resource].inward[0]
+    id = house.document_id(channel, resource, doc)
+    safe = id if holdable(id) else digest(repr(doc)).hex()
+    message = f"the document holds what no database can keep ({type(fault).__name__}): a NUL or half a character"
+
+    def work(tx: Tx) -> Account:
+        page = account.page()
+        park(tx, [ParkedRow(
+            channel=channel, entity=entity, direction="inward", external_id=safe, resource=resource, rule="unholdable",
+            message=message, remedy=f"mend {resource} {safe} on {channel}, then `serai replay`",
+        )])
+        page.count(entity, "parked")
+        page.fault(f"{channel} {entity} {safe}: {message}")
+        page.close_page(1)
+        if finish is not None:
+            finish(tx)
+        return page
+
+    account.add(house.registry.attempt(work))
 
 
 def _fetch(house: House, account: Account, channel: str, resource: str, ids: Sequence[str]) -> None:
@@ -174,14 +234,8 @@ def _fetch(house: House, account: Account, channel: str, resource: str, ids: Seq
     asked_at = house.registry.now()
     found = house.connector(channel).fetch(resource, ids)
     docs = [doc for doc in found.values() if doc is not None]
-
-    def work(tx: Tx) -> Account:
-        page = account.page()
-        accept_page(house, tx, page, channel, resource, docs, asked_at, house.registry.now())
-        return page
-
     if docs:
-        account.add(house.registry.attempt(work))
+        take(house, account, channel, resource, docs, asked_at)
     gone = [id for id, doc in found.items() if doc is None]
     if gone:
         vanish(house, account, channel, resource, gone)
@@ -250,13 +304,7 @@ def accept(
 ) -> Ledger:
     """Accepts documents asked for at ``asked_at``, in one transaction of its own."""
     account = house.account(channel, resource, "inward")
-
-    def work(tx: Tx) -> Account:
-        page = account.page()
-        accept_page(house, tx, page, channel, resource, docs, asked_at, house.registry.now(), scan=scan)
-        return page
-
-    account.add(house.registry.attempt(work))
+    take(house, account, channel, resource, docs, asked_at, scan=scan)
     return house.finish(account.ledger(house.registry.now()))
 
 

@@ -260,7 +260,7 @@ def seen_equal(view: View, group: Group, said: Mapping[str, Binding]) -> bool:
         return False
     rows = {row["uid"]: row for row in _rows(view, group)}
     return all(
-        name in (said[uid].values or {}) and (said[uid].values or {})[name] == rows[uid].get(name)
+        (said[uid].values or {}).get(name) == rows[uid].get(name)
         for uid in uids if uid in rows for name in group.needs
     )
 

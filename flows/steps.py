@@ -29,14 +29,15 @@ ROUNDS = 20
 
 
 def pull_all(house: House, *, full: bool = False, channels: Sequence[str] | None = None) -> list[Ledger]:
-    """Reads every resource of every channel (or of these), those first to which the others refer."""
+    """Reads every resource of every channel (or of these): those others refer to first, then as channels.yaml says."""
     wanted = [
-        (_rank(house, channel, resource), channel, resource)
-        for channel in channels or house.project.channels for resource in resources_of(house, channel)
+        (_rank(house, channel, resource), position, channel, resource)
+        for position, channel in enumerate(channels or house.project.channels)
+        for resource in resources_of(house, channel)
     ]
     return [
         _kept(house, partial(pull, house, channel, resource, full=full, stretch=UNBOUNDED), channel, resource, "inward")
-        for _, channel, resource in sorted(wanted)
+        for _, _, channel, resource in sorted(wanted)
     ]
 
 

@@ -1,0 +1,213 @@
+"""Why a channel shows what it shows: from the source's document to the receipt, one step a line, recomputed (P11).
+
+What surprises here: field detail is not stored. A hop keeps ids, digests and the policy's inputs; the answer renders
+the record again with the mapping in force and says whether the outcome is what the channel was told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from flows.render import PUBLISH, View, views
+from flows.wiring import Group, House
+from mappings.language import Mapping as MappingFile, Ref
+from registry import (
+    Binding,
+    Hop,
+    Record,
+    Tx,
+    binding_for,
+    bindings_of,
+    decode,
+    encode,
+    hops_of,
+    owners,
+    records,
+    records_by_field,
+    refs_for,
+)
+
+MASKED = "…"
+
+
+class Unknown(Exception):
+    """There is nothing by that name, or the channel was never told of it. The message says what there is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One step of the answer: what kind it is, the sentence, and where to look (file:line, run, receipt)."""
+
+    kind: str
+    sentence: str
+    where: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Why:
+    """The answer. ``told`` is the document last applied on the channel; ``same`` says that recomputing gives it."""
+
+    channel: str
+    entity: str
+    key: str
+    told: dict[str, Any]
+    same: bool
+    verified_at: datetime | None
+    steps: Sequence[Step] = field(default_factory=tuple)
+
+    def row(self) -> dict[str, Any]:
+        """The answer as plain JSON."""
+        return {
+            "channel": self.channel, "entity": self.entity, "key": self.key, "told": decode(encode(self.told)),
+            "recomputed_equals_told": self.same,
+            "verified_at": None if self.verified_at is None else self.verified_at.isoformat(),
+            "steps": [{"kind": step.kind, "sentence": step.sentence, "where": step.where} for step in self.steps],
+        }
+
+
+def why(house: House, channel: str, entity: str, key: str, field: str | None = None) -> Why:
+    """Explains what ``channel`` was told of an entity; ``key`` is a SKU, code, number, e-mail, or a uid.
+
+    ``field`` limits the fields shown. Raises Unknown naming what there is instead.
+    """
+    row = house.channel(channel)
+    group = house.of(channel).outward.get(entity)
+    if group is None or entity not in row.receives:
+        raise Unknown(f"{channel} receives {', '.join(row.receives) or 'nothing'}, not {entity!r}")
+    with house.registry.read() as tx:
+        base = _base(house, tx, channel, group, key)
+        told = binding_for(tx, channel, group.name, [base]).get(base)
+        if told is None or told.told is None:
+            raise Unknown(f"{channel} was not told of {entity} {key} yet; `serai status` shows what waits")
+        now = house.registry.now()
+        view = views(house, tx, channel, group, [base], now)[base]
+        doc = _rendered(house, tx, channel, group, view, now)
+        steps = [
+            *_sources(house, tx, entity, view, field),
+            *_policy(view, group),
+            *_outward(group.mapping, told, field),
+            *_receipts(hops_of(tx, base), channel, entity),
+        ]
+    same = doc is not None and encode(doc) == encode(told.told)
+    verified = told.verified_at
+    steps.append(Step(kind="verified", sentence=(
+        f"the channel was last seen to hold it at {verified:%Y-%m-%d %H:%M:%S} UTC" if verified is not None
+        else "the channel has not been read since"
+    )))
+    steps.append(Step(kind="recomputed", sentence=(
+        "rendering the record again gives exactly what the channel was told" if same
+        else f"rendering the record again gives {encode(doc)}: a newer change is on its way"
+    )))
+    return Why(channel=channel, entity=entity, key=key, told=told.told, same=same, verified_at=verified, steps=steps)
+
+
+def _base(house: House, tx: Tx, channel: str, group: Group, key: str) -> str:
+    """The uid under which the outbox files what ``key`` names."""
+    if key in records(tx, [key]):
+        return key
+    base = group.base
+    for kind in ("sku", "gtin", "code", "email"):
+        found = owners(tx, [(base, kind, key)])
+        if found:
+            return next(iter(found.values()))
+    variant = owners(tx, [("variant", "sku", key)]).get(("variant", "sku", key))
+    if variant is not None and "variant" in house.references.get(base, {}).values():
+        company = house.channel(channel).company
+        mine = [record for record in records_by_field(tx, base, "variant", [variant])[variant]
+                if base != "price" or record.values.get("list") == company.price_list]
+        if mine:
+            return mine[0].uid
+    raise Unknown(f"no {base} has the SKU, code, GTIN, e-mail or uid {key!r}")
+
+
+def _rendered(house: House, tx: Tx, channel: str, group: Group, view: View, now: datetime) -> dict[str, Any] | None:
+    refs = refs_for(tx, channel, list(group.mapping.outward_references([view.values])))
+    result = group.mapping.map_outward(
+        [view.values], {pair: Ref(id=id, kept=kept) for pair, (id, kept) in refs.items()}, house.context(channel, now)
+    )
+    return result.docs[0].doc if result.docs else None
+
+
+def _sources(house: House, tx: Tx, entity: str, view: View, wanted: str | None) -> list[Step]:
+    """Which channel's document says each field, by which row, and why that channel decides."""
+    uids = [*view.parts.get(entity, ())]
+    found = records(tx, uids)
+    steps = []
+    said = bindings_of(tx, uids)
+    for uid in uids:
+        for name, value in found[uid].values.items():
+            if (wanted is not None and name != wanted) or value is None:
+                continue
+            steps.append(_source(house, entity, found[uid], said[uid], name, value))
+    return steps
+
+
+def _source(house: House, entity: str, record: Record, said: Sequence[Binding], name: str, value: Any) -> Step:
+    authority = house.authority(entity)
+    order = authority.get(name, authority["*"])
+    speaking = [b for b in said if b.values is not None and name in b.values and b.values[name] == value]
+    by = next((b for channel in ([order] if isinstance(order, str) else order) for b in speaking
+               if b.channel == channel), speaking[0] if speaking else None)
+    shown = MASKED if name in house.personal.get(entity, ()) else encode(value)
+    rule = order if isinstance(order, str) else " before ".join(order)
+    if by is None:
+        return Step(kind="record", sentence=f"{entity}.{name} = {shown}; authority: {rule}")
+    mapping = house.of(by.channel).inward.get(by.resource or "")
+    asked = by.asked_at
+    return Step(
+        kind="source", where=place(mapping, name, inward=True),
+        sentence=f"{entity}.{name} = {shown}: {by.channel} says so in {by.resource} {by.external_id}"
+                 + (f", asked at {asked:%H:%M:%S} UTC" if asked is not None else "") + f"; authority: {rule}",
+    )
+
+
+def _policy(view: View, group: Group) -> list[Step]:
+    steps = []
+    for rule in view.policy.get("stock", ()):
+        sellable = ", ".join(f"{code} {figure}" for code, figure in rule["sellable"].items())
+        reserved = ", ".join(f"{code} {figure}" for code, figure in rule["reserved"].items()) or "nothing"
+        others = ", ".join(f"{name} may show {figure}" for name, figure in rule["exposed"].items()) or "none"
+        steps.append(Step(kind="policy", where="policies/stock.yaml", sentence=(
+            f"on hand: {sellable}; reserved: {reserved}; share {rule['share']} gives {rule['target']}; other channels: "
+            f"{others}; so {rule['publish']} may be shown"
+        )))
+    if group.entity == "price":
+        steps.append(Step(kind="policy", where="companies.yaml", sentence="the company's price list, at its price now"))
+    return steps
+
+
+def _outward(mapping: MappingFile, told: Binding, wanted: str | None) -> list[Step]:
+    steps = []
+    for name, value in (told.told or {}).items():
+        if wanted is None or wanted == name or wanted not in (told.told or {}):
+            steps.append(Step(
+                kind="told", where=place(mapping, name, inward=False),
+                sentence=f"{mapping.resource}.{name} = {encode(value)}",
+            ))
+    figure = told.kept.get(PUBLISH)
+    return steps if figure is None else [*steps, Step(kind="told", sentence=f"the figure told is {figure}")]
+
+
+def place(mapping: MappingFile | None, name: str, *, inward: bool) -> str:
+    """file:line of the row that fills a field; the file alone when no row has that name."""
+    if mapping is None:
+        return ""
+    rows = [row for row in mapping.rows if row.field == name]
+    if not rows:
+        return mapping.name
+    row = rows[0] if inward else rows[-1]
+    return f"{row.file}:{row.line}"
+
+
+def _receipts(hops: Sequence[Hop], channel: str, entity: str) -> list[Step]:
+    written = [hop for hop in hops if hop.direction == "outward" and hop.channel == channel and hop.entity == entity]
+    if not written:
+        return [Step(kind="receipt", sentence="the channel held this already when it was matched; nothing was written")]
+    last = written[0]
+    return [Step(
+        kind="receipt", where=f"run {last.run}",
+        sentence=f"{last.detail} applied at {last.at:%Y-%m-%d %H:%M:%S} UTC as {last.external_id}, key {last.key}",
+    )]
