@@ -18,3 +18,5 @@ def log_to_stderr() -> None:
     """Afterwards our own lines are printed with their moment; what libraries say below a warning is not."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("serai").setLevel(logging.INFO)
+    # It prints whole tracebacks with their messages; the programs here have told kind and place before.
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)

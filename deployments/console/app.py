@@ -10,6 +10,7 @@ What surprises here:
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -23,6 +24,7 @@ from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup, escape
 
+from connectors.base import ConnectorError
 from deployments.console import pages, times
 from deployments.console.asking import (
     Answer,
@@ -35,9 +37,12 @@ from deployments.console.asking import (
     ask_pause,
 )
 from deployments.console.guard import Refused, Token, protect
+from deployments.telling import kind_and_place
 from flows import steps
 from flows.wiring import House
 from registry import audit_rows
+
+log = logging.getLogger("serai.console")
 
 HERE = Path(__file__).parent
 REMEMBERED = 30 * 86_400
@@ -69,17 +74,17 @@ def create_app(house: House, *, prefect: str | None = None) -> FastAPI:
     )
 
     def render(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
-        text = templates.get_template(template).render(
-            here=request.url.path,
-            token=token.text,
-            who=unquote(request.cookies.get("who", "")),
-            project=house.settings.folder.name,
-            prefect=prefect,
-            parked_total=pages.parked_total(house),
-            said=unquote(request.cookies.get("said", "")),
-            zone="UTC",
-            **values,
-        )
+        frame = {
+            "here": request.url.path,
+            "token": token.text,
+            "who": unquote(request.cookies.get("who", "")),
+            "project": house.settings.folder.name,
+            "prefect": prefect,
+            "parked_total": pages.parked_total(house),
+            "said": unquote(request.cookies.get("said", "")),
+            "zone": "UTC",
+        }
+        text = templates.get_template(template).render(**(frame | values))
         answer = HTMLResponse(text, status)
         if "said" in request.cookies and "hx-request" not in request.headers:
             answer.delete_cookie("said")
@@ -88,10 +93,11 @@ def create_app(house: House, *, prefect: str | None = None) -> FastAPI:
     def plain(request: Request, status: int, title: str, text: str) -> HTMLResponse:
         return render(request, "plain.html", status, title=title, text=text)
 
-    def question(request: Request, ask: Ask, because: str = "", status: int = 200) -> Response:
-        """The question in the dialog, or as a page where no script runs."""
+    def question(request: Request, ask: Ask, given: Answer | None = None, status: int = 200) -> Response:
+        """The question in the dialog, or as a page where no script runs; what a person has typed is kept."""
         dialog = "hx-request" in request.headers
-        answer = render(request, "ask.html" if dialog else "ask_page.html", status, ask=ask, because=because)
+        typed = {"because": ""} if given is None else {"because": given.because, "who": given.who}
+        answer = render(request, "ask.html" if dialog else "ask_page.html", status, ask=ask, **typed)
         answer.headers.update(FRAGMENT)
         return answer
 
@@ -115,11 +121,11 @@ def create_app(house: House, *, prefect: str | None = None) -> FastAPI:
         token.check(given)
         if not answer.who or not answer.because:
             needed = "Your name and a reason are needed: the audit keeps both. Nothing was switched."
-            return question(request, replace(asked(), moved=needed), answer.because, 422)
+            return question(request, replace(asked(), moved=needed), answer, 422)
         try:
             said = act()
         except Moved as moved:
-            return question(request, replace(asked(), moved=str(moved)), answer.because, 409)
+            return question(request, replace(asked(), moved=str(moved)), answer, 409)
         return done(request, said, answer.who)
 
     @app.exception_handler(Refused)
@@ -129,6 +135,11 @@ def create_app(house: House, *, prefect: str | None = None) -> FastAPI:
     @app.exception_handler(Unknown)
     def unknown(request: Request, error: Unknown) -> Response:
         return plain(request, 404, "Not found", f"{str(error).capitalize()}.")
+
+    @app.exception_handler(Exception)
+    def broken(request: Request, error: Exception) -> Response:
+        log.error("%s: %s", request.url.path, kind_and_place(error))
+        return PlainTextResponse("The console met a defect; its log names the place. Nothing was switched.\n", 500)
 
     @app.get("/health")
     def health() -> Response:
@@ -244,12 +255,14 @@ def create_app(house: House, *, prefect: str | None = None) -> FastAPI:
         given: Annotated[str, Form(alias="token")] = "",
     ) -> Response:
         token.check(given)
-        ledgers = steps.replay(house, uid)
+        trouble = ""
+        try:
+            steps.replay(house, uid)
+        except ConnectorError as error:
+            trouble = f" The system does not answer as it should: {error}."
         rows, total = pages.parked_lines(house, channel or None)
-        left = len({row.uid for row in rows} & set(uid))
-        said = f"{len(uid) - left:,} of {len(uid):,} went through. " + " ".join(
-            fault for ledger in ledgers for fault in ledger.faults[:3]
-        )
+        left = pages.still_open(house, uid)
+        said = f"{len(uid) - left:,} of {len(uid):,} went on, {left:,} still parked.{trouble}"
         if "hx-request" not in request.headers:
             answer = RedirectResponse(f"/parked?channel={quote(channel)}" if channel else "/parked", 303)
             answer.set_cookie("said", quote(said), max_age=30, httponly=True, samesite="strict")

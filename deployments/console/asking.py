@@ -24,6 +24,7 @@ from registry import (
     paused,
     set_mode,
     set_pause,
+    wake,
 )
 
 CHOICES = ("off", "shadow", "on")
@@ -122,6 +123,7 @@ def act_mode(house: House, channel: str, answer: Answer, entity: str, mode: str,
         if answer.consent and mode == "on":
             for name in _needs_consent(house, tx, channel, entities):
                 consent(tx, channel, name, answer.who, answer.because)
+            wake(tx, channel=channel)
         return len(moving)
 
     moved = house.registry.attempt(work)

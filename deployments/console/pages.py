@@ -274,6 +274,12 @@ def parked_lines(house: House, channel: str | None) -> tuple[list[ParkedLine], i
     return [_parked_line(row) for row in rows], sum(n for key, n in counts.items() if channel in (None, key[0]))
 
 
+def still_open(house: House, uids: Sequence[str]) -> int:
+    """How many of these items still stand open."""
+    with house.registry.read() as tx:
+        return len(parked(tx, uids=uids))
+
+
 def parked_total(house: House) -> int:
     """How many items need a person: those that wait for a reference are not among them."""
     with house.registry.read() as tx:

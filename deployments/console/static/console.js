@@ -1,4 +1,4 @@
-/* Opens what htmx loads into the dialog, remembers the theme, and keeps "2 min ago" honest between refreshes. */
+/* Opens what htmx loads into the dialog, keeps open what was open, says when the console is gone, keeps the theme. */
 "use strict";
 (() => {
   const dialog = document.getElementById("dialog");
@@ -28,6 +28,21 @@
       event.preventDefault();
       dialog.close();
     }
+  });
+
+  /* The cards are swapped whole; what a person had opened stays open. */
+  const opened = new Set();
+  document.body.addEventListener("htmx:beforeSwap", (event) => {
+    if (event.detail.target.id !== "cards") return;
+    opened.clear();
+    event.detail.target.querySelectorAll("details[open]").forEach((one) => opened.add(one.id));
+  });
+  document.body.addEventListener("htmx:afterSwap", () => {
+    opened.forEach((id) => {
+      const one = document.getElementById(id);
+      if (one) one.open = true;
+    });
+    opened.clear();
   });
 
   const root = document.documentElement;
