@@ -9,7 +9,7 @@ from typing import Any
 from mappings.language.grammar import Block, File, Leaf, Row
 from mappings.language.kinds import Scope, Val, of_shape
 from mappings.language.lint import LintError
-from mappings.language.rows import Rows
+from mappings.language.rows import Rows, replace_row
 from mappings.language.shapes import ANY, Book, Schema, Shape, shape_of
 
 
@@ -371,7 +371,7 @@ class Emitter(Rows):
             if row.fields is not None:
                 self._collect(inner, row.fields, row.let)
             else:
-                self._add(inner, replace(row, each=None, where=None))
+                self._add(inner, replace_row(row))
         elif row.fields is not None:
             if row.source is not None:
                 inner = self._quiet_from(scope, row.source)

@@ -47,7 +47,7 @@ class Rows(Scalars):
         """Where the row's faults point."""
         self.infos.append(
             RowInfo(
-                field=path or row.name,
+                field=row.name if path is None else path,
                 file=row.node.file,
                 line=row.line,
                 column=row.column,
@@ -96,8 +96,8 @@ class Rows(Scalars):
             self.put(f"if {test}: {result}[{name!r}] = {variable}")
         return Val(code=result, kind="object", null=False, sure=True, done=True, absent=not always)
 
-    def _safe_row(self, scope: Scope, row: Row, shape: Shape, used: bool) -> str:
-        number = self.info(row)
+    def _safe_row(self, scope: Scope, row: Row, shape: Shape, used: bool, *, path: str | None = None) -> str:
+        number = self.info(row, path)
         variable, typed = self.name("j"), self.name("v")
         self.put(f"tr.begin({number}, {scope.prefix})")
         with self.under("try:"):
@@ -341,10 +341,13 @@ class Rows(Scalars):
             val = self.object(scope, row.fields, shape)
             return replace(val, absent=False)
         one = replace_row(row)
-        if one.source is None and one.ref is None:
-            one.source = Leaf(node=row.node, text="this", segments=("this",))
         if self.safe:
-            return Val(code=self._safe_row(scope, one, shape, False), absent=True, done=True, sure=True)
+            return Val(
+                code=self._safe_row(scope.inner(prefix=f"({scope.prefix})[:-1]"), one, shape, False, path=""),
+                absent=True,
+                done=True,
+                sure=True,
+            )
         return self.fit(self.value(scope, one, shape), shape, one)
 
     def missing_fields(self, rows: list[Row], shape: Shape, row: Row) -> None:
@@ -383,8 +386,9 @@ def replace_position(row: Row) -> Callable[[str, str, str], Any]:
 
 
 def replace_row(row: Row) -> Row:
-    """The row that each item of a list obeys."""
-    return replace(row, each=None, where=None, let=[], required=None)
+    """The row that each item of a list obeys; without ``from`` its value is the item itself."""
+    source = row.source or Leaf(node=row.node, text="this", segments=("this",))
+    return replace(row, each=None, where=None, let=[], required=None, source=source)
 
 
 def replace_table(row: Row) -> Row:

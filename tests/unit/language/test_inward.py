@@ -421,3 +421,13 @@ def test_units_and_kinds_of_quantities_are_never_mixed(compiled: Compiled) -> No
     assert one(mapping, {"unit": "each", "kind": "ordered"}).values["attributes"]["q"]["value"] == "2"
     assert [fault.rule for fault in faults(mapping, {"unit": "kg", "kind": "ordered"})] == ["mixed"]
     assert [fault.rule for fault in faults(mapping, {"unit": "each", "kind": "on_hand"})] == ["mixed"]
+
+
+def test_a_list_of_ids_is_a_list_of_references(compiled: Compiled) -> None:
+    """`each` without `from` takes the item itself, for references too, and they are known beforehand."""
+    mapping = compiled(partial("{attributes: {fields: {related: {each: ids, ref: variant}}}}"))
+    assert mapping.inward_references([{"id": "1", "ids": [1, "b"]}]) == {("variant", "1"), ("variant", "b")}
+    refs = {("variant", "1"): "U1", ("variant", "b"): "U2"}
+    assert one(mapping, {"ids": [1, "b"]}, refs).values["attributes"] == {"related": ["U1", "U2"]}
+    (fault,) = faults(mapping, {"ids": [1, "c"]}, refs)
+    assert (fault.field, fault.reference) == ("attributes.related[1]", ("variant", "c"))
