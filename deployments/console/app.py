@@ -119,9 +119,10 @@ def create_app(house: House, *, prefect: str | None = None) -> FastAPI:
     ) -> Response:
         """What both switches do with an answer: check, act, or ask again."""
         token.check(given)
-        if not answer.who or not answer.because:
+        ask = asked()
+        if not answer.who or (ask.reason_needed and not answer.because):
             needed = "Your name and a reason are needed: the audit keeps both. Nothing was switched."
-            return question(request, replace(asked(), moved=needed), answer, 422)
+            return question(request, replace(ask, moved=needed), answer, 422)
         try:
             said = act()
         except Moved as moved:

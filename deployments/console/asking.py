@@ -42,6 +42,7 @@ class Ask:
     hidden: Mapping[str, str]
     button: str
     red: bool = False
+    reason_needed: bool = True
     consent: str = ""
     moved: str = ""
 
@@ -82,7 +83,8 @@ def ask_mode(house: House, channel: str, entity: str, mode: str) -> Ask:
         creating = _needs_consent(house, tx, channel, entities) if mode == "on" else []
         report = Counter(row.kind for row in candidates(tx, channel) if row.entity in entities) if mode == "on" else {}
         writes_stopped = channel in paused(tx)
-    what = entity or "everything"
+    what = f"{entity} on {channel}" if entity else f"all of {channel}"
+    to = "to shadow" if mode == "shadow" else mode
     reads = [name for name in entities if resources_with(house, channel, name)]
     writes = [name for name in entities if name in house.channel(channel).receives]
     effects = _MODE_EFFECTS[mode](channel, reads, writes, waiting)
@@ -96,11 +98,11 @@ def ask_mode(house: House, channel: str, entity: str, mode: str) -> Ask:
         effects.append(f"{parked:,} {stay} parked until replayed.")
     return Ask(
         action=f"/channels/{channel}/mode",
-        title=f"Switch {what} on {channel} {'to shadow' if mode == 'shadow' else mode}?",
+        title=f"Switch {what} {to}?",
         lead=f"Now: {spoken(before)}.",
         effects=effects,
         hidden={"entity": entity, "mode": mode, "before": written(before)},
-        button=f"Switch {what} {'to shadow' if mode == 'shadow' else mode}",
+        button=f"Switch {entity or 'all'} {to}",
         red=mode == "off" and "order" in reads,
         consent=f"Also allow Serai to create {' and '.join(creating)} on {channel}" if creating else "",
     )
@@ -127,9 +129,8 @@ def act_mode(house: House, channel: str, answer: Answer, entity: str, mode: str,
         return len(moving)
 
     moved = house.registry.attempt(work)
-    if moved == 0:
-        return f"{entity or 'Everything'} on {channel} was {mode} already; nothing changed."
-    return f"{entity.capitalize() or 'Everything'} on {channel} is {mode} now."
+    what = f"{entity.capitalize()} on {channel}" if entity else f"All of {channel}"
+    return f"{what} is {mode} now." if moved else f"{what} was {mode} already; nothing changed."
 
 
 def ask_pause(house: House, channel: str, stop: bool) -> Ask:
@@ -163,6 +164,7 @@ def ask_pause(house: House, channel: str, stop: bool) -> Ask:
         hidden={"paused": "1" if stop else "0", "before": "1" if now_paused else "0"},
         button="Pause writes" if stop else "Resume writes",
         red=stop,
+        reason_needed=not stop,
     )
 
 
@@ -175,7 +177,7 @@ def act_pause(house: House, channel: str, answer: Answer, stop: bool, before: bo
         if found != before:
             raise Moved(f"Somebody was faster. Now: writes are {'paused' if found else 'running'}.")
         if found != stop:
-            set_pause(tx, channel, stop, answer.who, answer.because)
+            set_pause(tx, channel, stop, answer.who, answer.because or "the red button")
 
     house.registry.attempt(work)
     return f"Writes to {channel} are {'paused' if stop else 'running'} now."

@@ -182,12 +182,14 @@ def test_no_switch_without_a_name_and_a_reason(calm: Retailer, calm_url: str, mi
 
 
 def test_the_red_button_pauses_and_resumes(retailer: Retailer, url: str) -> None:
-    """`pause_writes` is separate from the modes."""
-    press(url, "/channels/pos-kz/pause", form(url, "/channels/pos-kz/pause?paused=1") | WHO)
+    """It is separate from the modes; pressing it needs no reason, letting go does."""
+    press(url, "/channels/pos-kz/pause", form(url, "/channels/pos-kz/pause?paused=1") | {"who": "Aigerim"})
     with retailer.house.registry.read() as tx:
         assert paused(tx) == {"pos-kz"}
     assert "writes paused" in page(url, "/channels/pos-kz")
-    press(url, "/channels/pos-kz/pause", form(url, "/channels/pos-kz/pause?paused=0") | WHO)
+    resume = form(url, "/channels/pos-kz/pause?paused=0")
+    assert press(url, "/channels/pos-kz/pause", resume | {"who": "Aigerim"}).status_code == 422
+    press(url, "/channels/pos-kz/pause", resume | WHO)
     with retailer.house.registry.read() as tx:
         assert paused(tx) == set()
     assert [(row.before, row.after) for row in audit(retailer)] == [("paused", "writing"), ("writing", "paused")]
