@@ -36,6 +36,7 @@ ROW = (
 )
 BLOCK = ("fields", "each", "where", "let", "id", "keep", "drop_if", "required", "from")
 OUTWARD = ("entity", "with", "per", "id", "fields", "let", "drop_if", "required")
+MAX_EXPRESSION_DEPTH = 60
 FORMS = ("money", "moment", "quantity", "date", "phone", "empty", "link", "decimal")
 OPTIONS = {
     "money": ("amount", "currency"),
@@ -217,7 +218,11 @@ class Reader:
             self.wrong(node, "expression", "an expression of more than 2000 characters", "split it with let:")
             return Leaf(node=node, text="", segments=())
         try:
-            return Leaf(node=node, text=stripped, tree=ast.parse(stripped, mode="eval").body)
+            tree = ast.parse(stripped, mode="eval").body
+            if _depth(tree) <= MAX_EXPRESSION_DEPTH:
+                return Leaf(node=node, text=stripped, tree=tree)
+            self.wrong(node, "expression", f"nested deeper than {MAX_EXPRESSION_DEPTH} levels", "split it with let:")
+            return Leaf(node=node, text="", segments=())
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             what = getattr(error, "msg", None) or "too deep"
             self.wrong(
@@ -452,6 +457,15 @@ class Reader:
                 elif name == "decimal":
                     forms.decimal = self.choice(child, "decimal", (",", ".")) or "."
         return forms
+
+
+def _depth(tree: ast.AST) -> int:
+    """How deep an expression is nested."""
+    depth, level = 0, [tree]
+    while level:
+        depth += 1
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+    return depth
 
 
 def _short(text: str) -> str:

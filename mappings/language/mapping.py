@@ -128,9 +128,15 @@ def compile(  # the word for it; `mappings.language.compile` reads well
     file, texts = read(text, name, load, canonical)
     source = ANY if source_schema is None else shape_of(source_schema, Book(root=source_schema))
     head, record = (None, ANY) if file.outward is None else _head(file.outward, canonical)
-    generated, constants, rows, errors = compiler.emit(file, source, canonical, record)
-    if errors:
-        raise LintErrors(errors)
+    try:
+        generated, constants, rows, errors = compiler.emit(file, source, canonical, record)
+        if errors:
+            raise LintErrors(errors)
+        space = compiler.compiled(generated, constants, name)
+    except (RecursionError, MemoryError, SyntaxError):  # Python nests at most 20 loops, and 200 parentheses
+        raise LintErrors(
+            [file.root.error("too-deep", "lists and objects are nested too deep", "at most 8 levels")]
+        ) from None
     return Mapping(
         name=name,
         platform=file.platform,
@@ -143,7 +149,7 @@ def compile(  # the word for it; `mappings.language.compile` reads well
         tests=file.tests,
         _one_each=len(file.inward) == 1 and file.inward[0].each is None and file.inward[0].source is None,
         _rows=rows,
-        _space=compiler.compiled(generated, constants, name),
+        _space=space,
     )
 
 

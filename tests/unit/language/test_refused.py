@@ -81,6 +81,8 @@ PROBES = [
     "9" * 51,
     "(" * 300 + ")" * 300,
     "1 + " * 400 + "1",
+    "1 if true else " * 100 + "1",
+    "upper(" * 200 + "name" + ")" * 200,
     "up.x",
     "out.never",
 ]
@@ -135,3 +137,22 @@ inward:
     mapping = compiled(text)
     result = mapping.map_inward([{"id": "1"}], {}, {})
     assert [record.values for record in result.records] == [{"name": "d"}]
+
+
+@pytest.mark.parametrize("levels", [3, 9, 30, 200])
+def test_lists_in_lists_work_to_a_depth_and_are_refused_beyond_it(
+    compiled: Callable[..., Mapping], levels: int
+) -> None:
+    """No nesting ends in a traceback: it maps, or it is a mistake with a place."""
+    row = "{each: a, fields: {x: x}}"
+    for _ in range(levels - 1):
+        row = f"{{each: a, fields: {{x: {row}}}}}"
+    fields = f"{{attributes: {{fields: {{x: {row}}}}}}}"
+    text = f"platform: x\nresource: r\ninward: {{product: {{required: false, fields: {fields}}}}}\n"
+    if levels > 3:
+        with pytest.raises(LintErrors, match="too-deep"):
+            compiled(text)
+    else:
+        doc = {"id": "1", "a": [{"a": [{"a": [{"x": "deep"}]}]}]}
+        (record,) = compiled(text).map_inward([doc], {}, {}).records
+        assert record.values == {"attributes": {"x": [{"x": [{"x": [{"x": "deep"}]}]}]}}
