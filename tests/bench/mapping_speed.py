@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -488,10 +489,8 @@ def measure(*, rounds: int = 21) -> list[dict[str, Any]]:
             assert result.faults == [], str(result.faults[0])
             assert result.records == hand(docs, REFS, CONTEXT)
             own, control, ratio = _interleaved(
-                lambda m=mapping, d=docs: m.map_inward(d, REFS, CONTEXT),
-                lambda h=hand, d=docs: h(d, REFS, CONTEXT),
-                rounds,
-            )  # type: ignore[misc]  # bound in the loop on purpose
+                partial(mapping.map_inward, docs, REFS, CONTEXT), partial(hand, docs, REFS, CONTEXT), rounds
+            )
             rows.append(
                 {
                     "name": f"map {name}{label}",
