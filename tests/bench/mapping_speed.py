@@ -461,7 +461,8 @@ def compiled(text: str, schema: dict[str, Any] | None) -> Mapping:
 
 def _interleaved(one: Callable[[], Any], other: Callable[[], Any], rounds: int) -> tuple[float, float, float]:
     """Best CPU seconds of each, and the median of the ratio other/one of neighbouring rounds."""
-    ones, others = [], []
+    ones: list[float] = []
+    others: list[float] = []
     for number in range(rounds):
         pair = [(one, ones), (other, others)]
         for run, times in pair if number % 2 else reversed(pair):
