@@ -24,7 +24,7 @@ from flows.faults import settle_faults
 from flows.ledger import Account
 from flows.matching import report_matches
 from flows.render import shown
-from flows.wiring import House, entity_order
+from flows.wiring import House, entity_order, not_there
 from mappings.commerce.match import keys as match_keys
 from mappings.commerce.merge import Contribution, merge
 from mappings.commerce.order import balance
@@ -488,6 +488,6 @@ def _store(work: Work) -> None:
         put_hops(tx, work.hops)
     if work.changes:
         follow(work.house, tx, work.changes, now=work.now, run=work.account.run)
-    if any(change.source == work.channel and not change.bound for change in work.changes):
-        wake(tx, channel=work.channel)
+    for entity in {change.entity for change in work.changes if not change.bound}:
+        wake(tx, channel=work.channel, reason=not_there(entity, work.channel))
     counted(work.house, tx, work.seen_stock, work.asked_at, work.account.run)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from flows.wiring import House
+from flows.wiring import House, not_there
 from mappings.commerce.match import keys as match_keys, similar
 from mappings.language import InwardRecord
 from registry import (
@@ -26,6 +26,7 @@ from registry import (
     put_candidates,
     records,
     records_where,
+    wake,
 )
 
 COMPARED = ("product", "variant", "customer")
@@ -104,6 +105,7 @@ def accept_exact(house: House, channel: str | None, who: str) -> dict[tuple[str,
                 consent(tx, name, entity, who)
                 drop_candidates(tx, name, entity, mine)
                 bound[name, entity] = len(mine)
+            wake(tx, channel=name)
         return bound
 
     return house.registry.attempt(work)
@@ -131,6 +133,7 @@ def bind(house: House, channel: str, external_id: str, record: str, *, entity: s
             raise CannotBind(f"{channel} {wanted} {external_id} is bound to record {there.uid} already")
         put_bindings(tx, [_binding(channel, wanted, external_id, uid)])
         drop_candidates(tx, channel, wanted, [external_id])
+        wake(tx, channel=channel, reason=not_there(wanted, channel))
         return wanted
 
     return house.registry.attempt(work)

@@ -164,7 +164,11 @@ def _commit(
 
     def finish(tx: Tx) -> None:
         check_lease(tx, lease)
-        save_cursor(tx, channel, resource, lane, {"at": pages[-1].cursor, "taken": list(taken)}, asked_at)
+        before = load_cursor(tx, channel, resource, lane)
+        known = before is not None and bool(before["whole"]) and set(taken) <= set(before["taken"])
+        save_cursor(tx, channel, resource, lane, {
+            "at": pages[-1].cursor, "taken": list(taken), "whole": known or pages[-1].last,
+        }, asked_at)
 
     stale = take(house, account, channel, resource, docs, asked_at, scan=scan, finish=finish)
     if stale:

@@ -20,7 +20,7 @@ from connectors.base import Connector, ConnectorError, Misconfigured, Op, Receip
 from flows.faults import explained
 from flows.ledger import Account, Ledger, Stretch
 from flows.render import PUBLISH, View, seen_equal, views
-from flows.wiring import OURS, Group, House
+from flows.wiring import OURS, Group, House, not_there
 from mappings.language import Fault, Ref
 from registry import (
     Binding,
@@ -39,6 +39,7 @@ from registry import (
     decode,
     digest,
     encode,
+    load_cursor,
     lock_records,
     micros,
     modes,
@@ -109,9 +110,25 @@ def _may_write(house: House, channel: str, entity: str) -> str:
     with house.registry.read() as tx:
         mode = modes(tx).get((channel, entity), "off")
         stopped = channel in paused(tx)
+        unread = mode == "on" and not read_whole(house, tx, channel, entity)
     if stopped:
         return "writes are paused"
+    if unread:
+        return f"{channel} is read first: what it holds of {entity} is not known yet"
     return "" if mode == "on" else f"mode is {mode}: nothing is written"
+
+
+def read_whole(house: House, tx: Tx, channel: str, entity: str) -> bool:
+    """Whether what the channel holds of an entity was read from page one to the end since it was switched on.
+
+    Before that, every write would be a guess: what the channel holds already would be written once more.
+    """
+    resource = house.of(channel).outward[entity].mapping.resource
+    mapping = house.of(channel).inward.get(resource)
+    if mapping is None or entity not in mapping.inward:
+        return True
+    stored = load_cursor(tx, channel, resource, "live")
+    return stored is not None and bool(stored["whole"]) and entity in stored["taken"]
 
 
 def _decide(
@@ -190,7 +207,7 @@ class _Verdicts:
         hard = [fault for fault in faults if fault.kind not in ("wait", "fetch")]
         if not hard:
             entity = faults[0].reference[0] if faults[0].reference is not None else "a reference"
-            self.waiting(row, f"{entity} is not on {self.channel} yet")
+            self.waiting(row, not_there(entity, self.channel))
             return
         self.settings.append(OutboxChange(id=row.id, state="parked", reason=hard[0].message))
         self.page.count(self.group.entity, "parked")
@@ -361,7 +378,7 @@ def record_receipts(
         if handed:
             post_reservations(tx, handed, now)
     if created:
-        wake(tx, channel=channel)
+        wake(tx, channel=channel, reason=not_there(group.entity, channel))
     if lowered:
         wake(tx, entity="stock", reason=RAISE_WAITS)
 

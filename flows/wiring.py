@@ -423,6 +423,11 @@ class House:
         self.registry.close()
 
 
+def not_there(entity: str, channel: str) -> str:
+    """Why a write waits: what it refers to has no id on the channel. Whoever brings one wakes what waits for this."""
+    return f"{entity} is not on {channel} yet"
+
+
 def moment_text(at: datetime) -> str:
     """A moment as canonical text: UTC, Z, no fraction when it is zero."""
     return at.isoformat().replace("+00:00", "Z")
