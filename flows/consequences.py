@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from flows.wiring import House, Route
 from registry import (
+    DueRow,
     ReservationRow,
     Tx,
     cancel_reservations,
@@ -59,7 +60,23 @@ def follow(house: House, tx: Tx, changes: Sequence[Change], *, now: datetime, ru
         for route in house.routes.get(entity, ()):
             _along(tx, route, changed, due)
     _stock_of(house, tx, _reservations(house, tx, by_entity, now), due)
-    mark_due(tx, [(*key, None, forced, run) for key, forced in due.items()])
+    mark_due(tx, [
+        *((*key, None, forced, run) for key, forced in due.items()),
+        *_dated(house, by_entity.get("price", ()), now, run),
+    ])
+
+
+def _dated(house: House, prices: Sequence[Change], now: datetime, run: str) -> list[DueRow]:
+    """A price with a window is due again when the window opens and when it closes."""
+    moments = [
+        (change, at) for change in prices for name in ("valid_from", "valid_to")
+        if change.after.get(name) is not None and (at := datetime.fromisoformat(change.after[name])) > now
+    ]
+    return [
+        (route.channel, route.group.entity, uid, at, False, run)
+        for change, at in moments for route in house.routes.get("price", ())
+        if (uid := change.uid if route.how == "self" else change.after.get(route.field)) is not None
+    ]
 
 
 def stock_due(house: House, tx: Tx, variants: Iterable[str], run: str) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flows.wiring import House, not_there
-from mappings.commerce.match import keys as match_keys, similar
+from mappings.commerce.match import classify, keys as match_keys
 from mappings.language import InwardRecord
 from registry import (
     BindingRow,
@@ -43,51 +43,37 @@ def report_matches(house: House, tx: Tx, channel: str, entity: str, items: Seque
     items = [item for item in items
              if (entity, item.id) not in bound or bound[entity, item.id].state != "live"]
     country = house.channel(channel).company.country
-    keys = {item.id: match_keys(entity, item.values, channel, item.id, country=country) for item in items}
-    owned = owners(tx, [(entity, kind, value) for pairs in keys.values() for kind, value in pairs])
+    found = {item.id: match_keys(entity, item.values, channel, item.id, country=country) for item in items}
+    owned = {
+        (kind, value): uid for (_, kind, value), uid in owners(
+            tx, [(entity, kind, value) for pairs in found.values() for kind, value in pairs]
+        ).items()
+    }
+    unknown = any(not any(pair in owned for pair in pairs) for pairs in found.values())
+    names = _names(tx, entity) if unknown and entity in COMPARED else {}
     rows = []
-    unlike = []
     for item in items:
-        hits = {owned[entity, kind, value] for kind, value in keys[item.id] if (entity, kind, value) in owned}
-        if hits:
-            kind = "exact" if len(hits) == 1 else "ambiguous"
-            rows.append(_candidate(channel, entity, item, kind, min(hits), 1.0))
-        else:
-            unlike.append(item)
-    rows += _by_name(tx, channel, entity, unlike)
+        match = classify(found[item.id], owned, label=_label(item.values), candidates=names)
+        rows.append(CandidateRow(
+            channel=channel, entity=entity, external_id=item.id, kind=match.kind,
+            uid=next(iter(match.uids), None), label=_label(item.values), score=match.score, values=item.values,
+        ))
     if rows:
         put_candidates(tx, rows)
 
 
-def _by_name(tx: Tx, channel: str, entity: str, items: Sequence[InwardRecord]) -> list[CandidateRow]:
-    """Fuzzy by name where names mean something, else none."""
+def _names(tx: Tx, entity: str) -> dict[str, str]:
+    """uid → name of every record of an entity."""
     names: dict[str, str] = {}
-    if items and entity in COMPARED:
-        after = ""
-        while page := records_where(tx, entity, after, 1000):
-            names.update({record.uid: record.values.get("name") or "" for record in page})
-            after = page[-1].uid
-    rows = []
-    for item in items:
-        near = similar(_label(item.values), names) if names else []
-        rows.append(
-            _candidate(channel, entity, item, "fuzzy", *near[0]) if near
-            else _candidate(channel, entity, item, "none", None, 0.0)
-        )
-    return rows
+    after = ""
+    while page := records_where(tx, entity, after, 1000):
+        names.update({record.uid: record.values.get("name") or "" for record in page})
+        after = page[-1].uid
+    return names
 
 
 def _label(values: Mapping[str, Any]) -> str:
     return values.get("name") or values.get("sku") or values.get("number") or ""
-
-
-def _candidate(
-    channel: str, entity: str, item: InwardRecord, kind: str, uid: str | None, score: float
-) -> CandidateRow:
-    return CandidateRow(
-        channel=channel, entity=entity, external_id=item.id, kind=kind, uid=uid, label=_label(item.values),
-        score=score, values=item.values,
-    )
 
 
 def accept_exact(house: House, channel: str | None, who: str) -> dict[tuple[str, str], int]:
