@@ -42,6 +42,7 @@ from registry import (
     bindings_of,
     claim_keys,
     digest,
+    drop_candidates,
     encode,
     lock_records,
     mark_due,
@@ -109,6 +110,7 @@ class Work:
     links: list[tuple[str, str, str, str]] = field(default_factory=list)
     relinked: set[str] = field(default_factory=set)
     documents: set[int] = field(default_factory=set)
+    matched: dict[str, list[str]] = field(default_factory=dict)
     seen_stock: list[tuple[str, str | None]] = field(default_factory=list)
 
     @property
@@ -296,6 +298,8 @@ def _match(work: Work, entity: str, items: list[Item]) -> list[Item]:
                 item.uid, item.new = winner, False      # another worker, or this page, was first with the same key
                 break
         work.known[entity, item.record.id] = str(item.uid)
+    if matched:
+        work.matched[entity] = [item.record.id for item in matched]
     return matched
 
 
@@ -488,6 +492,8 @@ def _store(work: Work) -> None:
         put_hops(tx, work.hops)
     if work.changes:
         follow(work.house, tx, work.changes, now=work.now, run=work.account.run)
+    for entity, ids in work.matched.items():
+        drop_candidates(tx, work.channel, entity, ids)
     for entity in {change.entity for change in work.changes if not change.bound}:
         wake(tx, channel=work.channel, reason=not_there(entity, work.channel))
     counted(work.house, tx, work.seen_stock, work.asked_at, work.account.run)

@@ -62,6 +62,22 @@ def report_matches(house: House, tx: Tx, channel: str, entity: str, items: Seque
         put_candidates(tx, rows)
 
 
+def matchable(house: House, tx: Tx, channel: str, entities: Sequence[str]) -> list[str]:
+    """External ids of candidates that matched nothing when they were read, and whose key has an owner now."""
+    country = house.channel(channel).company.country
+    keys = {
+        (row.entity, row.external_id): match_keys(
+            row.entity, row.values if isinstance(row.values, dict) else {}, channel, row.external_id, country=country
+        )
+        for row in candidates(tx, channel, kinds=("none", "fuzzy")) if row.entity in entities
+    }
+    wanted = {(entity, kind, value) for (entity, _), pairs in keys.items() for kind, value in pairs}
+    owned = owners(tx, list(wanted)) if wanted else {}
+    return [
+        id for (entity, id), pairs in keys.items() if any((entity, kind, value) in owned for kind, value in pairs)
+    ]
+
+
 def _names(tx: Tx, entity: str) -> dict[str, str]:
     """uid → name of every record of an entity."""
     names: dict[str, str] = {}

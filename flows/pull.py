@@ -18,6 +18,8 @@ from flows.accept import accept_page
 from flows.consequences import Change, follow
 from flows.drift import drifted, stock_records
 from flows.ledger import Account, Ledger, Stretch
+from flows.matching import matchable
+from flows.settings import ENTITIES
 from flows.wiring import House, entity_order
 from registry import (
     DatabaseRefused,
@@ -286,9 +288,10 @@ def _again(house: House, account: Account, channel: str, resource: str) -> None:
         waiting = [row for row in parked(tx, channel, kinds=("waiting",)) if row.resource == resource]
         wanted = [row.awaits for row in waiting if row.awaits is not None]
         there = uids_for(tx, channel, wanted)
-    ready = sorted({house.document_of(row) for row in waiting if row.awaits in there})
+        found = matchable(house, tx, channel, house.of(channel).inward[resource].inward)
+    ready = {house.document_of(row) for row in waiting if row.awaits in there} | set(found)
     if ready:
-        _fetch(house, account, channel, resource, ready)
+        _fetch(house, account, channel, resource, sorted(ready))
     if "stock" in house.of(channel).inward[resource].inward and house.may_create(channel, "stock"):
         _recount(house, account, channel, resource)
 
@@ -337,12 +340,34 @@ def take_notices(house: House, *, limit: int = 500, channels: Sequence[str] | No
             continue
         house.registry.inbox.done(uids)
         ledgers.append(house.finish(account.ledger(house.registry.now())))
+    if ledgers:
+        ledgers += recount_posted(house)
     return ledgers
 
 
-def _rank(house: House, channel: str, resource: str) -> tuple[int, str]:
-    order = resources_of(house, channel)
-    return (order.index(resource) if resource in order else len(order), channel)
+def _rank(house: House, channel: str, resource: str) -> tuple[int, str, str]:
+    """Over all channels, those first to which the others refer."""
+    mapping = house.of(channel).inward.get(resource)
+    entities = mapping.inward if mapping is not None else ()
+    return (min((ENTITIES.index(entity) for entity in entities), default=len(ENTITIES)), channel, resource)
+
+
+def recount_posted(house: House) -> list[Ledger]:
+    """Asks once more for the stock of orders that were posted, where stock has its authority; usually there is none."""
+    with house.registry.read() as tx:
+        if not posted_reservations(tx):
+            return []
+    ledgers = []
+    for channel in house.project.channels:
+        for resource, mapping in house.of(channel).inward.items():
+            if "stock" in mapping.inward and house.may_create(channel, "stock"):
+                account = house.account(channel, resource, "inward")
+                try:
+                    _recount(house, account, channel, resource)
+                except RetryLater:
+                    continue  # the next notice, or the next pull of stock, asks again
+                ledgers.append(house.finish(account.ledger(house.registry.now())))
+    return ledgers
 
 
 def reconcile(house: House, channel: str, resource: str) -> Ledger:

@@ -19,6 +19,7 @@ from typing import Any
 from connectors.base import Connector, ConnectorError, Misconfigured, Op, Receipt, RetryLater, Stopped, Write
 from flows.faults import explained
 from flows.ledger import Account, Ledger, Stretch
+from flows.pull import recount_posted
 from flows.render import PUBLISH, View, seen_equal, views
 from flows.wiring import OURS, Group, House, not_there
 from mappings.language import Fault, Ref
@@ -91,6 +92,8 @@ def push(house: House, channel: str, entity: str, *, stretch: Stretch | None = N
         page = account.page()
         sending = house.registry.attempt(partial(_decide, house, page, channel, group, limit))
         if sending is None:
+            if entity == "order" and account.counts[entity, "written"] > 0:
+                recount_posted(house)
             return house.finish(account.ledger(house.registry.now()))
         fault = _send(house, page, channel, group, connector, sending)
         account.add(page)

@@ -2,7 +2,8 @@
 
 What surprises here: every value is read by the language's YAML 1.2 loader, so ``on`` and ``007`` are text; addresses
 and secrets stay references (``env:NAME``) until use; an unknown key anywhere is an error with file:line and the nearest
-known key. Channels, companies and policies may stand in ``<name>.<env>.yaml`` too, which then replaces whole rows.
+known key, and so is a value of another type. Channels, companies and policies may stand in ``<name>.<env>.yaml`` too,
+which then replaces whole rows.
 """
 
 from __future__ import annotations
@@ -10,12 +11,16 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, Literal
+from zoneinfo import ZoneInfo
 
+from connectors import CATALOG
+from connectors.base import Misconfigured, Ports, Stopped, SystemClock
+from mappings import canonical
 from mappings.commerce.stock import StockPolicy
 from mappings.language import LintError, LintErrors, load_yaml
 
@@ -33,6 +38,8 @@ CHANNEL_KEYS: Final = (
 )
 COMPANY_KEYS: Final = ("name", "country", "currency", "tax", "price_list", "zone")
 STOCK_KEYS: Final = ("locations", "share", "safety")
+DESCRIBED: Final = "generic_rest"
+"""The connector of private systems, which take their name from their description."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +96,14 @@ class _File:
     def __init__(self, path: Path, folder: Path) -> None:
         self.name = str(path.relative_to(folder))
         self.errors: list[LintError] = []
-        self.data, self._where = load_yaml(path.read_text(encoding="utf-8"), self.name)
+        self.data: Any = None
+        self._where: Callable[..., tuple[int, int]] = lambda *path: (1, 1)
+        try:
+            self.data, self._where = load_yaml(path.read_text(encoding="utf-8"), self.name)
+        except LintErrors as found:
+            self.errors += found.errors
+        except UnicodeDecodeError as fault:
+            self.fail((), "encoding", f"byte {fault.start + 1} of the file is not UTF-8", "text in UTF-8")
         if self.data is None:
             self.data = {}
         if not isinstance(self.data, dict):
@@ -121,6 +135,43 @@ class _File:
                 ok = False
         return ok
 
+    def texts(self, path: tuple[str | int, ...], row: Mapping[str, Any], names: Iterable[str]) -> bool:
+        """Whether these keys hold text where they stand; each that does not is an error."""
+        wrong = [name for name in names if name in row and (not isinstance(row[name], str) or row[name] == "")]
+        for name in wrong:
+            self.fail((*path, name), "type", f"found {row[name]!r}", f"text for {name!r}; put a number in quotes")
+        return not wrong
+
+    def list_of_texts(self, path: tuple[str | int, ...], found: Any) -> bool:
+        """Whether it is a list of text; else that is an error."""
+        if isinstance(found, list) and all(isinstance(item, str) for item in found):
+            return True
+        self.fail(path, "type", f"found {found!r}", "a list of names, such as [first, second]")
+        return False
+
+
+class _Unasked:
+    """The ports of a connector that is only checked: it asks nobody anything."""
+
+    def get(self, name: str) -> str:
+        """No secret is known here."""
+        raise Misconfigured(f"the secret {name!r} was asked for while settings are read")
+
+    def load(self) -> tuple[int, Mapping[str, str]]:
+        """There are no tokens."""
+        return 0, {}
+
+    def swap(self, version: int, tokens: Mapping[str, str]) -> bool:
+        """Nothing is kept."""
+        return False
+
+    def take(self, n: int, lane: str) -> None:
+        """No request may begin."""
+        raise Stopped("settings are read, no request may begin")
+
+
+_UNASKED = Ports(secrets=_Unasked(), tokens=_Unasked(), budget=_Unasked(), clock=SystemClock())
+
 
 def load_project(folder: Path | str, *, environment: str | None = None) -> Project:
     """The project in ``folder``. Raises LintErrors with every fault found, each with file:line:column and remedy."""
@@ -132,10 +183,14 @@ def load_project(folder: Path | str, *, environment: str | None = None) -> Proje
             allowed="a project folder; name one with --project DIR or SERAI_PROJECT",
         )])
     errors: list[LintError] = []
-    companies = _companies(_rows(root, "companies", environment, errors), errors)
-    channels = _channels(root, _rows(root, "channels", environment, errors), companies, errors)
-    authority = _authority(_rows(root, "authority", environment, errors), channels, errors)
-    stock = _stock(_rows(root, "policies/stock", environment, errors), channels, errors)
+    legal = _rows(root, "companies", environment, errors)
+    companies = _companies(legal, errors)
+    rows = _rows(root, "channels", environment, errors)
+    channels = _channels(root, rows, companies, legal, errors)
+    authority = _authority(_rows(root, "authority", environment, errors), rows, errors)
+    stock = _stock(_rows(root, "policies/stock", environment, errors), rows, errors)
+    if not any(error.file.startswith("policies/") for error in errors):
+        _allotted(rows, channels, stock)
     if errors:
         raise LintErrors(errors)
     return Project(folder=root, companies=companies, channels=channels, authority=authority, stock=stock)
@@ -162,68 +217,134 @@ def _companies(rows: Mapping[str, _Row], errors: list[LintError]) -> dict[str, C
     for name, (file, row) in rows.items():
         if not file.keys((name,), row, COMPANY_KEYS, ("name", "country", "currency", "tax", "price_list")):
             continue
+        if not file.texts((name,), row, [key for key in COMPANY_KEYS if key != "tax"]):
+            continue
         tax = row["tax"]
-        if isinstance(tax, bool) or not isinstance(tax, int | Decimal) or not 0 <= tax < 1:
+        if not _is_number(tax) or not 0 <= tax < 1:
             file.fail((name, "tax"), "tax", f"found {tax!r}", "a rate from 0 to below 1, such as 0.16 for 16 %")
             continue
-        if not re.fullmatch("[A-Z]{3}", str(row["currency"])):
+        if not re.fullmatch("[A-Z]{3}", row["currency"]):
             file.fail((name, "currency"), "currency", f"found {row['currency']!r}", "an ISO 4217 code such as KZT")
+            continue
+        if not re.fullmatch("[A-Z]{2}", row["country"]):
+            file.fail((name, "country"), "country", f"found {row['country']!r}", "an ISO 3166 code such as KZ")
+            continue
+        if not _is_zone(row.get("zone", "UTC")):
+            file.fail((name, "zone"), "zone", f"found {row['zone']!r}", "a time zone such as Asia/Almaty")
             continue
         companies[name] = Company(**{**row, "id": name, "tax": Decimal(tax)})
     return companies
 
 
 def _channels(
-    root: Path, rows: Mapping[str, _Row], companies: Mapping[str, Company], errors: list[LintError]
+    root: Path, rows: Mapping[str, _Row], companies: Mapping[str, Company], legal: Mapping[str, _Row],
+    errors: list[LintError],
 ) -> dict[str, Channel]:
+    """The channels without mistakes. A company that holds mistakes itself (it is in ``legal`` only) is told once."""
     channels = {}
+    described: dict[str, Mapping[str, Any] | None] = {}
     for name, (file, row) in rows.items():
         if not file.keys((name,), row, CHANNEL_KEYS, ("platform", "company", "url", "entities")):
             continue
+        if not file.texts((name,), row, ("platform", "company", "url", "on_delete")):
+            continue
+        platform = row["platform"]
+        if platform not in described:
+            described[platform] = _description(root, platform, errors)
+        if described[platform] is None and (platform not in CATALOG or platform == DESCRIBED):
+            file.fail((name, "platform"), "unknown-platform", f"found {platform!r}",
+                      _known(set(CATALOG) - {DESCRIBED}) + f", or a description in platforms/{platform}.yaml")
+            continue
         company = companies.get(row["company"])
         if company is None:
-            file.fail((name, "company"), "unknown-company", f"found {row['company']!r}", _known(companies))
+            if row["company"] not in legal:
+                file.fail((name, "company"), "unknown-company", f"found {row['company']!r}", _known(legal))
             continue
-        every = _seconds(row.get("every", "5m"))
+        every, timeout = _seconds(row.get("every", "5m")), row.get("timeout", 30)
         if every is None:
             file.fail((name, "every"), "duration", f"found {row['every']!r}", "a duration such as 30s, 5m or 1h")
             continue
-        entities = row["entities"]
-        if not file.keys((name, "entities"), entities, ENTITIES):
+        if not _is_number(timeout) or not 0 < timeout <= 600:
+            file.fail((name, "timeout"), "timeout", f"found {timeout!r}", "seconds, above 0 and at most 600")
             continue
-        wrong = {entity: mode for entity, mode in entities.items() if mode not in MODES}
-        for entity, mode in wrong.items():
-            file.fail((name, "entities", entity), "mode", f"found {mode!r}", f"one of {', '.join(MODES)}")
-        receives = row.get("receives") or []
-        for position, entity in enumerate(receives):
-            if entity not in entities:
-                file.fail((name, "receives", position), "receives", f"found {entity!r}, which `entities` does not name",
-                          f"one of {', '.join(entities)}")
-        if row.get("on_delete", "archive") not in ON_DELETE:
-            file.fail((name, "on_delete"), "on-delete", f"found {row['on_delete']!r}", ", ".join(ON_DELETE))
+        if not _carried(file, name, row):
+            continue
         channels[name] = Channel(
-            name=name, platform=row["platform"], company=company, url=row["url"],
-            secrets=dict(row.get("secrets") or {}), entities=dict(entities),
-            receives=tuple(sorted(receives, key=lambda entity: ROUTE_ORDER.get(entity, 99))),
-            every=every, settings=dict(row.get("settings") or {}), timeout=float(row.get("timeout", 30)),
-            on_delete=row.get("on_delete", "archive"), description=_description(root, row["platform"], errors),
+            name=name, platform=platform, company=company, url=row["url"], secrets=dict(row.get("secrets") or {}),
+            entities=dict(row["entities"]), every=every, settings=dict(row.get("settings") or {}),
+            receives=tuple(sorted(row.get("receives") or [], key=lambda entity: ROUTE_ORDER.get(entity, 99))),
+            timeout=float(timeout), on_delete=row.get("on_delete", "archive"), description=described[platform],
         )
     return channels
 
 
+def _carried(file: _File, name: str, row: Mapping[str, Any]) -> bool:
+    """Whether entities, receives, secrets, settings and on_delete of a channel can be used; each fault is an error."""
+    entities, receives = row["entities"], row.get("receives")
+    if not file.keys((name, "entities"), entities, ENTITIES):
+        return False
+    ok = True
+    for entity, mode in entities.items():
+        if mode not in MODES:
+            file.fail((name, "entities", entity), "mode", f"found {mode!r}", f"one of {', '.join(MODES)}")
+            ok = False
+    if receives is not None and file.list_of_texts((name, "receives"), receives):
+        for position, entity in enumerate(receives):
+            if entity not in entities:
+                file.fail((name, "receives", position), "receives", f"found {entity!r}, which `entities` does not name",
+                          f"one of {', '.join(entities)}")
+                ok = False
+    elif receives is not None:
+        ok = False
+    for key in ("secrets", "settings"):
+        if row.get(key) is not None and not isinstance(row[key], dict):
+            file.fail((name, key), "type", f"found {type(row[key]).__name__}", "a mapping of names to values")
+            ok = False
+    secrets = row.get("secrets")
+    for secret, reference in secrets.items() if isinstance(secrets, dict) else ():
+        if not isinstance(reference, str) or reference == "":
+            file.fail((name, "secrets", secret), "type", f"found {type(reference).__name__}", "a reference: env:NAME")
+            ok = False
+    if row.get("on_delete", "archive") not in ON_DELETE:
+        file.fail((name, "on_delete"), "on-delete", f"found {row['on_delete']!r}", f"one of {', '.join(ON_DELETE)}")
+        ok = False
+    return ok
+
+
 def _description(root: Path, platform: str, errors: list[LintError]) -> Mapping[str, Any] | None:
-    """The YAML description of a private system, read from platforms/<name>.yaml; None for a platform with a class."""
+    """The YAML description of a private system, read from platforms/<name>.yaml and checked by the connector it is for.
+
+    None for a platform without one.
+    """
     path = root / "platforms" / f"{platform}.yaml"
-    if not path.is_file():
+    if "/" in platform or not path.is_file():
         return None
     file = _File(path, root)
+    if not file.errors:
+        try:
+            CATALOG[DESCRIBED](
+                channel=platform, url="http://localhost", options={"description": file.data, "platform": platform},
+                ports=_UNASKED,
+            )
+        except Misconfigured as fault:
+            _misdescribed(file, str(fault).removeprefix(f"{platform}: {file.name}: "))
     errors.extend(file.errors)
     return dict(file.data)
 
 
+def _misdescribed(file: _File, sentence: str) -> None:
+    """Adds the connector's sentence (``resources.items: unknown key `pathh`; …``) at the place that it names."""
+    row = re.match(r"([\w.-]+): ", sentence)
+    key = re.search(r"unknown key `([^`]+)`|unknown (paging|scheme) `|see `(\w+)", sentence)
+    named = next(filter(None, key.groups()), None) if key else None
+    path = (*(row[1].split(".") if row else ()), *((named,) if named is not None else ()))
+    file.fail(path, "description", sentence, "what connectors/README.md says of descriptions")
+
+
 def _authority(
-    rows: Mapping[str, _Row], channels: Mapping[str, Channel], errors: list[LintError]
+    rows: Mapping[str, _Row], channels: Iterable[str], errors: list[LintError]
 ) -> dict[str, dict[str, Order]]:
+    channels = set(channels)
     authority: dict[str, dict[str, Order]] = {}
     for entity, (file, row) in rows.items():
         if entity not in ENTITIES:
@@ -232,11 +353,16 @@ def _authority(
         if not isinstance(row, dict) or "*" not in row:
             file.fail((entity,), "authority", f"found {row!r}", "a mapping of fields to orders of channels, with '*'")
             continue
+        known = (*canonical.fields(entity), "*")
+        if not file.keys((entity,), row, known):
+            continue
         authority[entity] = {}
         for name, order in row.items():
             if order not in ("newest", "origin"):
                 if not isinstance(order, list):
                     file.fail((entity, name), "authority", f"found {order!r}", "newest, origin, or a list of channels")
+                    continue
+                if not file.list_of_texts((entity, name), order):
                     continue
                 for position, channel in enumerate(order):
                     if channel not in channels and channel not in ("origin", "desk"):
@@ -246,8 +372,9 @@ def _authority(
 
 
 def _stock(
-    rows: Mapping[str, _Row], channels: Mapping[str, Channel], errors: list[LintError]
+    rows: Mapping[str, _Row], channels: Iterable[str], errors: list[LintError]
 ) -> dict[str, StockPolicy]:
+    channels = set(channels)
     policies: dict[str, StockPolicy] = {}
     for name, (file, row) in rows.items():
         if name not in channels:
@@ -255,11 +382,13 @@ def _stock(
             continue
         if not file.keys((name,), row, STOCK_KEYS, ("locations", "share")):
             continue
+        if not file.list_of_texts((name, "locations"), row["locations"]):
+            continue
         share, safety = row["share"], row.get("safety", 0)
-        if not isinstance(safety, int) or safety < 0:
+        if isinstance(safety, bool) or not isinstance(safety, int) or safety < 0:
             file.fail((name, "safety"), "safety", f"found {safety!r}", "whole units from 0 on")
             continue
-        if not isinstance(share, int | Decimal) or not 0 <= share <= 1:
+        if not _is_number(share) or not 0 <= share <= 1:
             file.fail((name, "share"), "share", f"found {share!r}", "a fraction from 0 to 1")
             continue
         policies[name] = StockPolicy(
@@ -271,6 +400,29 @@ def _stock(
             name = next(name for name, policy in policies.items() if location in policy.locations)
             rows[name][0].fail((name, "share"), "shares", f"the shares of {location} add up to {total}", "at most 1")
     return policies
+
+
+def _allotted(rows: Mapping[str, _Row], channels: Mapping[str, Channel], policies: Mapping[str, StockPolicy]) -> None:
+    """A channel that receives stock and has no allotment would show zero of everything: that is an error."""
+    for name, channel in channels.items():
+        if "stock" in channel.receives and name not in policies:
+            file, row = rows[name]
+            file.fail((name, "receives", row["receives"].index("stock")), "no-policy",
+                      f"{name} receives stock, and policies/stock.yaml does not say how much of it {name} may show",
+                      f"a row in policies/stock.yaml: {name}: {{locations: [CODE], share: 0.5}}")
+
+
+def _is_number(found: Any) -> bool:
+    """An exact number: YAML's ``true`` is none."""
+    return isinstance(found, int | Decimal) and not isinstance(found, bool)
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (OSError, ValueError, KeyError):
+        return False
+    return True
 
 
 def _known(names: Iterable[str]) -> str:

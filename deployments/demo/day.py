@@ -13,6 +13,7 @@ import shutil
 import sys
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -34,7 +35,7 @@ SYSTEMS = ("erp", "crm", "shop", "pos", "market")
 def run_demo(*, once: bool, json: bool, without_serai: bool, seed: int = SEED) -> int:
     """The exit code: 0, or 1 when the judge found something wrong."""
     folder = fresh_project(Path.cwd() / ".serai" / "demo")
-    say = Console(stderr=True).print
+    say = partial(Console(stderr=True).print, soft_wrap=True, highlight=False)
     say(f"starting five simulated systems (seed {seed}) and the data of Karavan Home")
     sandbox = start_sandbox(seed=seed, folder=folder / ".serai" / "books")
     os.environ.update(sandbox.environment())
@@ -79,14 +80,16 @@ def look_around(sandbox: Sandbox, folder: Path, say: Any) -> int:
     from flows.survey import survey
     from flows.wiring import opened
 
-    with interruptible(), running(folder, env=sandbox.environment(), say=say) as here:
-        os.environ.update({name: here.env[name] for name in here.env if name.startswith(("SERAI_", "PREFECT_"))})
+    with interruptible():
         with opened(folder) as house:
+            say("what is wrong today, before anything is connected (`serai survey`; nothing is written):")
             print_survey(survey(house))
-        say(f"console  {here.urls['console']}\nPrefect  {here.urls['prefect']}\nproject  {folder}")
-        say("Ctrl-C stops everything; `serai --help` in another terminal shows what can be asked")
-        while True:
-            time.sleep(3600)
+        with running(folder, env=sandbox.environment(), say=say) as here:
+            say(f"\nconsole  {here.urls['console']}\nPrefect  {here.urls['prefect']}\nproject  {folder}")
+            say("next: switch a channel on in the console, or `serai match accept --exact --project .serai/demo`; "
+                "Ctrl-C stops everything")
+            while True:
+                time.sleep(3600)
     return 0
 
 
