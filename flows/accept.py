@@ -191,6 +191,7 @@ def _accept_entity(work: Work, entity: str, records: Mapping[str, InwardRecord])
         _seen_stock(work, [record for record in records.values()])
     if unchanged:
         touch_bindings(work.tx, work.channel, entity, unchanged, work.asked_at)
+        unpark(work.tx, [(work.channel, entity, id, "inward") for id in unchanged])
         work.account.count(entity, "unchanged", len(unchanged))
     fresh = _match(work, entity, fresh)
     _merge(work, entity, edited + fresh)

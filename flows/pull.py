@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from connectors.base import Cursor, Doc, Page, RetryLater
+from connectors.base import ConnectorError, Cursor, Doc, Page, RetryLater
 from flows.accept import accept_page
 from flows.consequences import Change, follow
 from flows.drift import drifted, stock_records
@@ -318,7 +318,7 @@ def accept(
 def take_notices(house: House, *, limit: int = 500, channels: Sequence[str] | None = None) -> list[Ledger]:
     """Stored notices, coalesced by channel and resource: each document is fetched once and accepted.
 
-    A channel that asks to wait has its notices put back until then; the other channels go on.
+    A channel that asks to wait, or that a person must mend, has its notices put back; the other channels go on.
     """
     rows = house.registry.inbox.claim(limit, house.owner, house.claim_seconds, channels)
     groups: dict[tuple[str, str], list[StoredNotice]] = {}
@@ -334,9 +334,10 @@ def take_notices(house: House, *, limit: int = 500, channels: Sequence[str] | No
         try:
             _fetch(house, account, channel, resource, sorted({notice.id for notice in notices}))
             _again(house, account, channel, resource)
-        except RetryLater as fault:
-            house.registry.inbox.fail(uids, str(fault), house.registry.now() + timedelta(seconds=fault.after))
-            ledgers.append(house.finish(account.ledger(house.registry.now(), note=str(fault))))
+        except ConnectorError as fault:
+            wait = fault.after if isinstance(fault, RetryLater) else 60.0
+            house.registry.inbox.fail(uids, str(fault), house.registry.now() + timedelta(seconds=wait))
+            ledgers.append(house.finish(account.ledger(house.registry.now(), note=str(fault)), error=str(fault)))
             continue
         house.registry.inbox.done(uids)
         ledgers.append(house.finish(account.ledger(house.registry.now())))

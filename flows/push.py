@@ -98,7 +98,7 @@ def push(house: House, channel: str, entity: str, *, stretch: Stretch | None = N
         fault = _send(house, page, channel, group, connector, sending)
         account.add(page)
         if fault is not None:
-            house.finish(account.ledger(house.registry.now(), more=True, note=str(fault)))
+            house.finish(account.ledger(house.registry.now(), more=True, note=str(fault)), error=str(fault))
             if isinstance(fault, Stopped):
                 return account.ledger(house.registry.now(), note=str(fault))
             raise fault

@@ -414,7 +414,7 @@ class House:
             self.registry.attempt(lambda tx: put_run(tx, RunRow(
                 run=ledger.run, channel=ledger.channel, what=ledger.what, direction=ledger.direction,
                 started_at=ledger.started_at, ended_at=ledger.ended_at, read=ledger.read, balanced=ledger.balanced,
-                counts=ledger.row()["counts"], error=error or ledger.note or None,
+                counts=ledger.row()["counts"], error=error,
             )))
         return ledger
 
