@@ -74,6 +74,8 @@ class Border:
         self.last = ""
         self.before: Callable[[str], None] = lambda what: None
         """Called before each crossing: a test's way to let something happen just then."""
+        self.answered: Callable[[str], None] = lambda what: None
+        """Called when a request was answered and the worker has not seen the answer yet."""
 
     def cross(self, what: str) -> None:
         """Raises Crash instead of letting ``what`` happen."""
@@ -95,8 +97,10 @@ class Gate(HTTPAdapter):
         self.border, self.clock = border, clock
 
     def send(self, request: requests.PreparedRequest, *args: Any, **more: Any) -> requests.Response:
-        self.border.cross(f"{request.method} {str(request.url).split('/', 3)[3].split('?')[0]}")
+        what = f"{request.method} {str(request.url).split('/', 3)[3].split('?')[0]}"
+        self.border.cross(what)
         answer = super().send(request, *args, **more)
+        self.border.answered(what)
         answer.headers["Date"] = format_datetime(self.clock.now(), usegmt=True)  # the systems' clock is ahead, too
         return answer
 
@@ -232,6 +236,22 @@ class World:
             found = {f"{c} {e} {s}": n for (c, e, s), n in outbox_counts(tx).items() if s in MOVING}
         return found | {f"notices of {channel}": n for channel, n in self.registry.inbox.depth().items()}
 
+    def drain(self) -> None:
+        """Notices and what follows from them, as the drain does it, until nothing moves.
+
+        Of the timetable only the ERP's stock is read: it sets free what is reserved for goods that were sent.
+        """
+        for _ in range(CALM_ROUNDS):
+            self.hear()
+            self.step("pull", "erp-kz", "stock")
+            self.step("push_all")
+            for system in SYSTEMS:
+                self.people.notices_sent(system, 20)
+            if not self.moving():
+                return
+            self.pass_time(LONG)
+        raise AssertionError(f"P4: no quiet after {CALM_ROUNDS} rounds: {self.moving()}")
+
     def until_quiet(self) -> None:
         """Rounds of everything until nothing moves; fails when it never does."""
         for _ in range(CALM_ROUNDS):
@@ -257,13 +277,9 @@ class World:
 
     def full_round(self) -> None:
         """Everything read from page one and compared, and all that is due sent."""
-        self.step("pull_all", full=True)
         for channel in self.house.project.channels:
             for resource in steps.resources_of(self.house, channel):
                 self.step("reconcile", channel, resource)
-        self.step("push_all")
-        for system in SYSTEMS:
-            self.people.notices_sent(system, 20)
         self.sync()
 
     # ── books ────────────────────────────────────────────────────────────────────────────────────────────────────

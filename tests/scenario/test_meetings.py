@@ -1,0 +1,172 @@
+"""What meets half-way: a page in flight while a write lands, a notice that overtakes its receipt, two workers at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.databases import fresh_postgres, fresh_sqlite
+from tests.scenario.oracle import wrong
+from tests.scenario.test_crashes import day, working
+from tests.scenario.world import Border, World, world
+
+SEED = int(os.environ.get("SERAI_TEST_SEED", "1"))
+
+
+@pytest.fixture
+def shops(tmp_path: Path) -> World:
+    with fresh_sqlite(tmp_path) as url, world(tmp_path, url, SEED) as found:
+        found.goods("KTL-1", on_hand=20)
+        found.goods("007", on_hand=20)
+        found.go_live()
+        yield found
+
+
+def once(wanted: str, work: Callable[[], object]) -> Callable[[str], None]:
+    """A hook that works when ``wanted`` is about to happen, or was answered, for the first time."""
+    left = [work]
+
+    def hook(what: str) -> None:
+        if what == wanted and left:
+            left.pop()()
+
+    return hook
+
+
+def all_agree(found: World) -> None:
+    """Everything is right by the books, and a complete round writes nothing."""
+    assert wrong(found.books()) == [], found.parked()
+    quiet = found.marks()
+    found.full_round()
+    assert found.writes(quiet) == []
+
+
+@pytest.mark.parametrize(("path", "resource", "entity", "change"), [
+    ("shop/prices", "prices", "price", lambda w: w.people.set_price("007", "2500.00")),
+    ("shop/inventory", "inventory", "stock", lambda w: w.people.receive_goods("007", "almaty-wh", 10)),
+    ("shop/variants", "variants", "variant", lambda w: w.people.rename_item("007", "Самовар")),
+])
+def test_a_page_asked_for_before_a_write_is_not_taken_for_an_edit(
+    shops: World, path: str, resource: str, entity: str, change: Callable[[World], None]
+) -> None:
+    """P5, P4: the page still shows what was there before; it is skipped and read again, and nothing is put back."""
+    change(shops)
+    shops.sync(channels=["erp-kz"])
+    other = shops.worker()
+    began = shops.marks()
+    shops.house.border.answered = once(f"GET {path}", lambda: shops.step("push", "shop-kz", entity, house=other))
+    done = shops.step("pull", "shop-kz", resource, full=True)
+    stale = sum(n for ledger in done for reason, n in ledger.reasons.items() if "stale" in reason)
+    assert stale == 1
+    assert len(shops.writes(began, "shop")) == 1, shops.writes(began)
+    shops.until_quiet()
+    other.close()
+    assert len(shops.writes(began, "shop")) == 1, shops.writes(began)
+    all_agree(shops)
+
+
+@pytest.mark.parametrize(("written", "prepare"), [
+    ("POST erp/customers/batch", lambda w: None),
+    ("POST erp/orders/batch", lambda w: None),
+    ("POST crm/contacts", lambda w: None),
+    ("POST crm/deals", lambda w: None),
+    ("POST shop/fulfilments", lambda w: (w.drain(), w.people.ship(source_number=w.placed["shop"][0].number))),
+    ("POST market/shipments", lambda w: (w.drain(), w.people.ship(source_number=w.placed["market"][0].number))),
+])
+def test_a_notice_that_overtakes_the_receipt_makes_no_second_record(
+    shops: World, written: str, prepare: Callable[[World], object]
+) -> None:
+    """P2, P15: the system tells of what we created before its answer to us was kept."""
+    shops.buy("shop", {"007": 1}, 1)
+    shops.buy("market", {"007": 1}, 2)
+    prepare(shops)
+    other = shops.worker()
+    met: list[str] = []
+
+    def overtaken() -> None:
+        for system in ("erp", "crm", "shop", "market"):
+            shops.people.notices_sent(system, 20)
+        met.append(written)
+        shops.step("take_notices", house=other)
+        shops.step("push_all", house=other)
+
+    shops.hear()
+    shops.house.border.answered = once(written, overtaken)
+    shops.step("push_all")
+    assert met == [written], "nothing was written there: the test shows nothing"
+    shops.drain()
+    shops.until_quiet()
+    other.close()
+    all_agree(shops)
+
+
+def test_a_new_product_announced_before_its_receipt_is_one_product(shops: World) -> None:
+    """P2: the shop's notice of the page, the variant that Serai just made comes before the answer is kept."""
+    shops.goods("NEW-1", listed=False)
+    shops.hear()
+    other = shops.worker()
+
+    def overtaken() -> None:
+        shops.people.notices_sent("shop", 20)
+        shops.step("take_notices", house=other)
+        shops.step("push_all", house=other)
+
+    for path in ("products", "variants"):
+        shops.house.border.answered = once(f"POST shop/{path}/batch", overtaken)
+        shops.step("push", "shop-kz", path.removesuffix("s"))
+    shops.settle_down()     # its listing was made by hand before the ERP told of it, and is found by the comparison
+    other.close()
+    docs = [doc["sku"] for doc in shops.sandbox.systems["shop"].docs("variants")]
+    assert sorted(docs) == ["007", "KTL-1", "NEW-1"]
+    assert len(list(shops.sandbox.systems["shop"].docs("products"))) == 3
+    all_agree(shops)
+
+
+def test_an_order_whose_answer_was_lost_is_found_by_our_reference(shops: World) -> None:
+    """P2, P3: the ERP took the order and said nothing; the worker dies before it can ask."""
+    shops.people.temper("erp", "lose_answer", on="POST /orders", next=1)
+    shops.buy("shop", {"007": 1}, 1)
+    shops.hear()
+    shops.step("push_all")
+    shops.people.calm("erp")
+    shops.restart(Border())
+    shops.until_quiet()
+    all_agree(shops)
+
+
+def test_an_order_changed_by_the_erp_while_its_receipt_is_on_its_way_keeps_the_change(shops: World) -> None:
+    """P3, P5: what a person does in that moment is an edit like any other."""
+    order = shops.buy("shop", {"007": 1}, 1)
+    other = shops.worker()
+
+    def shipped() -> None:
+        shops.people.ship(source_number=order.number)
+        shops.people.notices_sent("erp", 20)
+        shops.step("take_notices", house=other)
+
+    shops.hear()
+    shops.house.border.answered = once("POST erp/orders/batch", shipped)
+    shops.step("push_all")
+    shops.drain()
+    shops.until_quiet()
+    other.close()
+    all_agree(shops)
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_two_processes_on_one_registry_do_not_get_in_each_other_s_way(database: str, tmp_path: Path) -> None:
+    """P2, P15: both read, match, render and write at once; every order is entered once, every edit written once."""
+    opened = fresh_sqlite(tmp_path) if database == "sqlite" else fresh_postgres()
+    with opened as url, world(tmp_path, url, SEED) as found:
+        found.goods("KTL-1", on_hand=300)
+        found.goods("007", on_hand=300)
+        found.go_live()
+        with working(found) as one, working(found) as two:
+            for n in range(8):
+                day(found, n)
+        assert (one.returncode, two.returncode) == (0, 0)
+        found.settle_down()
+        all_agree(found)
