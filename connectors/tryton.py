@@ -13,9 +13,10 @@ What surprises here (seen on trytond 8.0.12, November 2026):
   unless the domain names ``active``; one missing id makes ``read`` fail for all, so ids are searched, never read.
 * An address's ``street`` is rendered by its country's format and comes back as ``{unit_number}`` where that asks for
   parts nobody filled in; ``street_unstructured`` is what was written.
-* With a warehouse in ``locations`` the quantity counts what stands picked in its output zone; with its storage
-  location it does not. ``forecast_quantity`` also counts deliveries still to come. So a stock document says what lies
-  in the storage zone (``quantity``) and what is promised out of it (``outgoing``).
+* With a warehouse in ``locations`` the quantity counts its input zone too, ``forecast_quantity`` deliveries still to
+  come. A shipment's goods lie in the output zone from *picked* on and leave it when it is *done*, though the carrier
+  has them when it is *shipped*. So a stock document tells apart what lies in the storage zone (``stored``) and what
+  waits picked for the carrier (``waiting``): together they are what is on hand.
 * Money is a tagged Decimal, a quantity a binary float; tags are removed here (`plain`) and put on (`tagged`). A field
   ``template.name`` comes back under ``"template."``; it takes the place of the bare id.
 * Quoting a sale needs an invoice address. Confirming processes it at once unless Tryton is told to wait.
@@ -44,6 +45,7 @@ from connectors.base import (
 )
 from connectors.rest import Rest
 from connectors.tryton_facts import (
+    ALSO_ARCHIVED,
     DRAFTS,
     FIELDS,
     ONLY,
@@ -72,7 +74,8 @@ class Refused(Misconfigured):
 class Tryton(Rest):
     """One company of a Tryton database. ``url`` ends in the database's name, secrets are ``user`` and ``password``.
 
-    Options: ``lag`` (300; seconds of overlap), ``page_size`` (200), ``company`` (the user's own).
+    Options: ``lag`` (300; seconds of overlap), ``page_size`` (200), ``company`` (the user's own), ``warehouse`` (code
+    of the one that orders without a place are shipped from; Tryton wants one as soon as there are two).
     """
 
     platform = "tryton"
@@ -234,34 +237,32 @@ class Tryton(Rest):
         return docs if resource != "stock" else self._stock(docs)
 
     def _stock(self, products: Sequence[Doc]) -> list[Doc]:
-        """Per product and warehouse what lies in its storage zone, and what is promised out of it."""
+        """Per product and warehouse what lies in its storage zone, and what waits picked in its output zone."""
         units = {product["id"]: product["default_uom"] for product in products}
         ids, found = list(units), list[Doc]()
         if not ids:
             return []
         for warehouse in self._rows("stock.location", ONLY["locations"], FIELDS["locations"]):
-            storage = warehouse["storage_location"]
-            there = self._rows(
-                "product.product", [["id", "in", ids]], ["quantity"], locations=[storage], with_childs=True
-            )
-            outgoing = dict.fromkeys(ids, Decimal(0))
-            leaving = [
+            stored = self._lying(ids, warehouse["storage_location"])
+            waiting = self._lying(ids, warehouse["output_location"])
+            gone = [
                 ["state", "in", ["draft", "assigned"]],
                 ["product", "in", ids],
-                ["from_location", "child_of", [storage], "parent"],
-                ["to_location", "not child_of", [storage], "parent"],
+                ["from_location", "child_of", [warehouse["output_location"]], "parent"],
+                ["shipment.state", "=", "shipped", "stock.shipment.out"],
             ]
-            for move in self._rows("stock.move", leaving, ["product", "internal_quantity"]):
-                outgoing[move["product"]] += Decimal(move["internal_quantity"])
-            for row in there:
-                mine = {"id": f"{row['id']}@{warehouse['id']}", "product": row["id"], "warehouse": warehouse["id"]}
-                amounts = {
-                    "quantity": row["quantity"],
-                    "outgoing": outgoing[row["id"]],
-                    "default_uom": units[row["id"]],
-                }
-                found.append({**mine, **amounts})
+            for move in self._rows("stock.move", gone, ["product", "internal_quantity"]):
+                waiting[move["product"]] -= Decimal(move["internal_quantity"])
+            for id, unit in units.items():
+                place = {"id": f"{id}@{warehouse['id']}", "product": id, "warehouse": warehouse["id"]}
+                found.append({**place, "stored": stored[id], "waiting": waiting[id], "default_uom": unit})
         return found
+
+    def _lying(self, ids: Sequence[int], location: int) -> dict[int, Decimal]:
+        """Product → how much of it lies at a location and in its parts."""
+        domain = [["id", "in", list(ids)], ALSO_ARCHIVED]
+        rows = self._rows("product.product", domain, ["quantity"], locations=[location], with_childs=True)
+        return dict.fromkeys(ids, Decimal(0)) | {row["id"]: Decimal(row["quantity"]) for row in rows}
 
     def fetch(self, resource: str, ids: Sequence[str]) -> Mapping[str, Doc | None]:
         """Every id asked for, once; None: Tryton has no such record (or it is not of this resource)."""
@@ -369,11 +370,16 @@ class Tryton(Rest):
             "description": doc.get("description"),
             "party": party,
             "currency": self._one("currency.currency", "code", doc["currency_code"]),
-            "warehouse": None if warehouse is None else int(warehouse),
+            "warehouse": self._warehouse() if warehouse is None else int(warehouse),
             "invoice_address": address,
             "shipment_address": address,
             "lines": [["create", [sale_line(line, own.get(int(line["product_id"]), {})) for line in lines]]],
         }
+
+    def _warehouse(self) -> int | None:
+        """Where an order that names no place is shipped from: the option's, else Tryton's only one."""
+        code = self.options.get("warehouse")
+        return None if code is None else self._one("stock.location", "code", str(code))
 
     def _one(self, model: str, field: str, value: str) -> int:
         found = self._rows(model, [[field, "=", value]], [field], limit=1)

@@ -35,7 +35,7 @@ RESOURCES: Mapping[str, Resource] = {
     "locations": _resource("stock.location"),
     "products": _resource("product.template"),
     "variants": _resource("product.product"),
-    "stock": _resource("product.product", stock_kind="available"),
+    "stock": _resource("product.product", stock_kind="on_hand"),
     "customers": _resource(
         "party.party", create="create", update="write", reference="identifiers.code", reference_field="identifiers.code"
     ),
@@ -64,7 +64,7 @@ ONLY: Mapping[str, list[Any]] = {
     "shipments": [["state", "in", ["shipped", "done"]]],
 }
 FIELDS: Mapping[str, Sequence[str]] = {
-    "locations": ["name", "code", "active", "storage_location"],
+    "locations": ["name", "code", "active", "storage_location", "output_location"],
     "products": ["name", "code", "active", "type", "salable"],
     "variants": ["code", "active", "type", "salable", "description", "template.name", "template.active",
                  "list_price_used", "identifiers.type", "identifiers.code", "default_uom.symbol", "sale_uom",
@@ -75,7 +75,8 @@ FIELDS: Mapping[str, Sequence[str]] = {
                   "addresses.postal_code", "addresses.country.code", "identifiers.code"],
     "orders": ["number", "reference", "description", "state", "shipment_state", "invoice_state", "create_date", "party",
                "party.name", "currency.code", "total_amount", "lines.type", "lines.product", "lines.product.code",
-               "lines.quantity", "lines.unit.symbol", "lines.unit_price", "lines.amount", "lines.note"],
+               "lines.product.type", "lines.quantity", "lines.unit.symbol", "lines.unit_price", "lines.amount",
+               "lines.note"],
     "shipments": ["number", "state", "effective_date", "carrier.party.name", "shipping_reference",
                   "outgoing_moves.quantity", "outgoing_moves.sale", "outgoing_moves.unit.symbol",
                   "outgoing_moves.origin.note"],

@@ -42,7 +42,8 @@ post("/admin/tax-regions", {"country_code": "kz", "provider_id": "tp_system", "d
     "name": "VAT", "code": "VAT16", "rate": 16}})  # fmt: skip
 
 profiles = get("/admin/shipping-profiles")["shipping_profiles"]
-profile = profiles[0] if profiles else post("/admin/shipping-profiles", {"name": "Goods", "type": "default"})["shipping_profile"]
+if not profiles:
+    profiles = [post("/admin/shipping-profiles", {"name": "Goods", "type": "default"})["shipping_profile"]]
 for code, name in (("almaty-wh", "Warehouse Almaty"), ("almaty-1", "Store Abay")):
     place = post("/admin/stock-locations", {
         "name": name, "metadata": {"code": code},
@@ -58,7 +59,8 @@ for code, name in (("almaty-wh", "Warehouse Almaty"), ("almaty-1", "Store Abay")
         "name": "Kazakhstan", "geo_zones": [{"type": "country", "country_code": "kz"}],
     })["fulfillment_set"]["service_zones"][0]["id"]  # fmt: skip
     post("/admin/shipping-options", {
-        "name": "Courier", "service_zone_id": zone, "shipping_profile_id": profile["id"], "provider_id": "manual_manual",
+        "name": "Courier", "service_zone_id": zone, "shipping_profile_id": profiles[0]["id"],
+        "provider_id": "manual_manual",
         "price_type": "flat", "type": {"label": "Courier", "description": "to the door", "code": "courier"},
         "prices": [{"currency_code": "kzt", "amount": 1500}],
         "rules": [{"attribute": "enabled_in_store", "value": "true", "operator": "eq"},

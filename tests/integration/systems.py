@@ -37,11 +37,13 @@ import pytest
 
 HERE = Path(__file__).parent
 TRYTON = (
-    "trytond[postgresql]", "psycopg[binary]", "proteus", "python-dateutil", "trytond_account_invoice_stock", "trytond_sale",
-    "trytond_stock_package_shipping",
+    "trytond[postgresql]", "psycopg[binary]", "proteus", "python-dateutil", "trytond_account_invoice_stock",
+    "trytond_sale", "trytond_stock_package_shipping",
 )  # fmt: skip
 TRYTON_VERSIONS = HERE / "tryton-constraints.txt"
-TRYTON_MODULES = "party product account account_product account_invoice_stock stock sale stock_package_shipping".split()
+TRYTON_MODULES = (
+    "party", "product", "account", "account_product", "account_invoice_stock", "stock", "sale", "stock_package_shipping",
+)  # fmt: skip
 MEDUSA = {"@medusajs/medusa": "2.21.2", "@medusajs/framework": "2.21.2", "@medusajs/cli": "2.21.2"}
 NODE = (20, 19)
 PASSWORD = "a-password-for-tests"  # of throw-away systems on loopback
@@ -104,8 +106,10 @@ def run(argv: Sequence[str | Path], *, seconds: float, cwd: Path | None = None, 
 
 
 @contextlib.contextmanager
-def started(argv: Sequence[str | Path], *, out: Any, cwd: Path | None = None, env: Mapping[str, str] | None = None,
-            user: str | None = None, end: signal.Signals = signal.SIGTERM) -> Iterator[subprocess.Popen[bytes]]:  # fmt: skip
+def started(
+    argv: Sequence[str | Path], *, out: Any, cwd: Path | None = None, env: Mapping[str, str] | None = None,
+    user: str | None = None, end: signal.Signals = signal.SIGTERM,
+) -> Iterator[subprocess.Popen[bytes]]:  # fmt: skip
     """A program in its own process group; at the end the group is asked to end, then made to."""
     process = subprocess.Popen(
         [str(word) for word in argv], stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, cwd=cwd,
@@ -218,7 +222,8 @@ def postgres() -> Iterator[Postgres]:
             [programs / "postgres", "-D", data, *options], out=out, cwd=home, user=user, end=signal.SIGINT
         ) as process:
             until = time.monotonic() + 60
-            while subprocess.run([programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)], check=False).returncode:
+            ready = [programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
+            while subprocess.run(ready, check=False).returncode:
                 if time.monotonic() > until or process.poll() is not None:
                     raise RuntimeError(f"PostgreSQL did not start:\n{log.read_text(errors='replace')[-3000:]}")
                 time.sleep(0.1)
@@ -274,8 +279,8 @@ def tryton_dump(server: Postgres, programs: Path) -> Path:
             run([programs / "python", setup, home / "trytond.conf", "tryton_new", PASSWORD], seconds=300, cwd=home)
         server.dump("tryton_new", file)
 
-    name = f"tryton-{server.major}-{digest(TRYTON_VERSIONS.read_text(), TRYTON_MODULES, PASSWORD, setup.read_text())}.dump"
-    return made(cache() / name, set_up)
+    recipe = digest(TRYTON_VERSIONS.read_text(), TRYTON_MODULES, PASSWORD, setup.read_text())
+    return made(cache() / f"tryton-{server.major}-{recipe}.dump", set_up)
 
 
 @contextlib.contextmanager
@@ -289,7 +294,7 @@ def tryton(server: Postgres) -> Iterator[Tryton]:
             [programs / "trytond", "-c", home / "trytond.conf", "-d", "tryton"], out=out, cwd=home
         ) as process:
             await_answer(f"http://127.0.0.1:{port}/", process, log, seconds=90)
-            yield Tryton(url=f"http://127.0.0.1:{port}/tryton", user="serai", password=PASSWORD,
+            yield Tryton(url=f"http://127.0.0.1:{port}/tryton", user="integration", password=PASSWORD,
                          database_url=server.url("tryton"))  # fmt: skip
 
 
@@ -374,7 +379,8 @@ def medusa_dump(server: Postgres, programs: Path) -> Path:
         server.create("medusa_new")
         env = medusa_environment(server, "medusa_new")
         run(medusa_command(programs, "db:migrate"), seconds=600, cwd=programs, env=env)
-        run(medusa_command(programs, "user", "-e", "admin@example.test", "-p", PASSWORD), seconds=180, cwd=programs, env=env)
+        account = ("user", "-e", "admin@example.test", "-p", PASSWORD)
+        run(medusa_command(programs, *account), seconds=180, cwd=programs, env=env)
         with medusa_server(server, programs, "medusa_new") as url:
             keys = run([sys.executable, setup, url, "admin@example.test", PASSWORD], seconds=120)
         file.with_suffix(".json").write_text(keys)

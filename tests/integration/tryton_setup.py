@@ -80,7 +80,7 @@ carrier.party.save()
 carrier.save()
 
 Group = Model.get("res.group")
-serai = User(name="Serai", login="serai", password=password)
+serai = User(name="Serai", login="integration", password=password)
 serai.companies.append(get_company())
 serai.company = company
 for name in ("Sales", "Stock", "Products Administration", "Party", "Carrier Administration", "Accounting Party"):
