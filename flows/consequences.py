@@ -103,7 +103,10 @@ def _along(tx: Tx, route: Route, changes: Sequence[Change], due: dict[tuple[str,
         uid = change.uid if route.how == "self" else change.after.get(route.field)
         if uid is None or (change.source == route.channel and change.bound and not change.put_back):
             continue
-        due[*key, uid] = due.get((*key, uid), False) or (change.put_back and change.source == route.channel)
+        carries = change.entity in (route.group.entity, *route.group.joins)     # its stock need not be told again
+        due[*key, uid] = due.get((*key, uid), False) or (
+            change.put_back and change.source == route.channel and carries
+        )
 
 
 def _stock_of(house: House, tx: Tx, variants: Iterable[str], due: dict[tuple[str, str, str], bool]) -> None:
