@@ -7,6 +7,7 @@ issues a constant number of statements for up to 1,000 keys. See README.md for t
 from registry.bindings import (
     Binding,
     BindingRow,
+    Sighting,
     binding_counts,
     binding_for,
     bindings,
@@ -15,6 +16,7 @@ from registry.bindings import (
     pending_bindings,
     put_bindings,
     refs_for,
+    sightings,
     touch_bindings,
     uids_for,
 )
@@ -134,6 +136,7 @@ __all__ = [
     "ReservationRow",
     "RunRow",
     "Scan",
+    "Sighting",
     "StoredNotice",
     "Tx",
     "Unholdable",
@@ -225,6 +228,7 @@ __all__ = [
     "set_mode",
     "set_outbox",
     "set_pause",
+    "sightings",
     "swap_tokens",
     "to_settle",
     "touch_bindings",

@@ -20,7 +20,20 @@ from operator import itemgetter
 from typing import Any
 
 from psycopg2.extras import execute_values
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, Delete, Text, Update, any_, bindparam, func, select
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Column,
+    ColumnElement,
+    Delete,
+    Integer,
+    Text,
+    Update,
+    any_,
+    bindparam,
+    func,
+    select,
+)
 
 from registry.codec import encode, holdable
 from registry.engine import AnyRow, AnySelect, Tx, Unholdable
@@ -63,6 +76,40 @@ def gather(tx: Tx, statement: AnySelect, column: ColumnElement[Any], keys: Colle
 def change(tx: Tx, statement: Update | Delete, column: ColumnElement[Any], keys: Collection[Any]) -> int:
     """Runs an UPDATE or DELETE on the rows whose ``column`` is one of ``keys``; the number of rows it touched."""
     return sum(tx.run(statement.where(within(tx, column, chunk))) for chunk in chunks(keys))
+
+
+class Keyed:
+    """A statement for many keys, built once: SQLAlchemy takes ten times as long to build one as to run it.
+
+    It reads or changes the rows whose ``column`` is one of the keys, one statement per 1,000 of them; its other values
+    stand in it as ``bindparam`` and are given at each call.
+    """
+
+    __slots__ = ("_postgres", "_sqlite")
+
+    def __init__(self, statement: AnySelect | Update | Delete, column: Column[Any]) -> None:
+        kind = BigInteger if isinstance(column.type, Integer) else Text
+        self._postgres = statement.where(column == any_(bindparam("keys", type_=ARRAY(kind))))
+        self._sqlite = statement.where(column.in_(_LISTED))
+
+    def rows(self, tx: Tx, keys: Collection[Any], **values: Any) -> list[AnyRow]:
+        """The rows it finds; none for no keys."""
+        found: list[AnyRow] = []
+        for chunk in chunks(keys):
+            found += tx.rows(*self._of(tx, chunk, values))
+        return found
+
+    def run(self, tx: Tx, keys: Collection[Any], **values: Any) -> int:
+        """The number of rows it touched."""
+        return sum(tx.run(*self._of(tx, chunk, values)) for chunk in chunks(keys))
+
+    def _of(self, tx: Tx, keys: list[Any], values: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+        if tx.postgres:
+            return self._postgres, {**values, "keys": keys}
+        return self._sqlite, {**values, "keys": encode(keys)}
+
+
+_LISTED = select(func.json_each(bindparam("keys", type_=Text)).table_valued("value").c.value)
 
 
 def upsert(
@@ -244,8 +291,10 @@ def _escaped(value: str) -> str:
 def _check(table: str, columns: Sequence[str], rows: Rows) -> None:
     """Raises Unholdable for the first text that PostgreSQL cannot hold: SQLite refuses it too, so that both agree."""
     for name, column in zip(columns, zip(*rows, strict=True), strict=True):
-        texts = [value for value in column if type(value) is str]
-        if holdable("".join(texts)):
+        kinds = set(map(type, column))
+        if str not in kinds:
+            continue
+        if holdable("".join(column if kinds == {str} else [value for value in column if type(value) is str])):
             continue
         row, found = next(
             (place, text) for place, text in enumerate(column) if type(text) is str and not holdable(text)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import msgspec
@@ -55,6 +56,7 @@ def micros(moment: datetime) -> int:
     return (moment - _EPOCH) // _MICROSECOND
 
 
+@lru_cache(maxsize=1_024)  # the rows of a page bear the few stamps of the transactions that wrote them
 def moment(value: int) -> datetime:
     """The aware UTC moment of a stored number of microseconds."""
     return _EPOCH + timedelta(microseconds=value)
@@ -81,6 +83,8 @@ def holdable(text: str) -> bool:
     """Whether every database holds this text: no NUL character and no lone surrogate."""
     if "\x00" in text:
         return False
+    if text.isascii():
+        return True
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:

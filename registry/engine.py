@@ -15,7 +15,7 @@ import random
 import re
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -99,15 +99,15 @@ class Tx:
         """The transaction's moment by the database's clock; the same at each call."""
         return moment(self.stamp)
 
-    def rows(self, statement: Executable, **values: Any) -> Sequence[AnyRow]:
-        """All rows of one statement."""
+    def rows(self, statement: Executable, values: Mapping[str, Any] | None = None) -> Sequence[AnyRow]:
+        """All rows of one statement; ``values`` are those of its ``bindparam``s."""
         self.statements += 1
-        return self.conn.execute(statement, values or None).all()
+        return self.conn.execute(statement, values).all()
 
-    def run(self, statement: Executable, **values: Any) -> int:
+    def run(self, statement: Executable, values: Mapping[str, Any] | None = None) -> int:
         """Runs one statement; the number of rows it touched."""
         self.statements += 1
-        return int(self.conn.execute(statement, values or None).rowcount)
+        return int(self.conn.execute(statement, values).rowcount)
 
 
 class Registry:

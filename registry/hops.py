@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy import select
 
 from registry import bulk
@@ -15,8 +15,7 @@ from registry.engine import Tx
 from registry.tables import hop, record
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class HopRow:
+class HopRow(Struct, frozen=True, kw_only=True):
     """One step of one record: inward (a contribution changed it), merge, or outward (a channel was told)."""
 
     uid: str
@@ -34,8 +33,7 @@ class HopRow:
     detail: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Hop(HopRow):
+class Hop(HopRow, frozen=True, kw_only=True):
     """A hop as stored; ``policy`` is decoded."""
 
     id: int

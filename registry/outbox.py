@@ -13,11 +13,11 @@ What surprises here:
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from sqlalchemy import delete, func, or_, select, true, union_all, update
+from msgspec import Struct
+from sqlalchemy import delete, func, literal_column, or_, select, true, union_all, update
 
 from registry import bulk
 from registry.codec import maybe_micros, maybe_moment, micros, moment
@@ -45,8 +45,7 @@ _MARK = {
 }
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class OutboxRow:
+class OutboxRow(Struct, frozen=True, kw_only=True):
     """An open write. ``key``, ``op`` and ``payload`` are None until it is decided; ``id`` is the row's own."""
 
     id: int
@@ -71,8 +70,7 @@ class OutboxRow:
     cause: str | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True, kw_only=True):
     """What will be sent for outbox row ``id``, fixed before the first attempt and the same at each."""
 
     id: int
@@ -82,8 +80,7 @@ class Decision:
     external_id: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class OutboxChange:
+class OutboxChange(Struct, frozen=True, kw_only=True):
     """The new state of outbox row ``id``. ``ticket`` and ``due_at`` None: as they are; ``reason`` is replaced.
 
     ``forced`` True: what the channel holds is not known, so the next rendering is written even if it looks unchanged.
@@ -231,7 +228,7 @@ def set_outbox(tx: Tx, changes: Iterable[OutboxChange], *, owner: str | None = N
 
 def wake(tx: Tx, *, channel: str | None = None, entity: str | None = None, reason: str | None = None) -> int:
     """What waits (on this channel, of this entity, for this reason) is due again: what it waited for may have come."""
-    statement = update(outbox).where(outbox.c.state == "waiting")
+    statement = update(outbox).where(outbox.c.state == literal_column("'waiting'"))  # in full: its index is partial
     if channel is not None:
         statement = statement.where(outbox.c.channel == channel)
     if entity is not None:
@@ -394,25 +391,12 @@ def _known(state: str, allowed: tuple[str, ...]) -> str:
 
 
 def _row(row: AnyRow) -> OutboxRow:
+    (id, channel, entity, uid, state, key, op, payload, external_id, ticket, attempt, due_at, due_again, forced, reason,
+     claimed_by, claimed_until, created_at, decided_at, cause) = row  # fmt: skip
     return OutboxRow(
-        id=row.id,
-        channel=row.channel,
-        entity=row.entity,
-        uid=row.uid,
-        state=row.state,
-        key=row.key,
-        op=row.op,
-        payload=None if row.payload is None else bytes(row.payload),
-        external_id=row.external_id,
-        ticket=row.ticket,
-        attempt=row.attempt,
-        due_at=moment(row.due_at),
-        due_again=bool(row.due_again),
-        forced=bool(row.forced),
-        reason=row.reason,
-        claimed_by=row.claimed_by,
-        claimed_until=maybe_moment(row.claimed_until),
-        created_at=moment(row.created_at),
-        decided_at=maybe_moment(row.decided_at),
-        cause=row.cause,
-    )
+        id=id, channel=channel, entity=entity, uid=uid, state=state, key=key, op=op,
+        payload=None if payload is None else bytes(payload), external_id=external_id, ticket=ticket, attempt=attempt,
+        due_at=moment(due_at), due_again=bool(due_again), forced=bool(forced), reason=reason, claimed_by=claimed_by,
+        claimed_until=maybe_moment(claimed_until), created_at=moment(created_at), decided_at=maybe_moment(decided_at),
+        cause=cause,
+    )  # fmt: skip

@@ -8,15 +8,16 @@ the survivor. Merging keeps no promise about values: whoever merges computes the
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, TypeAlias
 
-from sqlalchemy import delete, func, select, update
+from msgspec import Struct
+from sqlalchemy import bindparam, delete, func, select, update
 
 from registry import bulk
 from registry.codec import Json, as_text, decode, digest, moment
-from registry.engine import AnySelect, RegistryError, Tx
+from registry.engine import RegistryError, Tx
 from registry.tables import (
     IN_FLIGHT,
     binding,
@@ -34,8 +35,7 @@ MatchKey: TypeAlias = tuple[str, str, str]
 """(entity, kind, value), for example ("variant", "sku", "KH-0001")."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RecordRow:
+class RecordRow(Struct, frozen=True, kw_only=True):
     """A record to be written; ``values`` is data or text that ``encode`` wrote, ``hash`` None: computed from it."""
 
     uid: str
@@ -104,9 +104,13 @@ class Record:
         return found
 
 
+_BY_UID = bulk.Keyed(select(record), record.c.uid)
+_LOCKED = bulk.Keyed(select(record).order_by(record.c.uid).with_for_update(), record.c.uid)
+
+
 def records(tx: Tx, uids: Collection[str]) -> dict[str, Record]:
     """Asked uid → record (the survivor, when it was merged away), of those that exist."""
-    return _with_survivors(tx, uids, select(record))
+    return _with_survivors(tx, uids, _BY_UID)
 
 
 def lock_records(tx: Tx, uids: Collection[str]) -> dict[str, Record]:
@@ -114,7 +118,7 @@ def lock_records(tx: Tx, uids: Collection[str]) -> dict[str, Record]:
 
     (SQLite has one writer anyhow.) A new record has no row to lock: its match keys are what two pages meet on.
     """
-    return _with_survivors(tx, sorted(uids), select(record).order_by(record.c.uid).with_for_update())
+    return _with_survivors(tx, sorted(uids), _LOCKED)
 
 
 def put_records(tx: Tx, rows: Iterable[RecordRow]) -> int:
@@ -156,6 +160,16 @@ def resolve(tx: Tx, uids: Collection[str]) -> dict[str, str]:
 
 
 # ── references between records ──────────────────────────────────────────────────────────────────────────────────────
+_HELD = (link.c.entity == bindparam("entity"), link.c.field == bindparam("field"))
+_LINKS = bulk.Keyed(select(link.c.target_uid, link.c.uid).where(*_HELD), link.c.target_uid)
+_LINKED = bulk.Keyed(
+    select(*record.c, link.c.target_uid)
+    .join(record, record.c.uid == link.c.uid)
+    .where(*_HELD, record.c.merged_into.is_(None)),
+    link.c.target_uid,
+)
+
+
 def put_links(tx: Tx, links: Iterable[tuple[str, str, str, str]], *, of: Collection[str] = ()) -> None:
     """(uid, entity, field, target uid): afterwards the uids named here, or in ``of``, have exactly these references."""
     rows = list(links)
@@ -166,28 +180,29 @@ def put_links(tx: Tx, links: Iterable[tuple[str, str, str, str]], *, of: Collect
 
 def linked(tx: Tx, entity: str, field: str, target_uids: Collection[str]) -> dict[str, list[str]]:
     """Target → uids of the ``entity`` records that refer to it in ``field``, ascending; [] for none."""
-    statement = select(link.c.target_uid, link.c.uid).where(link.c.entity == entity, link.c.field == field)
     found: dict[str, list[str]] = {uid: [] for uid in target_uids}
-    for target, uid in sorted((row[0], row[1]) for row in bulk.gather(tx, statement, link.c.target_uid, target_uids)):
+    for target, uid in sorted(map(tuple, _LINKS.rows(tx, target_uids, entity=entity, field=field))):
         found[target].append(uid)
     return found
 
 
 def records_by_field(tx: Tx, entity: str, field: str, target_uids: Collection[str]) -> dict[str, list[Record]]:
     """As ``linked``, with the records themselves, in one statement per 1,000 targets."""
-    statement = (
-        select(link.c.target_uid, *record.c)
-        .join(record, record.c.uid == link.c.uid)
-        .where(link.c.entity == entity, link.c.field == field, record.c.merged_into.is_(None))
-    )
     found: dict[str, list[Record]] = {uid: [] for uid in target_uids}
-    rows = bulk.gather(tx, statement, link.c.target_uid, target_uids)
-    for row in sorted(rows, key=lambda row: str(row[1])):
-        found[row[0]].append(Record(row[1:]))
+    for row in sorted(_LINKED.rows(tx, target_uids, entity=entity, field=field), key=itemgetter(0)):
+        found[row[-1]].append(Record(row))
     return found
 
 
 # ── match keys ──────────────────────────────────────────────────────────────────────────────────────────────────────
+_OWNERS = bulk.Keyed(
+    select(matchkey.c.value, matchkey.c.uid).where(
+        matchkey.c.entity == bindparam("entity"), matchkey.c.kind == bindparam("kind")
+    ),
+    matchkey.c.value,
+)
+
+
 def claim_keys(tx: Tx, keys: Iterable[tuple[str, str, str, str]]) -> dict[MatchKey, str]:
     """(entity, kind, value, uid): claims those that are free; returns the owner of each key, ours or another's.
 
@@ -199,14 +214,15 @@ def claim_keys(tx: Tx, keys: Iterable[tuple[str, str, str, str]]) -> dict[MatchK
 
 
 def owners(tx: Tx, keys: Collection[MatchKey]) -> dict[MatchKey, str]:
-    """Match key → uid of its record, of those that have one."""
-    wanted = set(keys)
-    statement = select(matchkey).where(
-        bulk.within(tx, matchkey.c.entity, sorted({key[0] for key in wanted})),
-        bulk.within(tx, matchkey.c.kind, sorted({key[1] for key in wanted})),
-    )
-    found = bulk.gather(tx, statement, matchkey.c.value, [key[2] for key in keys])
-    return {(row[0], row[1], row[2]): row[3] for row in found if (row[0], row[1], row[2]) in wanted}
+    """Match key → uid of its record, of those that have one; one statement per kind of key and 1,000 values."""
+    values: dict[tuple[str, str], list[str]] = {}
+    for entity, kind, value in keys:
+        values.setdefault((entity, kind), []).append(value)
+    return {
+        (entity, kind, row[0]): row[1]
+        for (entity, kind), wanted in values.items()
+        for row in _OWNERS.rows(tx, wanted, entity=entity, kind=kind)
+    }
 
 
 def keys_of(tx: Tx, uids: Collection[str]) -> dict[str, list[MatchKey]]:
@@ -298,8 +314,10 @@ def _move_writes(tx: Tx, from_uid: str, to_uid: str) -> None:
     bulk.upsert(tx, "outbox_later", columns, moved, key=columns[:4], change={})
 
 
-def _with_survivors(tx: Tx, uids: Collection[str], statement: AnySelect) -> dict[str, Record]:
-    found = {row[0]: Record(row) for row in bulk.gather(tx, statement, record.c.uid, uids)}
+def _with_survivors(tx: Tx, uids: Collection[str], statement: bulk.Keyed) -> dict[str, Record]:
+    found = {row[0]: Record(row) for row in statement.rows(tx, uids)}
     targets = sorted({at.merged_into for at in found.values() if at.merged_into is not None})
-    survivors = {row[0]: Record(row) for row in bulk.gather(tx, statement, record.c.uid, targets)}
+    if not targets:
+        return found
+    survivors = {row[0]: Record(row) for row in statement.rows(tx, targets)}
     return {uid: survivors.get(at.merged_into or "", at) for uid, at in found.items()}

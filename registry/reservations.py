@@ -86,11 +86,12 @@ def cancel_reservations(tx: Tx, order_uids: Collection[str], lines: Collection[s
     return bulk.change(tx, statement, reservation.c.order_uid, order_uids)
 
 
+_RESERVED = bulk.Keyed(select(reservation).where(reservation.c.released_at.is_(None)), reservation.c.variant_uid)
+
+
 def reserved(tx: Tx, variant_uids: Collection[str]) -> dict[str, list[tuple[str, str | None, Decimal, str]]]:
     """Variant → (channel, location, quantity, order) still promised, in the order of orders; [] for none."""
-    statement = select(reservation).where(reservation.c.released_at.is_(None))
     found: dict[str, list[tuple[str, str | None, Decimal, str]]] = {uid: [] for uid in variant_uids}
-    rows = bulk.gather(tx, statement, reservation.c.variant_uid, variant_uids)
-    for row in sorted(rows, key=lambda row: (row.order_uid, row.line)):
+    for row in sorted(_RESERVED.rows(tx, variant_uids), key=lambda row: (row.order_uid, row.line)):
         found[row.variant_uid].append((row.channel, row.location_uid, Decimal(row.quantity), row.order_uid))
     return found

@@ -124,6 +124,8 @@ scan_key = Table(
     Column("entity", Key, nullable=False),
     Column("external_id", Key, nullable=False),
     PrimaryKeyConstraint("scan", "entity", "external_id", name="one_sighting_per_scan"),
+
+    sqlite_with_rowid=False,  # narrow rows that are their own key: one tree instead of two
 )
 
 lease = Table(
@@ -204,6 +206,7 @@ link = Table(
     Column("target_uid", Key, nullable=False),
     PrimaryKeyConstraint("uid", "field", "target_uid", name="one_link_per_field_and_target"),
     Index("links_to_a_target", "target_uid", "entity", "field"),
+    sqlite_with_rowid=False,  # narrow rows that are their own key: one tree instead of two
 )
 
 matchkey = Table(
@@ -215,6 +218,7 @@ matchkey = Table(
     Column("uid", Key, nullable=False),
     PrimaryKeyConstraint("entity", "kind", "value", name="one_record_per_match_key"),
     Index("match_keys_of_a_record", "uid"),
+    sqlite_with_rowid=False,  # narrow rows that are their own key: one tree instead of two
 )
 
 document = Table(
@@ -283,6 +287,13 @@ outbox = Table(
         name="a_write_in_flight_has_its_key_and_payload",
     ),
     Index("writes_by_state_and_moment", "channel", "entity", "state", "due_at"),
+    Index(
+        "writes_that_wait",
+        "channel",
+        "entity",
+        sqlite_where=text("state = 'waiting'"),
+        postgresql_where=text("state = 'waiting'"),
+    ),
     Index(
         "writes_by_key",
         "channel",

@@ -88,6 +88,7 @@ def _registry() -> None:
         sa.Column("entity", KEY, nullable=False),
         sa.Column("external_id", KEY, nullable=False),
         sa.PrimaryKeyConstraint("scan", "entity", "external_id", name="one_sighting_per_scan"),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "lease",
@@ -164,6 +165,7 @@ def _registry() -> None:
         sa.Column("field", KEY, nullable=False),
         sa.Column("target_uid", KEY, nullable=False),
         sa.PrimaryKeyConstraint("uid", "field", "target_uid", name="one_link_per_field_and_target"),
+        sqlite_with_rowid=False,
     )
     op.create_index("links_to_a_target", "link", ["target_uid", "entity", "field"], unique=False)
     op.create_table(
@@ -173,6 +175,7 @@ def _registry() -> None:
         sa.Column("value", KEY, nullable=False),
         sa.Column("uid", KEY, nullable=False),
         sa.PrimaryKeyConstraint("entity", "kind", "value", name="one_record_per_match_key"),
+        sqlite_with_rowid=False,
     )
     op.create_index("match_keys_of_a_record", "matchkey", ["uid"], unique=False)
     op.create_table(
@@ -227,6 +230,14 @@ def _registry() -> None:
         postgresql_where=sa.text("key IS NOT NULL"),
     )
     op.create_index("writes_by_state_and_moment", "outbox", ["channel", "entity", "state", "due_at"], unique=False)
+    op.create_index(
+        "writes_that_wait",
+        "outbox",
+        ["channel", "entity"],
+        unique=False,
+        sqlite_where=sa.text("state = 'waiting'"),
+        postgresql_where=sa.text("state = 'waiting'"),
+    )
     op.create_table(
         "outbox_later",
         sa.Column("channel", KEY, nullable=False),
