@@ -42,7 +42,8 @@ TRYTON = (
 )  # fmt: skip
 TRYTON_VERSIONS = HERE / "tryton-constraints.txt"
 TRYTON_MODULES = (
-    "party", "product", "account", "account_product", "account_invoice_stock", "stock", "sale", "stock_package_shipping",
+    "party", "product", "account", "account_product", "account_invoice_stock", "stock", "sale",
+    "stock_package_shipping",
 )  # fmt: skip
 MEDUSA = {"@medusajs/medusa": "2.21.2", "@medusajs/framework": "2.21.2", "@medusajs/cli": "2.21.2"}
 NODE = (20, 19)
