@@ -14,10 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
+from functools import cache
+from operator import attrgetter, itemgetter
 from typing import Any, TypeAlias
 
 from msgspec import Struct
-from sqlalchemy import delete, func, literal_column, or_, select, true, union_all, update
+from sqlalchemy import BigInteger, Integer, bindparam, delete, func, literal_column, or_, select, true, union_all, update
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from registry import bulk
 from registry.codec import maybe_micros, maybe_moment, micros, moment
@@ -119,16 +122,23 @@ def mark_due(tx: Tx, rows: Iterable[DueRow]) -> int:
     )
 
 
+_RIPE = (
+    delete(outbox_later)
+    .where(
+        outbox_later.c.channel == bindparam("on"),
+        outbox_later.c.entity == bindparam("of"),
+        outbox_later.c.due_at <= bindparam("stamp", type_=BigInteger),
+    )
+    .returning(outbox_later.c.uid, outbox_later.c.due_at, outbox_later.c.forced, outbox_later.c.cause)
+)
+
+
 def claim_due(tx: Tx, channel: str, entity: str, limit: int, owner: str, seconds: float) -> list[OutboxRow]:
     """The longest due writes that nobody works on, ours for ``seconds``; what is marked due from now on is due again.
 
     Rows in state ``decided`` come too: they go out with the key and payload they have.
     """
-    ripe = tx.rows(
-        delete(outbox_later)
-        .where(outbox_later.c.channel == channel, outbox_later.c.entity == entity, outbox_later.c.due_at <= tx.stamp)
-        .returning(outbox_later.c.uid, outbox_later.c.due_at, outbox_later.c.forced, outbox_later.c.cause)
-    )
+    ripe = tx.rows(_RIPE, {"on": channel, "of": entity, "stamp": tx.stamp})
     _mark(tx, [(channel, entity, row[0], "due", 0, row[1], False, bool(row[2]), tx.stamp, row[3]) for row in ripe])
     fixed = _claim(tx, channel, entity, ("decided",), limit, owner, seconds)
     return fixed + _claim(tx, channel, entity, ("due",), limit - len(fixed), owner, seconds)
@@ -172,26 +182,32 @@ def decide(tx: Tx, decisions: Iterable[Decision], *, owner: str | None = None, s
     return ours
 
 
-def close_outbox(tx: Tx, ids: Collection[int], *, owner: str | None = None) -> int:
-    """Finished (applied, or nothing to tell): deletes the rows, makes those due that are due again; how many closed."""
-    mine = (outbox.c.claimed_by == owner) if owner is not None else true()
-    closed = bulk.change(tx, delete(outbox).where(mine, ~outbox.c.due_again), outbox.c.id, ids)
-    cleared = {name: None for name in ("key", "op", "payload", "external_id", "ticket", "reason", "decided_at")}
-    again = update(outbox).where(mine, outbox.c.due_again)
-    return closed + bulk.change(
-        tx,
-        again.values(
-            state="due",
-            due_at=tx.stamp,
-            due_again=False,
-            attempt=0,
-            claimed_by=None,
-            claimed_until=None,
-            **cleared,
+_UNTOLD = {name: None for name in ("key", "op", "payload", "external_id", "ticket", "reason", "decided_at")}
+_OWNED = {False: true(), True: outbox.c.claimed_by == bindparam("owner")}
+_DELETE = {
+    owned: bulk.Keyed(delete(outbox).where(mine, ~outbox.c.due_again), outbox.c.id) for owned, mine in _OWNED.items()
+}
+_AGAIN = {
+    owned: bulk.Keyed(
+        update(outbox)
+        .where(mine, outbox.c.due_again)
+        .values(
+            state="due", due_at=bindparam("stamp"), due_again=False, attempt=0, claimed_by=None, claimed_until=None,
+            **_UNTOLD,
         ),
         outbox.c.id,
-        ids,
     )
+    for owned, mine in _OWNED.items()
+}  # fmt: skip
+
+
+def close_outbox(tx: Tx, ids: Collection[int], *, owner: str | None = None) -> int:
+    """Finished (applied, or nothing to tell): deletes the rows, makes those due that are due again; how many closed."""
+    ids = set(ids)
+    closed = _DELETE[owner is not None].run(tx, ids, owner=owner)
+    if closed == len(ids):
+        return closed
+    return closed + _AGAIN[owner is not None].run(tx, ids, owner=owner, stamp=tx.stamp)
 
 
 def set_outbox(tx: Tx, changes: Iterable[OutboxChange], *, owner: str | None = None) -> set[int]:
@@ -201,7 +217,7 @@ def set_outbox(tx: Tx, changes: Iterable[OutboxChange], *, owner: str | None = N
     instead: what it waits for may have just come.
     """
     wanted = {row.id: row for row in changes}
-    ours = _ours(tx, wanted, owner, None)
+    ours = _ours(tx, wanted, owner, ())
     again = f'(:state IN ({_STALLED}) AND "outbox".due_again)'
     bulk.update(
         tx,
@@ -230,9 +246,9 @@ def wake(tx: Tx, *, channel: str | None = None, entity: str | None = None, reaso
     """What waits (on this channel, of this entity, for this reason) is due again: what it waited for may have come."""
     statement = update(outbox).where(outbox.c.state == literal_column("'waiting'"))  # in full: its index is partial
     if channel is not None:
-        statement = statement.where(outbox.c.channel == channel)
+        statement = statement.where(func.coalesce(outbox.c.channel, "") == channel)  # or SQLite reads all that is open
     if entity is not None:
-        statement = statement.where(outbox.c.entity == entity)
+        statement = statement.where(func.coalesce(outbox.c.entity, "") == entity)
     if reason is not None:
         statement = statement.where(outbox.c.reason == reason)
     return tx.run(statement.values(state="due", due_at=tx.stamp))
@@ -318,13 +334,18 @@ def uids_of_keys(tx: Tx, channel: str, keys: Collection[str]) -> dict[str, str]:
     return {row[0]: row[1] for row in bulk.gather(tx, statement, outbox.c.key, keys)}
 
 
+_FLIGHTS = bulk.Keyed(
+    select(outbox.c.uid, outbox.c.channel, outbox.c.payload).where(
+        outbox.c.entity == bindparam("of"), outbox.c.state.in_(IN_FLIGHT)
+    ),
+    outbox.c.uid,
+)
+
+
 def in_flight_payloads(tx: Tx, entity: str, uids: Collection[str]) -> dict[str, list[tuple[str, bytes]]]:
     """uid → (channel, payload) of its writes that may be on the channel already; uids without any are left out."""
-    statement = select(outbox.c.uid, outbox.c.channel, outbox.c.payload).where(
-        outbox.c.entity == entity, outbox.c.state.in_(IN_FLIGHT)
-    )
     found: dict[str, list[tuple[str, bytes]]] = {}
-    for row in sorted(bulk.gather(tx, statement, outbox.c.uid, uids), key=lambda row: (row[0], row[1])):
+    for row in sorted(_FLIGHTS.rows(tx, uids, of=entity), key=itemgetter(0, 1)):
         found.setdefault(row[0], []).append((row[1], bytes(row[2])))
     return found
 
@@ -355,33 +376,47 @@ def _mark(tx: Tx, rows: list[tuple[Any, ...]]) -> int:
 def _claim(
     tx: Tx, channel: str, entity: str, states: Collection[str], limit: int, owner: str, seconds: float
 ) -> list[OutboxRow]:
+    values = {"on": channel, "of": entity, "most": limit, "owner": owner, "stamp": tx.stamp}
+    values["until"] = tx.stamp + int(seconds * 1_000_000)
+    return [_row(row) for row in sorted(tx.rows(_claiming(tuple(states)), values), key=attrgetter("due_at", "id"))]
+
+
+@cache
+def _claiming(states: tuple[str, ...]) -> ReturningUpdate[Any]:
+    now = bindparam("stamp", type_=BigInteger)
     ready = (
         select(outbox.c.id)
         .where(
-            outbox.c.channel == channel,
-            outbox.c.entity == entity,
-            outbox.c.state.in_(tuple(states)),
-            or_(outbox.c.state == "sent", outbox.c.due_at <= tx.stamp),
-            or_(outbox.c.claimed_until.is_(None), outbox.c.claimed_until <= tx.stamp),
+            outbox.c.channel == bindparam("on"),
+            outbox.c.entity == bindparam("of"),
+            outbox.c.state.in_(states),
+            or_(outbox.c.state == "sent", outbox.c.due_at <= now),
+            or_(outbox.c.claimed_until.is_(None), outbox.c.claimed_until <= now),
         )
         .order_by(outbox.c.due_at, outbox.c.id)  # with one state the index has this order: no sort of all that is due
-        .limit(limit)
+        .limit(bindparam("most", type_=Integer))
         .with_for_update(skip_locked=True)
     )
-    values: dict[str, Any] = {"claimed_by": owner, "claimed_until": tx.stamp + int(seconds * 1_000_000)}
+    values: dict[str, Any] = {"claimed_by": bindparam("owner"), "claimed_until": bindparam("until")}
     if "due" in states:  # it will be rendered from the record as it is from now on
         values["due_again"] = False
-    claim = update(outbox).where(outbox.c.id.in_(ready.scalar_subquery())).values(**values).returning(*outbox.c)
-    return [_row(row) for row in sorted(tx.rows(claim), key=lambda row: (row.due_at, row.id))]
+    return update(outbox).where(outbox.c.id.in_(ready.scalar_subquery())).values(**values).returning(*outbox.c)
 
 
-def _ours(tx: Tx, ids: Collection[int], owner: str | None, states: Collection[str] | None) -> set[int]:
-    statement = select(outbox.c.id).with_for_update()
-    if states is not None:
-        statement = statement.where(outbox.c.state.in_(tuple(states)))
-    if owner is not None:
-        statement = statement.where(outbox.c.claimed_by == owner, outbox.c.claimed_until > tx.stamp)
-    return {row[0] for row in bulk.gather(tx, statement.order_by(outbox.c.id), outbox.c.id, sorted(ids))}
+def _ours(tx: Tx, ids: Collection[int], owner: str | None, states: tuple[str, ...]) -> set[int]:
+    return {row[0] for row in _held(states, owner is not None).rows(tx, sorted(ids), owner=owner, stamp=tx.stamp)}
+
+
+@cache
+def _held(states: tuple[str, ...], owned: bool) -> bulk.Keyed:
+    statement = select(outbox.c.id).with_for_update().order_by(outbox.c.id)
+    if states:
+        statement = statement.where(outbox.c.state.in_(states))
+    if owned:
+        statement = statement.where(
+            outbox.c.claimed_by == bindparam("owner"), outbox.c.claimed_until > bindparam("stamp", type_=BigInteger)
+        )
+    return bulk.Keyed(statement, outbox.c.id)
 
 
 def _known(state: str, allowed: tuple[str, ...]) -> str:

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
 from typing import Any, TypeAlias
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, literal_column, select, update
 
 from registry import bulk
 from registry.channels import write_audit
@@ -85,23 +84,28 @@ def park(tx: Tx, rows: Iterable[ParkedRow]) -> int:
     return bulk.upsert(tx, "parked", _COLUMNS, stored, key=key, where="state = 'open'", change=change)
 
 
+_CLOSE = bulk.Keyed(
+    update(items)
+    .where(
+        items.c.channel == bindparam("on"),
+        items.c.entity == bindparam("of"),
+        items.c.direction == bindparam("way"),
+        items.c.state == literal_column("'open'"),  # in full: its index is partial
+    )
+    .values(state=bindparam("ends"), last_at=bindparam("stamp")),
+    items.c.subject,
+)
+
+
 def unpark(tx: Tx, keys: Collection[ParkedKey], *, state: str = "replayed") -> int:
     """Closes the open items of these keys, because they succeeded; the number closed. Unknown keys are no error."""
-    closed = 0
-    place = lambda key: (key[0], key[1], key[3])  # noqa: E731 — the group of a key, used twice in one line
-    for (channel, entity, direction), group in groupby(sorted(keys, key=place), key=place):
-        statement = (
-            update(items)
-            .where(
-                items.c.channel == channel,
-                items.c.entity == entity,
-                items.c.direction == direction,
-                items.c.state == "open",
-            )
-            .values(state=state, last_at=tx.stamp)
-        )
-        closed += bulk.change(tx, statement, items.c.subject, [key[2] for key in group])
-    return closed
+    subjects: dict[tuple[str, str, str], list[str]] = {}
+    for channel, entity, subject, direction in keys:
+        subjects.setdefault((channel, entity, direction), []).append(subject)
+    return sum(
+        _CLOSE.run(tx, given, on=channel, of=entity, way=direction, ends=state, stamp=tx.stamp)
+        for (channel, entity, direction), given in sorted(subjects.items())
+    )
 
 
 def dismiss(tx: Tx, uid: str, who: str, because: str) -> None:
