@@ -65,6 +65,7 @@ class Medusa(Rest):
     """
 
     platform = "medusa"
+    verified = "Medusa 2.21.2, November 2026"
     resources = RESOURCES
     auth: Mapping[str, str] = {"scheme": "basic_key", "token": "key"}
 

@@ -79,6 +79,7 @@ class Tryton(Rest):
     """
 
     platform = "tryton"
+    verified = "trytond 8.0.12 on PostgreSQL 15, November 2026"
     resources = RESOURCES
     auth: Mapping[str, str] = {"scheme": "session", "user": "user", "password": "password"}
 
