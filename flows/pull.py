@@ -309,9 +309,11 @@ def _recount(house: House, account: Account, channel: str, resource: str) -> Non
 def accept(
     house: House, channel: str, resource: str, docs: Sequence[Doc], *, asked_at: datetime, scan: str | None = None
 ) -> Ledger:
-    """Accepts documents asked for at ``asked_at``, in one transaction of its own."""
+    """Accepts documents asked for at ``asked_at``, in one transaction of its own; stale ones are read once more."""
     account = house.account(channel, resource, "inward")
-    take(house, account, channel, resource, docs, asked_at, scan=scan)
+    stale = take(house, account, channel, resource, docs, asked_at, scan=scan)
+    if stale:
+        _fetch(house, account, channel, resource, sorted(stale))
     return house.finish(account.ledger(house.registry.now()))
 
 

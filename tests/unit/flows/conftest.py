@@ -1,0 +1,25 @@
+"""A small retailer for each test: five empty real systems on loopback, the demo's project, a fresh registry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.databases import registry_url, sqlite_url  # noqa: F401 (fixtures)
+from tests.scenario.world import World, world
+
+
+@pytest.fixture
+def retail(tmp_path: Path, sqlite_url: str) -> Iterator[World]:  # noqa: F811 (the fixture)
+    """The retailer on SQLite."""
+    with world(tmp_path, sqlite_url, seed=7) as found:
+        yield found
+
+
+@pytest.fixture
+def retail_on_each(tmp_path: Path, registry_url: str) -> Iterator[World]:  # noqa: F811 (the fixture)
+    """The retailer on SQLite and on PostgreSQL in turn."""
+    with world(tmp_path, registry_url, seed=7) as found:
+        yield found
