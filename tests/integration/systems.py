@@ -8,7 +8,8 @@ What surprises here:
   each freshly set-up database), and every session restores the dumps into a new cluster. Both are named after a hash
   of what they were made from, so a new version or a changed set-up makes new ones.
 * Medusa's CLI wants ts-node and @swc/core unless the configuration is plain JavaScript and ``NODE_ENV=production``.
-* A program started here never outlives its ``with``: it gets its own process group and is ended by its id.
+* A program started here outlives neither its ``with`` nor this process: it runs on the leash of deployments/leash.py,
+  which ends it and what it started.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ import json
 import os
 import pwd
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -109,29 +109,26 @@ def run(argv: Sequence[str | Path], *, seconds: float, cwd: Path | None = None, 
 @contextlib.contextmanager
 def started(
     argv: Sequence[str | Path], *, out: Any, cwd: Path | None = None, env: Mapping[str, str] | None = None,
-    user: str | None = None, end: signal.Signals = signal.SIGTERM,
+    user: str | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:  # fmt: skip
-    """A program in its own process group; at the end the group is asked to end, then made to."""
+    """A program that ends with the block and, whatever becomes of us, with this process; as ``user``, from root."""
+    leash = [sys.executable, "-m", "deployments.leash", str(os.getpid()), "--"]
+    if user is not None:
+        leash += ["setpriv", f"--reuid={user}", f"--regid={pwd.getpwnam(user).pw_gid}", "--clear-groups"]
     process = subprocess.Popen(
-        [str(word) for word in argv], stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, cwd=cwd,
-        env={**os.environ, **(env or {})}, user=user, group=None if user is None else pwd.getpwnam(user).pw_gid,
-        extra_groups=None if user is None else [], start_new_session=True,
+        [*leash, *map(str, argv)], stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, cwd=cwd,
+        env={**os.environ, **(env or {})}, start_new_session=True,
     )  # fmt: skip
     try:
         yield process
     finally:
         if process.poll() is None:
-            if end is signal.SIGINT:
-                process.send_signal(end)  # PostgreSQL's postmaster ends its own children
-            else:
-                os.killpg(process.pid, end)
+            process.terminate()
         try:
-            process.wait(20)
+            process.wait(30)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait(20)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+            process.kill()
+            process.wait(10)
 
 
 def free_port() -> int:
@@ -220,7 +217,7 @@ def postgres() -> Iterator[Postgres]:
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         log = home / "postgres.log"
         with log.open("wb") as out, started(
-            [programs / "postgres", "-D", data, *options], out=out, cwd=home, user=user, end=signal.SIGINT
+            [programs / "postgres", "-D", data, *options], out=out, cwd=home, user=user
         ) as process:
             until = time.monotonic() + 60
             ready = [programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
