@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import pytest
@@ -20,6 +22,8 @@ import pytest
 from deployments.leash import descendants
 from tests.prefect.conftest import Up, gone, up_command, wait_for_line, with_words
 from tests.prefect.places import CODES, TOKEN, Depot, write_project
+
+T = TypeVar("T")
 
 pytestmark = [
     pytest.mark.prefect,
@@ -54,6 +58,20 @@ def until(found: Callable[[], Any], seconds: float) -> Any:
     return value
 
 
+def awaited(work: Coroutine[Any, Any, T]) -> T:
+    """The result, from a thread of its own: a browser test may have left its loop in the main thread."""
+    context = contextvars.copy_context()
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(context.run, asyncio.run, work).result()
+
+
+def ledger_of(up: Up, run: str) -> dict[str, Any]:
+    """The ledger among the artifacts of a run; Prefect keeps results as artifacts, too."""
+    found = api(up, "POST", "/artifacts/filter", artifacts={"flow_run_id": {"any_": [run]}})
+    (ledger,) = [row for row in found if (row["key"] or "").startswith("ledger-")]
+    return dict(ledger)
+
+
 def test_a_deployed_pull_goes_through_the_worker_and_leaves_its_ledger(up: Up) -> None:
     """Ops see a run that reads as a sentence, its ledger in numbers, and the way into the console (P1)."""
     done = up.serai("pull", "depot", "places", "--deployed")
@@ -63,8 +81,7 @@ def test_a_deployed_pull_goes_through_the_worker_and_leaves_its_ledger(up: Up) -
     assert f"{len(CODES)} read" in run["state"]["message"]
     assert run["work_pool_name"] == "serai"
     assert {"channel:depot", "entity:places", "serai"} <= set(run["tags"])
-    artifacts = api(up, "POST", "/artifacts/filter", artifacts={"flow_run_id": {"any_": [run["id"]]}})
-    (ledger,) = artifacts
+    ledger = ledger_of(up, run["id"])
     assert sum(row["count"] for row in _table(ledger)) == len(CODES)
     assert f"{up.urls['console']}/channels/depot" in ledger["description"]
     assert run["id"] == _our_run(up)
@@ -125,7 +142,7 @@ def test_a_busy_platform_is_waited_for_as_long_as_it_asked(up: Up, monkeypatch: 
     monkeypatch.setenv("DEPOT_TOKEN", TOKEN)
     up.depot.busy_for = "2"
     began = time.monotonic()
-    ledgers = asyncio.run(sync.live(sync.pull, channel="depot", resource="places", full=True, project=str(up.project)))
+    ledgers = awaited(sync.live(sync.pull, channel="depot", resource="places", full=True, project=str(up.project)))
     assert time.monotonic() - began >= 2
     assert ledgers[-1].balanced
     assert up.depot.busy_for is None
@@ -143,19 +160,18 @@ def test_a_ledger_that_does_not_balance_turns_the_run_red(up: Up, monkeypatch: p
     honest = steps.pull
     monkeypatch.setattr(steps, "pull", lambda *a, **k: replace(honest(*a, **k), read=len(CODES) + 1))
     with pytest.raises(Unbalanced, match="accounted for"):
-        asyncio.run(sync.live(sync.pull, channel="depot", resource="places", full=True, project=str(up.project)))
+        awaited(sync.live(sync.pull, channel="depot", resource="places", full=True, project=str(up.project)))
     run = run_named(up, "pull places from depot")[0]
     assert run["state"]["type"] == "FAILED"
     assert "accounted for" in run["state"]["message"]
-    artifacts = api(up, "POST", "/artifacts/filter", artifacts={"flow_run_id": {"any_": [run["id"]]}})
-    assert "Stopped by Unbalanced" in artifacts[0]["description"]
+    assert "Stopped by Unbalanced" in ledger_of(up, run["id"])["description"]
 
 
 def test_a_run_that_dies_with_its_worker_is_marked_crashed_and_the_worker_comes_back(up: Up) -> None:
     """A power cut leaves no run that is "Running" for ever, and the next run goes through (P15)."""
     from deployments.deploy import deploy
 
-    asyncio.run(deploy(up.project, dead_after=timedelta(seconds=35)))
+    awaited(deploy(up.project, dead_after=timedelta(seconds=35)))
     up.depot.asked.clear()
     up.depot.stalls.set()
     try:
