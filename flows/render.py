@@ -7,11 +7,12 @@ leave free while they still show an older figure: a raise waits until every lowe
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+
+from msgspec import Struct
 
 from flows.wiring import Group, House, moment_text
 from mappings.commerce.price import pick
@@ -29,6 +30,8 @@ from registry import (
     reserved,
 )
 
+ZERO = Decimal(0)
+
 
 def shown(values: Mapping[str, Any]) -> Decimal:
     """The figure of a stock contribution or record."""
@@ -39,8 +42,7 @@ PUBLISH = "$publish"
 """Where the figure last told stands among a binding's kept values and in an outbox row's payload."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class View:
+class View(Struct, frozen=True, kw_only=True):
     """One group as the outward mapping sees it. ``publish`` is what may be shown now, ``target`` what is aimed at.
 
     ``parts`` holds the uids of the group's records by entity, to compare with what the channel says of them.
@@ -49,14 +51,13 @@ class View:
     uid: str
     values: dict[str, Any]
     parts: Mapping[str, Sequence[str]]
-    publish: int | None = None
-    target: int | None = None
-    waits: bool = False
-    policy: Mapping[str, Any] = field(default_factory=dict)
+    publish: int | None
+    target: int | None
+    waits: bool
+    policy: Mapping[str, Any]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Figure:
+class Figure(Struct, frozen=True, kw_only=True):
     """What a channel may show of one variant: the aim, what is allowed now, the split by stock record, and why."""
 
     target: int
@@ -72,47 +73,57 @@ def views(house: House, tx: Tx, channel: str, group: Group, uids: Sequence[str],
     if "price" in joined:
         for rows in joined["price"].values():
             rows[:] = _priced(house, channel, rows, now)
-    stocks: dict[str, list[dict[str, Any]]] = {}
-    if group.entity == "stock":
-        stocks = joined.get("stock") or {uid: [_values(record)] for uid, record in base.items()}
-    elif "stock" in joined:
-        stocks = joined["stock"]
-    figures = _figures(house, tx, channel, [row for rows in stocks.values() for row in rows]) if stocks else {}
+    own = {uid: _values(record) for uid, record in base.items()}
+    stocks = joined.get("stock") or ({uid: [row] for uid, row in own.items()} if group.entity == "stock" else {})
+    figures = _figures(house, tx, channel, _of_variants(tx, group, own, stocks)) if stocks else {}
+    to_one = set(house.references.get(group.base, {}).values())
     return {
-        uid: _view(house, group, uid, record, {entity: rows.get(uid, []) for entity, rows in joined.items()},
-                   stocks.get(uid, []), figures)
-        for uid, record in base.items()
+        uid: _view(group, uid, row, {entity: rows[uid] for entity, rows in joined.items()}, stocks.get(uid, []),
+                   figures, to_one)
+        for uid, row in own.items()
     }
 
 
+def _of_variants(
+    tx: Tx, group: Group, own: Mapping[str, dict[str, Any]], stocks: Mapping[str, list[dict[str, Any]]]
+) -> dict[str, list[dict[str, Any]]]:
+    """Variant → all its stock records: those joined already where the group is the variant's."""
+    if group.base == "variant":
+        return {own[uid]["uid"]: rows for uid, rows in stocks.items() if rows}
+    variants = sorted({row["variant"] for rows in stocks.values() for row in rows})
+    found = records_by_field(tx, "stock", "variant", variants)
+    return {variant: [_values(record) for record in rows] for variant, rows in found.items()}
+
+
 def _view(
-    house: House, group: Group, uid: str, record: Record, joined: Mapping[str, list[dict[str, Any]]],
-    stocks: Sequence[dict[str, Any]], figures: Mapping[str, Figure],
+    group: Group, uid: str, own: dict[str, Any], joined: Mapping[str, list[dict[str, Any]]],
+    stocks: Sequence[dict[str, Any]], figures: Mapping[str, Figure], to_one: Set[str],
 ) -> View:
-    own = _values(record)
+    mine: dict[str, Figure] = {}
+    published = 0
     for row in stocks:
-        figure = figures.get(row["variant"])
-        row["publish"] = str(figure.by_stock.get(row["uid"], 0)) if figure is not None else "0"
-        if row["uid"] == own["uid"]:
-            own = row
+        variant = row["variant"]
+        units = 0
+        if variant in figures:
+            mine[variant] = figures[variant]
+            units = figures[variant].by_stock.get(row["uid"], 0)
+        row["publish"] = str(units)
+        published += units
     shaped: dict[str, Any] = own if group.base == group.entity else {"uid": uid, group.base: own}
-    to_one = set(house.references.get(group.base, {}).values())
+    parts = {group.base: [own["uid"]]}
     for entity, rows in joined.items():
-        shaped[entity if entity in to_one else plural(entity)] = (
-            (rows[0] if rows else None) if entity in to_one else rows
-        )
-    variants = {row["variant"] for row in stocks}
-    mine = [figures[variant] for variant in variants if variant in figures]
-    alone = group.base == "stock"
+        parts[entity] = [row["uid"] for row in rows]
+        if entity in to_one:
+            shaped[entity] = rows[0] if rows else None
+        else:
+            shaped[plural(entity)] = rows
+    publish, target = published, published
+    if group.base != "stock":
+        publish, target = sum(one.publish for one in mine.values()), sum(one.target for one in mine.values())
     return View(
-        uid=uid, values=shaped,
-        parts={group.base: [record.uid], **{entity: [row["uid"] for row in rows] for entity, rows in joined.items()}},
-        publish=None if not stocks else
-        sum(int(row["publish"]) for row in stocks) if alone else sum(figure.publish for figure in mine),
-        target=None if not stocks else
-        sum(int(row["publish"]) for row in stocks) if alone else sum(figure.target for figure in mine),
-        waits=any(figure.publish < figure.target for figure in mine),
-        policy={"stock": [dict(figure.policy) for figure in mine]} if mine else {},
+        uid=uid, values=shaped, parts=parts, publish=publish if stocks else None, target=target if stocks else None,
+        waits=any(figure.publish < figure.target for figure in mine.values()),
+        policy={"stock": [figure.policy for figure in mine.values()]} if mine else {},
     )
 
 
@@ -122,7 +133,9 @@ def plural(entity: str) -> str:
 
 
 def _values(record: Record) -> dict[str, Any]:
-    return {**record.values, "uid": record.uid}
+    values = record.values
+    values["uid"] = record.uid
+    return values
 
 
 def _join(
@@ -148,46 +161,45 @@ def _priced(house: House, channel: str, rows: Sequence[dict[str, Any]], now: dat
     return [] if chosen is None else [dict(chosen)]
 
 
-def _figures(house: House, tx: Tx, channel: str, rows: Sequence[dict[str, Any]]) -> dict[str, Figure]:
-    """Variant → figure for this channel.
+def _figures(
+    house: House, tx: Tx, channel: str, every: Mapping[str, Sequence[dict[str, Any]]]
+) -> dict[str, Figure]:
+    """Variant → figure for this channel, from ``every`` stock record of each variant.
 
     ``publish = Σ sellable − reserved`` over the policy's locations, split by fixed shares; then never more than
     sellable less what the other channels are exposed with: the larger of what each was last told and is being told.
     """
     policies = house.project.stock
-    variants = sorted({row["variant"] for row in rows})
-    every = records_by_field(tx, "stock", "variant", variants)
     codes = sorted({code for policy in policies.values() for code in policy.locations})
     places = {uid: code for (_, _, code), uid in owners(tx, [("location", "code", code) for code in codes]).items()}
-    held = reserved(tx, variants)
-    exposed = _exposures(tx, channel, every)
-    mine = policies[channel].locations if channel in policies else ()
-    pool = _shared(policies, mine)
+    held = reserved(tx, list(every))
+    pool = _shared(policies, policies[channel].locations if channel in policies else ())
+    rivals = {name for name, policy in policies.items() if name != channel and pool.intersection(policy.locations)}
+    exposed = _exposures(tx, rivals, every) if rivals else {}
+    share = str(policies[channel].share) if channel in policies else "0"
     found = {}
     for variant, stocks in every.items():
         sellable: dict[str, Decimal] = {}
         for stock in stocks:
-            code = places.get(stock.values["location"])
+            code = places.get(stock["location"])
             if code is not None:
-                sellable[code] = sellable.get(code, Decimal(0)) + shown(stock.values)
+                sellable[code] = sellable.get(code, ZERO) + shown(stock)
         promised: dict[str | None, Decimal] = {}
         for _channel, location, quantity, _order in held[variant]:
             code = places.get(location) if location is not None else None
             if location is None or code is not None:
-                promised[code] = promised.get(code, Decimal(0)) + quantity
+                promised[code] = promised.get(code, ZERO) + quantity
         split = publish_by_location(sellable, promised, policies).get(channel, {})
         target = sum(split.values())
         left = sum(units for code, units in free(sellable, promised).items() if code in pool)
-        others = {name: figure for name, figure in exposed.get(variant, {}).items()
-                  if name in policies and set(policies[name].locations) & pool}
+        others = exposed.get(variant, {})
         publish = allowed(target, left, others.values())
         found[variant] = Figure(
             target=target, publish=publish, by_stock=_spread(publish, split, stocks, places),
             policy={
                 "variant": variant, "sellable": {code: str(figure) for code, figure in sellable.items()},
                 "reserved": {str(code): str(figure) for code, figure in promised.items()}, "exposed": others,
-                "share": str(policies[channel].share) if channel in policies else "0",
-                "target": target, "publish": publish,
+                "share": share, "target": target, "publish": publish,
             },
         )
     return found
@@ -203,28 +215,32 @@ def _shared(policies: Mapping[str, Any], locations: Sequence[str]) -> set[str]:
 
 
 def _spread(
-    publish: int, split: Mapping[str, int], stocks: Sequence[Record], places: Mapping[str, str]
+    publish: int, split: Mapping[str, int], stocks: Sequence[dict[str, Any]], places: Mapping[str, str]
 ) -> dict[str, int]:
     """Stock uid → its part of ``publish``: each location's own part, cut from the last when less is allowed."""
     left = publish
     parts = {}
     for code, amount in split.items():
-        stock = next((stock for stock in stocks if places.get(stock.values["location"]) == code), None)
-        if stock is not None:
-            parts[stock.uid] = min(left, amount)
-            left -= parts[stock.uid]
+        for stock in stocks:
+            if places.get(stock["location"]) == code:
+                parts[stock["uid"]] = part = min(left, amount)
+                left -= part
+                break
     return parts
 
 
-def _exposures(tx: Tx, channel: str, stocks: Mapping[str, Sequence[Record]]) -> dict[str, dict[str, int]]:
-    """Variant → other channel → the most it may be showing: last told or being told, else what it was seen to hold."""
-    owner = {stock.uid: variant for variant, rows in stocks.items() for stock in rows}
-    uids = [*stocks, *owner]
+def _exposures(
+    tx: Tx, rivals: Set[str], stocks: Mapping[str, Sequence[dict[str, Any]]]
+) -> dict[str, dict[str, int]]:
+    """Variant → rival → the most it may be showing: last told or being told, else what it was seen to hold."""
+    owner = {stock["uid"]: variant for variant, rows in stocks.items() for stock in rows}
+    bound = {**bindings_of(tx, list(stocks), "stock/variant"), **bindings_of(tx, list(owner), "stock")}
+    flights = {**in_flight_payloads(tx, "stock", list(stocks)), **in_flight_payloads(tx, "stock", list(owner))}
     told: dict[tuple[str, str], int] = {}
     seen: dict[tuple[str, str], int] = {}
-    for uid, rows in bindings_of(tx, uids).items():
+    for uid, rows in bound.items():
         for binding in rows:
-            if binding.channel == channel or binding.entity not in ("stock", "stock/variant"):
+            if binding.channel not in rivals:
                 continue
             place = (owner.get(uid, uid), binding.channel)
             figure = binding.kept.get(PUBLISH)
@@ -232,10 +248,10 @@ def _exposures(tx: Tx, channel: str, stocks: Mapping[str, Sequence[Record]]) -> 
                 told[place] = told.get(place, 0) + int(figure)
             elif binding.values is not None:
                 seen[place] = seen.get(place, 0) + max(0, int(shown(binding.values)))
-    for uid, flying in in_flight_payloads(tx, "stock", uids).items():
+    for uid, flying in flights.items():
         for name, payload in flying:
             figure = decode(payload).get(PUBLISH)
-            if name != channel and figure is not None:
+            if name in rivals and figure is not None:
                 place = (owner.get(uid, uid), name)
                 told[place] = max(told.get(place, 0), int(figure))
     found: dict[str, dict[str, int]] = {}

@@ -19,7 +19,19 @@ from operator import attrgetter, itemgetter
 from typing import Any, TypeAlias
 
 from msgspec import Struct
-from sqlalchemy import BigInteger, Integer, bindparam, delete, func, literal_column, or_, select, true, union_all, update
+from sqlalchemy import (
+    BigInteger,
+    Integer,
+    bindparam,
+    delete,
+    func,
+    literal_column,
+    or_,
+    select,
+    true,
+    union_all,
+    update,
+)
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from registry import bulk
