@@ -124,7 +124,7 @@ def bind(house: House, channel: str, external_id: str, record: str, *, entity: s
         kinds = [c.entity for c in candidates(tx, channel) if c.external_id == external_id]
         wanted = entity or (kinds[0] if kinds else "variant")
         found = records(tx, [record])
-        uid = record if record in found else None
+        uid = record if record in found and found[record].entity == wanted else None
         if uid is None:
             for kind in ("sku", "code", "gtin", "email"):
                 uid = owners(tx, [(wanted, kind, record)]).get((wanted, kind, record), uid)
