@@ -1,0 +1,169 @@
+"""Stock that channels show: allotted, reserved on order, set free by a newer count, raised only after lowering."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from flows import steps
+from flows.consequences import stock_due
+from registry import reserved
+from tests.scenario.world import LONG, WAREHOUSE, World
+from tests.unit.flows.retail import live, outbox, records, written
+
+BOTH = ("erp-kz", "shop-kz", "market-kz")
+
+
+def promised(world: World, sku: str) -> list[Decimal]:
+    """The reservations that stand of an article."""
+    uid = records(world.house, "variant")[sku].uid
+    with world.registry.read() as tx:
+        return [quantity for _, _, quantity, _ in reserved(tx, [uid])[uid]]
+
+
+def shown(world: World, sku: str = "KTL-1") -> tuple[int, int]:
+    return world.shown("shop", sku), world.shown("market", sku)
+
+
+@pytest.fixture
+def selling(retail: World) -> World:
+    """Ten kettles in the warehouse: six for the shop, four for the marketplace."""
+    retail.goods("KTL-1", on_hand=10)
+    live(retail, *BOTH)
+    assert shown(retail) == (6, 4)
+    return retail
+
+
+def test_channels_together_never_show_more_than_there_is(selling: World) -> None:
+    """P8: the shares divide what is there, down to the last piece."""
+    for on_hand in (9, 1, 0, 3, 17):
+        selling.people.count_stock("KTL-1", WAREHOUSE, on_hand)
+        live(selling, *BOTH)
+        assert sum(shown(selling)) == on_hand
+
+
+def test_a_raise_waits_until_the_other_channel_has_been_lowered(
+    selling: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P8: shares move from one to the other, and at no moment do the two figures add up to more than the stock."""
+    house = selling.house
+    policies = dict(house.project.stock)
+    for name, share in (("market-kz", "0.1"), ("shop-kz", "0.9")):
+        monkeypatch.setitem(house.project.stock, name, replace(policies[name], share=Decimal(share)))
+    selling.people.count_stock("KTL-1", WAREHOUSE, 11)
+    selling.people.count_stock("KTL-1", WAREHOUSE, 10)
+    sums: list[int] = []
+    house.border.before = lambda what: sums.append(sum(shown(selling)))
+    steps.pull(house, "erp-kz", "stock", full=True)
+    uid = records(house, "variant")["KTL-1"].uid
+    house.registry.attempt(lambda tx: stock_due(house, tx, [uid], "test"))
+    first = steps.push(house, "shop-kz", "stock")
+    assert first.total("written") == 0
+    assert first.total("waiting") == 1
+    assert outbox(house)["shop-kz stock waiting"] == 1
+    assert steps.push(house, "market-kz", "stock").total("written") == 1
+    assert steps.push(house, "shop-kz", "stock").total("written") == 1
+    house.border.before = lambda what: None
+    assert shown(selling) == (9, 1)
+    assert max(sums) <= 10
+
+
+def test_an_order_is_reserved_at_once_and_set_free_by_a_count_after_its_goods_left(selling: World) -> None:
+    """P8: a sold kettle is not shown again while it still stands in the warehouse, nor taken off twice when it left."""
+    selling.buy("shop", {"KTL-1": 2})
+    live(selling, *BOTH)
+    assert promised(selling, "KTL-1") == [Decimal(2)]
+    assert sum(shown(selling)) == 8
+    (sale,) = selling.sandbox.systems["erp"].docs("orders")
+    selling.people.ship(order=sale["number"])
+    live(selling, *BOTH)
+    selling.pass_time(LONG)
+    live(selling, *BOTH)
+    assert promised(selling, "KTL-1") == []
+    assert sum(shown(selling)) == 8
+
+
+def test_a_reservation_outlives_a_count_that_was_asked_for_before_the_goods_left(selling: World) -> None:
+    """P8, P5: only a figure asked for after the posting contains it; one from before sets nothing free."""
+    house = selling.house
+    selling.buy("shop", {"KTL-1": 2})
+    live(selling, *BOTH)
+    before = house.registry.now()
+    old = [dict(doc) for doc in selling.sandbox.systems["erp"].docs("stock")]
+    (sale,) = selling.sandbox.systems["erp"].docs("orders")
+    selling.people.ship(order=sale["number"])
+    steps.pull(house, "erp-kz", "orders")
+    selling.people.temper("erp", "fail", on="GET /stock", next=50)
+    selling.step("pull", "erp-kz", "shipments")
+    assert promised(selling, "KTL-1") == [Decimal(2)]
+    selling.step("accept", "erp-kz", "stock", old, asked_at=before)
+    assert promised(selling, "KTL-1") == [Decimal(2)]
+    selling.people.calm("erp")
+    selling.pass_time(LONG)
+    live(selling, *BOTH)
+    assert promised(selling, "KTL-1") == []
+
+
+def test_an_order_read_twice_is_reserved_once(selling: World) -> None:
+    """P2: the same order by page, by notice and by reconcile takes its goods once."""
+    selling.buy("shop", {"KTL-1": 2})
+    live(selling, *BOTH)
+    for _ in range(2):
+        steps.pull(selling.house, "shop-kz", "orders", full=True)
+        steps.reconcile(selling.house, "shop-kz", "orders")
+    assert promised(selling, "KTL-1") == [Decimal(2)]
+
+
+def test_a_cancelled_order_gives_its_goods_back_once(selling: World) -> None:
+    """P2: after a cancellation all is shown again, and not more."""
+    selling.buy("shop", {"KTL-1": 2})
+    live(selling, *BOTH)
+    (sale,) = selling.sandbox.systems["erp"].docs("orders")
+    selling.people.cancel_sale(sale["number"])
+    live(selling, *BOTH)
+    steps.reconcile(selling.house, "erp-kz", "orders")
+    live(selling, *BOTH)
+    assert promised(selling, "KTL-1") == []
+    assert shown(selling) == (6, 4)
+
+
+def test_a_sale_that_the_shop_booked_itself_is_not_put_back(selling: World) -> None:
+    """P4, P8: the shop lowers its figure when it sells; that is no drift, and never raised before the order came."""
+    selling.buy("shop", {"KTL-1": 2})
+    marks = selling.marks()
+    steps.pull(selling.house, "shop-kz", "inventory")
+    steps.push(selling.house, "shop-kz", "stock")
+    assert written(selling, marks, "shop") == []
+    assert selling.shown("shop", "KTL-1") == 4
+
+
+def test_a_figure_raised_by_hand_is_put_back_at_once(selling: World) -> None:
+    """P8: more than the channel was told can sell what is not there."""
+    selling.people.edit("market", "stocks", "KTL-1", {"available": "50"})
+    live(selling, *BOTH)
+    assert shown(selling) == (6, 4)
+
+
+def test_a_figure_lowered_by_hand_is_put_right_by_the_comparison(selling: World) -> None:
+    """Drift that cannot oversell waits for reconcile, which reads the orders first."""
+    selling.people.edit("market", "stocks", "KTL-1", {"available": "1"})
+    live(selling, *BOTH)
+    assert selling.shown("market", "KTL-1") == 1
+    steps.reconcile(selling.house, "market-kz", "stocks")
+    live(selling, *BOTH)
+    assert shown(selling) == (6, 4)
+
+
+def test_what_a_till_sells_leaves_the_store_and_nobody_elses_figure(selling: World) -> None:
+    """A receipt is posted where it was handed over; the warehouse's figures stay."""
+    live(selling, *BOTH, "pos-kz")
+    selling.people.sell_at_till("almaty-1", {"KTL-1": 1})
+    live(selling, *BOTH, "pos-kz")
+    selling.pass_time(LONG)
+    live(selling, *BOTH, "pos-kz")
+    assert shown(selling) == (6, 4)
+    assert promised(selling, "KTL-1") == []
+    stock = selling.sandbox.systems["erp"].get("stock", "KTL-1@almaty-1")
+    assert Decimal(str(stock["on_hand"])) == 4
