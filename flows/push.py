@@ -11,10 +11,11 @@ What surprises here:
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
+
+from msgspec import Struct
 
 from connectors.base import Connector, ConnectorError, Misconfigured, Op, Receipt, RetryLater, Stopped, Write
 from flows.faults import explained
@@ -37,14 +38,12 @@ from registry import (
     close_outbox,
     consented,
     decide,
-    decode,
     digest,
     encode,
     load_cursor,
     lock_records,
     micros,
     modes,
-    open_writes,
     park,
     paused,
     post_reservations,
@@ -63,12 +62,13 @@ FREELY_CREATED = ("order", "customer", "shipment", "return", "interaction")
 RAISE_WAITS = "a raise waits until the other channels' lowering is confirmed"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Sending:
-    """One decided write: its outbox row, the call, the view it was rendered from."""
+class Sending(Struct, frozen=True, kw_only=True):
+    """One decided write: its outbox row, the call, its document's text and digest, the view it was rendered from."""
 
     row: OutboxRow
     write: Write
+    text: str
+    mark: bytes
     view: View | None
     publish: int | None
 
@@ -87,7 +87,7 @@ def push(house: House, channel: str, entity: str, *, stretch: Stretch | None = N
     group = house.of(channel).outward[entity]
     connector = house.connector(channel, "write")
     resource = group.mapping.resource
-    limit = max(20, min(500, connector.resources[resource].batch * 5))
+    limit = max(20, min(1_000, connector.resources[resource].batch * 10))
     while True:
         page = account.page()
         sending = house.registry.attempt(partial(_decide, house, page, channel, group, limit))
@@ -147,7 +147,7 @@ def _decide(
     uids = [row.uid for row in rows]
     seen = views(house, tx, channel, group, uids, now)
     bound = binding_for(tx, channel, group.name, uids)
-    said = _said(tx, channel, group, seen)
+    said = _said(house, tx, channel, group, seen)
     mapping = group.mapping
     records = [seen[uid].values for uid in uids if uid in seen]
     order = [uid for uid in uids if uid in seen]
@@ -175,8 +175,10 @@ def _refs(found: Mapping[tuple[str, str], tuple[str, Mapping[str, Any]]]) -> dic
     return {key: Ref(id=id, kept=kept) for key, (id, kept) in found.items()}
 
 
-def _said(tx: Tx, channel: str, group: Group, seen: Mapping[str, View]) -> dict[str, Binding]:
-    """What the channel itself says of the records in these groups, by uid."""
+def _said(house: House, tx: Tx, channel: str, group: Group, seen: Mapping[str, View]) -> dict[str, Binding]:
+    """What the channel itself says of the records in these groups, by uid; nothing where it is not read."""
+    if not any(group.entity in mapping.inward for mapping in house.of(channel).inward.values()):
+        return {}
     parts = sorted({uid for view in seen.values() for uid in view.parts.get(group.entity, ())})
     return binding_for(tx, channel, group.entity, parts)
 
@@ -252,15 +254,17 @@ class _Verdicts:
         self.decisions.append(Decision(
             id=row.id, key=key, op=op, payload=payload.encode(), external_id=external_id,
         ))
-        self.sending.append(Sending(row=row, view=view, publish=view.publish, write=Write(
+        self.sending.append(Sending(row=row, text=text, mark=mark, view=view, publish=view.publish, write=Write(
             key=key, op=op, doc=doc, id=external_id, attempt=row.attempt + 1,
             expected=bound.version if bound is not None else None,
         )))
 
     def _key(self, row: OutboxRow, op: str, mark: bytes) -> str:
-        """The idempotency key: of a create, the record's on this channel for ever; of an update, this payload's."""
-        once = "" if op == "create" else f"/{row.id}/{mark.hex()}"
-        return f"{OURS}{digest(f'{self.channel}/{self.group.name}/{row.uid}/{op}{once}').hex()[:20]}"
+        """The idempotency key: of an update, this payload's; of a create, the record's uid, so that whoever reads our
+        reference knows the record, even from a registry put back from a copy."""
+        if op == "create":
+            return f"{OURS}{row.uid}" + ("" if self.group.base == self.group.entity else f"-{self.group.entity}")
+        return f"{OURS}{digest(f'{self.channel}/{self.group.name}/{row.uid}/{row.id}/{mark.hex()}').hex()[:20]}"
 
     def _told(
         self, bound: Binding | None, external_id: str, uid: str, text: str, mark: bytes, publish: int | None
@@ -365,8 +369,8 @@ def record_receipts(
         created = created or old is None
         hops.append(HopRow(
             uid=one.row.uid, entity=group.entity, channel=channel, direction="outward", run=page.run,
-            external_id=receipt.id or one.write.id, after_hash=digest(encode(one.write.doc)),
-            mapping_hash=group.mapping.hash, policy=None if one.view is None else dict(one.view.policy),
+            external_id=receipt.id or one.write.id, after_hash=one.mark,
+            mapping_hash=group.mapping.hash, policy=None if one.view is None else one.view.policy,
             key=one.write.key, detail=one.write.op,
         ))
     if rows:
@@ -394,7 +398,6 @@ def _outbox_states(
     finished, settings, parked = [], [], []
     descriptor = house.descriptor(channel, group.mapping.resource)
     for one, receipt in receipts:
-        again = now + timedelta(seconds=max(descriptor.visible_after, min(300.0, 2.0 ** min(one.write.attempt, 8) / 2)))
         if receipt.outcome == "applied":
             if one.view is not None and one.view.waits:
                 settings.append(OutboxChange(id=one.row.id, state="waiting", reason=RAISE_WAITS))
@@ -410,9 +413,10 @@ def _outbox_states(
             parked.append(_rejected(channel, group, one, receipt))
         else:
             update = receipt.outcome == "unknown" and one.write.op == "update"
+            later = max(descriptor.visible_after, min(300.0, 2.0 ** min(one.write.attempt, 8) / 2))
             settings.append(OutboxChange(
-                id=one.row.id, state="due" if update else receipt.outcome, ticket=receipt.ticket, due_at=again,
-                reason=receipt.detail, forced=update,
+                id=one.row.id, state="due" if update else receipt.outcome, ticket=receipt.ticket,
+                due_at=now + timedelta(seconds=later), reason=receipt.detail, forced=update,
             ))
             page.count(group.entity, "failed", reason=f"{receipt.outcome}: settled later")
     if finished:
@@ -459,67 +463,18 @@ def _projection(
     kept = {**(old.kept if old is not None else {}), **(answer.keep if answer is not None else {})}
     if one.publish is not None:
         kept[PUBLISH] = str(one.publish)
-    text = encode(one.write.doc)
-    values = dict(old.values or {}) if old is not None else {}
-    changed = dict(old.changed) if old is not None else {"$since": micros(now)}
+    values: str | dict[str, Any] | None = old.values_text if old is not None else None
+    changed = old.changed if old is not None else {"$since": micros(now)}
     if answer is not None:
-        values.update(answer.values)
+        said = (old.values or {}) if old is not None else {}
+        values = {**said, **answer.values} or None
         changed.update({name: 0 for name in answer.values if name not in changed})
     return BindingRow(
         channel=channel, entity=group.name, external_id=receipt.id or one.write.id or "", uid=one.row.uid,
-        resource=group.mapping.resource, values=values if values else None, covers=encode(changed),
-        told=text, told_hash=digest(text), told_at=now, kept=kept,
+        resource=group.mapping.resource, values=values, covers=encode(changed),
+        told=one.text, told_hash=one.mark, told_at=now, kept=kept,
         version=old.version if old is not None else None, asked_at=now,
         verified_at=now if answer is not None else (old.verified_at if old is not None else None),
         mapping_hash=old.mapping_hash if old is not None else None, state="live",
         pending=answer is None and group.base == group.entity,
     )
-
-
-def settle(house: House, channel: str, entity: str) -> Ledger:
-    """Finds out what became of accepted and unknown writes, and of those a crash left in the middle; sends nothing."""
-    account = house.account(channel, entity, "outward")
-    group = house.of(channel).outward.get(entity)
-    if group is None:
-        return account.ledger(house.registry.now(), note="nothing is written to it")
-    connector = house.connector(channel)
-    while rows := house.registry.attempt(
-        lambda tx: open_writes(tx, channel, entity, owner=house.owner, seconds=house.claim_seconds, limit=100)
-    ):
-        page = account.page()
-        sending = [_resumed(row) for row in rows]
-        asked = [one for one in sending if one.write.op != "update" or one.write.ticket is not None]
-        receipts = [
-            (one, Receipt(outcome="unknown", id=one.write.id, detail="its answer was never read"))
-            for one in sending if one not in asked
-        ]
-        answers = list(connector.settle(group.mapping.resource, [one.write for one in asked]))
-        receipts += list(zip(asked, answers, strict=True))
-
-        def work(tx: Tx, page: Account = page, receipts: list[tuple[Sending, Receipt]] = receipts) -> None:
-            page.clear()
-            record_receipts(house, tx, page, channel, group, receipts)
-
-        house.registry.attempt(work)
-        page.close_page(len(rows))
-        account.add(page)
-    return house.finish(account.ledger(house.registry.now()))
-
-
-def _resumed(row: OutboxRow) -> Sending:
-    """A write as it was decided, read back from its outbox row."""
-    payload = decode(row.payload or b"{}")
-    publish = payload.get(PUBLISH)
-    return Sending(row=row, view=None, publish=None if publish is None else int(publish), write=Write(
-        key=row.key or "", op=op_of(row), doc=payload["doc"], id=row.external_id, ticket=row.ticket,
-        attempt=row.attempt,
-    ))
-
-
-def op_of(row: OutboxRow) -> Op:
-    """The operation an outbox row was decided for."""
-    match row.op:
-        case "create" | "update" | "delete":
-            return row.op
-        case _:
-            raise ValueError(f"outbox row {row.id} is {row.state} and has the operation {row.op!r}")
