@@ -24,7 +24,7 @@ from flows.faults import settle_faults
 from flows.ledger import Account
 from flows.matching import report_matches
 from flows.render import shown
-from flows.wiring import House, entity_order, not_there
+from flows.wiring import OURS, House, entity_order, not_there
 from mappings.commerce.match import keys as match_keys
 from mappings.commerce.merge import Contribution, merge
 from mappings.commerce.order import balance
@@ -57,10 +57,10 @@ from registry import (
     put_hops,
     put_links,
     put_records,
+    records,
     scan_seen,
     touch_bindings,
     uids_for,
-    uids_of_keys,
     unpark,
     wake,
 )
@@ -333,26 +333,18 @@ def _off(values: Mapping[str, Any]) -> str | None:
 
 
 def _ours(work: Work, entity: str, items: Sequence[Item]) -> dict[str, str]:
-    """External id → record, of documents that carry our reference while our write of them is still open.
+    """External id → record, of documents that carry our reference: it names the record by itself.
 
-    The platform may tell of what we created before its answer to us was read or kept; without this such a document
-    would make a second record.
+    The platform may tell of what we created before its answer to us was read or kept, and may remember it after a
+    registry was put back from a copy; without this such a document would make a second record.
     """
-    keys = {}
+    named = {}
     for item in items:
-        doc = work.docs[item.record.doc]
-        key = work.house.our_reference(work.channel, work.resource, entity, doc)
+        key = work.house.our_reference(work.channel, work.resource, entity, work.docs[item.record.doc])
         if key is not None:
-            keys[item.record.id] = key
-    if not keys:
-        return {}
-    found = uids_of_keys(work.tx, work.channel, list(keys.values()))
-    # A receipt stored between our first look at the bindings and this one has closed its write and made a binding.
-    bound = uids_for(work.tx, work.channel, [(entity, id) for id in keys])
-    return {
-        id: found[key] if key in found else bound[entity, id] for id, key in keys.items()
-        if key in found or (entity, id) in bound
-    }
+            named[item.record.id] = key.removeprefix(OURS)[:32]
+    there = records(work.tx, list(named.values())) if named else {}
+    return {id: there[uid].uid for id, uid in named.items() if uid in there and there[uid].entity == entity}
 
 
 def _merge(work: Work, entity: str, items: list[Item]) -> None:

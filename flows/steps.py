@@ -14,8 +14,9 @@ from connectors.base import ConnectorError
 from flows.ledger import Direction, Ledger, Stretch, Unbalanced
 from flows.matching import CannotBind, accept_exact, bind
 from flows.pull import accept, pull, reconcile, replay, resources_of, take_notices
-from flows.push import push, settle
+from flows.push import push
 from flows.settings import ENTITIES
+from flows.settle import settle
 from flows.wiring import House
 
 __all__ = [

@@ -71,7 +71,6 @@ from registry.outbox import (
     outbox_rows,
     set_outbox,
     to_settle,
-    uids_of_keys,
     wake,
 )
 from registry.parked import Parked, ParkedKey, ParkedRow, awaiting, dismiss, park, parked, parked_counts, unpark
@@ -233,7 +232,6 @@ __all__ = [
     "to_settle",
     "touch_bindings",
     "uids_for",
-    "uids_of_keys",
     "unpark",
     "wake",
     "write_audit",

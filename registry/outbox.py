@@ -340,12 +340,6 @@ def to_settle(tx: Tx) -> list[tuple[str, str, datetime]]:
     return [(row[0], row[1], moment(row[2])) for row in found]
 
 
-def uids_of_keys(tx: Tx, channel: str, keys: Collection[str]) -> dict[str, str]:
-    """Key → uid of the open write that carries it: what a document with our reference is about before its receipt."""
-    statement = select(outbox.c.key, outbox.c.uid).where(outbox.c.channel == channel)
-    return {row[0]: row[1] for row in bulk.gather(tx, statement, outbox.c.key, keys)}
-
-
 _FLIGHTS = bulk.Keyed(
     select(outbox.c.uid, outbox.c.channel, outbox.c.payload).where(
         outbox.c.entity == bindparam("of"), outbox.c.state.in_(IN_FLIGHT)

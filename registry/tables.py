@@ -294,13 +294,6 @@ outbox = Table(
         sqlite_where=text("state = 'waiting'"),
         postgresql_where=text("state = 'waiting'"),
     ),
-    Index(
-        "writes_by_key",
-        "channel",
-        "key",
-        sqlite_where=text("key IS NOT NULL"),
-        postgresql_where=text("key IS NOT NULL"),
-    ),
 )
 
 outbox_later = Table(

@@ -221,14 +221,6 @@ def _registry() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("uid", "entity", "channel", name="one_open_write_per_channel_entity_and_record"),
     )
-    op.create_index(
-        "writes_by_key",
-        "outbox",
-        ["channel", "key"],
-        unique=False,
-        sqlite_where=sa.text("key IS NOT NULL"),
-        postgresql_where=sa.text("key IS NOT NULL"),
-    )
     op.create_index("writes_by_state_and_moment", "outbox", ["channel", "entity", "state", "due_at"], unique=False)
     op.create_index(
         "writes_that_wait",

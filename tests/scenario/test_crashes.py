@@ -113,7 +113,6 @@ def test_a_worker_may_die_between_any_two_steps(work: Callable[[World], None], e
         assert die_everywhere(found, work, every) > 3
 
 
-@pytest.mark.xfail(strict=True, reason="a create that cannot be searched by our reference stays unknown")
 def test_a_worker_may_die_between_any_two_steps_of_creating_an_article(tmp_path: Path) -> None:
     """P15, P2: the shop knows no reference of ours; what a lost create became is found by SKU and code, not made again."""
     with fresh_sqlite(tmp_path) as url, world(tmp_path, url, SEED) as found:
@@ -129,6 +128,30 @@ def test_a_worker_may_die_between_any_two_steps_on_postgresql(tmp_path: Path) ->
     with fresh_postgres() as url, world(tmp_path, url, SEED) as found:
         live(found)
         assert die_everywhere(found, heard, 18) > 1
+
+
+def test_a_reader_may_die_between_any_two_steps_of_a_page(tmp_path: Path) -> None:
+    """P1, P15: no notice ever comes, and the documents lie further apart than what is read again behind the watermark."""
+    with fresh_sqlite(tmp_path) as url, world(tmp_path, url, SEED) as found:
+        live(found, deaf=True)
+        for n in range(1, EPISODES):
+            for who in (1, 2):
+                found.buy("shop", {"007": 1}, who)
+                found.pass_time(30)
+            found.house.close()
+            found.house = found.worker(Border(at=n))
+            try:
+                found.step("pull", "shop-kz", "customers")
+                found.step("pull", "shop-kz", "orders")
+            except Crash as death:
+                found.tell(f"{n}: died before {death}")
+                found.restart()
+            else:
+                break
+        assert n > 8
+        found.restart()
+        found.until_quiet()
+        assert wrong(found.books()) == [], found.parked()
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])

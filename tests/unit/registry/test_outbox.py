@@ -29,7 +29,6 @@ from registry import (
     outbox_rows,
     set_outbox,
     to_settle,
-    uids_of_keys,
     wake,
 )
 
@@ -307,16 +306,6 @@ def test_only_writes_that_nobody_works_on_are_settled(reg: Registry) -> None:
         assert next(row.ticket for row in outbox_rows(tx) if row.uid == "b") == "T1"
         payloads = in_flight_payloads(tx, "stock", ["a", "b", "z"])
         assert payloads == {"a": [("shop", b"{}")], "b": [("shop", b"{}")]}
-
-
-def test_our_reference_on_a_document_names_the_record_before_its_receipt_is_stored(reg: Registry) -> None:
-    """P2: an order read back from the channel, while the answer to its creation is still under way, is that order."""
-    with reg.write() as tx:
-        due(tx, "a", "b")
-        due(tx, "a", channel="pos")
-        sent(tx, claim_due(tx, "shop", "stock", 1, "o", 60))
-        assert uids_of_keys(tx, "shop", ["ka", "kb", "somebody else's"]) == {"ka": "a"}
-        assert uids_of_keys(tx, "pos", ["ka"]) == {}
 
 
 def test_two_workers_never_get_the_same_write(reg: Registry) -> None:
