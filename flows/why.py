@@ -6,6 +6,7 @@ the record again with the mapping in force and says whether the outcome is what 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -48,7 +49,9 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class Why:
-    """The answer. ``told`` is the document last applied on the channel; ``same`` says that recomputing gives it."""
+    """The answer. ``told`` is the document last applied on the channel, personal values masked; ``same`` says that
+    recomputing gives it.
+    """
 
     channel: str
     entity: str
@@ -88,11 +91,12 @@ def why(house: House, channel: str, entity: str, key: str, field: str | None = N
         steps = [
             *_sources(house, tx, entity, view, field),
             *_policy(view, group),
-            *_outward(group.mapping, told, field),
+            *_outward(house, group, told, field),
             *_receipts(hops_of(tx, base), channel, entity),
         ]
     same = doc is not None and encode(doc) == encode(told.told)
     verified = told.verified_at
+    doc = None if doc is None else masked(house, group, doc)
     steps.append(Step(kind="verified", sentence=(
         f"the channel was last seen to hold it at {verified:%Y-%m-%d %H:%M:%S} UTC" if verified is not None
         else "the channel has not been read since"
@@ -101,7 +105,10 @@ def why(house: House, channel: str, entity: str, key: str, field: str | None = N
         "rendering the record again gives exactly what the channel was told" if same
         else f"rendering the record again gives {encode(doc)}: a newer change is on its way"
     )))
-    return Why(channel=channel, entity=entity, key=key, told=told.told, same=same, verified_at=verified, steps=steps)
+    return Why(
+        channel=channel, entity=entity, key=key, told=masked(house, group, told.told), same=same, verified_at=verified,
+        steps=steps,
+    )
 
 
 def _base(house: House, tx: Tx, channel: str, group: Group, key: str) -> str:
@@ -179,9 +186,32 @@ def _policy(view: View, group: Group) -> list[Step]:
     return steps
 
 
-def _outward(mapping: MappingFile, told: Binding, wanted: str | None) -> list[Step]:
-    steps = []
-    for name, value in (told.told or {}).items():
+def masked(house: House, group: Group, doc: dict[str, Any]) -> dict[str, Any]:
+    """The document with ``…`` for every value whose row in the mapping reads a personal field of the entity."""
+    personal = set(house.personal.get(group.entity, ()))
+    fields: set[str] = set()
+    while found := {
+        row.field for row in group.mapping.rows
+        if row.field not in fields and personal & set(re.findall(r"[a-z_]+", row.text.replace("context.", "")))
+    }:
+        fields |= found
+        personal |= found
+
+    def hide(name: str, value: Any) -> Any:
+        if value is None or value == "":
+            return value
+        if name in fields:
+            return MASKED
+        if isinstance(value, dict):
+            return {key: hide(key, part) for key, part in value.items()}
+        return [hide(name, part) for part in value] if isinstance(value, list) else value
+
+    return {name: hide(name, value) for name, value in doc.items()}
+
+
+def _outward(house: House, group: Group, told: Binding, wanted: str | None) -> list[Step]:
+    mapping, steps = group.mapping, []
+    for name, value in masked(house, group, told.told or {}).items():
         if wanted is None or wanted == name or wanted not in (told.told or {}):
             steps.append(Step(
                 kind="told", where=place(mapping, name, inward=False),
