@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 def survey(project: Project = HERE, json: Json = False) -> None:
     """Look at all channels, write nothing, and say what is wrong today."""
+    from deployments.commands.houses import opened
     from deployments.tables import print_json, print_survey
     from flows.survey import survey as look
-    from flows.wiring import opened
 
     with opened(project) as house:
         found = look(house)
@@ -38,9 +38,9 @@ def why(
     json: Json = False,
 ) -> None:
     """Explain a published value: document, mapping file:line, authority, policy, receipt, time verified."""
+    from deployments.commands.houses import opened
     from deployments.tables import print_json, print_why
     from flows.why import why as explain
-    from flows.wiring import opened
 
     with opened(project) as house:
         answer = explain(house, channel, entity, key, field)
@@ -52,8 +52,8 @@ def why(
 
 def parked(project: Project = HERE, channel: AnyChannel = None, json: Json = False) -> None:
     """List what needs a person: record, field, place in the mapping, rule, masked value, remedy."""
+    from deployments.commands.houses import opened
     from deployments.tables import parked_rows, show
-    from flows.wiring import opened
 
     with opened(project) as house:
         show("parked and waiting", parked_rows(_known(house, channel)), json, nothing="nothing is parked")
@@ -61,9 +61,9 @@ def parked(project: Project = HERE, channel: AnyChannel = None, json: Json = Fal
 
 def status(project: Project = HERE, json: Json = False) -> None:
     """Show every channel: modes, freshness, what is due, parked and waiting, and the last run."""
+    from deployments.commands.houses import opened
     from deployments.local import running_now
     from deployments.tables import show, status_rows
-    from flows.wiring import opened
 
     with opened(project) as house:
         show("channels", status_rows(house), json, nothing="channels.yaml names no channel")
@@ -85,8 +85,8 @@ def channel(
 ) -> None:
     """Show modes, or set one: `serai channel shop-kz stock on --because "checked the report"`."""
     from deployments import switches
+    from deployments.commands.houses import opened
     from deployments.tables import mode_rows, show
-    from flows.wiring import opened
 
     with opened(project) as house:
         if name is not None and what == "subscribe":
@@ -106,8 +106,8 @@ def match(
     """Show the match report: exact, fuzzy, none, ambiguous. `accept` and `bind` decide."""
     if context.invoked_subcommand is not None:
         return
+    from deployments.commands.houses import opened
     from deployments.tables import candidate_rows, show
-    from flows.wiring import opened
 
     with opened(project) as house:
         show("match report", candidate_rows(_known(house, channel)), json, nothing="nothing waits for a decision")
@@ -119,8 +119,8 @@ def accept(
     project: Project = HERE,
 ) -> None:
     """Bind all exact matches, and consent that Serai creates on the channel what it lacks."""
+    from deployments.commands.houses import opened
     from flows.matching import accept_exact
-    from flows.wiring import opened
 
     if not exact:
         raise typer.BadParameter("say --exact: fuzzy and ambiguous matches are bound one by one with `match bind`")
@@ -138,8 +138,8 @@ def bind(
     project: Project = HERE,
 ) -> None:
     """Say that one document of a channel is a certain record."""
+    from deployments.commands.houses import opened
     from flows.matching import bind as bind_one
-    from flows.wiring import opened
 
     with opened(project) as house:
         found = bind_one(house, channel, id, record, entity=entity)

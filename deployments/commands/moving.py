@@ -27,8 +27,8 @@ def pull(
     if deployed:
         _deployed(project, "pull", channel, resource)
         return
+    from deployments.commands.houses import opened
     from flows import steps
-    from flows.wiring import opened
 
     with opened(project) as house:
         house.channel(channel)
@@ -51,8 +51,8 @@ def push(
     if deployed:
         _deployed(project, "push", channel, entity)
         return
+    from deployments.commands.houses import opened
     from flows import steps
-    from flows.wiring import opened
 
     with opened(project) as house:
         ledgers: list[Ledger] = []
@@ -75,8 +75,8 @@ def reconcile(
     if deployed:
         _deployed(project, "reconcile", channel, None)
         return
+    from deployments.commands.houses import opened
     from flows import steps
-    from flows.wiring import opened
 
     with opened(project) as house:
         house.channel(channel)
@@ -94,8 +94,8 @@ def replay(
     json: Json = False,
 ) -> None:
     """Try parked and waiting items again, after the mapping, the document or the record was mended."""
+    from deployments.commands.houses import opened
     from flows import steps
-    from flows.wiring import opened
 
     with opened(project) as house:
         ledgers = steps.replay(house, numbers or None)

@@ -75,19 +75,21 @@ def goods(seed: int) -> Goods:
 
 def look_around(sandbox: Sandbox, folder: Path, say: Any) -> int:
     """Everything runs until Ctrl-C; prints where to look, and the survey of first contact."""
+    from deployments.commands.houses import told
     from deployments.local import interruptible, running
     from deployments.tables import print_survey
     from flows.survey import survey
     from flows.wiring import opened
 
-    with interruptible():
+    with interruptible(), told(folder, sandbox.environment()):
         with opened(folder) as house:
             say("what is wrong today, before anything is connected (`serai survey`; nothing is written):")
             print_survey(survey(house))
         with running(folder, env=sandbox.environment(), say=say) as here:
             say(f"\nconsole  {here.urls['console']}\nPrefect  {here.urls['prefect']}\nproject  {folder}")
-            say("next: switch a channel on in the console, or `serai match accept --exact --project .serai/demo`; "
-                "Ctrl-C stops everything")
+            say("next: look around in the console; accept the match report with "
+                "`.venv/bin/serai match accept --exact --project .serai/demo` and switch the channels on with "
+                "`.venv/bin/serai channel shop-kz all on --because trying --project .serai/demo`; Ctrl-C stops it all")
             while True:
                 time.sleep(3600)
     return 0
