@@ -21,15 +21,18 @@ SHARES = {"shop": Decimal("0.6"), "market": Decimal("0.4")}
 CANCELLED = {"cancelled", "CANCELLED"}
 
 
-def wrong(books: Books, *, unlisted: Collection[str] = (), tampered: Collection[str] = ()) -> list[str]:
+def wrong(
+    books: Books, *, unlisted: Collection[str] = (), tampered: Collection[str] = (), label: int | None = None
+) -> list[str]:
     """One sentence per thing that is wrong; empty: all systems agree with the ERP and nothing was lost or doubled.
 
     ``unlisted`` are SKUs the ERP does not know. ``tampered`` are SKUs of which somebody raised a channel's figure by
-    hand, or took goods away: what was sold of them before that was put right is nobody's fault.
+    hand, or took goods away: what was sold of them before that was put right is nobody's fault. ``label``: how many
+    letters of a name the tills keep.
     """
     return [
         *orders_once(books, "erp"), *orders_once(books, "crm"), *nothing_invented(books), *people_once(books),
-        *oversold(books, tampered), *shown(books, unlisted), *prices(books, unlisted), *names(books), *tracked(books),
+        *oversold(books, tampered), *shown(books, unlisted), *prices(books, unlisted), *names(books, label), *tracked(books),
         *deletes(books), *references_once(books),
     ]
 
@@ -205,7 +208,7 @@ def prices(books: Books, unlisted: Collection[str]) -> list[str]:
     return found
 
 
-def names(books: Books) -> list[str]:
+def names(books: Books, label: int | None) -> list[str]:
     """P5: shop and tills call a thing what the ERP calls it."""
     last = {
         (system, entry["sku"]): entry["now"] for system in ("erp", "shop", "pos") for entry in books[system]
@@ -213,7 +216,7 @@ def names(books: Books) -> list[str]:
     }
     return [
         f"{system} calls {sku} {name!r}, the ERP {last['erp', sku]!r}" for (system, sku), name in last.items()
-        if ("erp", sku) in last and name != last["erp", sku]
+        if ("erp", sku) in last and name != last["erp", sku][: label if system == "pos" else None]
     ]
 
 

@@ -12,7 +12,7 @@ import pytest
 from tests.databases import fresh_postgres, fresh_sqlite
 from tests.scenario.oracle import wrong
 from tests.scenario.test_crashes import day, working
-from tests.scenario.world import Border, World, world
+from tests.scenario.world import LONG, Border, World, world
 
 SEED = int(os.environ.get("SERAI_TEST_SEED", "1"))
 
@@ -135,6 +135,21 @@ def test_an_order_whose_answer_was_lost_is_found_by_our_reference(shops: World) 
     shops.people.calm("erp")
     shops.restart(Border())
     shops.until_quiet()
+    all_agree(shops)
+
+
+def test_an_order_that_arrives_after_its_sender_gave_up_is_found_before_it_is_sent_again(shops: World) -> None:
+    """P2, P3: not there when it was looked for, there a minute later; only our reference tells that it is the same."""
+    shops.buy("shop", {"007": 1}, 1)
+    shops.hear()
+    border = shops.house.border
+    border.slow = "POST erp/orders/batch"
+    shops.step("push_all")
+    assert border.slow == "", "no order was sent"
+    shops.pass_time(LONG)
+    assert [ledger for ledger in shops.step("settle", "erp-kz", "order") if ledger.read == 1]
+    border.arrive()
+    shops.drain()
     all_agree(shops)
 
 

@@ -22,6 +22,7 @@ from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from shutil import copy, copytree
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import requests
@@ -76,6 +77,9 @@ class Border:
         """Called before each crossing: a test's way to let something happen just then."""
         self.answered: Callable[[str], None] = lambda what: None
         """Called when a request was answered and the worker has not seen the answer yet."""
+        self.slow = ""
+        """The next request of this kind is under way for so long that its caller gives up; `arrive` lets it arrive."""
+        self.arrive: Callable[[], object] = lambda: None
 
     def cross(self, what: str) -> None:
         """Raises Crash instead of letting ``what`` happen."""
@@ -99,6 +103,10 @@ class Gate(HTTPAdapter):
     def send(self, request: requests.PreparedRequest, *args: Any, **more: Any) -> requests.Response:
         what = f"{request.method} {str(request.url).split('/', 3)[3].split('?')[0]}"
         self.border.cross(what)
+        if what == self.border.slow:
+            self.border.slow = ""
+            self.border.arrive = lambda: super(Gate, self).send(request, *args, **more).close()
+            raise requests.ReadTimeout("the test's border holds the request back")
         answer = super().send(request, *args, **more)
         self.border.answered(what)
         answer.headers["Date"] = format_datetime(self.clock.now(), usegmt=True)  # the systems' clock is ahead, too
@@ -129,14 +137,38 @@ class Worker(House):
         return found
 
 
-def write_project(folder: Path) -> Path:
-    """The demo's project with everything switched on."""
+LABEL = 12
+"""Letters of a name that lossy tills keep."""
+SHORT_LABELS = f"""\
+extends: sandbox_pos/articles
+platform: sandbox_pos
+resource: articles
+outward:
+  entity: variant
+  fields:
+    label: = left(name, {LABEL})
+"""
+
+
+def write_project(folder: Path, *, lossy: bool = False) -> Path:
+    """The demo's project with everything switched on.
+
+    ``lossy``: the tills keep the beginning of a name only, and shop and tills answer a write without the document, so
+    that what they hold afterwards is known from the next read.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for path in DEMO.iterdir():
         if path.suffix == ".yaml":
             copy(path, folder)
         elif path.name in ("policies", "platforms", "mappings"):
             copytree(path, folder / path.name, dirs_exist_ok=True)
+    if lossy:
+        (folder / "mappings" / "sandbox_pos").mkdir()
+        (folder / "mappings" / "sandbox_pos" / "articles.yaml").write_text(SHORT_LABELS, encoding="utf-8")
+        for name in ("shop", "pos"):
+            path = folder / "platforms" / f"sandbox_{name}.yaml"
+            text = path.read_text(encoding="utf-8")
+            path.write_text(text.replace("create: POST", "returns_doc: false, create: POST"), encoding="utf-8")
     channels = folder / "channels.yaml"
     text = channels.read_text(encoding="utf-8").replace(": shadow", ": on")
     channels.write_text(text.replace("  every: 5m\n", "  every: 5m\n  timeout: 3\n"), encoding="utf-8")
@@ -144,8 +176,10 @@ def write_project(folder: Path) -> Path:
 
 
 @cache
-def _compiled() -> dict[str, PlatformMappings]:
-    return load_mappings(load_project(DEMO))
+def _compiled(lossy: bool) -> Mapping[str, PlatformMappings]:
+    """Compiled once for all worlds of the process: every project of a kind has the same mappings."""
+    with TemporaryDirectory() as folder:
+        return load_mappings(load_project(write_project(Path(folder), lossy=lossy)))
 
 
 @dataclass(kw_only=True)
@@ -189,7 +223,7 @@ class World:
         registry = timed(self.url, self.clock)
         for engine in {registry.engine, registry._inbox_engine}:
             event.listen(engine, "commit", lambda conn: _commits(conn, border))
-        found = Worker(project=self.desk.project, registry=registry, mappings=_compiled(), border=border, clock=self.clock)
+        found = Worker(project=self.desk.project, registry=registry, mappings=self.desk.mappings, border=border, clock=self.clock)
         found.owner = owner or f"worker-{self.dice.getrandbits(40):010x}"
         return found
 
@@ -409,9 +443,9 @@ class _Receiver(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def world(folder: Path, url: str, seed: int) -> Iterator[World]:
+def world(folder: Path, url: str, seed: int, *, lossy: bool = False) -> Iterator[World]:
     """A retailer on empty systems and the migrated registry at ``url``; afterwards nothing listens."""
-    print(f"seed {seed}")
+    print(f"seed {seed}{', lossy channels' if lossy else ''}")
     clock = Clock()
     sandbox = start_sandbox(filled=False, seed=seed, wall=clock.now)
     receiver = ThreadingHTTPServer(("127.0.0.1", 0), _Receiver)
@@ -419,8 +453,8 @@ def world(folder: Path, url: str, seed: int) -> Iterator[World]:
     thread = threading.Thread(target=receiver.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     try:
         with environment(sandbox.environment()):
-            project = load_project(write_project(folder / "project"))
-            desk = House(project=project, registry=timed(url, clock), mappings=_compiled(), owner="desk")
+            project = load_project(write_project(folder / "project", lossy=lossy))
+            desk = House(project=project, registry=timed(url, clock), mappings=_compiled(lossy), owner="desk")
             desk.registry.attempt(lambda tx: put_channels(tx, [
                 (row.name, row.platform, row.company.id, dict(row.entities)) for row in project.channels.values()
             ]))
