@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from connectors.base import ConnectorError, Cursor, Doc, Page, RetryLater
+from connectors.base import ConnectorError, Cursor, Doc, Misconfigured, Page, RetryLater
 from flows.accept import accept_page
 from flows.consequences import Change, follow
 from flows.drift import drifted, stock_records
@@ -101,9 +101,13 @@ def pull(
 
 def _followed(house: House, channel: str, resource: str) -> tuple[list[str], list[str]]:
     """The entities of a resource that are not switched off, and those of them that enter records."""
+    mapping = house.of(channel).inward.get(resource)
+    if mapping is None:
+        raise Misconfigured(f"{channel}: nothing is read from a resource {resource!r}; "
+                            f"there are {', '.join(resources_of(house, channel)) or 'none'}")
     with house.registry.read() as tx:
         mode = modes(tx)
-    carried = {entity: mode.get((channel, entity), "off") for entity in house.of(channel).inward[resource].inward}
+    carried = {entity: mode.get((channel, entity), "off") for entity in mapping.inward}
     return (
         [entity for entity, word in carried.items() if word != "off"],
         [entity for entity, word in carried.items() if word in ("canary", "on")],

@@ -11,7 +11,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -186,6 +186,8 @@ def load_project(folder: Path | str, *, environment: str | None = None) -> Proje
     legal = _rows(root, "companies", environment, errors)
     companies = _companies(legal, errors)
     rows = _rows(root, "channels", environment, errors)
+    if errors and not (legal and rows):
+        raise LintErrors(errors)        # a file that cannot be read would make every name in the others unknown
     channels = _channels(root, rows, companies, legal, errors)
     authority = _authority(_rows(root, "authority", environment, errors), rows, errors)
     stock = _stock(_rows(root, "policies/stock", environment, errors), rows, errors)
@@ -425,8 +427,8 @@ def _is_zone(name: str) -> bool:
     return True
 
 
-def _known(names: Iterable[str]) -> str:
-    return "one of " + ", ".join(sorted(names))
+def _known(names: Collection[str]) -> str:
+    return f"one of {', '.join(sorted(names))}" if names else "none is defined yet"
 
 
 def _seconds(text: object) -> int | None:

@@ -1,0 +1,267 @@
+"""What people and systems get wrong, through the real command line: an error that helps, and nothing lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from deployments.cli import main
+from deployments.sandbox.people import People
+from deployments.sandbox.start import Sandbox, start_sandbox
+from flows.wiring import opened
+from registry import cursors, record_counts
+from tests.scenario.world import write_project
+
+PRODUCTS = 130
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """What a verb left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def all(self) -> str:
+        return self.out + self.err
+
+
+Serai = Callable[..., Said]
+
+
+@pytest.fixture(scope="module")
+def systems() -> Iterator[Sandbox]:
+    """The five systems; the ERP knows some products."""
+    sandbox = start_sandbox(filled=False)
+    people = People(sandbox.url)
+    for n in range(PRODUCTS):
+        people.add("erp", "products", {"code": f"P-{n:03}", "title": f"Чайник {n}", "images": [], "state": "A"})
+    yield sandbox
+    sandbox.stop()
+
+
+@pytest.fixture
+def people(systems: Sandbox) -> Iterator[People]:
+    yield People(systems.url)
+    for name in systems.systems:
+        People(systems.url).calm(name)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return write_project(tmp_path / "karavan")
+
+
+@pytest.fixture
+def serai(
+    project: Path, systems: Sandbox, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Serai:
+    """The console script in this process: a traceback is an error of the test. No secret is ever printed."""
+
+    def run(*words: str, **env: str | None) -> Said:
+        with monkeypatch.context() as patched:
+            patched.setattr(sys, "argv", ["serai", *words, "--project", str(project)])
+            for name, value in {**systems.environment(), **env}.items():
+                patched.setenv(name, value) if value is not None else patched.delenv(name, raising=False)
+            capsys.readouterr()
+            with pytest.raises(SystemExit) as end:
+                main()
+        out, err = capsys.readouterr()
+        said = Said(code=int(end.value.code or 0), out=out, err=err)
+        secrets = [*systems.tokens.values(), *systems.hook_secrets.values()]
+        assert [secret for secret in secrets if secret in said.all] == []
+        assert "Traceback" not in said.all
+        return said
+
+    return run
+
+
+def stored(project: Path) -> tuple[int, list[str]]:
+    """How many products are known, and which cursors stand."""
+    with opened(project) as house, house.registry.read() as tx:
+        known = sum(n for key, n in record_counts(tx).items() if "product" in str(key))
+        return known, [row.resource for row in cursors(tx) if row.channel == "erp-kz"]
+
+
+MISTAKES = [
+    ("channels.yaml", "platform: sandbox_erp", "platfrom: sandbox_erp", "did you mean 'platform'"),
+    ("companies.yaml", "currency: KZT", "currency: KZT, vat: 0.16", "name, country, currency, tax"),
+    ("authority.yaml", "given_name:", "givn_name:", "did you mean 'given_name'"),
+    ("policies/stock.yaml", "safety: 0", "safty: 0", "did you mean 'safety'"),
+    ("platforms/sandbox_erp.yaml", "{path: /locations", "{pathh: /locations", "`path`"),
+    ("mappings/sandbox_erp/products.yaml", "    brand: =", "    brnad: =", "brand"),
+    ("mappings/sandbox_erp/products.yaml", "inward:", "inwards:", "inward"),
+]
+
+
+@pytest.mark.parametrize(("file", "old", "new", "remedy"), MISTAKES)
+def test_an_unknown_key_stops_every_verb_before_anything_is_touched(
+    serai: Serai, project: Path, file: str, old: str, new: str, remedy: str
+) -> None:
+    """P12: lint and each verb name file, line and the nearest known key; no database is made, nobody is asked."""
+    text = (project / file).read_text(encoding="utf-8")
+    assert old in text
+    (project / file).write_text(text.replace(old, new, 1), encoding="utf-8")
+    line = next(n for n, row in enumerate((project / file).read_text(encoding="utf-8").splitlines(), 1) if new in row)
+    linted = serai("lint")
+    assert linted.code == 1
+    assert f"{file}:{line}:" in linted.out
+    assert remedy in linted.out
+    for words in (["pull", "erp-kz"], ["push", "shop-kz"], ["survey"], ["status"]):
+        said = serai(*words)
+        assert said.code == 1, words
+        assert f"{file}:{line}:" in said.err, words
+        assert remedy in said.err
+    assert not (project / ".serai").exists()
+
+
+@pytest.mark.parametrize(
+    "text", ["erp-kz: [", "\tx: 1", "a: &x [*x]", "erp-kz: {platform: a, platform: b}", "- erp-kz", "7"]
+)
+def test_a_channels_file_that_is_no_settings_is_a_sentence_with_a_place(
+    serai: Serai, project: Path, text: str
+) -> None:
+    """What an editor or a merge leaves behind is found where it stands."""
+    (project / "channels.yaml").write_text(text, encoding="utf-8")
+    said = serai("status")
+    assert said.code == 1
+    assert re.match(r"channels\.yaml:[12]:\d+: ", said.err), said.err
+    assert "authority.yaml" not in said.err
+
+
+def test_a_missing_secret_names_channel_and_variable_and_loses_nothing(serai: Serai, project: Path) -> None:
+    """P13: whoever deploys reads what to set; once it is set, the same call takes all."""
+    for missing in ("SERAI_ERP_TOKEN", "SERAI_ERP_URL"):
+        said = serai("pull", "erp-kz", "products", **{missing: None})
+        assert said.code == 1
+        assert "erp-kz" in said.err
+        assert missing in said.err
+        assert stored(project) == (0, [])
+    assert serai("pull", "erp-kz", "products").code == 0
+    assert stored(project) == (PRODUCTS, ["products"])
+
+
+def test_a_wrong_token_names_the_channel_and_loses_nothing(serai: Serai, project: Path) -> None:
+    """A refused token is a person's to mend; it is not repeated in the sentence."""
+    said = serai("pull", "erp-kz", "products", SERAI_ERP_TOKEN="planted-wrong-31415")
+    assert said.code == 1
+    assert "erp-kz" in said.err
+    assert "planted-wrong-31415" not in said.all
+    assert stored(project) == (0, [])
+
+
+def test_a_system_that_is_not_there_is_named_and_the_next_run_takes_all(serai: Serai, project: Path) -> None:
+    """P1: nothing is concluded from silence; no cursor moves."""
+    said = serai("pull", "erp-kz", "products", SERAI_ERP_URL="http://127.0.0.1:9/erp")
+    assert said.code == 1
+    assert "erp-kz" in said.err
+    assert stored(project) == (0, [])
+    assert serai("pull", "erp-kz", "products").code == 0
+    assert stored(project) == (PRODUCTS, ["products"])
+
+
+@pytest.mark.parametrize("temper", ["garbage", "fail", "throttle", "lose_answer"])
+def test_an_answer_that_is_no_page_moves_no_cursor_and_the_next_run_takes_all(
+    serai: Serai, project: Path, people: People, temper: str
+) -> None:
+    """P1, P6: half an answer is no page; the error names the channel, and nothing of it is believed."""
+    people.temper("erp", temper, on="GET /products", next=20)
+    said = serai("pull", "erp-kz", "products")
+    assert said.code == 1
+    assert "erp-kz" in said.err
+    assert stored(project) == (0, [])
+    people.calm("erp")
+    assert serai("pull", "erp-kz", "products").code == 0
+    assert stored(project) == (PRODUCTS, ["products"])
+
+
+def test_one_bad_document_is_listed_with_its_remedy_and_the_rest_is_taken(
+    serai: Serai, project: Path, systems: Sandbox
+) -> None:
+    """P6: the pull succeeds, the list says which field of which document, where in the mapping, and what to type."""
+    doc = systems.systems["erp"].tables["products"].rows["P-042"].doc
+    kept = doc["state"]
+    doc["state"] = "Q"
+    try:
+        (ledger,) = json.loads(serai("pull", "erp-kz", "products", "--json").out)
+        assert ledger["counts"] == {"product": {"created": PRODUCTS - 1, "parked": 1}}
+        (row,) = json.loads(serai("parked", "--json").out)
+        said = json.dumps(row, ensure_ascii=False)
+        for word in ("P-042", "status", "products.yaml", "serai replay"):
+            assert word in said
+    finally:
+        doc["state"] = kept
+    (again,) = json.loads(serai("replay", "--json").out)
+    assert again["counts"] == {"product": {"created": 1}}
+    assert json.loads(serai("parked", "--json").out) == []
+    assert stored(project)[0] == PRODUCTS
+
+
+@pytest.mark.parametrize(
+    ("words", "allowed"),
+    [
+        (("pull", "erp-kz", "produkts"), "products"),
+        (("reconcile", "erp-kz", "produkts"), "products"),
+        (("pull", "erp"), "erp-kz"),
+        (("push", "shop"), "shop-kz"),
+        (("why", "shop-kz", "varaint", "X"), "variant"),
+        (("channel", "shop-kz", "varaint", "on", "--because", "x"), "variant"),
+        (("parked", "--channel", "shop"), "shop-kz"),
+        (("match", "accept", "--exact", "--channel", "shop"), "shop-kz"),
+    ],
+)
+def test_a_typing_error_is_answered_with_what_there_is(serai: Serai, words: tuple[str, ...], allowed: str) -> None:
+    """Nobody has to look up a name, and nothing happens to another one."""
+    said = serai(*words)
+    assert said.code == 1
+    assert allowed in said.err
+
+
+def test_a_registry_that_cannot_be_reached_is_a_sentence_without_its_password(serai: Serai) -> None:
+    """P13: the database's address may stand in the sentence, its password never."""
+    said = serai("status", SERAI_REGISTRY="postgresql+psycopg2://serai:planted-pw-2718@127.0.0.1:9/none")
+    assert said.code == 1
+    assert "SERAI_REGISTRY" in said.err
+    assert "planted-pw-2718" not in said.all
+
+
+def test_a_platform_that_answers_a_write_with_garbage_loses_and_doubles_nothing(
+    serai: Serai, project: Path, people: People, systems: Sandbox
+) -> None:
+    """P3, P2: what became of the write is found out; in the end the shop has each page once."""
+    for channel in ("erp-kz", "shop-kz"):
+        assert serai("pull", channel).code == 0
+    assert serai("match", "accept", "--exact", "--channel", "shop-kz").code == 0
+    people.temper("shop", "garbage", on="POST /products", next=1)
+    first = serai("push", "shop-kz", "product")
+    assert first.code in (0, 1)
+    people.calm("shop")
+    serai("push", "shop-kz", "product")
+    handles = [doc["handle"] for doc in systems.systems["shop"].docs("products")]
+    assert len(handles) == len(set(handles))
+    (row,) = [row for row in json.loads(serai("status", "--json").out) if row["channel"] == "shop-kz"]
+    assert len(handles) == PRODUCTS or any(key in json.dumps(row) for key in ("due", "unknown"))
+
+
+def test_the_command_itself_ends_with_a_line_and_its_code(project: Path, systems: Sandbox) -> None:
+    """A shell script and a person both understand what the installed command says."""
+    command = [str(Path(sys.executable).parent / "serai"), "pull", "erp-kz", "products", "--project", str(project)]
+    env = {**os.environ, **systems.environment()}
+    wrong = subprocess.run(
+        command, env={**env, "SERAI_ERP_URL": "http://127.0.0.1:9/erp"}, capture_output=True, text=True, check=False
+    )
+    right = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert (wrong.returncode, right.returncode) == (1, 0)
+    assert len(wrong.stderr.strip().splitlines()) == 1
+    assert "erp-kz" in wrong.stderr
+    assert f"{PRODUCTS} created" in right.stdout
