@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from functools import reduce
+from functools import cached_property, reduce
 from typing import Any
 
 from connectors.base import Doc
@@ -39,6 +39,7 @@ from registry import (
     Record,
     RecordRow,
     Tx,
+    add_links,
     bindings,
     bindings_of,
     claim_keys,
@@ -60,6 +61,7 @@ from registry import (
     put_records,
     records,
     scan_seen,
+    sightings,
     touch_bindings,
     uids_for,
     unpark,
@@ -82,6 +84,8 @@ class Item:
     binding: Binding | None = None
     uid: str | None = None
     values: dict[str, Any] = field(default_factory=dict)
+    text: str = ""
+    mark: bytes = b""
     changed: dict[str, int] = field(default_factory=dict)
     first: bool = False
     new: bool = False
@@ -109,12 +113,13 @@ class Work:
     records: list[RecordRow] = field(default_factory=list)
     hops: list[HopRow] = field(default_factory=list)
     links: list[tuple[str, str, str, str]] = field(default_factory=list)
+    first_links: list[tuple[str, str, str, str]] = field(default_factory=list)
     relinked: set[str] = field(default_factory=set)
     documents: set[int] = field(default_factory=set)
     matched: dict[str, list[str]] = field(default_factory=dict)
     seen_stock: list[tuple[str, str | None]] = field(default_factory=list)
 
-    @property
+    @cached_property
     def moment(self) -> int:
         """When the page's request began, in microseconds."""
         return micros(self.asked_at)
@@ -167,27 +172,30 @@ def _accept_entity(work: Work, entity: str, records: Mapping[str, InwardRecord])
     """Sorts the items of one entity into unchanged, stale, edited and fresh, and carries the last two on."""
     if entity == "stock":
         records = _take_shown(work, records)
-    found = bindings(work.tx, work.channel, [(entity, id) for id in records])
+    found = sightings(work.tx, work.channel, entity, records)
     unchanged: list[str] = []
     edited: list[Item] = []
     fresh: list[Item] = []
     for id, record in records.items():
-        _resolve_local(work, record)
-        binding = found.get((entity, id))
-        item = Item(record=record, binding=binding, uid=binding.uid if binding else None)
-        if binding is None or binding.uid is None or binding.state != "live":
-            item.first = True
-            fresh.append(item)
+        if record.local:
+            _resolve_local(work, record)
+        known = found.get(id)
+        if known is None or known.uid is None or known.state != "live":
+            fresh.append(Item(record=record, uid=None if known is None else known.uid, first=True))
             continue
-        item.first = binding.values_text is None and not binding.pending
-        work.known[entity, id] = binding.uid
-        if binding.asked_at is not None and binding.asked_at > work.asked_at:
+        work.known[entity, id] = known.uid
+        if known.asked_at is not None and known.asked_at > work.moment:
             work.reread.add(_document_id(work, record))
             work.account.count(entity, "skipped", reason=STALE)
-        elif digest(encode(record.values)) == binding.values_hash and not binding.pending:
+        elif not known.pending and digest(encode(record.values)) == known.values_hash:
             unchanged.append(id)
         else:
-            edited.append(item)
+            first = known.values_hash is None and not known.pending
+            edited.append(Item(record=record, uid=known.uid, first=first))
+    moved = [item for item in edited + fresh if item.record.id in found]
+    held = bindings(work.tx, work.channel, [(entity, item.record.id) for item in moved])
+    for item in moved:
+        item.binding = held[entity, item.record.id]
     if entity == "stock":
         _seen_stock(work, [record for record in records.values()])
     if unchanged:
@@ -366,10 +374,12 @@ def _merge(work: Work, entity: str, items: list[Item]) -> None:
         rest = [b for b in others.get(uid, ()) if b.channel != work.channel or b.external_id not in said]
         values = _merged(work, entity, group, rest)
         before = locked.get(uid)
-        text = encode(values)
-        moved = before is None or before.hash != digest(text)
+        alone = values is group[0].values
+        text = group[0].text if alone else encode(values)
+        mark = group[0].mark if alone else digest(text)
+        moved = before is None or before.hash != mark
         if moved:
-            _record(work, entity, uid, values, text, before, group[0])
+            _record(work, entity, uid, values, text, mark, before, group[0])
         for item in group:
             put_back = item.edit and _wrong(item, values)
             if moved or put_back or item.first:
@@ -391,22 +401,28 @@ def _wrong(item: Item, values: Mapping[str, Any]) -> bool:
 
 def _contribute(work: Work, item: Item, binding: Binding | None) -> None:
     """What the channel says of the record from now on: covered fields replaced, the others as they were."""
-    old = (binding.values or {}) if binding is not None else {}
-    since = binding.changed if binding is not None else {}
-    pending = binding is not None and binding.pending
-    item.values = {**old, **item.record.values}
-    item.moved = frozenset(
-        name for name, value in item.record.values.items() if name not in old or old[name] != value
-    )
-    item.edit = bool(item.moved) and not pending and not item.first
-    item.changed = {
-        "$since": since.get("$since", work.moment), **since,
-        **{name: work.moment for name in item.moved if not pending or name not in since},
-    }
+    if binding is None:
+        item.values = item.record.values
+        item.moved = frozenset(item.values)
+        item.edit = bool(item.moved) and not item.first
+        item.changed = {"$since": work.moment, **dict.fromkeys(item.values, work.moment)}
+    else:
+        old, since, pending = binding.values or {}, binding.changed, binding.pending
+        item.values = {**old, **item.record.values}
+        item.moved = frozenset(
+            name for name, value in item.record.values.items() if name not in old or old[name] != value
+        )
+        item.edit = bool(item.moved) and not pending and not item.first
+        item.changed = {
+            "$since": since.get("$since", work.moment), **since,
+            **{name: work.moment for name in item.moved if not pending or name not in since},
+        }
+    item.text = encode(item.values)
+    item.mark = digest(item.text)
     said: dict[str, Any] = {
-        "uid": item.uid, "resource": work.resource, "values": encode(item.values), "covers": encode(item.changed),
-        "asked_at": work.asked_at, "verified_at": work.asked_at, "mapping_hash": work.mapping_hash, "state": "live",
-        "pending": False,
+        "uid": item.uid, "resource": work.resource, "values": item.text, "values_hash": item.mark,
+        "covers": encode(item.changed), "asked_at": work.asked_at, "verified_at": work.asked_at,
+        "mapping_hash": work.mapping_hash, "state": "live", "pending": False,
     }
     if binding is not None:
         work.stored.append(binding.row(**said, kept={**binding.kept, **item.record.keep}))
@@ -447,19 +463,26 @@ def _contribution(channel: str, values: Mapping[str, Any], changed: Mapping[str,
 
 
 def _record(
-    work: Work, entity: str, uid: str, values: dict[str, Any], text: str, before: Record | None, item: Item
+    work: Work, entity: str, uid: str, values: dict[str, Any], text: str, mark: bytes, before: Record | None,
+    item: Item,
 ) -> None:
     """Adds the record, its links and its hop to what will be stored."""
     archived = values.get("status") == "archived"
-    work.records.append(RecordRow(uid=uid, entity=entity, values=text, state="archived" if archived else "live"))
-    held = before.values if before is not None else {}
+    work.records.append(RecordRow(
+        uid=uid, entity=entity, values=text, hash=mark, state="archived" if archived else "live"
+    ))
     names = work.house.references.get(entity, {})
-    if any(values.get(name) != held.get(name) for name in names):
-        work.relinked.add(uid)
-        work.links += [(uid, entity, name, values[name]) for name in names if values.get(name) is not None]
+    links = [(uid, entity, name, values[name]) for name in names if values.get(name) is not None]
+    if before is None:
+        work.first_links += links
+    else:
+        held = before.values
+        if any(values.get(name) != held.get(name) for name in names):
+            work.relinked.add(uid)
+            work.links += links
     work.hops.append(HopRow(
         uid=uid, entity=entity, channel=work.channel, direction="inward", run=work.account.run,
-        external_id=item.record.id, before_hash=None if before is None else before.hash, after_hash=digest(text),
+        external_id=item.record.id, before_hash=None if before is None else before.hash, after_hash=mark,
         mapping_hash=work.mapping_hash,
     ))
 
@@ -481,14 +504,16 @@ def _store(work: Work) -> None:
         put_records(tx, work.records)
     if work.relinked:
         put_links(tx, work.links, of=work.relinked)
+    if work.first_links:
+        add_links(tx, work.first_links)
     if work.stored:
         put_bindings(tx, work.stored)
         unpark(tx, [(b.channel, b.entity.split("/")[0], b.external_id, "inward") for b in work.stored])
     if work.documents:
+        docs = [work.docs[index] for index in sorted(work.documents)]
         put_documents(tx, [
-            (work.channel, work.resource, work.house.document_id(work.channel, work.resource, doc),
-             encode(doc).encode(), work.asked_at)
-            for doc in (work.docs[index] for index in sorted(work.documents))
+            (work.channel, work.resource, id, encode(doc).encode(), work.asked_at)
+            for id, doc in zip(work.house.document_ids(work.channel, work.resource, docs), docs, strict=True)
         ])
     if work.hops:
         put_hops(tx, work.hops)

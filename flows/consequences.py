@@ -9,10 +9,11 @@ costs the same number of statements whatever it holds.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
+
+from msgspec import Struct
 
 from flows.wiring import House, Route
 from registry import (
@@ -34,8 +35,7 @@ BACK_TO_ORIGIN: Final = ("shipment", "return")
 SHIPPED: Final = ("shipped", "delivered")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Change:
+class Change(Struct, frozen=True, kw_only=True):
     """A record that is new or different now. ``source`` is the channel whose document changed it.
 
     ``put_back`` says that the source holds something that its record does not say, by an edit of its own.

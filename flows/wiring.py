@@ -381,10 +381,18 @@ class House:
 
     def document_id(self, channel: str, resource: str, doc: Doc) -> str:
         """The id of a native document, as text."""
-        found: Any = doc
-        for step in self.descriptor(channel, resource).id.split("."):
-            found = found.get(step) if isinstance(found, dict) else None
-        return "" if found is None else str(found)
+        return self.document_ids(channel, resource, [doc])[0]
+
+    def document_ids(self, channel: str, resource: str, docs: Sequence[Doc]) -> list[str]:
+        """The ids of native documents, as text."""
+        steps = self.descriptor(channel, resource).id.split(".")
+        ids = []
+        for doc in docs:
+            found: Any = doc
+            for step in steps:
+                found = found.get(step) if isinstance(found, dict) else None
+            ids.append("" if found is None else str(found))
+        return ids
 
     def our_reference(self, channel: str, resource: str, entity: str, doc: Doc) -> str | None:
         """The key under which we created this document, where it carries one; None for everybody else's documents."""

@@ -84,16 +84,15 @@ def park(tx: Tx, rows: Iterable[ParkedRow]) -> int:
     return bulk.upsert(tx, "parked", _COLUMNS, stored, key=key, where="state = 'open'", change=change)
 
 
+_OPEN = (
+    items.c.channel == bindparam("on"),
+    items.c.entity == bindparam("of"),
+    items.c.direction == bindparam("way"),
+    items.c.state == literal_column("'open'"),  # in full: its index is partial
+)
+_ANY_OPEN = select(items.c.uid).where(*_OPEN).limit(1)
 _CLOSE = bulk.Keyed(
-    update(items)
-    .where(
-        items.c.channel == bindparam("on"),
-        items.c.entity == bindparam("of"),
-        items.c.direction == bindparam("way"),
-        items.c.state == literal_column("'open'"),  # in full: its index is partial
-    )
-    .values(state=bindparam("ends"), last_at=bindparam("stamp")),
-    items.c.subject,
+    update(items).where(*_OPEN).values(state=bindparam("ends"), last_at=bindparam("stamp")), items.c.subject
 )
 
 
@@ -102,10 +101,12 @@ def unpark(tx: Tx, keys: Collection[ParkedKey], *, state: str = "replayed") -> i
     subjects: dict[tuple[str, str, str], list[str]] = {}
     for channel, entity, subject, direction in keys:
         subjects.setdefault((channel, entity, direction), []).append(subject)
-    return sum(
-        _CLOSE.run(tx, given, on=channel, of=entity, way=direction, ends=state, stamp=tx.stamp)
-        for (channel, entity, direction), given in sorted(subjects.items())
-    )
+    closed = 0
+    for (channel, entity, direction), given in sorted(subjects.items()):
+        place = {"on": channel, "of": entity, "way": direction}
+        if tx.rows(_ANY_OPEN, place):  # mostly nothing is, and then a page of subjects need not be looked for
+            closed += _CLOSE.run(tx, given, **place, ends=state, stamp=tx.stamp)
+    return closed
 
 
 def dismiss(tx: Tx, uid: str, who: str, because: str) -> None:

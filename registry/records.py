@@ -178,6 +178,12 @@ def put_links(tx: Tx, links: Iterable[tuple[str, str, str, str]], *, of: Collect
     bulk.upsert(tx, "link", columns, rows, key=("uid", "field", "target_uid"), change={})
 
 
+def add_links(tx: Tx, links: Iterable[tuple[str, str, str, str]]) -> None:
+    """(uid, entity, field, target uid): the references of records that are new and have none yet."""
+    columns = ("uid", "entity", "field", "target_uid")
+    bulk.upsert(tx, "link", columns, list(links), key=("uid", "field", "target_uid"), change={})
+
+
 def linked(tx: Tx, entity: str, field: str, target_uids: Collection[str]) -> dict[str, list[str]]:
     """Target → uids of the ``entity`` records that refer to it in ``field``, ascending; [] for none."""
     found: dict[str, list[str]] = {uid: [] for uid in target_uids}
