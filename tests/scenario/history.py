@@ -95,7 +95,8 @@ class History:
             for system in SYSTEMS:
                 world.people.notices_sent(system, 20)
         done = world.step(name, *where)
-        world.tell("; ".join(ledger.sentence() for ledger in done if ledger.read) or f"{name} {' '.join(where)}: nothing")
+        said = "; ".join(ledger.sentence() for ledger in done if ledger.read)
+        world.tell(said or f"{name} {' '.join(where)}: nothing")
 
     def kill(self) -> None:
         """The worker will die a little later."""

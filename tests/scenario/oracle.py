@@ -32,8 +32,8 @@ def wrong(
     """
     return [
         *orders_once(books, "erp"), *orders_once(books, "crm"), *nothing_invented(books), *people_once(books),
-        *oversold(books, tampered), *shown(books, unlisted), *prices(books, unlisted), *names(books, label), *tracked(books),
-        *deletes(books), *references_once(books),
+        *oversold(books, tampered), *shown(books, unlisted), *prices(books, unlisted), *names(books, label),
+        *tracked(books), *deletes(books), *references_once(books),
     ]
 
 
@@ -234,7 +234,9 @@ def tracked(books: Books) -> list[str]:
             n = known.pop((home[number], number, entry["tracking"]), 0)
             if n != 1:
                 found.append(f"{home[number]} knows {n} times that {number} was sent as {entry['tracking']}")
-    return found + [f"{system} knows of {tracking} for {number}, the ERP does not" for system, number, tracking in known]
+    return found + [
+        f"{system} knows of {tracking} for {number}, the ERP does not" for system, number, tracking in known
+    ]
 
 
 def deletes(books: Books) -> list[str]:

@@ -1,8 +1,8 @@
-"""A small retailer on the real sandbox over real HTTP, in which time can pass and a worker can die between any two steps.
+"""A small retailer on the real sandbox over real HTTP; time can pass, and a worker can die between any two steps.
 
 What surprises here:
 
-* Everything a worker does to the outside passes a `Border`: each commit of its registry, each request of its connectors.
+* All that a worker does to the outside passes a `Border`: each commit of its registry, each connector's request.
   A border told to break before its n-th crossing stays broken, as a killed process does: what stands in a ``finally``
   reaches nothing either.
 * `pass_time` moves the clock of registry and systems alike, so that leases, claims and waits run out without sleeping.
@@ -223,7 +223,9 @@ class World:
         registry = timed(self.url, self.clock)
         for engine in {registry.engine, registry._inbox_engine}:
             event.listen(engine, "commit", lambda conn: _commits(conn, border))
-        found = Worker(project=self.desk.project, registry=registry, mappings=self.desk.mappings, border=border, clock=self.clock)
+        found = Worker(
+            project=self.desk.project, registry=registry, mappings=self.desk.mappings, border=border, clock=self.clock
+        )
         found.owner = owner or f"worker-{self.dice.getrandbits(40):010x}"
         return found
 
