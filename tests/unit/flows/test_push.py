@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from connectors.base import Misconfigured, RetryLater
@@ -34,12 +36,21 @@ def shop_doc(retail: World, resource: str, field: str, value: str) -> dict[str, 
     return next(dict(doc) for doc in retail.sandbox.systems["shop"].docs(resource) if doc[field] == value)
 
 
-@pytest.mark.parametrize("temper", ["lose_answer", "fail_after", "fail"])
-def test_a_create_without_an_answer_is_settled_by_our_reference_and_never_made_twice(
-    retail_on_each: World, temper: str
-) -> None:
+def test_a_create_without_an_answer_is_settled_on_both_databases(retail_on_each: World) -> None:
     """P3, P2: the ERP takes a reference twice; Serai looks for its own before it says anything again."""
-    world = retail_on_each
+    settled(retail_on_each, "lose_answer")
+
+
+@pytest.mark.parametrize("temper", ["fail_after", "fail"])
+def test_a_create_without_an_answer_is_settled_by_our_reference_and_never_made_twice(
+    retail: World, temper: str
+) -> None:
+    """P3, P2: whether the sale arrived or not, the ERP has it once in the end."""
+    settled(retail, temper)
+
+
+def settled(world: World, temper: str) -> None:
+    """An order whose creation got no answer is in the ERP once, and nothing is open."""
     world.goods("KTL-1", on_hand=10)
     live(world, *SHOP)
     placed = world.buy("shop", {"KTL-1": 2})
@@ -52,6 +63,52 @@ def test_a_create_without_an_answer_is_settled_by_our_reference_and_never_made_t
     assert len(booked) == 1
     assert not [key for key in outbox(world.house) if key.startswith("erp-kz order")]
     assert list(records(world.house, "order")) == [placed.number]
+
+
+def test_an_order_is_looked_for_before_it_is_created(retail: World) -> None:
+    """P2: a registry put back from a copy believes that the sale was never sent; the ERP has it, and keeps one."""
+    retail.goods("KTL-1", on_hand=10)
+    live(retail, *SHOP)
+    retail.buy("shop", {"KTL-1": 1})
+    retail.people.temper("erp", "lose_answer", on="POST /orders", next=1)
+    for resource in ("customers", "orders"):
+        steps.pull(retail.house, "shop-kz", resource)
+    steps.push(retail.house, "erp-kz", "customer")
+    steps.push(retail.house, "erp-kz", "order")
+    assert len(list(retail.sandbox.systems["erp"].docs("orders"))) == 1
+    with retail.registry.engine.begin() as conn:
+        changed = conn.exec_driver_sql(
+            "UPDATE outbox SET state = 'due', due_at = 0, claimed_until = NULL "
+            "WHERE channel = 'erp-kz' AND entity = 'order'"
+        )
+        assert changed.rowcount == 1
+    assert steps.push(retail.house, "erp-kz", "order").total("written") == 1
+    assert len(list(retail.sandbox.systems["erp"].docs("orders"))) == 1
+
+
+def test_what_a_platform_made_of_our_write_is_no_edit_of_its_own(
+    retail: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P3, P4: a shop that answers nothing and keeps names short is read, not corrected; a person's edit still is."""
+    retail.goods("KTL-1", on_hand=10)
+    live(retail, *SHOP)
+    connector = retail.house.connector("shop-kz", "write")
+    write = connector.write
+    monkeypatch.setattr(connector, "write", lambda resource, writes: (
+        replace(receipt, doc=None) for receipt in write(resource, writes)
+    ))
+    rename(retail, "KTL-1", "Чайник с длинным именем")
+    again(retail, "erp-kz")
+    assert steps.push(retail.house, "shop-kz", "variant").total("written") == 1
+    id, marks = retail.shop_id("KTL-1"), retail.marks()
+    retail.people.edit("shop", "variants", id, {"title": "Чайник с дл"})
+    for _ in range(2):
+        again(retail, *SHOP)
+    assert written(retail, marks, "shop") == []
+    retail.people.edit("shop", "variants", id, {"title": "Renamed by hand"})
+    again(retail, *SHOP)
+    assert written(retail, marks, "shop") == [f"variants update {id}"]
+    assert values(retail.house, "variant", "KTL-1")["name"] == "Чайник с длинным именем"
 
 
 def test_an_update_without_an_answer_is_simply_told_again(retail: World) -> None:
