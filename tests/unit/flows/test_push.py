@@ -78,7 +78,7 @@ def test_an_order_is_looked_for_before_it_is_created(retail: World) -> None:
     assert len(list(retail.sandbox.systems["erp"].docs("orders"))) == 1
     with retail.registry.engine.begin() as conn:
         changed = conn.exec_driver_sql(
-            "UPDATE outbox SET state = 'due', due_at = 0, claimed_until = NULL "
+            "UPDATE outbox SET state = 'due', attempt = 0, due_at = 0, claimed_until = NULL "
             "WHERE channel = 'erp-kz' AND entity = 'order'"
         )
         assert changed.rowcount == 1
