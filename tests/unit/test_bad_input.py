@@ -16,8 +16,7 @@ import pytest
 from deployments.cli import main
 from deployments.sandbox.people import People
 from deployments.sandbox.start import Sandbox, start_sandbox
-from flows.wiring import opened
-from registry import cursors, record_counts
+from registry import cursors, open_registry, record_counts
 from tests.scenario.world import write_project
 
 PRODUCTS = 130
@@ -88,9 +87,13 @@ def serai(
 
 def stored(project: Path) -> tuple[int, list[str]]:
     """How many products are known, and which cursors stand."""
-    with opened(project) as house, house.registry.read() as tx:
-        known = sum(n for key, n in record_counts(tx).items() if "product" in str(key))
-        return known, [row.resource for row in cursors(tx) if row.channel == "erp-kz"]
+    registry = open_registry(f"sqlite:///{project / '.serai' / 'registry.db'}")
+    try:
+        with registry.read() as tx:
+            known = sum(n for key, n in record_counts(tx).items() if "product" in str(key))
+            return known, [row.resource for row in cursors(tx) if row.channel == "erp-kz"]
+    finally:
+        registry.close()
 
 
 MISTAKES = [
@@ -170,7 +173,7 @@ def test_a_system_that_is_not_there_is_named_and_the_next_run_takes_all(serai: S
     assert stored(project) == (PRODUCTS, ["products"])
 
 
-@pytest.mark.parametrize("temper", ["garbage", "fail", "throttle", "lose_answer"])
+@pytest.mark.parametrize("temper", ["garbage", "throttle"])
 def test_an_answer_that_is_no_page_moves_no_cursor_and_the_next_run_takes_all(
     serai: Serai, project: Path, people: People, temper: str
 ) -> None:

@@ -38,7 +38,7 @@ def selling(retail: World) -> World:
 
 def test_channels_together_never_show_more_than_there_is(selling: World) -> None:
     """P8: the shares divide what is there, down to the last piece."""
-    for on_hand in (9, 1, 0, 3, 17):
+    for on_hand in (1, 0, 17):
         selling.people.count_stock("KTL-1", WAREHOUSE, on_hand)
         live(selling, *BOTH)
         assert sum(shown(selling)) == on_hand
