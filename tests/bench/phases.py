@@ -1,0 +1,76 @@
+"""Where the time of a sync goes: wall time by phase, each moment counted once, under the innermost phase it is in.
+
+What surprises here: functions are wrapped where they are looked up, while the block runs; a page calls each of them a
+few times, so measuring changes nothing that can be measured.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy.engine.default import DefaultDialect
+
+from connectors.rest import Rest
+from flows import accept, push
+from mappings.language import Mapping
+from registry import Tx, bulk
+
+REST = "everything else (pages, ledger, leases)"
+PLACES: list[tuple[Any, str, str]] = [
+    (Rest, "exchange", "HTTP and JSON"),
+    *((Mapping, name, "mappings") for name in
+      ("inward_references", "map_inward", "outward_references", "map_outward")),
+    *((bulk, name, "database: rows written") for name in ("upsert", "insert", "update")),
+    (Tx, "rows", "database: rows read and claimed"),
+    (Tx, "run", "database: rows touched and closed"),
+    (DefaultDialect, "do_commit", "database: commits"),
+    (accept, "_match", "matching"),
+    (accept, "_merge", "contributions, merge, lineage"),
+    (accept, "_store", "storing: rows made ready"),
+    (accept, "_accept_entity", "new, edited or unchanged"),
+    (push, "views", "rules of trade, rendering"),
+    (push, "_decide", "deciding: keys and payloads"),
+    (push, "record_receipts", "receipts, projections, lineage"),
+]  # fmt: skip
+
+
+@contextmanager
+def phases() -> Iterator[dict[str, float]]:
+    """Phase → seconds of the block; what no phase claims stands under ``REST``."""
+    spent: dict[str, float] = defaultdict(float)
+    stack = [REST]
+    last = time.perf_counter()
+
+    def turn(phase: str | None) -> None:
+        nonlocal last
+        now = time.perf_counter()
+        spent[stack[-1]] += now - last
+        last = now
+        if phase is None:
+            stack.pop()
+        else:
+            stack.append(phase)
+
+    def timed(work: Callable[..., Any], phase: str) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            turn(phase)
+            try:
+                return work(*args, **kwargs)
+            finally:
+                turn(None)
+
+        return call
+
+    before = [(place, name, getattr(place, name)) for place, name, _ in PLACES]
+    for place, name, phase in PLACES:
+        setattr(place, name, timed(getattr(place, name), phase))
+    try:
+        yield spent
+    finally:
+        for place, name, work in before:
+            setattr(place, name, work)
+        turn(None)
