@@ -51,12 +51,16 @@ def push(
     if deployed:
         _deployed(project, "push", channel, entity)
         return
+    from connectors.base import Misconfigured
     from deployments.commands.houses import opened
     from flows import steps
 
     with opened(project) as house:
         ledgers: list[Ledger] = []
-        for name in [entity] if entity is not None else house.channel(channel).receives:
+        receives = house.channel(channel).receives
+        if entity is not None and entity not in receives:
+            raise Misconfigured(f"{channel} receives no {entity!r}; it receives {', '.join(receives) or 'nothing'}")
+        for name in [entity] if entity is not None else receives:
             for step in (steps.push, steps.settle):
                 ledgers.append(step(house, channel, name))
                 while ledgers[-1].more:

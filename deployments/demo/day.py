@@ -163,7 +163,7 @@ def _marks(people: People) -> dict[str, int]:
 def _claims(
     books: Mapping[str, Any], counts: Mapping[tuple[str, str, str], Mapping[str, int]]
 ) -> list[tuple[str, str, int, int]]:
-    """Serai's own counts beside those of the systems' books: what was written, by system."""
+    """Serai's own counts beside those of the systems' books: what was written to each, and which orders came of it."""
     resources = {
         "erp": {"customer": "customers", "order": "orders"}, "crm": {"customer": "contacts", "order": "deals"},
         "shop": {"product": "products", "variant": "variants", "stock": "inventory", "price": "prices",
@@ -180,6 +180,10 @@ def _claims(
                 if entry["kind"] == "write" and entry["resource"] == resource and 200 <= entry["status"] < 300
             )
             claims.append((system, f"{entity} writes", ours, theirs))
+    for system in ("shop", "market", "pos"):
+        taken = counts.get((f"{system}-kz", "inward", "order"), {}).get("created", 0)
+        placed = sum(1 for entry in books[system] if entry["kind"] in ("order", "sale") and entry.get("why") != "api")
+        claims.append((system, "orders taken", taken, placed))
     return claims
 
 

@@ -217,6 +217,7 @@ def test_one_bad_document_is_listed_with_its_remedy_and_the_rest_is_taken(
         (("reconcile", "erp-kz", "produkts"), "products"),
         (("pull", "erp"), "erp-kz"),
         (("push", "shop"), "shop-kz"),
+        (("push", "shop-kz", "varaint"), "variant"),
         (("why", "shop-kz", "varaint", "X"), "variant"),
         (("channel", "shop-kz", "varaint", "on", "--because", "x"), "variant"),
         (("parked", "--channel", "shop"), "shop-kz"),
