@@ -129,6 +129,18 @@ def test_a_cancelled_order_gives_its_goods_back_once(selling: World) -> None:
     assert shown(selling) == (6, 4)
 
 
+def test_a_buyers_cancellation_reaches_the_erp_and_frees_the_goods(selling: World) -> None:
+    """P1: the latest status counts, whoever has authority over the others; the goods can be sold again."""
+    order = selling.buy("shop", {"KTL-1": 2})
+    live(selling, *BOTH)
+    selling.people.cancel_in_shop(order.id)
+    live(selling, *BOTH)
+    (sale,) = selling.sandbox.systems["erp"].docs("orders")
+    assert sale["state"] == "cancelled"
+    assert promised(selling, "KTL-1") == []
+    assert shown(selling) == (6, 4)
+
+
 def test_a_sale_that_the_shop_booked_itself_is_not_put_back(selling: World) -> None:
     """P4, P8: the shop lowers its figure when it sells; that is no drift, and never raised before the order came."""
     selling.buy("shop", {"KTL-1": 2})
