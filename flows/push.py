@@ -474,7 +474,7 @@ def _projection(
         resource=group.mapping.resource, values=values, covers=encode(changed),
         told=one.text, told_hash=one.mark, told_at=now, kept=kept,
         version=old.version if old is not None else None, asked_at=now,
-        verified_at=now if answer is not None else (old.verified_at if old is not None else None),
+        verified_at=now if receipt.doc is not None else (old.verified_at if old is not None else None),
         mapping_hash=old.mapping_hash if old is not None else None, state="live",
         pending=answer is None and group.base == group.entity,
     )
