@@ -86,7 +86,10 @@ class Ledger:
 
 @dataclass(kw_only=True)
 class Account:
-    """A ledger while it is being written: a stretch's sums, added page by page after each page balanced."""
+    """A ledger while it is being written: a stretch's sums, added page by page after each page balanced.
+
+    ``missing`` holds the (entity, uid) that writes of the page wait for, and one write's uid for each.
+    """
 
     run: str
     channel: str
@@ -97,6 +100,7 @@ class Account:
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
+    missing: dict[tuple[str, str], str] = field(default_factory=dict)
     _began: float = field(default_factory=time.monotonic)
 
     def page(self) -> Account:
@@ -133,6 +137,7 @@ class Account:
         self.counts.clear()
         self.reasons.clear()
         self.faults.clear()
+        self.missing.clear()
 
     def copy(self) -> Account:
         """An account of its own with the same sums."""

@@ -59,6 +59,7 @@ from registry import (
 FREELY_CREATED = ("order", "customer", "shipment", "return", "interaction")
 """Entities whose creation on a channel follows from what happened; the others want a person's consent first."""
 
+PATIENCE = timedelta(seconds=60)
 RAISE_WAITS = "a raise waits until the other channels' lowering is confirmed"
 
 
@@ -88,6 +89,7 @@ def push(house: House, channel: str, entity: str, *, stretch: Stretch | None = N
     connector = house.connector(channel, "write")
     resource = group.mapping.resource
     limit = max(20, min(1_000, connector.resources[resource].batch * 10))
+    house.registry.attempt(partial(_look_again, house, channel, entity))
     while True:
         page = account.page()
         sending = house.registry.attempt(partial(_decide, house, page, channel, group, limit))
@@ -95,6 +97,8 @@ def push(house: House, channel: str, entity: str, *, stretch: Stretch | None = N
             if entity == "order" and account.counts[entity, "written"] > 0:
                 recount_posted(house)
             return house.finish(account.ledger(house.registry.now()))
+        if page.missing:
+            house.registry.attempt(partial(_come_since, channel, dict(page.missing)))
         fault = _send(house, page, channel, group, connector, sending)
         account.add(page)
         if fault is not None:
@@ -119,6 +123,21 @@ def _may_write(house: House, channel: str, entity: str) -> str:
     if unread:
         return f"{channel} is read first: what it holds of {entity} is not known yet"
     return "" if mode == "on" else f"mode is {mode}: nothing is written"
+
+
+def _look_again(house: House, channel: str, entity: str, tx: Tx) -> None:
+    """What has waited for a minute is looked at again, whatever became of whoever should have woken it."""
+    wake(tx, channel=channel, entity=entity, before=house.registry.now() - PATIENCE)
+
+
+def _come_since(channel: str, missing: Mapping[tuple[str, str], str], tx: Tx) -> None:
+    """Wakes what waits for a reference that came between our look and our wait.
+
+    Another worker that stored it in between has woken nobody, since we did not wait yet. Whoever stores one wakes
+    again after its commit; so either it sees that we wait, or we see what it stored.
+    """
+    for entity, _ in refs_for(tx, channel, list(missing)):
+        wake(tx, channel=channel, reason=not_there(entity, channel))
 
 
 def read_whole(house: House, tx: Tx, channel: str, entity: str) -> bool:
@@ -204,7 +223,7 @@ class _Verdicts:
 
     def waiting(self, row: OutboxRow, reason: str) -> None:
         """Not now: something must come first; any progress on the channel makes it due again."""
-        self.settings.append(OutboxChange(id=row.id, state="waiting", reason=reason))
+        self.settings.append(OutboxChange(id=row.id, state="waiting", reason=reason, due_at=self.now))
         self.page.count(self.group.entity, "waiting", reason=reason)
 
     def fault(self, row: OutboxRow, faults: Sequence[Fault]) -> None:
@@ -212,6 +231,7 @@ class _Verdicts:
         hard = [fault for fault in faults if fault.kind not in ("wait", "fetch")]
         if not hard:
             entity = faults[0].reference[0] if faults[0].reference is not None else "a reference"
+            self.page.missing.update({one.reference: row.uid for one in faults if one.reference is not None})
             self.waiting(row, not_there(entity, self.channel))
             return
         self.settings.append(OutboxChange(id=row.id, state="parked", reason=hard[0].message))
@@ -330,6 +350,9 @@ def _send(
             page.count(group.entity, "failed", len(unsent), reason=type(stopped).__name__)
 
     house.registry.attempt(work)
+    if any(one.write.op == "create" and receipt.outcome == "applied" for one, receipt in receipts):
+        # After the commit: a worker that looked before it and waits since is woken by this, one that looks now sees it.
+        house.registry.attempt(lambda tx: wake(tx, channel=channel, reason=not_there(group.entity, channel)))
     page.add(decided)
     page.close_page(decided.read)
     return stopped

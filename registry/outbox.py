@@ -254,8 +254,19 @@ def set_outbox(tx: Tx, changes: Iterable[OutboxChange], *, owner: str | None = N
     return ours
 
 
-def wake(tx: Tx, *, channel: str | None = None, entity: str | None = None, reason: str | None = None) -> int:
-    """What waits (on this channel, of this entity, for this reason) is due again: what it waited for may have come."""
+def wake(
+    tx: Tx,
+    *,
+    channel: str | None = None,
+    entity: str | None = None,
+    reason: str | None = None,
+    before: datetime | None = None,
+) -> int:
+    """What waits (on this channel, of this entity, for this reason) is due again: what it waited for may have come.
+
+    With ``before`` only what began to wait before that moment: those whose waker came between their look and their
+    wait are found so.
+    """
     statement = update(outbox).where(outbox.c.state == literal_column("'waiting'"))  # in full: its index is partial
     if channel is not None:
         statement = statement.where(func.coalesce(outbox.c.channel, "") == channel)  # or SQLite reads all that is open
@@ -263,6 +274,8 @@ def wake(tx: Tx, *, channel: str | None = None, entity: str | None = None, reaso
         statement = statement.where(func.coalesce(outbox.c.entity, "") == entity)
     if reason is not None:
         statement = statement.where(outbox.c.reason == reason)
+    if before is not None:
+        statement = statement.where(outbox.c.due_at < micros(before))
     return tx.run(statement.values(state="due", due_at=tx.stamp))
 
 

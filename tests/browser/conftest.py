@@ -25,9 +25,9 @@ ARGUMENTS = [
 ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Started once."""
+    """Started once for the module; Playwright's event loop would stand in the way of every later ``asyncio.run``."""
     path = os.environ.get("SERAI_TEST_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
     if path is None:
         missing = "no Chromium is installed; on Debian: apt-get install chromium, or name one in SERAI_TEST_CHROMIUM"
