@@ -227,9 +227,14 @@ _SEEN_BY_ID = bulk.Keyed(
 _UID_BY_ID = bulk.Keyed(
     select(binding.c.external_id, binding.c.uid).where(*_HERE, _LIVE), binding.c.external_id
 )
-_BY_UID = bulk.Keyed(select(binding).where(*_HERE, _LIVE), binding.c.uid)
+# Asked for by record, only the record's index may fit: a database that knows too little of a new channel's bindings
+# would else read all of them by the primary key's prefix, for each batch.
+_THERE = (
+    func.coalesce(binding.c.channel, "") == bindparam("on"), func.coalesce(binding.c.entity, "") == bindparam("kind")
+)  # fmt: skip
+_BY_UID = bulk.Keyed(select(binding).where(*_THERE, _LIVE), binding.c.uid)
 _REF_BY_UID = bulk.Keyed(
-    select(binding.c.uid, binding.c.external_id, binding.c.kept).where(*_HERE, _LIVE), binding.c.uid
+    select(binding.c.uid, binding.c.external_id, binding.c.kept).where(*_THERE, _LIVE), binding.c.uid
 )
 _EVERYWHERE = bulk.Keyed(
     select(binding).where(binding.c.entity == bindparam("kind"), _LIVE), binding.c.uid

@@ -39,6 +39,9 @@ AnySelect: TypeAlias = Select[*tuple[Any, ...]]
 _BUSY_SECONDS = 30.0
 _CLOCK_SECONDS = 60.0
 _ATTEMPTS = 5
+# Every statement of a page asks by key. Of a table that grew since the server last analyzed it, as at a first sync, it
+# expects a thousand times as many rows, and would read the table whole or start workers: 20 to 45 ms instead of 1.
+_BY_KEY = "-c enable_seqscan=off -c max_parallel_workers_per_gather=0 -c jit=off"
 _REPEATABLE = {"40001", "40P01", "55P03"}  # serialization failure, deadlock, lock not available
 
 
@@ -194,7 +197,7 @@ def open_registry(url: str, *, inbox_url: str | None = None, power_safe: bool = 
     if address.get_backend_name() == "postgresql":
         if inbox_url is not None:
             raise RegistryError("inbox_url: on PostgreSQL the inbox is a table of the registry; leave inbox_url out")
-        engine = create_engine(address, pool_pre_ping=True, hide_parameters=True)
+        engine = create_engine(address, pool_pre_ping=True, hide_parameters=True, connect_args={"options": _BY_KEY})
         return Registry(engine, engine)
     inbox = _address(inbox_url) if inbox_url is not None else address.set(database=_beside(str(address.database)))
     if inbox.get_backend_name() != "sqlite":
