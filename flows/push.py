@@ -89,10 +89,10 @@ def push(house: House, channel: str, entity: str, *, stretch: Stretch | None = N
     connector = house.connector(channel, "write")
     resource = group.mapping.resource
     limit = max(20, min(1_000, connector.resources[resource].batch * 10))
-    house.registry.attempt(partial(_look_again, house, channel, entity))
+    patient = house.registry.now() - PATIENCE
     while True:
         page = account.page()
-        sending = house.registry.attempt(partial(_decide, house, page, channel, group, limit))
+        sending = house.registry.attempt(partial(_decide, house, page, channel, group, limit, patient))
         if sending is None:
             if entity == "order" and account.counts[entity, "written"] > 0:
                 recount_posted(house)
@@ -125,11 +125,6 @@ def _may_write(house: House, channel: str, entity: str) -> str:
     return "" if mode == "on" else f"mode is {mode}: nothing is written"
 
 
-def _look_again(house: House, channel: str, entity: str, tx: Tx) -> None:
-    """What has waited for a minute is looked at again, whatever became of whoever should have woken it."""
-    wake(tx, channel=channel, entity=entity, before=house.registry.now() - PATIENCE)
-
-
 def _come_since(channel: str, missing: Mapping[tuple[str, str], str], tx: Tx) -> None:
     """Wakes what waits for a reference that came between our look and our wait.
 
@@ -154,10 +149,14 @@ def read_whole(house: House, tx: Tx, channel: str, entity: str) -> bool:
 
 
 def _decide(
-    house: House, page: Account, channel: str, group: Group, limit: int, tx: Tx
+    house: House, page: Account, channel: str, group: Group, limit: int, patient: datetime, tx: Tx
 ) -> list[Sending] | None:
-    """Claims what is due, renders it, and fixes key and payload of what must be written; None: nothing was due."""
+    """Claims what is due, renders it, and fixes key and payload of what must be written; None: nothing was due.
+
+    What has waited since before ``patient`` is looked at again, whatever became of whoever should have woken it.
+    """
     page.clear()
+    wake(tx, channel=channel, entity=group.entity, before=patient)
     rows = claim_due(tx, channel, group.entity, limit, house.owner, house.claim_seconds)
     if not rows:
         return None
