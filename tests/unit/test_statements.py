@@ -52,7 +52,7 @@ def pushed(house: House, limit: int) -> tuple[int, int, int]:
     counted: list[int] = []
 
     def decide(tx: Tx) -> Any:
-        sending = push._decide(house, page, "shop", group, limit, tx)
+        sending = push._decide(house, page, "shop", group, limit, house.registry.now(), tx)
         counted.append(tx.statements)
         return sending
 
