@@ -222,6 +222,6 @@ def test_ctrl_c_while_everything_starts_stops_what_was_started(tmp_path: Path) -
         family = descendants(process.pid)
         assert len(family) >= 3
         process.send_signal(signal.SIGINT)
-        process.wait(timeout=60)
+        process.wait(timeout=150)
         gone(family)
     assert "Traceback" not in output.read_text()

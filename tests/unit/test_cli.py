@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -215,7 +216,6 @@ def test_the_command_in_a_process_of_its_own_ends_with_its_exit_code(project: Pa
         (("channel", "depot", "location", "maybe", "--because", "x"), "off, shadow, canary, on"),
         (("pull", "shop"), "depot"),
         (("match", "bind", "depot", "1", "no-such-record"), "serai match"),
-        (("deploy",), "PREFECT_API_URL"),
     ],
 )
 def test_a_wrong_name_is_answered_with_the_right_ones(serai: Serai, words: tuple[str, ...], allowed: str) -> None:
@@ -223,6 +223,15 @@ def test_a_wrong_name_is_answered_with_the_right_ones(serai: Serai, words: tuple
     said = serai(*words)
     assert said.returncode == 1
     assert allowed in said.stderr
+
+
+def test_without_a_prefect_server_deploy_says_what_to_set(project: Path) -> None:
+    """In a process of its own: this one may have a server that other tests started."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "SERAI_"))}
+    command = [sys.executable, "-m", "deployments.cli", "deploy", "--project", str(project)]
+    said = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, env=env)
+    assert said.returncode == 1
+    assert "PREFECT_API_URL" in said.stderr
 
 
 def test_a_pressed_red_button_shows_in_the_status(serai: Serai) -> None:
