@@ -179,12 +179,15 @@ def up(project: Path, *, ports: Mapping[str, int] | None = None, say: Say = prin
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """SIGTERM and SIGHUP unwind like Ctrl-C, and Ctrl-C ends the block without a traceback."""
+    """SIGTERM and SIGHUP unwind like Ctrl-C, and Ctrl-C ends the block without a traceback.
+
+    SIGINT is set as well: a shell that starts a program in the background has it ignored, and Python keeps it so.
+    """
 
     def interrupt(_signal: int, _frame: object) -> None:
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
         with suppress(KeyboardInterrupt):
             yield
