@@ -13,7 +13,7 @@ from typing import Any
 from mappings.language import compiler
 from mappings.language.faults import Fault, Inward, Outward, Skip
 from mappings.language.files import read
-from mappings.language.grammar import Block
+from mappings.language.grammar import Block, File
 from mappings.language.lint import LintErrors
 from mappings.language.shapes import ANY, Book, Schema, Shape, shape_of
 from mappings.language.tracing import RowInfo, Trace
@@ -47,6 +47,7 @@ class Mapping:
     id_path: tuple[str, ...] | None  # where a document's id lies; None when an expression gives it
     source: str
     tests: Any = field(repr=False)
+    file: File = field(repr=False)  # the rows as written, what it extends and the forms laid in
     _one_each: bool = field(repr=False)  # every document yields exactly one item: nothing has to be counted
     _rows: list[RowInfo] = field(repr=False)
     _space: dict[str, Any] = field(repr=False)
@@ -147,6 +148,7 @@ def compile(  # the word for it; `mappings.language.compile` reads well
         id_path=file.id.segments,
         source=generated,
         tests=file.tests,
+        file=file,
         _one_each=len(file.inward) == 1 and file.inward[0].each is None and file.inward[0].source is None,
         _rows=rows,
         _space=space,
