@@ -18,9 +18,11 @@ from mappings.language.faults import (
 from mappings.language.lint import LintError, LintErrors, nearest
 from mappings.language.loader import load_yaml
 from mappings.language.mapping import Mapping, OutwardHead, compile  # the word for it
+from mappings.language.origins import FieldLineage
 
 __all__ = [
     "Fault",
+    "FieldLineage",
     "Inward",
     "InwardRecord",
     "LintError",

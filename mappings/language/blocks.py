@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from mappings.language.grammar import Block, File, Leaf, Row
-from mappings.language.kinds import Scope, Val, of_shape
+from mappings.language.kinds import Scope, Val, item_of
 from mappings.language.lint import LintError
 from mappings.language.rows import Rows, replace_row
 from mappings.language.shapes import ANY, Book, Schema, Shape, shape_of
@@ -44,19 +44,15 @@ class Emitter(Rows):
         if needs_id:
             self._doc_id(scope, file)
         for block in file.inward:
+            self.entity = block.entity
             self._block(scope, block)
         return self.lines
 
     def _doc_id(self, scope: Scope, file: File) -> None:
-        row = Row(
-            name="id",
-            node=file.id.node,
-            line=file.id.node.line,
-            column=file.id.node.column,
-            source=file.id,
-            required=True,
-        )
-        val = self.leaf(scope, file.id)
+        row = replace(_row_of("id", file.id), required=True)
+        self.entity = next(block.entity for block in file.inward if block.id is None)
+        with self.origin(row, "id"):
+            val = self.leaf(scope, file.id)
         if val.kind in ("object", "list", "boolean"):
             self._mistyped_at(file.id.node, f"the document's id is {val.kind}", "id: path of its id")
         code = val.code
@@ -86,7 +82,7 @@ class Emitter(Rows):
         if block.drop_if:
             self._drops(scope, block, item)
         covered = self.object(scope, block.fields, shape)
-        kept = self.object(scope.inner(out={}), block.keep, ANY) if block.keep else Val(code="{}")
+        kept = self.object(scope, block.keep, ANY, part="keep") if block.keep else Val(code="{}")
         body = covered.code
         if not self.safe and body.startswith("{"):
             covers = self.constant(frozenset(row.name for row in block.fields), "C")
@@ -132,7 +128,9 @@ class Emitter(Rows):
 
     def _from(self, scope: Scope, block: Block) -> Scope:
         assert block.source is not None
-        source = self.leaf(scope, block.source)
+        with self.origin(_row_of("from", block.source), "from"):
+            source = self.leaf(scope, block.source)
+            self.opened(source)
         variable = self.name("s")
         self.put(f"{variable} = {source.code}")
         self.put(f"if {variable} is not None:")
@@ -142,19 +140,14 @@ class Emitter(Rows):
 
     def _over(self, scope: Scope, block: Block) -> Scope:
         assert block.each is not None
-        items = self.leaf(scope, block.each)
+        with self.origin(_row_of("each", block.each), "each"):
+            items = self.leaf(scope, block.each)
+            self.opened(items)
         if items.kind not in ("list", "any"):
             self._mistyped_at(block.each.node, f"each over {items.kind}", "a list")
         source, index, variable = self.name("l"), self.name("i"), self.name("s")
         if self.safe:
-            row = Row(
-                name="each",
-                node=block.each.node,
-                line=block.each.node.line,
-                column=block.each.node.column,
-                source=block.each,
-            )
-            number = self.info(row)
+            number = self.info(_row_of("each", block.each))
             self.put(f"tr.item({block.entity!r}, None)")
             self.put(f"tr.begin({number}, '')")
             with self.under("try:"):
@@ -169,16 +162,12 @@ class Emitter(Rows):
             self.put(f"else: list_of({source})")
             self.put(f"for {variable} in {source}:")
         self.depth += 1
-        item = items.item if items.item is not None else of_shape("", items.shape.item)
-        item = replace(item, code=variable, null=False, text="")
+        item = replace(item_of(items), code=variable, null=False, text="")
         label = f"{block.each.text + '['!r} + str({index}) + '].'" if self.safe else "''"
         inner = scope.inner(source=item, up=scope, names={}, out={}, label=label)
         if block.where is not None:
             if self.safe:
-                row = Row(
-                    name="where", node=block.where.node, line=block.where.node.line, column=block.where.node.column
-                )
-                number = self.info(row)
+                number = self.info(_row_of("where", block.where))
                 self.put(f"tr.begin({number}, '')")
                 with self.under("try:"):
                     self.put(f"if not {self.condition_of(inner, block.where)}: continue")
@@ -187,7 +176,8 @@ class Emitter(Rows):
                     self.put(f"tr.fault(error, {number}, '')")
                     self.put("continue")
             else:
-                self.put(f"if not {self.condition_of(inner, block.where)}: continue")
+                with self.origin(_row_of("where", block.where), "where"):
+                    self.put(f"if not {self.condition_of(inner, block.where)}: continue")
         return inner
 
     def _item_id(self, scope: Scope, block: Block, item: str) -> None:
@@ -211,17 +201,16 @@ class Emitter(Rows):
             with self.under("except Exception as error:"):
                 self.put(f"tr.fault(error, {number}, '')")
         else:
-            code = self.value(scope, row, ANY).code
+            with self.origin(replace(row, name="id"), "id"):
+                code = self.value(scope, row, ANY).code
             self.put(f"{item} = text_of({code})" if block.id is not None else f"{item} = d + '/' + text_of({code})")
 
     def _drops(self, scope: Scope, block: Block, item: str) -> None:
-        out = "outward" if not self.inward else block.entity
         for reason, leaf in block.drop_if:
             skip = f"skip(Skip(n, {block.entity!r}, {item}, {reason!r}))"
             dropped = self.name("q")
             if self.safe:
-                row = Row(name="drop_if", node=leaf.node, line=leaf.node.line, column=leaf.node.column, source=leaf)
-                number = self.info(row)
+                number = self.info(_row_of("drop_if", leaf))
                 self.put(f"tr.begin({number}, '')")
                 with self.under("try:"):
                     self.put(f"{dropped} = {self.condition_of(scope, leaf)}")
@@ -232,10 +221,10 @@ class Emitter(Rows):
                 self.put(f"if {dropped} and not tr.failed: {skip}")
                 self.put(f"if not {dropped}:")
             else:
-                self.put(f"if {self.condition_of(scope, leaf)}: {skip}")
+                with self.origin(_row_of(reason, leaf), "drop_if"):
+                    self.put(f"if {self.condition_of(scope, leaf)}: {skip}")
                 self.put("else:")
             self.depth += 1
-        assert out
 
     # -- outward ------------------------------------------------------------------------------------------------------
     def outward_page(self, block: Block, target: Shape) -> list[str]:
@@ -244,12 +233,14 @@ class Emitter(Rows):
         self.depth = 3
         scope = Scope(source=self.doc)
         own = block.per or block.entity
+        self.direction, self.entity = "outward", block.entity
         self.put("x = None")
         if self.safe:
             self.put(f"tr.item({block.entity!r}, None)")
         if block.let:
             scope = self.lets(scope, block.let)
-        self._outward_id(scope, block, own)
+        with self.origin(block.id if block.id is not None else _row_of("id", Leaf(node=block.node, text="uid")), "id"):
+            self._outward_id(scope, block, own)
         if self.safe:
             self.put("tr.id = x")
         if block.drop_if:
@@ -279,7 +270,8 @@ class Emitter(Rows):
         if row is not None and (row.source is not None or entity != own):
             source = self.referred(self._source(scope, row))
         else:
-            source = Val(code="doc['uid']", kind="text", null=False)
+            source = Val(code="doc['uid']", kind="text", null=False, place="uid")
+            self.note(source)
         t = self.name("t")
         self.put(f"{t} = {source.code}")
         self.put(f"{t} = refs.get(({entity!r}, {t}))")
@@ -337,8 +329,7 @@ class Emitter(Rows):
         else:
             self.put(f"for {variable} in list_of({items.code}):")
         self.depth += 1
-        item = items.item if items.item is not None else of_shape("", items.shape.item)
-        return scope.inner(source=replace(item, code=variable, null=False), up=scope, names={}, out={})
+        return scope.inner(source=replace(item_of(items), code=variable, null=False), up=scope, names={}, out={})
 
     def _collect(self, scope: Scope, rows: list[Row], let: list[Row]) -> None:
         if let:
@@ -394,3 +385,8 @@ class Emitter(Rows):
 
 def _has_ref(row: Row) -> bool:
     return row.ref is not None or any(map(_has_ref, [*(row.fields or ()), *(row.items or ()), *row.let]))
+
+
+def _row_of(name: str, leaf: Leaf) -> Row:
+    """A row that is nothing but its source, for what stands beside the fields."""
+    return Row(name=name, node=leaf.node, line=leaf.node.line, column=leaf.node.column, source=leaf)

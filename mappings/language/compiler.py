@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from mappings.language import faults, functions, operators, tracing, values
+from mappings.language import faults, functions, operators, origins, tracing, values
 from mappings.language.blocks import Emitter
 from mappings.language.grammar import File, Forms
 from mappings.language.kinds import Val
@@ -101,19 +102,33 @@ _GLOBALS: dict[str, Any] = {
 }
 
 
-def emit(
-    file: File, source: Shape, canonical: Mapping[str, Schema], record: Shape
-) -> tuple[str, dict[str, Any], list[tracing.RowInfo], list[LintError]]:
-    """The module's source, its constants, its rows and the mistakes found."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Emitted:
+    """A module's source, its constants, its rows, the mistakes found; ``needs`` by direction."""
+
+    source: str
+    constants: dict[str, Any]
+    rows: list[tracing.RowInfo]
+    errors: list[LintError]
+    lineage: tuple[origins.FieldLineage, ...]
+    needs: Mapping[str, frozenset[str]]
+
+
+def emit(file: File, source: Shape, canonical: Mapping[str, Schema], record: Shape) -> Emitted:
+    """The module's source and what was learned on the way."""
     book = Book(root=_CONTEXT)
-    context = Val(code="context", kind="object", null=False, shape=shape_of(_CONTEXT, book), text="context")
+    context = Val(
+        code="context", kind="object", null=False, shape=shape_of(_CONTEXT, book), text="context", place=origins.CONTEXT
+    )
     parts: list[str] = []
     constants: dict[str, Any] = {"OWN": frozenset(block.entity for block in file.inward)}
     infos: list[tracing.RowInfo] = []
     errors: list[LintError] = []
+    lineage: list[origins.FieldLineage] = []
+    needs: dict[str, frozenset[str]] = {}
 
     def emitter(shape: Shape, *, safe: bool, inward: bool, forms: Forms) -> Emitter:
-        doc = Val(code="doc", kind=shape.kind if shape.kind == "object" else "any", null=False, shape=shape)
+        doc = Val(code="doc", kind=shape.kind if shape.kind == "object" else "any", null=False, shape=shape, place="")
         made = Emitter(canonical=canonical, safe=safe, inward=inward, forms=forms, doc=doc, context=context)
         made.count = len(constants) * 1000 + 1000
         made.infos = infos
@@ -124,6 +139,9 @@ def emit(
         lines = run(made)
         if not safe:
             errors.extend(made.errors)
+            if kind in ("inward", "outward"):
+                lineage.extend(made.lineage)
+                needs[kind] = made.needs()
         constants.update(made.constants)
         parts.extend(_wrapped(kind, lines, safe, needs_mark=len(file.inward) > 1 or any(b.each for b in file.inward)))
 
@@ -138,7 +156,14 @@ def emit(
         add("outward", True, False, lambda e: e.outward_page(block, source))
         add("outward_references", False, False, lambda e: e.references_page([block]))
         add("outward_references", True, False, lambda e: e.references_page([block]))
-    return "\n".join(parts) + "\n", constants, infos, errors
+    return Emitted(
+        source="\n".join(parts) + "\n",
+        constants=constants,
+        rows=infos,
+        errors=errors,
+        lineage=tuple(lineage),
+        needs=needs,
+    )
 
 
 def _wrapped(kind: str, lines: list[str], safe: bool, *, needs_mark: bool) -> list[str]:

@@ -30,7 +30,7 @@ from mappings.language.kinds import (
     either,
     fits,
     hint,
-    of_shape,
+    item_of,
     spoken,
     sum_kind,
 )
@@ -244,6 +244,7 @@ class Expressions(Readings):
             return self.refuse(f"unknown function {name!r}", nearest(name, functions.nearest_names(), at_most=80))
         if any(isinstance(a, ast.Starred) for a in node.args) or any(k.arg is None for k in node.keywords):
             return self.refuse("a * in a call", "each argument by itself")
+        self.called(name)
         args = [self._argument(scope, arg) for arg in node.args]
         named = {str(k.arg): self._argument(scope, k.value) for k in node.keywords}
         if name in READERS:
@@ -270,7 +271,9 @@ class Expressions(Readings):
             item, start = args[0].item, named["start"]
             if (item.kind, start.kind) == ("money", "money") and args[0].sure and item.sure and start.sure:
                 return replace(result, code=f"sum_money({args[0].code}, {start.code})", shape=ANY, text="")
-        return replace(result, code=f"f_{name}({code})", values=None, json=None, shape=ANY, text="", raw=False)
+        return replace(
+            result, code=f"f_{name}({code})", values=None, json=None, shape=ANY, text="", raw=False, place=None
+        )
 
     def _argument(self, scope: Scope, node: ast.expr) -> Val:
         if isinstance(node, ast.GeneratorExp):
@@ -281,7 +284,7 @@ class Expressions(Readings):
         if known.result != "same":
             null = known.name in ("extract", "lookup")
             kind = known.result
-            item = args[0].item if kind == "list" and args else None
+            item = item_of(args[0]) if kind == "list" and args else None
             return Val(code="", kind=kind, null=null, sure=kind != "any", item=item)
         first = args[0]
         if known.name in ("first", "coalesce") and len(args) > 1:
@@ -319,8 +322,8 @@ class Expressions(Readings):
             if values.kind not in ("list", "any"):
                 self.mistyped(f"a loop over {spoken(values.kind)}", "a list")
             variable = self.name("x")
-            item = values.item if values.item is not None else of_shape("", values.shape.item)
-            item = replace(item, code=variable, text=loop.target.id)
+            self.opened(values)
+            item = replace(item_of(values), code=variable, text=loop.target.id)
             scope = scope.inner(names={**scope.names, loop.target.id: item})
             code = values.code if values.sure else f"list_of({values.code})"
             clauses.append(f"for {variable} in {code}")

@@ -20,6 +20,7 @@ class Val:
     ``sure``: our own code made the value, so its kind is certain, not only promised by a schema. ``raw``: an exact kind
     in its canonical JSON form. ``loose``: money that may have more digits than its currency. ``json``: code that gives
     the canonical JSON form at once. ``done``: the value is already in its final form. ``values``: all it can be.
+    ``place``: its path from the document on, if it is nothing but that; ``reads``: the paths it was made of, if not.
     """
 
     code: str
@@ -35,6 +36,8 @@ class Val:
     item: Val | None = None
     values: tuple[Any, ...] | None = None
     text: str = ""
+    place: str | None = None
+    reads: tuple[str, ...] = ()
 
 
 @dataclass(kw_only=True, slots=True)
@@ -60,6 +63,13 @@ def boolean_val(code: str) -> Val:
 def of_shape(code: str, shape: Shape) -> Val:
     raw = shape.book.canonical and shape.kind in ("money", "quantity", "decimal", "moment", "date")
     return Val(code=code, kind=shape.kind, null=shape.null, raw=raw, shape=shape, values=shape.enum)
+
+
+def item_of(val: Val) -> Val:
+    """What is known of the items of a list."""
+    if val.item is not None:
+        return val.item
+    return replace(of_shape("", val.shape.item), place=None if val.place is None else f"{val.place}[]")
 
 
 def either(code: str, a: Val, b: Val) -> Val:

@@ -15,6 +15,7 @@ from mappings.language.faults import Fault, Inward, Outward, Skip
 from mappings.language.files import read
 from mappings.language.grammar import Block, File
 from mappings.language.lint import LintErrors
+from mappings.language.origins import FieldLineage
 from mappings.language.shapes import ANY, Book, Schema, Shape, shape_of
 from mappings.language.tracing import RowInfo, Trace
 from mappings.language.values import EXACT
@@ -46,6 +47,9 @@ class Mapping:
     outward: OutwardHead | None
     id_path: tuple[str, ...] | None  # where a document's id lies; None when an expression gives it
     source: str
+    lineage: tuple[FieldLineage, ...] = field(repr=False)  # what every row reads, in the order of the file
+    needs: frozenset[str] = field(repr=False)  # every path of a document that the inward mapping reads
+    outward_needs: Table[str, frozenset[str]] = field(repr=False)  # entity → fields that the outward mapping reads
     tests: Any = field(repr=False)
     file: File = field(repr=False)  # the rows as written, what it extends and the forms laid in
     _one_each: bool = field(repr=False)  # every document yields exactly one item: nothing has to be counted
@@ -130,10 +134,10 @@ def compile(  # the word for it; `mappings.language.compile` reads well
     source = ANY if source_schema is None else shape_of(source_schema, Book(root=source_schema))
     head, record = (None, ANY) if file.outward is None else _head(file.outward, canonical)
     try:
-        generated, constants, rows, errors = compiler.emit(file, source, canonical, record)
-        if errors:
-            raise LintErrors(errors)
-        space = compiler.compiled(generated, constants, name)
+        made = compiler.emit(file, source, canonical, record)
+        if made.errors:
+            raise LintErrors(made.errors)
+        space = compiler.compiled(made.source, made.constants, name)
     except (RecursionError, MemoryError, SyntaxError):  # Python nests at most 20 loops, and 200 parentheses
         raise LintErrors(
             [file.root.error("too-deep", "lists and objects are nested too deep", "at most 8 levels")]
@@ -146,11 +150,14 @@ def compile(  # the word for it; `mappings.language.compile` reads well
         inward=tuple(block.entity for block in file.inward),
         outward=head,
         id_path=file.id.segments,
-        source=generated,
+        source=made.source,
+        lineage=made.lineage,
+        needs=made.needs.get("inward", frozenset()),
+        outward_needs={} if head is None else by_entity(made.needs["outward"], head),
         tests=file.tests,
         file=file,
         _one_each=len(file.inward) == 1 and file.inward[0].each is None and file.inward[0].source is None,
-        _rows=rows,
+        _rows=made.rows,
         _space=space,
     )
 
@@ -184,6 +191,22 @@ def _head(block: Block, canonical: Table[str, Schema]) -> tuple[OutwardHead, Sha
     book = Book(root=schema, others=canonical, canonical=True)
     head = OutwardHead(entity=block.entity, per=block.per, with_=block.with_, joins=joins)
     return head, shape_of(schema, book)
+
+
+def by_entity(needs: frozenset[str], head: OutwardHead) -> dict[str, frozenset[str]]:
+    """What an outward mapping reads, per entity: its top-level fields; ``uid``, which is always there, is left out."""
+    own = head.per or head.entity
+    found: dict[str, set[str]] = {
+        name: set() for name in {own, head.entity, *(entity for entity, _ in head.joins.values())}
+    }
+    for path in needs:
+        first, _, rest = path.replace("[]", "").partition(".")
+        entity, many = head.joins.get(first, (None, True))
+        if entity is not None:
+            found[entity].add(rest.partition(".")[0])
+        if not many or entity is None:  # the reference itself decides too which record it is
+            found[own].add(first)
+    return {entity: frozenset(fields - {"", "uid", entity}) for entity, fields in found.items()}
 
 
 def _properties(canonical: Table[str, Schema], name: str) -> dict[str, Any]:

@@ -11,13 +11,15 @@ from mappings.language.grammar import Forms, Leaf
 from mappings.language.kinds import AMOUNTS, Scope, Val, spoken
 from mappings.language.lint import LintError, nearest
 from mappings.language.loader import Node
+from mappings.language.origins import Origins
 from mappings.language.shapes import Shape
 
 
-class Paths:
+class Paths(Origins):
     """Emits values; ``errors`` collects what is wrong, each with its place."""
 
     def __init__(self, *, safe: bool, inward: bool, forms: Forms, doc: Val, context: Val) -> None:
+        super().__init__()
         self.safe = safe
         self.inward = inward
         self.forms = forms
@@ -59,6 +61,11 @@ class Paths:
 
     def path(self, scope: Scope, segments: tuple[str, ...], node: Node, *, absent: bool = False) -> Val:
         """Follows a path from the scope its first name belongs to."""
+        val = self._followed(scope, segments, node, absent=absent)
+        self.note(val)
+        return val
+
+    def _followed(self, scope: Scope, segments: tuple[str, ...], node: Node, *, absent: bool) -> Val:
         first, rest = segments[0], segments[1:]
         if first in scope.names:
             return self.walk(
@@ -77,7 +84,7 @@ class Paths:
             if scope.up is None:
                 self.wrong(node, "scope", "there is no enclosing item here", "doc.… is the document")
                 return Val(code="None")
-            return self.path(scope.up, rest, node, absent=absent) if rest else scope.up.source
+            return self._followed(scope.up, rest, node, absent=absent) if rest else scope.up.source
         if first == "doc":
             return self.walk(self.doc, rest, node, absent=absent, label="''")
         if first == "context":
@@ -165,6 +172,7 @@ class Paths:
             shape=shape,
             values=shape.enum,
             text=f"{current.text}.{step}" if current.text else step,
+            place=f"{current.place}.{step}" if current.place else None if current.place is None else step,
         )
 
     def _emptied(self, code: str) -> str:

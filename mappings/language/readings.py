@@ -95,6 +95,8 @@ class Readings(Paths):
             return self._mistyped_at(
                 node, "an object as money", "forms: {money: {amount: …, currency: …}} name its fields"
             )
+        if is_object:
+            self.opened(val)
         if not is_object and "amount" in form:
             form = {}
         options = {**form, **given}

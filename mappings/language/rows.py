@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from mappings.language.grammar import Leaf, Row
-from mappings.language.kinds import NUMBERS, Scope, Val, of_shape, spoken
+from mappings.language.kinds import NUMBERS, Scope, Val, item_of, spoken
 from mappings.language.lint import LintError, nearest
 from mappings.language.scalars import Scalars
 from mappings.language.shapes import ANY, Shape
@@ -60,10 +60,9 @@ class Rows(Scalars):
         return len(self.infos) - 1
 
     # -- objects ------------------------------------------------------------------------------------------------------
-    def object(self, scope: Scope, rows: list[Row], target: Shape, *, own_out: bool = True) -> Val:
+    def object(self, scope: Scope, rows: list[Row], target: Shape, *, part: str = "fields") -> Val:
         """An object of rows; absent fields are left out. ``absent`` of the result: every field may be."""
-        if own_out:
-            scope = scope.inner(out={})
+        scope = scope.inner(out={})
         used = {row.name for row in rows if _mentions(rows, row.name)}
         always: list[tuple[str, str]] = []
         maybe: list[tuple[str, str]] = []
@@ -73,13 +72,14 @@ class Rows(Scalars):
                 variable = self._safe_row(scope, row, shape, row.name in used)
                 maybe.append((row.name, variable))
                 continue
-            val = self.value(scope, row, shape)
-            if row.name in used:
-                typed = self.name("v")
-                self.put(f"{typed} = {val.code}")
-                val = replace(val, code=typed, json=None, text=f"out.{row.name}")
-                scope.out[row.name] = val
-            fitted = self.fit(val, shape, row)
+            with self.origin(row, part) as reading:
+                val = self.value(scope, row, shape)
+                if row.name in used:
+                    typed = self.name("v")
+                    self.put(f"{typed} = {val.code}")
+                    val = replace(val, code=typed, json=None, text=f"out.{row.name}", reads=reading.all)
+                    scope.out[row.name] = val
+                fitted = self.fit(val, shape, row)
             if fitted.absent:
                 variable = self.name("j")
                 self.put(f"{variable} = {fitted.code}")
@@ -163,7 +163,8 @@ class Rows(Scalars):
                 with self.under("except Exception as error:"):
                     self.put(f"{variable} = tr.fault(error, {number}, {scope.prefix})")
             else:
-                val = self.value(scope, row, ANY)
+                with self.origin(row, "let") as reading:
+                    val = replace(self.value(scope, row, ANY), reads=reading.all)
                 self.put(f"{variable} = {val.code}")
             scope.names[row.name] = replace(val, code=variable, json=None, text=row.name)
         return scope
@@ -224,7 +225,8 @@ class Rows(Scalars):
         some_absent = False
         inner = shape.item if shape.kind == "list" else ANY
         for item in row.items:
-            val = self.fit(self.value(scope, item, inner), inner, item)
+            with self.origin(replace(item, name=item.name.removeprefix(row.name))):
+                val = self.fit(self.value(scope, item, inner), inner, item)
             some_absent = some_absent or val.absent
             parts.append(val.code)
         code = "[" + ", ".join(parts) + "]"
@@ -237,6 +239,7 @@ class Rows(Scalars):
             val = self.object(inner, row.fields, shape)
             return replace(val, code=f"({val.code} if len({val.code}) != 0 else MISSING)") if val.absent else val
         source = self.leaf(scope, row.source, absent=True)
+        self.opened(source)
         if source.kind not in ("object", "any"):
             return self._mistyped_at(row.node, f"fields from {spoken(source.kind)}", "an object")
         variable, result = self.name("s"), self.name("r")
@@ -266,14 +269,14 @@ class Rows(Scalars):
     def _each(self, scope: Scope, row: Row, shape: Shape) -> Val:
         assert row.each is not None
         items = self.leaf(scope, row.each, absent=True)
+        self.opened(items)
         if items.kind not in ("list", "any"):
             return self._mistyped_at(row.node, f"each over {spoken(items.kind)}", "a list")
         if shape.kind not in ("list", "any"):
             return self._mistyped_at(row.node, f"{row.name} is {spoken(shape.kind)}, not a list", "from: or fields:")
         source, result, index, variable = self.name("l"), self.name("r"), self.name("i"), self.name("s")
         self.put(f"{source} = {items.code}")
-        item = items.item if items.item is not None else of_shape("", items.shape.item)
-        item = replace(item, code=variable, null=False, text="")
+        item = replace(item_of(items), code=variable, null=False, text="")
         label = f"{scope.label} + {items.text + '['!r} + str({index}) + '].'" if self.safe else "''"
         prefix = f"{scope.prefix} + {row.name + '['!r} + str({index}) + '].'" if self.safe else "''"
         inner = scope.inner(source=item, up=scope, names={}, out={}, label=label, prefix=prefix)
