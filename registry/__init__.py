@@ -35,6 +35,7 @@ from registry.channels import (
     write_audit,
 )
 from registry.codec import decode, digest, encode, holdable, micros, moment, new_uids
+from registry.copies import Copy, copied
 from registry.credentials import load_tokens, swap_tokens
 from registry.cursors import (
     CursorRow,
@@ -95,6 +96,15 @@ from registry.records import (
     records_where,
     resolve,
 )
+from registry.releases import (
+    Release,
+    content_hash,
+    newest_release,
+    put_release,
+    registry_mark,
+    release_texts,
+    releases,
+)
 from registry.reservations import (
     ReservationRow,
     cancel_reservations,
@@ -113,6 +123,7 @@ __all__ = [
     "Candidate",
     "CandidateRow",
     "ChannelSetting",
+    "Copy",
     "CursorRow",
     "DatabaseRefused",
     "Decision",
@@ -133,6 +144,7 @@ __all__ = [
     "RecordRow",
     "Registry",
     "RegistryError",
+    "Release",
     "ReservationRow",
     "RunRow",
     "Scan",
@@ -159,6 +171,8 @@ __all__ = [
     "close_outbox",
     "consent",
     "consented",
+    "content_hash",
+    "copied",
     "cursors",
     "decide",
     "decode",
@@ -190,6 +204,7 @@ __all__ = [
     "moment",
     "move_keys",
     "new_uids",
+    "newest_release",
     "next_due",
     "open_registry",
     "open_writes",
@@ -210,14 +225,18 @@ __all__ = [
     "put_hops",
     "put_links",
     "put_records",
+    "put_release",
     "put_run",
     "record_counts",
     "records",
     "records_by_field",
     "records_where",
     "refs_for",
+    "registry_mark",
     "release",
     "release_reservations",
+    "release_texts",
+    "releases",
     "renew",
     "reserve",
     "reserved",

@@ -31,6 +31,7 @@ class HopRow(Struct, frozen=True, kw_only=True):
     policy: Json | None = None
     key: str | None = None
     detail: str | None = None
+    release: int | None = None
 
 
 class Hop(HopRow, frozen=True, kw_only=True):
@@ -41,14 +42,15 @@ class Hop(HopRow, frozen=True, kw_only=True):
 
 
 _COLUMNS = ("uid", "entity", "channel", "direction", "at", "run", "external_id", "document_hash", "before_hash",
-            "after_hash", "mapping_hash", "policy", "key", "detail")  # fmt: skip
+            "after_hash", "mapping_hash", "policy", "key", "detail", "release")  # fmt: skip
 
 
 def put_hops(tx: Tx, rows: Iterable[HopRow]) -> int:
     """Afterwards these hops are known, stamped with the transaction's moment; the number stored."""
     stored = [
         (row.uid, row.entity, row.channel, row.direction, tx.stamp, row.run, row.external_id, row.document_hash,
-         row.before_hash, row.after_hash, row.mapping_hash, as_text(row.policy), row.key, row.detail)
+         row.before_hash, row.after_hash, row.mapping_hash, as_text(row.policy), row.key, row.detail,
+         row.release)
         for row in rows
     ]  # fmt: skip
     return bulk.insert(tx, "hop", _COLUMNS, stored)
@@ -80,4 +82,5 @@ def _row(row: Any) -> Hop:
         policy=None if row.policy is None else decode(row.policy),
         key=row.key,
         detail=row.detail,
+        release=row.release,
     )

@@ -398,6 +398,7 @@ hop = Table(
     Column("policy", Text),
     Column("key", Text),
     Column("detail", Text),
+    Column("release", BigInteger),
     Index("hops_of_a_record", "uid", "id"),
 )
 
@@ -444,4 +445,24 @@ candidate = Table(
     Column("at", Moment, nullable=False),
     PrimaryKeyConstraint("channel", "entity", "external_id", name="one_candidate_per_external_id"),
     _one_of("kind", *CANDIDATE_KINDS, name="candidate_kind_is_known"),
+)
+
+release = Table(
+    "release",
+    metadata,
+    Column("number", Serial, autoincrement=True, nullable=False),
+    Column("content", Key, nullable=False),
+    Column("files", Text, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("because", Text, nullable=False),
+    PrimaryKeyConstraint("number", name="one_row_per_release"),
+)
+
+release_text = Table(
+    "release_text",
+    metadata,
+    Column("hash", Key, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("hash", name="one_text_per_content"),
 )

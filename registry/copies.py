@@ -1,0 +1,74 @@
+"""A private copy of a registry, in which anything may be tried: what a plan rehearses on.
+
+What surprises here: the copy is an SQLite file whatever the original is, taken within one reading transaction, so it
+shows one moment. It keeps what decides what channels are told (bindings, records, keys, the outbox, reservations,
+modes) and leaves out what does not: documents, lineage, runs, audit, parked items, tokens, notices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from sqlalchemy import Engine, select
+
+from registry.engine import Registry, Tx, open_registry
+from registry.tables import metadata
+
+COPIED = (
+    "channel", "mode", "consent", "cursor", "binding", "record", "link", "matchkey", "outbox", "outbox_later",
+    "reservation",
+)  # fmt: skip
+_PAGE = 5_000
+
+
+class Copy(Registry):
+    """A registry that goes by the clock of the one it was copied from."""
+
+    def __init__(self, original: Registry, engine: Engine, inbox_engine: Engine) -> None:
+        super().__init__(engine, inbox_engine)
+        self._original = original
+
+    def now(self) -> datetime:
+        """The original's time."""
+        return self._original.now()
+
+
+@contextmanager
+def copied(original: Registry) -> Iterator[Copy]:
+    """A copy of a registry as it is now, gone afterwards. Nothing is written to the original."""
+    with TemporaryDirectory(prefix="serai-plan-") as folder:  # readable by its owner only
+        plain = open_registry(f"sqlite:///{Path(folder) / 'registry.db'}")
+        copy = Copy(original, plain.engine, plain._inbox_engine)
+        try:
+            metadata.create_all(copy.engine)
+            with original.read() as source, copy.write() as target:
+                for name in COPIED:
+                    _table(source, target, name)
+            yield copy
+        finally:
+            copy.close()
+
+
+def _table(source: Tx, target: Tx, name: str) -> None:
+    table = metadata.tables[name]
+    places = ", ".join("?" for _ in table.columns)
+    names = ", ".join(f'"{column.name}"' for column in table.columns)
+    cursor = target.conn.connection.cursor()
+    try:
+        found = source.conn.execution_options(stream_results=True).execute(select(table))
+        for page in found.partitions(_PAGE):
+            cursor.executemany(
+                f'INSERT INTO "{name}" ({names}) VALUES ({places})',  # noqa: S608 — this package's own names
+                [tuple(_plain(value) for value in row) for row in page],
+            )
+    finally:
+        cursor.close()
+
+
+def _plain(value: Any) -> Any:
+    return bytes(value) if isinstance(value, memoryview) else value
