@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from deployments.console.app import create_app
 from tests.retailer import Retailer, running, served
@@ -23,6 +23,8 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+expect.set_options(timeout=30_000)  # a busy machine; only a test that fails waits so long
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +64,7 @@ def page(request: pytest.FixtureRequest, browser: Browser, url: str) -> Iterator
     opened.on("pageerror", lambda error: troubles.append(str(error)))
     opened.on("console", lambda line: troubles.append(line.text) if "Content Security Policy" in line.text else None)
     opened.on("request", lambda sent: None if sent.url.startswith(url) else troubles.append(sent.url))
-    opened.set_default_timeout(15_000)
+    opened.set_default_timeout(30_000)
     opened.goto("/")
     yield opened
     context.close()

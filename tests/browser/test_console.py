@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from registry import AuditRow, audit_rows, modes, paused, set_mode
 from tests.retailer import Retailer
@@ -63,6 +63,88 @@ def test_one_entity_is_switched_by_keyboard_alone(retailer: Retailer, page: Page
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_be_hidden()
     assert state(retailer)[0]["shop-kz", "variant"] == "shadow"
+
+
+def test_a_slow_browser_takes_nothing_from_who_types(retailer: Retailer, page: Page) -> None:
+    """What the page's timers do late finds a person typing: each letter stays in the field it was typed into."""
+    page.clock.install()
+    page.reload()
+    page.locator("#pause-pos-kz").click()
+    expect(page.get_by_label("Your name")).to_be_focused()
+    page.keyboard.type("Bolat")
+    page.keyboard.press("Tab")
+    page.keyboard.type("f")
+    page.clock.run_for(10_000)  # whatever waits for a timer, the refresh of the cards among it, comes now
+    page.keyboard.type("irst contact")
+    expect(page.get_by_label("Your name")).to_have_value("Bolat")
+    expect(page.get_by_label("Why")).to_have_value("first contact")
+
+
+def test_a_refresh_leaves_the_keyboard_where_it_is(retailer: Retailer, page: Page) -> None:
+    """The cards are redrawn under whoever walks them by keyboard, also inside *More*, and while the dialog asks."""
+    switch, summary = page.locator("#shop-kz-variant-shadow"), page.locator("#more-shop-kz summary")
+    summary.focus()
+    redrawn(retailer, page, "shadow")
+    expect(summary).to_be_focused()
+    page.keyboard.press("Enter")
+    switch.focus()
+    redrawn(retailer, page, "on")
+    expect(switch).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Your name")).to_be_focused()
+    page.keyboard.type("Bo")
+    redrawn(retailer, page, "shadow")
+    page.keyboard.type("lat")
+    expect(page.get_by_label("Your name")).to_have_value("Bolat")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    expect(switch).to_be_focused()
+
+
+def test_a_refresh_swallows_no_click(retailer: Retailer, page: Page) -> None:
+    """Cards that change while the mouse is down on them are redrawn after it is up."""
+    page.locator("#shop-kz-all-off").hover()
+    page.mouse.down()
+    with retailer.house.registry.write() as tx:
+        set_mode(tx, "erp-kz", "product", "shadow", "Bolat", "looking")
+    with page.expect_response(lambda answer: "/cards" in answer.url and answer.status == 200):
+        refresh(page)
+    page.mouse.up()
+    expect(page.get_by_role("dialog")).to_contain_text("Switch all of shop-kz off?")
+    refresh(page)
+    expect(page.locator("#card-erp-kz .badge").first).to_have_text("mixed")
+
+
+def test_an_impatient_second_press_asks_once(retailer: Retailer, page: Page) -> None:
+    """Pressed twice while the console is slow, a switch opens one dialog, and nothing typed into it is lost."""
+    asked: list[Route] = []
+    page.route("**/pause**", lambda route: asked.append(route))
+    button = page.locator("#pause-pos-kz")
+    for presses in (1, 2):
+        button.click()
+        while len(asked) < presses:
+            page.wait_for_timeout(20)
+    asked.pop().continue_()
+    expect(page.get_by_label("Your name")).to_be_focused()
+    page.keyboard.type("Bo")
+    asked.pop().continue_()
+    page.unroute("**/pause**")
+    page.wait_for_load_state("networkidle")
+    page.keyboard.type("lat")
+    expect(page.get_by_label("Your name")).to_have_value("Bolat")
+
+
+def refresh(page: Page) -> None:
+    """The cards are asked for now, as after a switch, instead of within three seconds."""
+    page.evaluate("document.body.dispatchEvent(new Event('changed'))")
+
+
+def redrawn(retailer: Retailer, page: Page, mode: str) -> None:
+    """Somebody else switches, and the page has shown it."""
+    with retailer.house.registry.write() as tx:
+        set_mode(tx, "erp-kz", "product", mode, "Aigerim", "looking")
+    refresh(page)
+    expect(page.locator("#card-erp-kz .badge").first).to_have_text("mixed" if mode == "shadow" else "on")
 
 
 def test_the_red_button_pauses_writes(retailer: Retailer, page: Page) -> None:

@@ -1,14 +1,32 @@
-/* Opens what htmx loads into the dialog, keeps open what was open, says when the console is gone, keeps the theme. */
+/* Opens what htmx loads into the dialog, keeps a person's place when cards are redrawn, says when the console is gone,
+   keeps the theme. */
 "use strict";
 (() => {
   const dialog = document.getElementById("dialog");
 
+  const focusById = (id) => {
+    const found = id && document.getElementById(id);
+    if (found) found.focus({ preventScroll: true });
+  };
+  const focusIsNowhere = () => document.activeElement === null || document.activeElement === document.body;
+
+  /* The mark goes with the first focusing: htmx focuses what bears it again 20 ms later, from under who already types. */
+  let asker = "";
   document.body.addEventListener("htmx:afterSwap", (event) => {
     if (event.detail.target !== dialog) return;
     if (dialog.innerHTML.trim() === "") { dialog.close(); return; }
-    if (!dialog.open) dialog.showModal();
+    if (!dialog.open) {
+      asker = event.detail.requestConfig.elt.id;
+      dialog.showModal();
+    }
     const first = dialog.querySelector("[autofocus]");
-    if (first) first.focus();
+    if (!first) return;
+    first.focus();
+    first.removeAttribute("autofocus");
+  });
+  /* The browser goes back to the switch that opened the dialog, unless that has been redrawn meanwhile. */
+  dialog.addEventListener("close", () => {
+    if (focusIsNowhere() || dialog.contains(document.activeElement)) focusById(asker);
   });
 
   /* A refusal (409, 422, 403) carries a page to show; htmx by default would drop it. */
@@ -30,12 +48,21 @@
     }
   });
 
-  /* The cards are swapped whole; what a person had opened stays open. */
+  /* The cards are swapped whole; what a person had opened stays open, and the keyboard where it was. Between pressing
+     and releasing the mouse nothing is swapped, or the click would be lost; the next refresh brings it. */
+  let pressed = false;
+  document.addEventListener("pointerdown", () => { pressed = true; });
+  for (const end of ["pointerup", "pointercancel", "dragend"])
+    document.addEventListener(end, () => { setTimeout(() => { pressed = false; }); });
+
   const opened = new Set();
+  let focused = "";
   document.body.addEventListener("htmx:beforeSwap", (event) => {
     if (event.detail.target.id !== "cards") return;
+    if (pressed) { event.detail.shouldSwap = false; return; }
     opened.clear();
     event.detail.target.querySelectorAll("details[open]").forEach((one) => opened.add(one.id));
+    focused = document.activeElement ? document.activeElement.id : "";
   });
   document.body.addEventListener("htmx:afterSwap", () => {
     opened.forEach((id) => {
@@ -43,6 +70,8 @@
       if (one) one.open = true;
     });
     opened.clear();
+    if (focusIsNowhere()) focusById(focused);
+    focused = "";
   });
 
   const root = document.documentElement;
