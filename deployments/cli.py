@@ -14,6 +14,7 @@ import typer
 from deployments.commands import MISTAKE, authoring, knowing, moving, running
 
 MISTAKES = (
+    ("deployments.authoring", "CannotDo"),
     ("mappings.language", "LintErrors"),
     ("connectors.base", "ConnectorError"),
     ("flows.matching", "CannotBind"),

@@ -8,15 +8,12 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, is_dataclass
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from flows.survey import KINDS, Survey
-from flows.why import Why
-from flows.wiring import House, moment_text
+from deployments.printing import plain, show
 from registry import (
     candidates,
     consented,
@@ -29,56 +26,10 @@ from registry import (
     paused,
 )
 
-Rows = Sequence[Mapping[str, Any]]
-
-
-def print_json(value: Any) -> None:
-    """Prints exactly one JSON value: decimals as text, moments in UTC."""
-    json.dump(value, sys.stdout, ensure_ascii=False, indent=2, default=_plain)
-    sys.stdout.write("\n")
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return str(value)
-    if isinstance(value, datetime):
-        return moment_text(value)
-    if is_dataclass(value) and not isinstance(value, type):
-        return asdict(value)
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, set | frozenset):
-        return sorted(value)
-    return str(value)
-
-
-def show(title: str, rows: Rows, as_json: bool, *, nothing: str) -> None:
-    """Prints rows as a table, or as a JSON list; ``nothing`` is what a table says when there are none."""
-    if as_json:
-        print_json(list(rows))
-        return
-    if not rows:
-        sys.stdout.write(nothing + "\n")
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left", show_lines=False)
-    for name in rows[0]:
-        table.add_column(str(name).replace("_", " "), overflow="fold")
-    for row in rows:
-        table.add_row(*("" if value is None else _cell(value) for value in row.values()))
-    # A pipe has no width: rows are then printed whole, so that grep finds them on one line.
-    console = Console() if sys.stdout.isatty() else Console(width=400)
-    console.print(table)
-
-
-def _cell(value: Any) -> str:
-    from rich.markup import escape
-
-    if isinstance(value, bool):
-        return "yes" if value else ""
-    return escape(moment_text(value.replace(microsecond=0)) if isinstance(value, datetime) else str(value))
+if TYPE_CHECKING:
+    from flows.survey import Survey
+    from flows.why import Why
+    from flows.wiring import House
 
 
 def status_rows(house: House) -> list[dict[str, Any]]:
@@ -189,6 +140,8 @@ WORST = 5
 
 def print_survey(survey: Survey) -> None:
     """What is wrong today: one line per kind with the money at stake, then the worst findings of each kind."""
+    from flows.survey import KINDS
+
     counts = survey.counts()
     for kind, words in KINDS.items():
         stake = sum((one.at_stake for one in survey.of(kind)), Decimal(0))
@@ -221,5 +174,5 @@ def print_why(answer: Why) -> None:
 
 def _short(value: Any) -> str:
     if isinstance(value, Mapping | list):
-        return json.dumps(value, ensure_ascii=False, default=_plain)
+        return json.dumps(value, ensure_ascii=False, default=plain)
     return "null" if value is None else str(value)

@@ -244,16 +244,16 @@ def _channels(
 ) -> dict[str, Channel]:
     """The channels without mistakes. A company that holds mistakes itself (it is in ``legal`` only) is told once."""
     channels = {}
-    described: dict[str, Mapping[str, Any] | None] = {}
+    descriptions: dict[str, Mapping[str, Any] | None] = {}
     for name, (file, row) in rows.items():
         if not file.keys((name,), row, CHANNEL_KEYS, ("platform", "company", "url", "entities")):
             continue
         if not file.texts((name,), row, ("platform", "company", "url", "on_delete")):
             continue
         platform = row["platform"]
-        if platform not in described:
-            described[platform] = _description(root, platform, errors)
-        if described[platform] is None and (platform not in CATALOG or platform == DESCRIBED):
+        if platform not in descriptions:
+            descriptions[platform] = described(root, platform, errors)
+        if descriptions[platform] is None and (platform not in CATALOG or platform == DESCRIBED):
             file.fail((name, "platform"), "unknown-platform", f"found {platform!r}",
                       _known(set(CATALOG) - {DESCRIBED}) + f", or a description in platforms/{platform}.yaml")
             continue
@@ -275,7 +275,7 @@ def _channels(
             name=name, platform=platform, company=company, url=row["url"], secrets=dict(row.get("secrets") or {}),
             entities=dict(row["entities"]), every=every, settings=dict(row.get("settings") or {}),
             receives=tuple(sorted(row.get("receives") or [], key=lambda entity: ROUTE_ORDER.get(entity, 99))),
-            timeout=float(timeout), on_delete=row.get("on_delete", "archive"), description=described[platform],
+            timeout=float(timeout), on_delete=row.get("on_delete", "archive"), description=descriptions[platform],
         )
     return channels
 
@@ -313,7 +313,7 @@ def _carried(file: _File, name: str, row: Mapping[str, Any]) -> bool:
     return ok
 
 
-def _description(root: Path, platform: str, errors: list[LintError]) -> Mapping[str, Any] | None:
+def described(root: Path, platform: str, errors: list[LintError]) -> Mapping[str, Any] | None:
     """The YAML description of a private system, read from platforms/<name>.yaml and checked by the connector it is for.
 
     None for a platform without one.

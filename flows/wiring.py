@@ -23,13 +23,13 @@ from typing import Any, Literal
 
 from cryptography.fernet import Fernet
 
-import mappings
 from connectors import CATALOG
 from connectors.base import Connector, Doc, Misconfigured, Ports, Resource, Stopped
 from flows.ledger import Account, Direction, Ledger
+from flows.mapping_files import compile_file, mapping_files
 from flows.settings import ENTITIES, Channel, Order, Project, load_project
 from mappings import canonical
-from mappings.language import LintErrors, Mapping as MappingFile, compile as compile_mapping
+from mappings.language import LintErrors, Mapping as MappingFile
 from registry import (
     ChannelSetting,
     Parked,
@@ -48,7 +48,6 @@ from registry import (
 
 OURS = "serai-"
 """How every idempotency key begins: a document that carries one was written by us."""
-PACKAGE = Path(mappings.__file__ or "").parent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,41 +117,6 @@ def _route(channel: str, group: Group, changed: str, refers: Mapping[str, Mappin
     return None
 
 
-def mapping_files(project: Project | None, platform: str) -> dict[str, Path]:
-    """File name → path of a platform's mapping files; the project's own replace those of the package."""
-    found: dict[str, Path] = {}
-    for folder in (PACKAGE / platform, *((project.folder / "mappings" / platform,) if project else ())):
-        found.update({path.name: path for path in sorted(folder.glob("*.yaml")) if path.name != "forms.yaml"})
-    return found
-
-
-def read_mapping(name: str) -> str:
-    """The text of a mapping of the package, named as ``mappings/<platform>/<file>`` or without the first folder."""
-    return (PACKAGE / name.removeprefix("mappings/")).read_text(encoding="utf-8")
-
-
-def source_schema(project: Project | None, platform: str, resource: str) -> Mapping[str, Any] | None:
-    """The JSON Schema of a platform's native document; None where nobody wrote one."""
-    for folder in (*((project.folder / "mappings",) if project else ()), PACKAGE):
-        path = folder / platform / f"{resource}.schema.json"
-        if path.is_file():
-            schema: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            return schema
-    return None
-
-
-def compile_file(project: Project | None, platform: str, path: Path) -> MappingFile:
-    """One mapping file, checked and compiled against both schemas. Raises LintErrors."""
-    text = path.read_text(encoding="utf-8")
-    resource = next((line.split(":", 1)[1].split("#")[0].strip() for line in text.splitlines()
-                     if line.startswith("resource:")), path.stem)
-    root = project.folder.parent if project and path.is_relative_to(project.folder) else PACKAGE.parent
-    return compile_mapping(
-        text, str(path.relative_to(root)), load=read_mapping,
-        source_schema=source_schema(project, platform, resource), canonical=canonical.schemas(),
-    )
-
-
 def load_mappings(project: Project) -> dict[str, PlatformMappings]:
     """The mappings of every platform the project uses. Raises LintErrors with the faults of all files."""
     errors: list[Any] = []
@@ -160,9 +124,9 @@ def load_mappings(project: Project) -> dict[str, PlatformMappings]:
     for platform in sorted({channel.platform for channel in project.channels.values()}):
         inward: dict[str, MappingFile] = {}
         outward: dict[str, Group] = {}
-        for path in mapping_files(project, platform).values():
+        for path in mapping_files(project.folder, platform).values():
             try:
-                mapping = compile_file(project, platform, path)
+                mapping = compile_file(project.folder, path)
             except LintErrors as fault:
                 errors.extend(fault.errors)
                 continue

@@ -25,6 +25,9 @@ Because = Annotated[str, typer.Option("--because", help="the reason, kept in the
 Channel = Annotated[str, typer.Argument(help="a name from channels.yaml")]
 AnyChannel = Annotated[str | None, typer.Option("--channel", help="only this channel")]
 AllMappings = Annotated[bool, typer.Option("--all", help="also the mappings of platforms not used here")]
+Paths = Annotated[
+    list[Path] | None, typer.Argument(help="mapping files, folders, Markdown pages; the project when absent")
+]
 Port = Annotated[int | None, typer.Option(help="a port to take as it is; 0 for any free one")]
 
 

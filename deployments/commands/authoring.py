@@ -2,45 +2,63 @@
 
 from __future__ import annotations
 
+import enum
+from typing import Annotated
+
 import typer
 
-from deployments.commands import HERE, MISTAKE, AllMappings, Json, Project, number, say
+from deployments.commands import HERE, MISTAKE, AllMappings, Paths, Project, number, say
+
+
+class Format(enum.StrEnum):
+    """How mistakes are printed: for a person, for a program, as annotations of a GitHub pull request."""
+
+    text = "text"
+    json = "json"
+    github = "github"
+
+
+As = Annotated[Format, typer.Option("--format", help="github: annotations of a pull request")]
+
+Only = Annotated[str, typer.Option("-k", help="only tests whose file and name fit, as in: stock and not zero")]
 
 
 def lint(
-    project: Project = HERE,
-    all_mappings: AllMappings = False,
-    json: Json = False,
+    paths: Paths = None, project: Project = HERE, all_mappings: AllMappings = False, format: As = Format.text
 ) -> None:
-    """Check settings and mappings without running anything: file:line:column: code: what; what is allowed."""
-    from deployments.authoring import lint_project
-    from deployments.tables import print_json
+    """Check settings, mappings and the YAML in Markdown: file:line:column: code: what; what is allowed."""
+    from deployments.authoring.linting import lint as check
+    from deployments.printing import annotation, print_json
 
-    checked, errors = lint_project(project, all_mappings=all_mappings)
-    if json:
-        print_json([{name: getattr(error, name) for name in error.__dataclass_fields__} for error in errors])
+    linted = check(paths or [], project, all_mappings=all_mappings)
+    if format is Format.json:
+        print_json([{name: getattr(error, name) for name in error.__dataclass_fields__} for error in linted.errors])
     else:
-        for error in errors:
-            typer.echo(str(error))
-        say(f"{len(checked)} mapping files checked, {number(len(errors), 'mistake')}")
-    raise typer.Exit(MISTAKE if errors else 0)
+        for error in linted.errors:
+            typer.echo(annotation(error) if format is Format.github else str(error))
+        looked_at = ", ".join(number(count, noun) for noun, count in linted.looked_at.items() if count > 0)
+        say(f"{looked_at or 'nothing'} checked, {number(len(linted.errors), 'mistake')}")
+    raise typer.Exit(MISTAKE if linted.errors else 0)
 
 
 def run_tests(
+    paths: Paths = None,
     project: Project = HERE,
     all_mappings: AllMappings = False,
-    json: Json = False,
+    only: Only = "",
+    format: As = Format.text,
 ) -> None:
-    """Run the tests that stand in the mapping files."""
-    from deployments.authoring import run_project_tests
-    from deployments.tables import print_json
+    """Run the tests that stand in mapping files; a failure shows expected, got and the row's line."""
+    from deployments.authoring.testing import print_failure, row, run
+    from deployments.printing import print_json
 
-    outcomes = run_project_tests(project, all_mappings=all_mappings)
-    failed = [outcome for outcome in outcomes if not outcome.passed]
-    if json:
-        print_json([{"place": o.place, "test": o.test, "passed": o.passed, "detail": o.detail} for o in outcomes])
+    outcomes = run(paths or [], project, all_mappings=all_mappings, only=only)
+    failed = [outcome for outcome in outcomes if not outcome.result.ok]
+    if format is Format.json:
+        print_json([row(outcome) for outcome in outcomes])
     else:
         for outcome in failed:
-            typer.echo(f"{outcome.place}: {outcome.test}:\n  {outcome.detail}")
-        say(f"{number(len(outcomes), 'test')} in {len({o.file for o in outcomes})} files, {len(failed)} failed")
+            print_failure(outcome, github=format is Format.github)
+        files = {outcome.checked.path for outcome in outcomes}
+        say(f"{number(len(outcomes), 'test')} in {number(len(files), 'file')}, {len(failed)} failed")
     raise typer.Exit(MISTAKE if failed else 0)

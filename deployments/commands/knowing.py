@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 def survey(project: Project = HERE, json: Json = False) -> None:
     """Look at all channels, write nothing, and say what is wrong today."""
     from deployments.commands.houses import opened
-    from deployments.tables import print_json, print_survey
+    from deployments.printing import print_json
+    from deployments.tables import print_survey
     from flows.survey import survey as look
 
     with opened(project) as house:
@@ -39,7 +40,8 @@ def why(
 ) -> None:
     """Explain a published value: document, mapping file:line, authority, policy, receipt, time verified."""
     from deployments.commands.houses import opened
-    from deployments.tables import print_json, print_why
+    from deployments.printing import print_json
+    from deployments.tables import print_why
     from flows.why import why as explain
 
     with opened(project) as house:
@@ -53,7 +55,8 @@ def why(
 def parked(project: Project = HERE, channel: AnyChannel = None, json: Json = False) -> None:
     """List what needs a person: record, field, place in the mapping, rule, masked value, remedy."""
     from deployments.commands.houses import opened
-    from deployments.tables import parked_rows, show
+    from deployments.printing import show
+    from deployments.tables import parked_rows
 
     with opened(project) as house:
         show("parked and waiting", parked_rows(_known(house, channel)), json, nothing="nothing is parked")
@@ -63,7 +66,8 @@ def status(project: Project = HERE, json: Json = False) -> None:
     """Show every channel: modes, freshness, what is due, parked and waiting, and the last run."""
     from deployments.commands.houses import opened
     from deployments.local import running_now
-    from deployments.tables import show, status_rows
+    from deployments.printing import show
+    from deployments.tables import status_rows
 
     with opened(project) as house:
         show("channels", status_rows(house), json, nothing="channels.yaml names no channel")
@@ -86,7 +90,8 @@ def channel(
     """Show modes, or set one: `serai channel shop-kz stock on --because "checked the report"`."""
     from deployments import switches
     from deployments.commands.houses import opened
-    from deployments.tables import mode_rows, show
+    from deployments.printing import show
+    from deployments.tables import mode_rows
 
     with opened(project) as house:
         if name is not None and what == "subscribe":
@@ -107,7 +112,8 @@ def match(
     if context.invoked_subcommand is not None:
         return
     from deployments.commands.houses import opened
-    from deployments.tables import candidate_rows, show
+    from deployments.printing import show
+    from deployments.tables import candidate_rows
 
     with opened(project) as house:
         show("match report", candidate_rows(_known(house, channel)), json, nothing="nothing waits for a decision")

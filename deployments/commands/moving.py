@@ -108,7 +108,7 @@ def replay(
 
 def _account(ledgers: Sequence[Ledger], json: bool, *, nothing: str) -> None:
     """Prints what was done, ``nothing`` when there was nothing to do; exit code DEFECT if a ledger does not balance."""
-    from deployments.tables import print_json
+    from deployments.printing import print_json
 
     if json:
         print_json([ledger.row() for ledger in ledgers])

@@ -4,7 +4,7 @@
 stand in it; ``load_yaml`` reads any other YAML of a project by the same rules. See ``mappings/README.md``.
 """
 
-from mappings.language.examples import TestResult, run_tests, run_tests_of
+from mappings.language.examples import Difference, TestResult, run_tests, run_tests_of
 from mappings.language.faults import (
     Fault,
     Inward,
@@ -21,6 +21,7 @@ from mappings.language.mapping import Mapping, OutwardHead, compile  # the word 
 from mappings.language.origins import FieldLineage
 
 __all__ = [
+    "Difference",
     "Fault",
     "FieldLineage",
     "Inward",

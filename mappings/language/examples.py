@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping as Table
 from dataclasses import dataclass
 from typing import Any
 
-from mappings.language.faults import Fault, Ref
+from mappings.language.faults import Fault, Inward, InwardRecord, Outward, OutwardDoc, Ref
 from mappings.language.lint import LintError, LintErrors, nearest
 from mappings.language.loader import Node
 from mappings.language.mapping import Mapping, compile  # the word for it
 from mappings.language.shapes import Schema
+from mappings.language.values import MISSING
 
 KEYS = ("name", "direction", "given", "expect", "absent", "refs", "context", "faults", "skips", "id")
 CONTEXT: dict[str, Any] = {
@@ -23,6 +25,24 @@ CONTEXT: dict[str, Any] = {
 """What ``context`` is in a test that does not say otherwise."""
 
 
+ABSENT: Any = MISSING
+"""What was expected, or what came, where there is nothing."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Difference:
+    """One value that is not as expected. ``path`` leads to the expectation inside the test, ``("expect", "order", …)``.
+
+    ``field`` is the value's own path as people write it (``order.lines[0].total``), ``what`` the whole as a sentence.
+    """
+
+    path: tuple[str | int, ...]
+    field: str
+    expected: Any
+    got: Any
+    what: str
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TestResult:
     """The outcome of one test; ``diff`` says line by line what was expected and what came."""
@@ -31,8 +51,14 @@ class TestResult:
 
     name: str
     ok: bool
-    diff: tuple[str, ...]
+    differences: tuple[Difference, ...]
     line: int
+    direction: str
+
+    @property
+    def diff(self) -> tuple[str, ...]:
+        """A sentence per difference."""
+        return tuple(one.what for one in self.differences)
 
 
 class _Everything(dict[tuple[str, str], Any]):
@@ -88,29 +114,38 @@ def run_tests_of(mapping: Mapping) -> list[TestResult]:
 def _run(mapping: Mapping, node: Node) -> TestResult:
     test = node.data()
     direction = test.get("direction", "inward" if mapping.inward else "outward")
-    context = {**CONTEXT, **test.get("context", {})}
-    outward = direction == "outward"
-    refs = _refs(test["refs"], outward) if "refs" in test else _Everything(outward)
-    given = test["given"]
-    diff: list[str] = []
+    diff: list[Difference] = []
     try:
-        if outward:
-            made = mapping.map_outward(given if isinstance(given, list) else [given], refs, context)
+        made = mapped(mapping, test)
+        if isinstance(made, Outward):
             _outward(test, made.docs, diff)
         else:
-            if isinstance(given, dict) and mapping.id_path is not None and len(mapping.id_path) == 1:
-                given = {mapping.id_path[0]: "test", **given}
-            result = mapping.map_inward([given], refs, context)
-            made = result  # type: ignore[assignment]  # faults and skips have the same shape in both
-            _inward(mapping, test, result.records, diff)
+            _inward(mapping, test, made.records, diff)
         _faults(test.get("faults", []), made.faults, diff)
         if "skips" in test:
             reasons = [skip.reason for skip in made.skips]
             if reasons != test["skips"]:
-                diff.append(f"skips: expected {test['skips']}, got {reasons}")
+                _differ(diff, ("skips",), "skips", test["skips"], reasons)
     except ValueError as error:
-        diff.append(str(error))
-    return TestResult(name=str(test["name"]), ok=not diff, diff=tuple(diff), line=node.line)
+        diff.append(Difference(path=(), field="", expected=ABSENT, got=ABSENT, what=str(error)))
+    return TestResult(
+        name=str(test["name"]), ok=not diff, differences=tuple(diff), line=node.line, direction=direction
+    )
+
+
+def mapped(mapping: Mapping, test: dict[str, Any]) -> Inward | Outward:
+    """What the mapping makes of a test's ``given``, with its references and context. Raises ValueError."""
+    outward = test.get("direction", "inward" if mapping.inward else "outward") == "outward"
+    context = {**CONTEXT, **test.get("context", {})}
+    refs = _refs(test["refs"], outward) if "refs" in test else _Everything(outward)
+    given = test["given"]
+    if outward:
+        return mapping.map_outward(given if isinstance(given, list) else [given], refs, context)
+    documents = given if isinstance(given, list) else [given]
+    if mapping.id_path is not None and len(mapping.id_path) == 1:
+        own = mapping.id_path[0]
+        documents = [{own: "test", **doc} if isinstance(doc, dict) else doc for doc in documents]
+    return mapping.map_inward(documents, refs, context)
 
 
 def _refs(given: dict[str, Any], outward: bool) -> dict[tuple[str, str], Any]:
@@ -126,42 +161,57 @@ def _refs(given: dict[str, Any], outward: bool) -> dict[tuple[str, str], Any]:
     return found
 
 
-def _inward(mapping: Mapping, test: dict[str, Any], records: list[Any], diff: list[str]) -> None:
+def shown(record: InwardRecord) -> dict[str, Any]:
+    """An inward record as a test expects it: its values with ``id`` and ``keep``, local references as entity:id."""
+    found: dict[str, Any] = {**copy.deepcopy(record.values), "id": record.id, "keep": dict(record.keep)}
+    for reference in record.local:
+        _set(found, reference.path, f"{reference.entity}:{reference.id}")
+    return found
+
+
+def _inward(mapping: Mapping, test: dict[str, Any], records: list[InwardRecord], diff: list[Difference]) -> None:
     by_entity: dict[str, list[dict[str, Any]]] = {entity: [] for entity in mapping.inward}
     for record in records:
-        shown = {**record.values, "id": record.id, "keep": dict(record.keep)}
-        for reference in record.local:
-            _set(shown, reference.path, f"{reference.entity}:{reference.id}")
-        by_entity[record.entity].append(shown)
+        by_entity[record.entity].append(shown(record))
     for entity, expected in test.get("expect", {}).items():
         came = by_entity.get(entity)
+        path = ("expect", entity)
         if came is None:
-            diff.append(f"{entity}: the mapping yields none; it yields {', '.join(mapping.inward)}")
+            what = f"{entity}: the mapping yields none; it yields {', '.join(mapping.inward)}"
+            diff.append(Difference(path=path, field=entity, expected=expected, got=ABSENT, what=what))
         elif isinstance(expected, list):
-            _compare(expected, came, entity, diff)
+            _compare(expected, came, path, entity, diff)
         elif len(came) != 1:
-            diff.append(f"{entity}: expected one, got {len(came)}")
+            what = f"{entity}: expected one, got {len(came)}"
+            diff.append(Difference(path=path, field=entity, expected=expected, got=came, what=what))
         else:
-            _compare(expected, came[0], entity, diff)
+            _compare(expected, came[0], path, entity, diff)
     for entity, fields in test.get("absent", {}).items():
-        for record in by_entity.get(entity, []):
-            diff.extend(
-                f"{entity}.{field}: expected to be absent, got {record[field]!r}" for field in fields if field in record
-            )
+        for one in by_entity.get(entity, []):
+            for number, name in enumerate(fields):
+                if name in one:
+                    _unwanted(diff, ("absent", entity, number), f"{entity}.{name}", one[name])
 
 
-def _outward(test: dict[str, Any], docs: list[Any], diff: list[str]) -> None:
+def _outward(test: dict[str, Any], docs: list[OutwardDoc], diff: list[Difference]) -> None:
     if "expect" in test:
-        expected = test["expect"] if isinstance(test["expect"], list) else [test["expect"]]
-        _compare(expected, [doc.doc for doc in docs], "doc", diff)
-    diff.extend(
-        f"doc.{field}: expected to be absent" for field in test.get("absent", []) for doc in docs if field in doc.doc
-    )
+        if isinstance(test["expect"], list):
+            _compare(test["expect"], [doc.doc for doc in docs], ("expect",), "doc", diff)
+        elif len(docs) != 1:
+            what = f"doc: expected one, got {len(docs)}"
+            came = [doc.doc for doc in docs]
+            diff.append(Difference(path=("expect",), field="doc", expected=test["expect"], got=came, what=what))
+        else:
+            _compare(test["expect"], docs[0].doc, ("expect",), "doc", diff)
+    for number, name in enumerate(test.get("absent", [])):
+        for doc in docs:
+            if name in doc.doc:
+                _unwanted(diff, ("absent", number), f"doc.{name}", doc.doc[name])
     if "id" in test:
+        many = isinstance(test["id"], list)
         ids = [doc.id for doc in docs]
-        wanted = test["id"] if isinstance(test["id"], list) else [test["id"]]
-        if ids != wanted:
-            diff.append(f"id: expected {wanted}, got {ids}")
+        if ids != (test["id"] if many else [test["id"]]):
+            _differ(diff, ("id",), "id", test["id"], ids if many or len(ids) != 1 else ids[0])
 
 
 def _set(value: Any, path: tuple[str | int, ...], new: Any) -> None:
@@ -170,30 +220,45 @@ def _set(value: Any, path: tuple[str | int, ...], new: Any) -> None:
     value[path[-1]] = new
 
 
-def _compare(expected: Any, came: Any, where: str, diff: list[str]) -> None:
+def _differ(diff: list[Difference], path: tuple[str | int, ...], field: str, expected: Any, got: Any) -> None:
+    came = "it is absent" if got is ABSENT else f"got {got!r}"
+    what = f"{field}: expected {expected!r}, {came}"
+    diff.append(Difference(path=path, field=field, expected=expected, got=got, what=what))
+
+
+def _unwanted(diff: list[Difference], path: tuple[str | int, ...], field: str, got: Any) -> None:
+    what = f"{field}: expected to be absent, got {got!r}"
+    diff.append(Difference(path=path, field=field, expected=ABSENT, got=got, what=what))
+
+
+def _compare(expected: Any, came: Any, path: tuple[str | int, ...], where: str, diff: list[Difference]) -> None:
     """Objects: the fields that are expected; lists: as many, one by one; values: equal and of the same kind."""
     if isinstance(expected, dict) and isinstance(came, dict):
         for key, value in expected.items():
             if key not in came:
-                diff.append(f"{where}.{key}: expected {value!r}, it is absent")
+                _differ(diff, (*path, key), f"{where}.{key}", value, ABSENT)
             else:
-                _compare(value, came[key], f"{where}.{key}", diff)
+                _compare(value, came[key], (*path, key), f"{where}.{key}", diff)
     elif isinstance(expected, list) and isinstance(came, list):
         if len(expected) != len(came):
-            diff.append(f"{where}: expected {len(expected)} items, got {len(came)}")
+            what = f"{where}: expected {len(expected)} items, got {len(came)}"
+            diff.append(Difference(path=path, field=where, expected=expected, got=came, what=what))
         for number, (one, other) in enumerate(zip(expected, came, strict=False)):
-            _compare(one, other, f"{where}[{number}]", diff)
+            _compare(one, other, (*path, number), f"{where}[{number}]", diff)
     elif expected != came or isinstance(expected, bool) != isinstance(came, bool):
-        diff.append(f"{where}: expected {expected!r}, got {came!r}")
+        _differ(diff, path, where, expected, came)
 
 
-def _faults(expected: list[Any], came: list[Fault], diff: list[str]) -> None:
+def _faults(expected: list[Any], came: list[Fault], diff: list[Difference]) -> None:
     left = list(came)
-    for one in expected:
+    for number, one in enumerate(expected):
         wanted = one if isinstance(one, dict) else {"field": one}
         found = next((f for f in left if all(str(getattr(f, k, None)) == str(v) for k, v in wanted.items())), None)
         if found is None:
-            diff.append(f"faults: expected {wanted}, it did not come")
+            what = f"faults: expected {wanted}, it did not come"
+            diff.append(Difference(path=("faults", number), field="faults", expected=wanted, got=ABSENT, what=what))
         else:
             left.remove(found)
-    diff.extend(f"fault: {fault}" for fault in left)
+    for fault in left:
+        got = {"field": fault.field, "entity": fault.entity, "kind": fault.kind}
+        diff.append(Difference(path=("faults",), field="faults", expected=ABSENT, got=got, what=f"fault: {fault}"))

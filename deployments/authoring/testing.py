@@ -1,0 +1,142 @@
+"""Do the tests that stand in mapping files pass? Each failure with what was expected, what came, and by which row."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import typer
+
+from deployments.authoring import CannotDo
+from deployments.authoring.finding import shown
+from deployments.authoring.linting import Checked, lint
+from deployments.commands import number
+from deployments.printing import annotation
+from mappings.language import Difference, LintError, LintErrors, Mapping as MappingFile, TestResult, run_tests_of
+from mappings.language.examples import ABSENT
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How one test of a mapping file went; ``place`` is file:line."""
+
+    checked: Checked
+    result: TestResult
+
+    @property
+    def place(self) -> str:
+        """Where the test stands."""
+        return f"{shown(self.checked.path)}:{self.result.line}"
+
+    def row_of(self, difference: Difference) -> str:
+        """file:line and text of the row that set the value; empty where no single row did."""
+        return _row(self.checked.mapping, self.result.direction, difference)
+
+
+def row(outcome: Outcome) -> dict[str, Any]:
+    """The outcome as plain JSON."""
+    differences = [
+        {
+            "field": one.field, "what": one.what, "row": outcome.row_of(one),
+            **{name: value for name, value in (("expected", one.expected), ("got", one.got)) if value is not ABSENT},
+        }
+        for one in outcome.result.differences
+    ]
+    return {
+        "place": outcome.place, "test": outcome.result.name, "passed": outcome.result.ok, "differences": differences
+    }
+
+
+def print_failure(outcome: Outcome, *, github: bool = False) -> None:
+    """A failed test, field by field; ``github``: as annotations, one per difference."""
+    result = outcome.result
+    if github:
+        for one in result.differences:
+            file = shown(outcome.checked.path)
+            mistake = LintError(file=file, line=result.line, column=1, code="test", what=one.what)
+            typer.echo(annotation(mistake, title=result.name))
+        return
+    typer.echo(f"{outcome.place}: {result.name}")
+    for one in result.differences:
+        if (one.expected is ABSENT and one.got is ABSENT) or one.field == "faults":
+            typer.echo(f"  {one.what}")
+            continue
+        typer.echo(f"  {one.field}")
+        typer.echo(f"    expected  {said(one.expected)}")
+        typer.echo(f"    got       {said(one.got)}")
+        if (by := outcome.row_of(one)) != "":
+            typer.echo(f"    by        {by}")
+
+
+def said(value: Any) -> str:
+    """A value on one line, text in quotes, so that ``7`` and ``"7"`` differ for the eye too."""
+    if value is ABSENT:
+        return "nothing"
+    return _EXACT.encode(value).decode("utf-8")
+
+
+_EXACT = msgspec.json.Encoder(decimal_format="number", enc_hook=str)
+
+
+def run(
+    paths: Sequence[Path], folder: Path, *, all_mappings: bool = False, only: str = ""
+) -> list[Outcome]:
+    """Runs the tests of every mapping file under the paths, those of the project without any.
+
+    Raises LintErrors when a file or a setting is wrong, CannotDo for a path that is not there or an ``only`` that
+    cannot be read.
+    """
+    chosen = chooser(only)
+    linted = lint(paths, folder, all_mappings=all_mappings)
+    if linted.errors:
+        raise LintErrors(linted.errors)
+    outcomes = [
+        Outcome(checked=checked, result=result)
+        for checked in linted.checked
+        for result in run_tests_of(checked.mapping)
+        if chosen(f"{shown(checked.path)} {result.name}")
+    ]
+    if only and not outcomes:
+        raise CannotDo(f"no test of {number(len(linted.checked), 'mapping file')} fits -k {only!r}")
+    return outcomes
+
+
+def chooser(expression: str) -> Callable[[str], bool]:
+    """Whether a test's file and name fit ``stock and not zero``: parts of words, joined by and, or, not.
+
+    ``and`` binds closer than ``or``; the case of letters does not matter. Raises CannotDo for one that says nothing.
+    """
+    if not expression.strip():
+        return lambda name: True
+    ways = []
+    for way in re.split(r"\s+or\s+", expression.strip()):
+        terms = []
+        for term in re.split(r"\s+and\s+", way):
+            wanted, part = (False, term[4:]) if term.lower().startswith("not ") else (True, term)
+            part = part.strip().lower()
+            if not part or part in ("and", "or", "not"):
+                raise CannotDo(f"-k {expression!r} cannot be read; write parts of names joined by and, or, not")
+            terms.append((wanted, part))
+        ways.append(terms)
+    return lambda name: any(all((part in name.lower()) is wanted for wanted, part in terms) for terms in ways)
+
+
+def _row(mapping: MappingFile, direction: str, difference: Difference) -> str:
+    """The row whose field is the longest beginning of the difference's."""
+    if not difference.path or difference.path[0] not in ("expect", "absent"):
+        return ""
+    field = re.sub(r"\[\d+\]", "[]", difference.field)
+    entity, _, field = field.partition(".")
+    entity = entity.removesuffix("[]")
+    best = None
+    for row in mapping.lineage:
+        if row.direction != direction or row.part != "fields" or (direction == "inward" and row.entity != entity):
+            continue
+        name = re.sub(r"\[\d+\]", "[]", row.field)
+        if (field == name or field.startswith((f"{name}.", f"{name}["))) and (best is None or len(name) >= best[0]):
+            best = (len(name), f"{row.file}:{row.line}: {row.text}")
+    return best[1] if best is not None else ""
