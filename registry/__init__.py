@@ -104,6 +104,7 @@ from registry.releases import (
     registry_mark,
     release_texts,
     releases,
+    settle_release,
 )
 from registry.reservations import (
     ReservationRow,
@@ -247,6 +248,7 @@ __all__ = [
     "scan_seen",
     "set_mode",
     "set_outbox",
+    "settle_release",
     "set_pause",
     "sightings",
     "swap_tokens",

@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import Engine, select
 
 from registry.engine import Registry, Tx, open_registry
-from registry.tables import metadata
+from registry.tables import hop, metadata
 
 COPIED = (
     "channel", "mode", "consent", "cursor", "binding", "record", "link", "matchkey", "outbox", "outbox_later",
@@ -36,6 +36,15 @@ class Copy(Registry):
     def now(self) -> datetime:
         """The original's time."""
         return self._original.now()
+
+    def told(self) -> list[tuple[str, str, str, str, str]]:
+        """(channel, entity, uid, op, key) of what channels were told in the copy, in that order."""
+        with self.read() as tx:
+            found = tx.rows(
+                select(hop.c.channel, hop.c.entity, hop.c.uid, hop.c.detail, hop.c.key)
+                .where(hop.c.direction == "outward").order_by(hop.c.id)
+            )  # fmt: skip
+        return [(row[0], row[1], row[2], row[3], row[4]) for row in found]
 
 
 @contextmanager

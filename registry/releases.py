@@ -13,17 +13,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, update
 
 from registry import bulk
-from registry.codec import decode, encode, moment
+from registry.codec import decode, encode, maybe_moment, moment
 from registry.engine import AnyRow, Tx
 from registry.tables import channel, release, release_text
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Release:
-    """One release. ``content`` is the digest of all its texts and names; ``files`` maps names to texts' digests."""
+    """One release. ``content`` is the digest of all its texts and names; ``files`` maps names to texts' digests.
+
+    ``settled_at`` is None until everything kept has been brought in line with it: what was mapped, merged.
+    """
 
     number: int
     content: str
@@ -31,6 +34,7 @@ class Release:
     at: datetime
     who: str
     because: str
+    settled_at: datetime | None
 
 
 def content_hash(texts: Mapping[str, str]) -> str:
@@ -62,6 +66,13 @@ def put_release(tx: Tx, texts: Mapping[str, str], who: str, because: str) -> Rel
     if made is None:
         raise AssertionError("a release was stored in this transaction")
     return made
+
+
+def settle_release(tx: Tx, number: int) -> None:
+    """Notes that everything kept is in line with this release; the first such moment stays."""
+    tx.run(
+        update(release).where(release.c.number == number, release.c.settled_at.is_(None)).values(settled_at=tx.stamp)
+    )
 
 
 def newest_release(tx: Tx) -> Release | None:
@@ -102,4 +113,5 @@ def _row(row: AnyRow) -> Release:
         at=moment(row.at),
         who=row.who,
         because=row.because,
+        settled_at=maybe_moment(row.settled_at),
     )

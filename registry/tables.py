@@ -456,6 +456,7 @@ release = Table(
     Column("at", Moment, nullable=False),
     Column("who", Text, nullable=False),
     Column("because", Text, nullable=False),
+    Column("settled_at", Moment),
     PrimaryKeyConstraint("number", name="one_row_per_release"),
 )
 

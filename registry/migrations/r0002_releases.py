@@ -26,6 +26,7 @@ def upgrade() -> None:
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("who", sa.Text(), nullable=False),
         sa.Column("because", sa.Text(), nullable=False),
+        sa.Column("settled_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("number", name="one_row_per_release"),
     )
     op.create_table(
