@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from playwright.sync_api import Page, Route, expect
 
@@ -9,6 +11,8 @@ from registry import AuditRow, audit_rows, modes, paused, set_mode
 from tests.retailer import Retailer
 
 pytestmark = pytest.mark.browser
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def state(retailer: Retailer) -> tuple[dict[tuple[str, str], str], list[AuditRow]]:
@@ -67,8 +71,9 @@ def test_one_entity_is_switched_by_keyboard_alone(retailer: Retailer, page: Page
 
 def test_a_slow_browser_takes_nothing_from_who_types(retailer: Retailer, page: Page) -> None:
     """What the page's timers do late finds a person typing: each letter stays in the field it was typed into."""
-    page.clock.install()
+    page.clock.install(time=NOON)
     page.reload()
+    page.clock.pause_at(NOON + timedelta(hours=1))
     page.locator("#pause-pos-kz").click()
     expect(page.get_by_label("Your name")).to_be_focused()
     page.keyboard.type("Bolat")
