@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 
@@ -23,6 +22,7 @@ from mappings.language.kinds import (
     AMOUNTS,
     NUMBERS,
     TEXTS,
+    WORDS,
     Scope,
     Val,
     alike,
@@ -36,6 +36,7 @@ from mappings.language.kinds import (
 )
 from mappings.language.lint import nearest
 from mappings.language.readings import Readings
+from mappings.language.results import result_of
 from mappings.language.shapes import ANY
 from mappings.language.values import READERS
 
@@ -265,8 +266,12 @@ class Expressions(Readings):
                 )
             if a.kind == "null" and not known.takes_null:
                 self.mistyped(f"{name} takes no null", known.signature)
+            if p is not None and p.kind in WORDS:
+                self.word(p.kind, a)
         code = ", ".join([a.code for a in args] + [f"{k}={v.code}" for k, v in named.items()])
-        result = self._result(known, args, named)
+        result = result_of(known, args, named)
+        if name == "sum" and "start" not in given and result.kind in AMOUNTS:
+            self.mistyped("a sum of amounts has no currency when the list is empty", "sum(…, start=zero(currency))")
         if name == "sum" and len(args) == 1 and set(named) == {"start"} and args[0].item is not None:
             item, start = args[0].item, named["start"]
             if (item.kind, start.kind) == ("money", "money") and args[0].sure and item.sure and start.sure:
@@ -279,31 +284,6 @@ class Expressions(Readings):
         if isinstance(node, ast.GeneratorExp):
             return self._generate(scope, node.elt, node.generators)
         return self.cook(self.expression(scope, node))
-
-    def _result(self, known: functions.Function, args: list[Val], named: Mapping[str, Val]) -> Val:
-        if known.result != "same":
-            null = known.name in ("extract", "lookup")
-            kind = known.result
-            item = item_of(args[0]) if kind == "list" and args else None
-            return Val(code="", kind=kind, null=null, sure=kind != "any", item=item)
-        first = args[0]
-        if known.name in ("first", "coalesce") and len(args) > 1:
-            result = first
-            for other in args[1:]:
-                result = either("", result, other)
-            return replace(result, null=all(a.null for a in args), absent=False)
-        if (first.kind == "list" and (known.name in ("sum", "min", "max", "first")) and len(args) == 1) or (
-            known.name == "sum"
-        ):
-            inner = self.cook(first.item) if first.item is not None else Val(code="")
-            start = named.get("start") or (args[1] if len(args) > 1 else None)
-            if known.name == "sum" and inner.kind in AMOUNTS and start is None:
-                self.mistyped("a sum of amounts has no currency when the list is empty", "sum(…, start=zero(currency))")
-            kind = start.kind if start is not None and start.kind in AMOUNTS else inner.kind
-            kind = "any" if first.kind == "any" and start is None else kind
-            loose = inner.loose or (kind in AMOUNTS and inner.kind == "any")
-            return Val(code="", kind=kind, null=known.name != "sum", sure=kind != "any", loose=loose)
-        return replace(first, null=False, sure=first.kind != "any", loose=first.loose or known.name == "round")
 
     def _generate(self, scope: Scope, element: ast.expr, generators: list[ast.comprehension]) -> Val:
         """A generator over input lists, as a list."""

@@ -11,6 +11,8 @@ NUMBERS = ("integer", "decimal")
 AMOUNTS = ("money", "quantity")
 TEXTS = ("text", "moment", "date", "email", "phone")
 EXACT = ("money", "quantity", "moment", "date", "decimal")
+WORDS = ("pattern", "zone", "currency", "format", "mode", "order", "span", "unit", "kind")
+"""Kinds of text that parameters ask for; ``words.py`` knows which constants are right."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,6 +121,8 @@ def fits(kind: str, wanted: str) -> bool:
         return True
     if wanted == "decimal":
         return kind in NUMBERS
+    if wanted in WORDS:
+        return kind == "text"
     return wanted == "text" and kind in TEXTS
 
 
@@ -136,6 +140,7 @@ def spoken(kind: str) -> str:
         "list": "a list",
         "null": "null",
         "any": "a value",
+        **{word: f"text ({word})" for word in WORDS},
     }
     return names.get(kind, kind)
 

@@ -8,6 +8,9 @@ from typing import Any
 
 from mappings.language.values import EXACT, NullOperand, Refused, wrong
 
+MAX_TEXT = 1_000_000
+"""No text that a mapping builds has more characters: a chain of `let:` could double one as often as it has names."""
+
 
 def text_only(value: Any) -> str:
     if value.__class__ is not str:
@@ -19,6 +22,29 @@ def number_only(value: Any) -> Any:
     if value.__class__ is int or value.__class__ is Decimal:
         return value
     raise wrong(value, "a number", "; decimal(…) reads one from text")
+
+
+def same_value(a: Any, b: Any) -> bool:
+    """a == b of JSON values and amounts: 1 is 1.0, but neither is true."""
+    if a.__class__ is bool or b.__class__ is bool:
+        return a is b
+    if a.__class__ is list and b.__class__ is list:
+        return len(a) == len(b) and all(map(same_value, a, b))
+    if a.__class__ is dict and b.__class__ is dict:
+        return a.keys() == b.keys() and all(same_value(value, b[key]) for key, value in a.items())
+    return bool(a == b)
+
+
+def _sort_of(value: Any) -> Any:
+    if value.__class__ is tuple:
+        return value[1:]
+    return "number" if value.__class__ is int or value.__class__ is Decimal else value.__class__
+
+
+def same_kind(values: list[Any]) -> None:
+    """Refuses values that have no common order: numbers beside texts, two currencies."""
+    if len({_sort_of(value) for value in values}) > 1:
+        raise Refused("mixed", "values of different currency, unit, kind or type are not compared")
 
 
 def truth(value: Any) -> bool:
@@ -33,7 +59,9 @@ def add(a: Any, b: Any) -> Any:
     if a.__class__ is tuple or b.__class__ is tuple:
         return _same(a, b, lambda x, y: x + y)
     if a.__class__ is str or b.__class__ is str:
-        return text_only(a) + text_only(b)
+        if len(text_only(a)) + len(text_only(b)) > MAX_TEXT:
+            raise Refused("length", f"the text would grow beyond {MAX_TEXT:,} characters")
+        return a + b
     return number_only(a) + number_only(b)
 
 
@@ -87,7 +115,10 @@ def floor_divide(a: Any, b: Any) -> Any:
     """How often b goes into a, as a whole number, rounded down."""
     if number_only(b) == 0:
         raise Refused("division", "division by zero")
-    return int((Decimal(number_only(a)) / Decimal(b)).to_integral_value("ROUND_FLOOR"))
+    quotient = EXACT.divide(Decimal(number_only(a)), Decimal(b))
+    if not quotient.is_finite() or quotient.adjusted() > 50:
+        raise Refused("number", "the number is out of range", quotient)
+    return int(quotient.to_integral_value("ROUND_FLOOR"))
 
 
 def remainder(a: Any, b: Any) -> Any:

@@ -13,6 +13,7 @@ from mappings.language.lint import LintError, nearest
 from mappings.language.loader import Node
 from mappings.language.origins import Origins
 from mappings.language.shapes import Shape
+from mappings.language.words import wrong_word
 
 
 class Paths(Origins):
@@ -204,6 +205,18 @@ class Paths(Origins):
         assert self._leaf is not None
         self.wrong(self._leaf.node, "wrong-type", what, allowed)
         return Val(code="None")
+
+    def word(self, kind: str, val: Val, node: Node | None = None) -> None:
+        """Keeps a mistake when a constant is not a word of that kind, or a pattern is not a constant."""
+        at = node if node is not None else self._leaf.node if self._leaf is not None else None
+        assert at is not None
+        if val.sure and val.values is not None and all(isinstance(value, str) for value in val.values):
+            for value in val.values:
+                found = wrong_word(kind, value)
+                if found is not None:
+                    self.wrong(at, *found)
+        elif kind == "pattern":
+            self.wrong(at, "pattern", "a pattern that is not a constant text", "'[0-9]+'")
 
     def cook(self, val: Val) -> Val:
         """The value itself where the path holds its canonical JSON form."""

@@ -38,6 +38,7 @@ class Readings(Paths):
             return val
         form = self.forms.options.get(kind, {})
         options = {name: self._option(scope, found) for name, found in {**form, **given}.items()}
+        self._words(options, node)
         if kind in ("decimal", "integer"):
             if val.kind in ("money", "quantity", "object", "list", "boolean"):
                 return self._mistyped_at(
@@ -77,6 +78,11 @@ class Readings(Paths):
     def _option(self, scope: Scope, option: Val | Leaf) -> Val:
         return option if isinstance(option, Val) else self.cook(self.leaf(scope, option))
 
+    def _words(self, options: Mapping[str, Val], node: Node) -> None:
+        for name in ("zone", "format", "currency", "unit", "kind"):
+            if name in options and options[name].kind == "text":
+                self.word(name, options[name], node)
+
     def _money(
         self, scope: Scope, val: Val, given: Mapping[str, Val | Leaf], node: Node, guard: bool, rounding: str | None
     ) -> Val:
@@ -112,7 +118,9 @@ class Readings(Paths):
         tail = f", {rounding!r}" if rounding else ""
         name = "money_rounded" if rounding else "money_of"
         if not is_object:
-            currency = self._option(scope, options["currency"]).code
+            option = self._option(scope, options["currency"])
+            self._words({"currency": option}, node)
+            currency = option.code
             out = None if rounding else (lambda c: f"money_out({c}, {currency}{separator})")
             return self._guarded(val, guard, lambda c: f"{name}({c}, {currency}{tail}{separator})", "money", out)
 

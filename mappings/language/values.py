@@ -306,7 +306,8 @@ def quantity_out(value: Any, unit: str, kind: str, separator: str = ".") -> dict
 
 # -- moments ----------------------------------------------------------------------------------------------------------
 @lru_cache(maxsize=256)
-def _zone(name: str) -> ZoneInfo:
+def zone_of(name: str) -> ZoneInfo:
+    """The zone of that name in the IANA list."""
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
@@ -336,7 +337,7 @@ def moment_of(value: Any, zone: str | None = None, format: str | None = None) ->
             if moment.tzinfo is None:
                 if zone is None:
                     raise Refused("zone", "a moment without offset or zone; `forms: {moment: {zone: …}}`", value)
-                moment = moment.replace(tzinfo=_zone(zone))
+                moment = moment.replace(tzinfo=zone_of(zone))
             moment = moment.astimezone(UTC)
     except (ValueError, OverflowError):
         raise Refused(
@@ -352,7 +353,7 @@ def moment_text(value: str, zone: str | None = None, format: str | None = None) 
         micro = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
         return micro // (1_000_000 if format == "unix" else 1_000)
     if zone is not None:
-        moment = moment.astimezone(_zone(zone))
+        moment = moment.astimezone(zone_of(zone))
     if format is not None:
         return moment.strftime(format)
     return value if zone is None else moment.isoformat()

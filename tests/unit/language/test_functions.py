@@ -18,6 +18,23 @@ CONTEXT: dict[str, Any] = {
     "now": "2026-01-01T00:00:00Z",
     "run": "r",
 }
+SAMPLE = {
+    "any": "'x'",
+    "text": "'x'",
+    "pattern": "'x'",
+    "integer": "1",
+    "decimal": "0.1",
+    "list": "[1]",
+    "currency": "'KZT'",
+    "unit": "'each'",
+    "kind": "'on_hand'",
+    "span": "'day'",
+    "format": "'%Y'",
+    "money": "money(1, 'KZT')",
+    "date": "date('2026-03-01')",
+    "moment": "moment('2026-03-01T00:00:00Z')",
+}
+"""A right argument of each kind."""
 Compiled = Callable[..., Mapping]
 
 
@@ -42,10 +59,8 @@ def test_a_function_gives_what_its_example_says(compiled: Compiled, function: Fu
 @pytest.mark.parametrize("function", [f for f in FUNCTIONS.values() if not f.takes_null], ids=lambda f: f.name)
 def test_a_function_makes_no_value_of_null(compiled: Compiled, function: Function) -> None:
     """P7: `upper(null)` is a fault, never the text "None"."""
-    args = ", ".join(
-        ["attributes.nothing"] + ["'x'" if p.kind == "text" else "1" for p in function.parameters[1:] if not p.optional]
-    )
-    with pytest.raises(AssertionError, match=r"null|fit|list|text|number|object|wanted"):
+    args = ", ".join(["attributes.nothing", *(SAMPLE[p.kind] for p in function.parameters[1:] if not p.optional)])
+    with pytest.raises(AssertionError, match=r"(rule )?null|is null|operand"):
         value_of(compiled, f"= {function.name}({args})", {"nothing": None})
 
 
@@ -103,7 +118,7 @@ def test_an_expression_is_exact(compiled: Compiled, expression: str, gives: Any)
         ("= 1 if attributes.word else 2", "a condition"),
         ("= money(1, 'KZT') + money(1, 'EUR')", "different currencies"),
         ("= money(1.234, 'KZT')", "more digits than KZT has"),
-        ("= money(1, 'tenge')", "currency"),
+        ("= money(1, attributes.word)", "currency"),
         ("= decimal('1E5')", "plain notation"),
         ("= decimal('1_000')", "plain notation"),
         ("= decimal(' 1')", "plain notation"),
@@ -111,12 +126,11 @@ def test_an_expression_is_exact(compiled: Compiled, expression: str, gives: Any)
         ("= integer(1.5)", "fraction"),
         ("= 1 / attributes.zero", "division by zero"),
         ("= 1 % attributes.zero", "division by zero"),
-        ("= moment('2026-03-01T09:00:00', zone='Mars/Olympus')", "no time zone"),
+        ("= moment('2026-03-01T09:00:00', zone=attributes.word)", "no time zone"),
         ("= moment('yesterday', zone='UTC')", "not a moment"),
         ("= date('2026-02-30')", "not a date"),
         ("= phone('12', region='KZ')", "telephone"),
         ("= email('nobody')", "e-mail"),
-        ("= matches('a', '(')", "regular expression"),
         ("= min(attributes.word, 3)", "different"),
         ("= sum(x for x in attributes.word)", "list"),
     ],

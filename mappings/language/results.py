@@ -1,0 +1,78 @@
+"""What a call gives, as far as its arguments tell: the words that stand after ``->`` in a signature."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from mappings.language.functions import Function
+from mappings.language.kinds import AMOUNTS, Val, either, item_of
+from mappings.language.shapes import ANY, Shape
+
+
+def result_of(known: Function, args: list[Val], named: Mapping[str, Val]) -> Val:
+    """The value of a call, without its code; nothing promised about it is untrue whatever the document holds."""
+    first = args[0]
+    if known.result == "same":
+        made = _same(known, args, named)
+    elif known.result == "item":
+        made = replace(item_of(first), sure=False)
+    else:
+        made = replace(_named(known.result, args, named), loose=known.name == "exchange")
+    return replace(made, null=made.null or known.nullable, absent=False)
+
+
+def _same(known: Function, args: list[Val], named: Mapping[str, Val]) -> Val:
+    first = args[0]
+    if known.name in ("first", "coalesce") and len(args) > 1:
+        result = first
+        for other in args[1:]:
+            result = either("", result, other)
+        return replace(result, null=all(a.null for a in args))
+    if known.name == "sum" or (first.kind == "list" and known.name in ("min", "max", "first") and len(args) == 1):
+        inner = item_of(first)
+        start = named.get("start") or (args[1] if len(args) > 1 else None)
+        kind = start.kind if start is not None and start.kind in AMOUNTS else inner.kind
+        kind = "any" if first.kind == "any" and start is None else kind
+        loose = inner.loose or (kind in AMOUNTS and inner.kind == "any")
+        return Val(code="", kind=kind, null=known.name != "sum", sure=kind != "any", loose=loose)
+    if first.kind == "list":
+        return Val(code="", kind="list", null=False, sure=True, item=item_of(first))
+    return replace(first, null=False, sure=first.kind != "any", loose=first.loose or known.name.startswith("round"))
+
+
+def _named(word: str, args: list[Val], named: Mapping[str, Val]) -> Val:
+    first = args[0]
+    item: Val | None = None
+    if word in ("texts", "moneys"):
+        item = Val(code="", kind=word[:-1] if word == "texts" else "money", null=False, sure=True)
+    elif word == "inner":
+        item = item_of(item_of(first))
+    elif word == "chunks":
+        item = Val(code="", kind="list", null=False, sure=True, item=item_of(first))
+    elif word == "lists":
+        item = Val(code="", kind="list", null=False, sure=True)
+    elif word == "numbered":
+        item = _object(first, {"index": {"type": "integer"}}, "value", whole=False)
+    elif word == "groups":
+        by = named.get("by") or (args[1] if len(args) > 1 else Val(code=""))
+        item = _object(first, {"key": _schema(item_of(by).kind)}, "items", whole=True)
+    else:
+        return Val(code="", kind=word, null=False, sure=word != "any")
+    return Val(code="", kind="list", null=False, sure=True, item=item)
+
+
+def _schema(kind: str) -> dict[str, str]:
+    types = {"text": "string", "integer": "integer", "boolean": "boolean"}
+    return {"type": types[kind]} if kind in types else {}
+
+
+def _object(values: Val, fields: dict[str, dict[str, str]], name: str, *, whole: bool) -> Val:
+    """An object made by a function around items (or the whole list) of another list, whose schema it keeps."""
+    item = item_of(values)
+    inner = dict(item.shape.schema) if item.shape is not ANY else {}
+    inner = {"anyOf": [inner, {"type": "null"}]} if inner and item.null else inner
+    properties = {**fields, name: {"type": "array", "items": inner} if whole else inner}
+    schema = {"type": "object", "additionalProperties": False, "properties": properties, "required": list(properties)}
+    shape = Shape(kind="object", null=False, schema=schema, book=item.shape.book)
+    return Val(code="", kind="object", null=False, sure=True, shape=shape)
