@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import typer
 
-from deployments.commands import MISTAKE, authoring, knowing, moving, running
+from deployments.commands import MISTAKE, authoring, explaining, knowing, moving, running
 
 MISTAKES = (
     ("deployments.authoring", "CannotDo"),
@@ -40,6 +40,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "migrate": running.migrate,
     "lint": authoring.lint,
     "test": authoring.run_tests,
+    "explain": explaining.explain,
     "pull": moving.pull,
     "push": moving.push,
     "reconcile": moving.reconcile,

@@ -13,6 +13,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 from mappings.language import LintError
 
 Rows = Sequence[Mapping[str, Any]]
@@ -70,6 +72,14 @@ def _cell(value: Any) -> str:
 
 def _moment(at: datetime) -> str:
     return at.isoformat().replace("+00:00", "Z")
+
+
+_EXACT = msgspec.json.Encoder(decimal_format="number", enc_hook=str)
+
+
+def one_line(value: Any) -> str:
+    """A value as JSON on one line: text in quotes, so that ``7`` and ``"7"`` differ for the eye too."""
+    return _EXACT.encode(value).decode("utf-8")
 
 
 def annotation(error: LintError, title: str = "") -> str:

@@ -48,16 +48,18 @@ def headers(text: str) -> dict[str, str]:
     return {key: value for key, value in _HEADER.findall(text)}
 
 
-def compile_file(folder: Path | None, path: Path, *, name: str | None = None) -> MappingFile:
+def compile_file(
+    folder: Path | None, path: Path, *, name: str | None = None, text: str | None = None
+) -> MappingFile:
     """One mapping file, checked and compiled against both schemas. Raises LintErrors.
 
     ``name`` is what it is called in messages and lineage; by default its path from the checkout, or from where the
-    project's folder lies.
+    project's folder lies. ``text`` stands in for what the file holds.
     """
     root = folder.parent if folder and path.is_relative_to(folder) else PACKAGE.parent
     name = name or str(path.relative_to(root))
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8") if text is None else text
     except UnicodeDecodeError as fault:
         what = f"byte {fault.start + 1} of the file is not UTF-8"
         raise LintErrors([LintError(file=name, line=1, column=1, code="encoding", what=what)]) from None

@@ -6,14 +6,15 @@ above it that has a channels.yaml.
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from deployments.authoring import CannotDo
-from flows.mapping_files import PACKAGE, mapping_files
-from mappings.language import nearest
+from flows.mapping_files import PACKAGE, compile_file, mapping_files
+from mappings.language import Mapping as MappingFile
 
 SETTINGS = ("companies", "channels", "authority", "policies/stock")
 """What a project's own settings files are called, without ``.yaml`` and without the environment."""
@@ -114,25 +115,35 @@ def shipped() -> list[str]:
 def one_mapping(given: str, folder: Path) -> Path:
     """The mapping file a person means: a path, ``platform/resource``, or a resource that only one platform has.
 
+    Of a resource that several have, the project's own is meant.
+
     Raises CannotDo naming the nearest known ones.
     """
     path = Path(given)
     if path.is_file() and path.suffix in (".yaml", ".yml"):
         return path.resolve()
     project = project_of(folder.resolve())
-    known: dict[str, Path] = {}
-    names = shipped()
-    if project is not None and (project / "mappings").is_dir():
-        names = sorted({*names, *(one.name for one in (project / "mappings").iterdir() if one.is_dir())})
-    for platform in names:
-        for name, file in mapping_files(project, platform).items():
-            known[f"{platform}/{name.removesuffix('.yaml')}"] = file
+    own = [place.name for place in (project / "mappings").glob("*") if place.is_dir()] if project is not None else []
+    known = {
+        f"{platform}/{name.removesuffix('.yaml')}": file
+        for platform in sorted({*shipped(), *own})
+        for name, file in mapping_files(project, platform).items()
+    }
     word = given.removesuffix(".yaml").removeprefix("mappings/")
-    if word in known:
-        return known[word]
-    same = [name for name in known if name.endswith(f"/{word}")]
+    same = [name for name in known if word in (name, name.partition("/")[2])]
+    if len(same) > 1:
+        same = [name for name in same if project is not None and known[name].is_relative_to(project)] or same
     if len(same) == 1:
         return known[same[0]]
     if same:
         raise CannotDo(f"{given} may be {', '.join(same)}; name the platform too")
-    raise CannotDo(f"there is no mapping {given}; {nearest(word, known)}")
+    short = {name.partition("/")[2]: name for name in known}
+    close = difflib.get_close_matches(word, [*known, *short], n=1)
+    hint = f"did you mean {short.get(close[0], close[0])}? " if close else ""
+    raise CannotDo(f"there is no mapping {given}; {hint}known: {', '.join(known)}")
+
+
+def compiled(given: str, folder: Path) -> MappingFile:
+    """The mapping a person means, compiled; its rows are shown under the path as typed. Raises CannotDo, LintErrors."""
+    path = one_mapping(given, folder)
+    return compile_file(project_of(path.parent) or project_of(folder.resolve()), path, name=shown(path))

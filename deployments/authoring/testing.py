@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import typer
 
 from deployments.authoring import CannotDo
+from deployments.authoring.explaining import place_of, row_of
 from deployments.authoring.finding import shown
 from deployments.authoring.linting import Checked, lint
 from deployments.commands import number
-from deployments.printing import annotation
+from deployments.printing import annotation, one_line
 from mappings.language import Difference, LintError, LintErrors, Mapping as MappingFile, TestResult, run_tests_of
 from mappings.language.examples import ABSENT
 
@@ -66,20 +66,15 @@ def print_failure(outcome: Outcome, *, github: bool = False) -> None:
             typer.echo(f"  {one.what}")
             continue
         typer.echo(f"  {one.field}")
-        typer.echo(f"    expected  {said(one.expected)}")
-        typer.echo(f"    got       {said(one.got)}")
+        typer.echo(f"    expected  {in_words(one.expected)}")
+        typer.echo(f"    got       {in_words(one.got)}")
         if (by := outcome.row_of(one)) != "":
             typer.echo(f"    by        {by}")
 
 
-def said(value: Any) -> str:
-    """A value on one line, text in quotes, so that ``7`` and ``"7"`` differ for the eye too."""
-    if value is ABSENT:
-        return "nothing"
-    return _EXACT.encode(value).decode("utf-8")
-
-
-_EXACT = msgspec.json.Encoder(decimal_format="number", enc_hook=str)
+def in_words(value: Any) -> str:
+    """A value as JSON on one line, or the word for none."""
+    return "nothing" if value is ABSENT else one_line(value)
 
 
 def run(
@@ -126,17 +121,12 @@ def chooser(expression: str) -> Callable[[str], bool]:
 
 
 def _row(mapping: MappingFile, direction: str, difference: Difference) -> str:
-    """The row whose field is the longest beginning of the difference's."""
     if not difference.path or difference.path[0] not in ("expect", "absent"):
         return ""
-    field = re.sub(r"\[\d+\]", "[]", difference.field)
-    entity, _, field = field.partition(".")
-    entity = entity.removesuffix("[]")
-    best = None
-    for row in mapping.lineage:
-        if row.direction != direction or row.part != "fields" or (direction == "inward" and row.entity != entity):
-            continue
-        name = re.sub(r"\[\d+\]", "[]", row.field)
-        if (field == name or field.startswith((f"{name}.", f"{name}["))) and (best is None or len(name) >= best[0]):
-            best = (len(name), f"{row.file}:{row.line}: {row.text}")
-    return best[1] if best is not None else ""
+    head, _, field = difference.field.partition(".")
+    entity = re.sub(r"\[\d+\]$", "", head)
+    row = row_of(field, [
+        one for one in mapping.lineage
+        if one.direction == direction and (direction == "outward" or one.entity == entity)
+    ])
+    return f"{place_of(row)}: {row.text}".removesuffix(": ") if row is not None else ""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import enum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from deployments.commands import HERE, MISTAKE, AllMappings, Paths, Project, number, say
+
+if TYPE_CHECKING:
+    from deployments.authoring.testing import Outcome
 
 
 class Format(enum.StrEnum):
@@ -21,6 +24,9 @@ class Format(enum.StrEnum):
 As = Annotated[Format, typer.Option("--format", help="github: annotations of a pull request")]
 
 Only = Annotated[str, typer.Option("-k", help="only tests whose file and name fit, as in: stock and not zero")]
+Update = Annotated[
+    bool, typer.Option("--update", help="show what failing tests would have to expect, then write that into the files")
+]
 
 
 def lint(
@@ -46,6 +52,7 @@ def run_tests(
     project: Project = HERE,
     all_mappings: AllMappings = False,
     only: Only = "",
+    update: Update = False,
     format: As = Format.text,
 ) -> None:
     """Run the tests that stand in mapping files; a failure shows expected, got and the row's line."""
@@ -54,6 +61,8 @@ def run_tests(
 
     outcomes = run(paths or [], project, all_mappings=all_mappings, only=only)
     failed = [outcome for outcome in outcomes if not outcome.result.ok]
+    if update:
+        raise typer.Exit(_updated(failed))
     if format is Format.json:
         print_json([row(outcome) for outcome in outcomes])
     else:
@@ -62,3 +71,18 @@ def run_tests(
         files = {outcome.checked.path for outcome in outcomes}
         say(f"{number(len(outcomes), 'test')} in {number(len(files), 'file')}, {len(failed)} failed")
     raise typer.Exit(MISTAKE if failed else 0)
+
+
+def _updated(failed: list[Outcome]) -> int:
+    """Shows and writes new expectations; the exit code says whether any failing test is left."""
+    from deployments.authoring.updating import updates
+
+    left = 0
+    for one in updates(failed):
+        typer.echo(one.diff, nl=False)
+        one.path.write_text(one.text, encoding="utf-8")
+        for name in one.left:
+            typer.echo(f"left as it is: {name}: mend it by hand")
+        left += len(one.left)
+    say(f"{number(len(failed) - left, 'test')} updated, {left} left" if failed else "no test fails, nothing is updated")
+    return MISTAKE if left else 0
