@@ -12,14 +12,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mappings.language import faults, functions, operators, origins, tracing, values
+from mappings.language import faults, functions, operators, ordering, origins, tracing, values
 from mappings.language.blocks import Emitter
 from mappings.language.grammar import File, Forms
 from mappings.language.kinds import Val
 from mappings.language.lint import LintError
 from mappings.language.shapes import Book, Schema, Shape, shape_of
 
-VERSION = "1"
+VERSION = "2"
 """Part of every mapping's hash: raised when the same file may give other values than before."""
 
 _CONTEXT: Schema = {
@@ -32,6 +32,7 @@ _CONTEXT: Schema = {
         "settings": {"type": "object"},
         "now": {"type": "string", "format": "date-time"},
         "run": {"type": "string"},
+        "tables": {"type": "object"},
     },
 }
 
@@ -54,6 +55,7 @@ _GLOBALS: dict[str, Any] = {
         for name in ("add", "subtract", "multiply", "divide", "floor_divide", "remainder")
     },
     "less": operators.less,
+    "same_value": operators.same_value,
     "truth": operators.truth,
     **{
         name: getattr(values, name)
@@ -83,12 +85,17 @@ _GLOBALS: dict[str, Any] = {
             "at",
             "nullified",
             "need",
+            "no_case",
+            "not_null",
             "choose",
             "refer",
             "refer_out",
             "region",
         )
     },
+    "distinct_by": ordering.distinct_by,
+    "grouped_by": ordering.grouped_by,
+    "sorted_by": ordering.sorted_by,
     "Skip": faults.Skip,
     "InwardRecord": faults.InwardRecord,
     "OutwardDoc": faults.OutwardDoc,
@@ -132,6 +139,7 @@ def emit(file: File, source: Shape, canonical: Mapping[str, Schema], record: Sha
         made = Emitter(canonical=canonical, safe=safe, inward=inward, forms=forms, doc=doc, context=context)
         made.count = len(constants) * 1000 + 1000
         made.infos = infos
+        made.tables = file.tables
         return made
 
     def add(kind: str, safe: bool, inward: bool, run: Callable[[Emitter], list[str]]) -> None:

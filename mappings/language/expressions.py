@@ -35,6 +35,7 @@ from mappings.language.kinds import (
     sum_kind,
 )
 from mappings.language.lint import nearest
+from mappings.language.measures import UNMEASURED
 from mappings.language.readings import Readings
 from mappings.language.results import result_of
 from mappings.language.shapes import ANY
@@ -77,6 +78,7 @@ class Expressions(Readings):
             case ast.Compare():
                 return self._compare(scope, node)
             case ast.IfExp():
+                self._arms(node)
                 test = self.condition(scope, node.test)
                 yes = self.cook(self.expression(scope, node.body))
                 no = self.cook(self.expression(scope, node.orelse))
@@ -103,6 +105,17 @@ class Expressions(Readings):
             f"{spoken_node(node)} is not part of the language",
             "paths, literals, + - * / // %, comparisons, and or not, x if c else y, functions",
         )
+
+    def _arms(self, node: ast.IfExp) -> None:
+        """``x if c else y``: an arm that is never taken is a mistake."""
+        test = node.test
+        if isinstance(test, ast.Constant) or (isinstance(test, ast.Name) and test.id in ("true", "false")):
+            self.unreachable("the condition is a constant, one of the two values is never taken", "a condition")
+        later: ast.expr = node.orelse
+        while isinstance(later, ast.IfExp):
+            if ast.dump(later.test) == ast.dump(test):
+                self.unreachable(f"{ast.unparse(test)} is asked twice, the second value is never taken", "")
+            later = later.orelse
 
     def condition(self, scope: Scope, node: ast.expr) -> str:
         """Code of a condition; what is not true or false is refused, statically where that is known."""
@@ -188,11 +201,24 @@ class Expressions(Readings):
             if known in AMOUNTS and sign in "+-":
                 result = known
         loose = a.loose or b.loose or sign in "*/"
-        if a.sure and b.sure and result in NUMBERS and sign in "+-*":
+        if a.sure and b.sure and result in NUMBERS and sign in "+-":  # a product is bounded by its operator
             return Val(code=f"({a.code} {sign} {b.code})", kind=result, null=False, sure=True)
         if a.sure and b.sure and kinds == ("money", "money") and sign in "+-":
             name = name.removeprefix("op_") + "_money"
-        return Val(code=f"{name}({a.code}, {b.code})", kind=result, null=False, sure=result != "any", loose=loose)
+        measure = UNMEASURED
+        if set(kinds) <= {"any", *AMOUNTS}:
+            self.mixed(a, b, f"on the two sides of {sign}")
+        if result in AMOUNTS:
+            amounts = [v.measure for v in (a, b) if v.kind in AMOUNTS]
+            measure = amounts[0].joined(amounts[-1])
+        return Val(
+            code=f"{name}({a.code}, {b.code})",
+            kind=result,
+            null=False,
+            sure=result != "any",
+            loose=loose,
+            measure=measure,
+        )
 
     def _compare(self, scope: Scope, node: ast.Compare) -> Val:
         if len(node.ops) != 1:
@@ -216,13 +242,22 @@ class Expressions(Readings):
                 f"{spoken(a.kind)} is compared with {spoken(b.kind)}",
                 "decimal(x), text(x) or money(x, currency) make them alike",
             )
+        if {a.kind, b.kind} <= {"any", *AMOUNTS}:
+            self.mixed(a, b, "are compared")
         if isinstance(op, ast.Eq | ast.NotEq):
             self._in_enum(a, b)
+            if self._may_be_boolean(a) and self._may_be_boolean(b):  # to Python, true is 1
+                return boolean_val(f"({'' if isinstance(op, ast.Eq) else 'not '}same_value({a.code}, {b.code}))")
             return boolean_val(f"({a.code} {'==' if isinstance(op, ast.Eq) else '!='} {b.code})")
         if a.kind == b.kind == "moment":  # without the Z, texts with and without a fraction compare as time does
             a, b = replace(a, code=f"({a.code})[:-1]"), replace(b, code=f"({b.code})[:-1]")
         x, y = (a.code, b.code) if isinstance(op, ast.Lt | ast.GtE) else (b.code, a.code)
         return boolean_val(f"(not less({x}, {y}))" if isinstance(op, ast.LtE | ast.GtE) else f"less({x}, {y})")
+
+    @staticmethod
+    def _may_be_boolean(val: Val) -> bool:
+        """Whether a boolean may meet a number here: a text constant or a text of our own making is neither."""
+        return not (val.sure and val.kind in TEXTS)
 
     def _in_enum(self, a: Val, b: Val) -> None:
         for one, other in ((a, b), (b, a)):
@@ -235,14 +270,17 @@ class Expressions(Readings):
             ):
                 value = one.values[0]
                 if value not in other.values:
-                    self.mistyped(f"{other.text} is never {value!r}", nearest(str(value), map(str, other.values)))
+                    self.unreachable(f"{other.text} is never {value!r}", nearest(str(value), map(str, other.values)))
 
     def _call(self, scope: Scope, node: ast.Call) -> Val:
         if not isinstance(node.func, ast.Name):
             return self.refuse("a method is called", "functions: upper(x), not x.upper()")
         name = node.func.id
         if name not in FUNCTIONS and name not in READERS:
-            return self.refuse(f"unknown function {name!r}", nearest(name, functions.nearest_names(), at_most=80))
+            assert self._leaf is not None
+            hint = nearest(name, functions.nearest_names(), at_most=8)
+            self.wrong(self._leaf.node, "unknown-function", f"there is no function {name!r}", hint)
+            return Val(code="None")
         if any(isinstance(a, ast.Starred) for a in node.args) or any(k.arg is None for k in node.keywords):
             return self.refuse("a * in a call", "each argument by itself")
         self.called(name)
@@ -269,7 +307,7 @@ class Expressions(Readings):
             if p is not None and p.kind in WORDS:
                 self.word(p.kind, a)
         code = ", ".join([a.code for a in args] + [f"{k}={v.code}" for k, v in named.items()])
-        result = result_of(known, args, named)
+        result = result_of(known, given, args, named)
         if name == "sum" and "start" not in given and result.kind in AMOUNTS:
             self.mistyped("a sum of amounts has no currency when the list is empty", "sum(…, start=zero(currency))")
         if name == "sum" and len(args) == 1 and set(named) == {"start"} and args[0].item is not None:
@@ -303,6 +341,7 @@ class Expressions(Readings):
                 self.mistyped(f"a loop over {spoken(values.kind)}", "a list")
             variable = self.name("x")
             self.opened(values)
+            values = values.typed or values
             item = replace(item_of(values), code=variable, text=loop.target.id)
             scope = scope.inner(names={**scope.names, loop.target.id: item})
             code = values.code if values.sure else f"list_of({values.code})"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from mappings.language.measures import UNMEASURED, Measure, measure_of
 from mappings.language.shapes import ANY, Shape
 
 NUMBERS = ("integer", "decimal")
@@ -23,6 +25,8 @@ class Val:
     in its canonical JSON form. ``loose``: money that may have more digits than its currency. ``json``: code that gives
     the canonical JSON form at once. ``done``: the value is already in its final form. ``values``: all it can be.
     ``place``: its path from the document on, if it is nothing but that; ``reads``: the paths it was made of, if not.
+    ``fields``: what is known of the fields of an object we made; ``typed``: the same list with such items.
+    ``measure``: what an amount counts, as far as that is known before anything runs.
     """
 
     code: str
@@ -40,22 +44,35 @@ class Val:
     text: str = ""
     place: str | None = None
     reads: tuple[str, ...] = ()
+    fields: Mapping[str, Val] | None = None
+    typed: Val | None = None
+    measure: Measure = UNMEASURED
 
 
 @dataclass(kw_only=True, slots=True)
 class Scope:
-    """What names mean at one level; ``label`` and ``prefix`` are code for where a fault lies in input and output."""
+    """What names mean at one level; ``label`` and ``prefix`` are code for where a fault lies in input and output.
+
+    ``names`` hold inside as well, ``here`` only at this level; ``outer`` are the names that come from further out.
+    """
 
     source: Val
     label: str = "''"
     prefix: str = "''"
     names: dict[str, Val] = field(default_factory=dict)
     out: dict[str, Val] = field(default_factory=dict)
+    here: dict[str, Val] = field(default_factory=dict)
+    outer: frozenset[str] = frozenset()
     up: Scope | None = None
 
     def inner(self, **changes: Any) -> Scope:
         """A scope inside this one."""
         return replace(self, **changes)
+
+    def inside(self, source: Val, **changes: Any) -> Scope:
+        """The level of an object or item inside this one."""
+        changes = {"up": self, "out": {}, "here": {}, "outer": frozenset(self.names), **changes}
+        return replace(self, source=source, **changes)
 
 
 def boolean_val(code: str) -> Val:
@@ -64,7 +81,15 @@ def boolean_val(code: str) -> Val:
 
 def of_shape(code: str, shape: Shape) -> Val:
     raw = shape.book.canonical and shape.kind in ("money", "quantity", "decimal", "moment", "date")
-    return Val(code=code, kind=shape.kind, null=shape.null, raw=raw, shape=shape, values=shape.enum)
+    return Val(
+        code=code,
+        kind=shape.kind,
+        null=shape.null,
+        raw=raw,
+        shape=shape,
+        values=shape.enum,
+        measure=measure_of(shape),
+    )
 
 
 def item_of(val: Val) -> Val:
@@ -72,6 +97,13 @@ def item_of(val: Val) -> Val:
     if val.item is not None:
         return val.item
     return replace(of_shape("", val.shape.item), place=None if val.place is None else f"{val.place}[]")
+
+
+def constant_of(val: Val | None) -> str | None:
+    """The text that a value always is."""
+    if val is None or not val.sure or val.values is None or len(val.values) != 1:
+        return None
+    return val.values[0] if isinstance(val.values[0], str) else None
 
 
 def either(code: str, a: Val, b: Val) -> Val:
@@ -87,6 +119,7 @@ def either(code: str, a: Val, b: Val) -> Val:
         loose=a.loose or b.loose,
         values=values,
         item=a.item or b.item,
+        measure=a.measure.either(b.measure),
     )
 
 

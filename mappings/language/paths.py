@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +11,7 @@ from mappings.language.grammar import Forms, Leaf
 from mappings.language.kinds import AMOUNTS, Scope, Val, spoken
 from mappings.language.lint import LintError, nearest
 from mappings.language.loader import Node
+from mappings.language.measures import Measure, measure_of
 from mappings.language.origins import Origins
 from mappings.language.shapes import Shape
 from mappings.language.words import wrong_word
@@ -26,6 +27,7 @@ class Paths(Origins):
         self.forms = forms
         self.doc = doc
         self.context = context
+        self.tables: Mapping[str, Any] = {}
         self.errors: list[LintError] = []
         self.constants: dict[str, Any] = {}
         self.count = 0
@@ -68,7 +70,17 @@ class Paths(Origins):
 
     def _followed(self, scope: Scope, segments: tuple[str, ...], node: Node, *, absent: bool) -> Val:
         first, rest = segments[0], segments[1:]
+        if first in scope.here:
+            val = self._met(scope.here[first], first, absent)
+            return self.walk(val, rest, node, absent=absent, label=repr(first + "."))
         if first in scope.names:
+            if first in scope.outer and first in scope.source.shape.properties:
+                self.wrong(
+                    node,
+                    "ambiguous",
+                    f"{first} is a name of let: above and a field here",
+                    f"this.{first} is the field; give the name of let: another",
+                )
             return self.walk(
                 self._met(scope.names[first], first, absent), rest, node, absent=absent, label=repr(first + ".")
             )
@@ -88,11 +100,23 @@ class Paths(Origins):
             return self._followed(scope.up, rest, node, absent=absent) if rest else scope.up.source
         if first == "doc":
             return self.walk(self.doc, rest, node, absent=absent, label="''")
+        if first == "tables" and self.tables:
+            if not rest or rest[0] not in self.tables:
+                name = rest[0] if rest else ""
+                self.wrong(node, "unknown-table", f"unknown table {name!r}", nearest(name, self.tables))
+                return Val(code="None")
+            table = self._table_named(rest[0])
+            return self.walk(table, rest[1:], node, absent=absent, label=repr(f"tables.{rest[0]}."))
         if first == "context":
             return self.walk(self.context, rest, node, absent=absent, label="'context.'")
         if first == "this":
             return self.walk(scope.source, rest, node, absent=absent, label=scope.label)
         return self.walk(scope.source, segments, node, absent=absent, label=scope.label)
+
+    def _table_named(self, name: str) -> Val:
+        table = self.tables[name]
+        kind = "list" if isinstance(table, list) else "object"
+        return Val(code=self.constant(table, "T"), kind=kind, null=False, sure=True, shape=Shape(kind=kind), text=name)
 
     def _met(self, val: Val, text: str, absent: bool) -> Val:
         """A value computed before: the safe source notes it, and follows a fault of it no further."""
@@ -106,6 +130,10 @@ class Paths(Origins):
         """The value at the end of the steps, null-safe as far as the schema calls for it."""
         current = root
         for number, step in enumerate(steps):
+            known = (current.fields or {}).get(step)
+            if known is not None:
+                current = replace(known, code=f"{current.code}[{step!r}]", json=None, text=f"{current.text}.{step}")
+                continue
             found = self._step(current, step, node, ".".join(steps[:number]))
             if found is None:
                 return Val(code="None")
@@ -172,6 +200,7 @@ class Paths(Origins):
             raw=raw,
             shape=shape,
             values=shape.enum,
+            measure=measure_of(shape),
             text=f"{current.text}.{step}" if current.text else step,
             place=f"{current.place}.{step}" if current.place else None if current.place is None else step,
         )
@@ -200,6 +229,11 @@ class Paths(Origins):
         self.wrong(self._leaf.node, "expression", what, allowed)
         return Val(code="None")
 
+    def unreachable(self, what: str, allowed: str = "") -> None:
+        """Keeps a mistake about something that can never come to pass."""
+        assert self._leaf is not None
+        self.wrong(self._leaf.node, "unreachable", what, allowed)
+
     def mistyped(self, what: str, allowed: str = "") -> Val:
         """Keeps a mistake about kinds."""
         assert self._leaf is not None
@@ -223,7 +257,32 @@ class Paths(Origins):
         if not val.raw or val.kind in ("moment", "date"):
             return val
         reader = {"money": "money_of", "quantity": "quantity_of", "decimal": "decimal_of"}[val.kind]
-        return Val(code=f"{reader}({val.code})", kind=val.kind, null=False, sure=True, text=val.text)
+        return Val(
+            code=f"{reader}({val.code})", kind=val.kind, null=False, sure=True, text=val.text, measure=val.measure
+        )
+
+    def counts(self, val: Val, said: Measure, node: Node) -> None:
+        """Keeps a mistake when a value is known to count something else than what is said or wanted of it."""
+        have, name = val.measure, val.text or "the value"
+        if have.kinds and said.kinds and not set(have.kinds) <= set(said.kinds):
+            kinds, wanted = " or ".join(have.kinds), " or ".join(said.kinds)
+            allowed = f"count_as(x, {said.kinds[0]!r}) says so where it holds"
+            self.wrong(node, "quantity-kind", f"{name} counts {kinds}, not {wanted}", allowed)
+        clash = have.without_kind().clash(said)
+        if clash:
+            self.wrong(node, "mixed", f"{name} counts {clash.replace(' and ', ', not ')}", "exchange(…), convert(…)")
+
+    def mixed(self, a: Val, b: Val, doing: str) -> None:
+        """Keeps a mistake when two amounts are known to count different things."""
+        clash = a.measure.clash(b.measure)
+        if clash:
+            assert self._leaf is not None
+            self.wrong(
+                self._leaf.node,
+                "mixed",
+                f"{clash} {doing}",
+                "exchange(…) and convert(…) make them alike, count_as(x, 'available') says of which kind a count is",
+            )
 
     def _mistyped_at(self, node: Node, what: str, allowed: str) -> Val:
         self.wrong(node, "wrong-type", what, allowed)
@@ -248,6 +307,7 @@ class Paths(Origins):
             sure=True,
             json=around(json) if json is not None else None,
             text=val.text,
+            measure=val.measure,
         )
 
     def expression(self, scope: Scope, node: ast.expr) -> Val:

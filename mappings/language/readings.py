@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from mappings.language.grammar import Leaf
-from mappings.language.kinds import NUMBERS, Scope, Val, spoken
+from mappings.language.kinds import NUMBERS, Scope, Val, constant_of, spoken
 from mappings.language.loader import Node
+from mappings.language.measures import Measure
 from mappings.language.paths import Paths
 from mappings.language.values import READERS, Refused, moment_of
 
@@ -47,6 +48,7 @@ class Readings(Paths):
             separator = f", {self.forms.decimal!r}" if self.forms.decimal != "." and self.inward else ""
             return self._guarded(val, guard, lambda c: f"{kind}_of({c}{separator})", kind)
         if kind == "quantity":
+            options |= self._measured(val, given)
             return self._quantity(val, options, node, guard, quantity_kind)
         if kind == "moment":
             zone, form_text = options.get("zone"), options.get("format")
@@ -78,6 +80,18 @@ class Readings(Paths):
     def _option(self, scope: Scope, option: Val | Leaf) -> Val:
         return option if isinstance(option, Val) else self.cook(self.leaf(scope, option))
 
+    @staticmethod
+    def _measured(val: Val, given: Mapping[str, Val | Leaf]) -> dict[str, Val]:
+        """What the source schema says that the value counts, as options; the row's own say it louder."""
+        measure = val.measure
+        kind = measure.kinds[0] if len(measure.kinds) == 1 else None
+        said = {"currency": measure.currency, "unit": measure.unit, "kind": kind}
+        return {
+            name: Val(code=repr(text), kind="text", null=False, sure=True, values=(text,))
+            for name, text in said.items()
+            if text is not None and name not in given
+        }
+
     def _words(self, options: Mapping[str, Val], node: Node) -> None:
         for name in ("zone", "format", "currency", "unit", "kind"):
             if name in options and options[name].kind == "text":
@@ -105,7 +119,14 @@ class Readings(Paths):
             self.opened(val)
         if not is_object and "amount" in form:
             form = {}
-        options = {**form, **given}
+        if val.shape.schema.get("format") in ("float", "double") and rounding is None and self.inward:
+            self.wrong(
+                node,
+                "float-money",
+                f"{val.text or 'the number'} is a binary float, it may have digits that no currency has",
+                "round: half_up in the row",
+            )
+        options = {**form, **self._measured(val, given), **given}
         if "currency" not in options:
             self.wrong(
                 node,
@@ -122,7 +143,10 @@ class Readings(Paths):
             self._words({"currency": option}, node)
             currency = option.code
             out = None if rounding else (lambda c: f"money_out({c}, {currency}{separator})")
-            return self._guarded(val, guard, lambda c: f"{name}({c}, {currency}{tail}{separator})", "money", out)
+            said = Measure(currency=constant_of(option))
+            self.counts(val, said, node)
+            made = self._guarded(val, guard, lambda c: f"{name}({c}, {currency}{tail}{separator})", "money", out)
+            return replace(made, measure=said)
 
         def call(run: str, code: str) -> str:
             t = code if code.isidentifier() else self.name("m") + "_"
@@ -150,17 +174,21 @@ class Readings(Paths):
             self.wrong(node, "quantity-kind", "a quantity without kind", "as: {quantity: {kind: on_hand}}, or in forms")
             which = "None"
         unit = options["unit"].code if "unit" in options else None
+        known = constant_of(options.get("kind")) if "kind" in options else kind
+        said = Measure(unit=constant_of(options.get("unit")), kinds=(known,) if known is not None else ())
+        self.counts(val, said, node)
         if unit is None:
             self.wrong(node, "quantity-unit", "a quantity without unit", "forms: {quantity: {unit: each}}")
             unit = "None"
         separator = f", {self.forms.decimal!r}" if self.forms.decimal != "." and self.inward else ""
-        return self._guarded(
+        made = self._guarded(
             val,
             guard,
             lambda c: f"quantity_of({c}, {unit}, {which}{separator})",
             "quantity",
             lambda c: f"quantity_out({c}, {unit}, {which}{separator})",
         )
+        return replace(made, measure=said)
 
 
 def _has_offset(constants: tuple[object, ...]) -> bool:

@@ -6,12 +6,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from mappings.language.functions import Function
-from mappings.language.kinds import AMOUNTS, Val, either, item_of
+from mappings.language.kinds import AMOUNTS, Val, constant_of, either, item_of
+from mappings.language.measures import Measure
 from mappings.language.shapes import ANY, Shape
 
 
-def result_of(known: Function, args: list[Val], named: Mapping[str, Val]) -> Val:
-    """The value of a call, without its code; nothing promised about it is untrue whatever the document holds."""
+def result_of(known: Function, given: Mapping[str, Val], args: list[Val], named: Mapping[str, Val]) -> Val:
+    """The value of a call, without its code; nothing promised about it is untrue whatever the document holds.
+
+    ``given`` are its arguments by the names of the parameters, ``args`` and ``named`` as they were written.
+    """
     first = args[0]
     if known.result == "same":
         made = _same(known, args, named)
@@ -19,7 +23,28 @@ def result_of(known: Function, args: list[Val], named: Mapping[str, Val]) -> Val
         made = replace(item_of(first), sure=False)
     else:
         made = replace(_named(known.result, args, named), loose=known.name == "exchange")
-    return replace(made, null=made.null or known.nullable, absent=False)
+    return replace(
+        made, null=made.null or known.nullable, absent=False, measure=_measure(known.name, given, made, first)
+    )
+
+
+def _measure(name: str, given: Mapping[str, Val], made: Val, first: Val) -> Measure:
+    if name in ("zero", "from_minor"):
+        return Measure(currency=constant_of(given.get("currency")))
+    if name == "exchange":
+        return Measure(currency=constant_of(given.get("to")))
+    if name == "convert":
+        return replace(first.measure, unit=constant_of(given.get("to")))
+    if name == "count_as":
+        kind = constant_of(given.get("kind"))
+        return replace(first.measure, kinds=(kind,) if kind is not None else ())
+    if name == "sum" and "start" in given:
+        return given["start"].measure.joined(item_of(given["values"]).measure)
+    if name in ("sum", "min", "max", "first") and first.kind == "list":
+        return item_of(first).measure
+    if name in ("value", "amount", "int", "net", "gross", "tax"):
+        return first.measure
+    return made.measure
 
 
 def _same(known: Function, args: list[Val], named: Mapping[str, Val]) -> Val:

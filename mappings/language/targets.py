@@ -10,6 +10,7 @@ from mappings.language.expressions import Expressions
 from mappings.language.grammar import Leaf, Row
 from mappings.language.kinds import AMOUNTS, EXACT, NUMBERS, TEXTS, Scope, Val, remedy, spoken
 from mappings.language.lint import nearest
+from mappings.language.measures import measure_of
 from mappings.language.shapes import Shape
 
 
@@ -53,6 +54,7 @@ class Targets(Expressions):
 
     def fit(self, val: Val, shape: Shape, row: Row) -> Val:
         """The value in the form of its target; a kind that cannot become it is a mistake."""
+        self.counts(val, measure_of(shape), row.source.node if row.source is not None else row.node)
         if val.kind == "null" or val.done:
             if val.done and shape.kind not in ("any", val.kind) and val.kind in ("object", "list"):
                 self._mistyped_at(row.node, f"{row.name} is {spoken(shape.kind)}, not {spoken(val.kind)}", "")
@@ -93,6 +95,14 @@ class Targets(Expressions):
             return replace(
                 val, code=f"({t} if ({t} := {val.code}).__class__ is str else {deep}({t}))", json=None, done=True
             )
+        if want == "money" and have in NUMBERS:
+            self.wrong(
+                row.source.node if row.source else row.node,
+                "float-money",
+                f"{row.name} is money, {val.text or 'the value'} is a bare number",
+                remedy(have, want) + ", or money(x, currency)",
+            )
+            return Val(code="None")
         if have not in ("any", want) and have not in same.get(want, ()):
             return self._mistyped_at(
                 row.source.node if row.source else row.node,
