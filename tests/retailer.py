@@ -35,7 +35,7 @@ ROW = """\
   secrets: {{token: env:SERAI_{upper}_TOKEN, hook_secret: env:SERAI_{upper}_HOOK_SECRET}}
   entities: {{{entities}}}
   receives: [{receives}]
-  timeout: 5
+  timeout: 60
 """
 CHANNELS = {
     "erp": ("product: on, variant: on, order: on, customer: on", ""),
@@ -163,7 +163,7 @@ def served(app: FastAPI) -> Iterator[str]:
         sock.close()
 
 
-def until(true: Callable[[], Any], seconds: float = 10.0) -> float:
+def until(true: Callable[[], Any], seconds: float = 60.0) -> float:
     """Returns the seconds it took until ``true()`` was; fails when it does not become so in time."""
     began = time.monotonic()
     while not true():

@@ -66,12 +66,15 @@ class Faults:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._faults: list[Fault] = []
+        self._calm = threading.Event()
 
     def command(self, order: Mapping[str, Any]) -> None:
-        """Adds the fault asked for, or clears all; raises Refused when the order makes no sense."""
+        """Adds the fault asked for, or clears all and lets go of whom one holds up; raises Refused for nonsense."""
         if order.get("clear") is True:
             with self._lock:
                 self._faults.clear()
+                self._calm.set()
+                self._calm = threading.Event()
             return
         unknown = sorted(set(order) - _KEYS)
         if unknown or order.get("fault") not in KINDS:
@@ -89,6 +92,10 @@ class Faults:
         )
         with self._lock:
             self._faults.append(fault)
+
+    def wait(self, seconds: float) -> None:
+        """Returns after so many seconds, or when all is cleared."""
+        self._calm.wait(seconds)
 
     def strike(self, kind: str, method: str, path: str) -> Fault | None:
         """The fault of this kind that strikes now; it is used up by one."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hmac
 import threading
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -149,10 +148,10 @@ class Handler(BaseHTTPRequestHandler):
         )  # fmt: skip
         slow = strikes("slow")
         if slow is not None:
-            time.sleep(slow)
+            faults.wait(slow)
         lost = strikes("lose_answer")
         if lost is not None:
-            time.sleep(lost)
+            faults.wait(lost)
             self.close_connection = True
             return
         if strikes("fail_after") is not None:

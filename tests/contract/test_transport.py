@@ -199,12 +199,12 @@ def test_an_answer_cut_short_is_not_believed(subject: Described, simulator: Shel
 
 def test_a_platform_that_drips_bytes_does_not_hold_a_worker(subject: Described, simulator: Shelf) -> None:
     """Each byte comes within the time-out; the whole answer has a bound as well."""
-    url, thread = served_raw([b"HTTP/1.1 200 OK\r\nContent-Length: 9000\r\n\r\n"] + [b" "] * 100, 0.05)
+    url, thread = served_raw([b"HTTP/1.1 200 OK\r\nContent-Length: 9000\r\n\r\n"] + [b" "] * 400, 0.05)
     began = time.monotonic()
     with pytest.raises(RetryLater):
         list(subject.connect(simulator, url=url, timeout=0.1).read("things"))
-    assert time.monotonic() - began < 3
-    thread.join(10)
+    assert time.monotonic() - began < 15
+    thread.join(30)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from connectors.base import Misconfigured, Receipt, Resource, RetryLater, Write
 from connectors.writes import filled, holds, placed
 from tests.contract.generic_rest_simulator import Described, Shelf
 from tests.contract.harness import SPREAD, Call, Fault, Reply
+from tests.retailer import until
 
 
 class AllOrNothing(Shelf):
@@ -77,6 +78,7 @@ def test_after_a_time_out_the_rest_is_not_sent(shelf: Shelf) -> None:
         receipts: list[Receipt] = []
         with pytest.raises(RetryLater):
             receipts.extend(connector.write("things", [created(n) for n in range(5)]))
+        until(lambda: shelf.calls)
         assert len(shelf.calls) == 1
 
 

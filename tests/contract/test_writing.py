@@ -90,12 +90,13 @@ def test_a_write_that_may_have_arrived_is_unknown_and_settled_by_our_reference(
 ) -> None:
     """P3: never rejected, never repeated blindly; `settle` finds it, exactly once, and sends nothing."""
     reply = {"500": Reply(status=500), "time-out": Reply(body={}), "garbage": Reply(raw=b"<html>")}.get(answer)
-    connector = subject.connect(simulator, timeout=0.3 if answer == "time-out" else 5)
+    connector = subject.connect(simulator, timeout=1 if answer == "time-out" else 30)
     connector.check()
-    simulator.befall(Fault(reply=reply, carried_out=True, delay=1.0 if answer == "time-out" else 0.0))
+    simulator.befall(Fault(reply=reply, carried_out=True, delay=2.0 if answer == "time-out" else 0.0))
     write = create("our-key-1", subject.creation(1))
     (receipt,) = connector.write(subject.resource, [write])
     assert receipt.outcome == "unknown"
+    connector = subject.connect(simulator, timeout=30)
     (settled,) = connector.settle(subject.resource, [write])
     if "reference" in subject.lacks:
         assert settled.outcome == "unknown", subject.lacks["reference"]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
@@ -18,6 +21,7 @@ from tests.prefect.places import TOKEN, Depot, write_project
 from tests.processes import gone
 
 STARTS_WITHIN = 200
+PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +50,7 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     with Depot().serving() as depot:
         env = {**os.environ, "DEPOT_URL": depot.url, "DEPOT_TOKEN": TOKEN, "SERAI_PROJECT": str(project)}
         with output.open("w") as out:
-            process = subprocess.Popen(up_command(), env=env, stdout=out, stderr=subprocess.STDOUT, text=True)
+            process = start_up(env, out)
         try:
             wait_for_line(process, output, "everything is up", STARTS_WITHIN)
             urls = json.loads((project / ".serai" / "running.json").read_text())["urls"]
@@ -64,12 +68,16 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
             gone(family)
 
 
-def up_command() -> list[str]:
-    """`serai up` on free ports."""
+def start_up(env: dict[str, str], out: TextIO) -> subprocess.Popen[str]:
+    """`serai up` on free ports; it is killed when the test run is."""
     command = [sys.executable, "-m", "deployments.cli", "up"]
     for name in ("prefect", "console", "receiver"):
         command += [f"--{name}-port", "0"]
-    return command
+    libc = ctypes.CDLL(None)
+    return subprocess.Popen(
+        command, env=env, stdout=out, stderr=subprocess.STDOUT, text=True,
+        preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL),
+    )  # fmt: skip
 
 
 def wait_for_line(process: subprocess.Popen[str], output: Path, line: str, seconds: float) -> None:

@@ -7,7 +7,6 @@ import contextvars
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Coroutine
@@ -20,7 +19,7 @@ import httpx
 import pytest
 
 from deployments.leash import descendants
-from tests.prefect.conftest import Up, up_command, wait_for_line, with_words
+from tests.prefect.conftest import Up, start_up, wait_for_line, with_words
 from tests.prefect.places import CODES, TOKEN, Depot, write_project
 from tests.processes import gone
 
@@ -28,12 +27,13 @@ T = TypeVar("T")
 
 pytestmark = [
     pytest.mark.prefect,
+    pytest.mark.xdist_group("serai up"),
     pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc"),
 ]
 
 
 def api(up: Up, method: str, path: str, **body: Any) -> Any:
-    with httpx.Client(trust_env=False, timeout=30) as client:
+    with httpx.Client(trust_env=False, timeout=60) as client:
         for _ in range(10):
             answer = client.request(method, f"{up.urls['prefect']}/api{path}", json=body or None)
             if answer.status_code != 503:
@@ -177,8 +177,8 @@ def test_a_run_that_dies_with_its_worker_is_marked_crashed_and_the_worker_comes_
     up.depot.stalls.set()
     try:
         run = api(up, "POST", f"/deployments/{deployments(up)['depot-places']['id']}/create_flow_run", name="doomed")
-        assert up.depot.asked.wait(60), "the run never asked the depot"
-        until(lambda: _heartbeats(up, run["id"]), 20)
+        assert up.depot.asked.wait(120), "the run never asked the depot"
+        until(lambda: _heartbeats(up, run["id"]), 90)
         doomed = with_words(up.process.pid, "prefect worker start")
         doomed += with_words(up.process.pid, f"PREFECT__FLOW_RUN_ID={run['id']}", "environ")
         assert len(doomed) >= 2
@@ -189,7 +189,7 @@ def test_a_run_that_dies_with_its_worker_is_marked_crashed_and_the_worker_comes_
                 continue
     finally:
         up.depot.stalls.clear()
-    crashed = until(lambda: _crashed(up, run["id"]), 110)
+    crashed = until(lambda: _crashed(up, run["id"]), 200)
     assert "No heartbeat" in crashed["state"]["message"]
     done = up.serai("pull", "depot", "places", "--deployed")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -211,6 +211,7 @@ def _crashed(up: Up, run: str) -> dict[str, Any] | None:
     return row if row["state"]["type"] == "CRASHED" else None
 
 
+@pytest.mark.xdist_group("by itself")
 def test_ctrl_c_while_everything_starts_stops_what_was_started(tmp_path: Path) -> None:
     """Whoever changes their mind in the first seconds finds no process and no port taken afterwards."""
     project = write_project(tmp_path / "depot")
@@ -218,8 +219,8 @@ def test_ctrl_c_while_everything_starts_stops_what_was_started(tmp_path: Path) -
     with Depot().serving() as depot:
         env = {**os.environ, "DEPOT_URL": depot.url, "DEPOT_TOKEN": TOKEN, "SERAI_PROJECT": str(project)}
         with output.open("w") as out:
-            process = subprocess.Popen(up_command(), env=env, stdout=out, stderr=subprocess.STDOUT, text=True)
-        wait_for_line(process, output, "receiver  http", 90)
+            process = start_up(env, out)
+        wait_for_line(process, output, "receiver  http", 200)
         family = descendants(process.pid)
         assert len(family) >= 3
         process.send_signal(signal.SIGINT)

@@ -45,13 +45,13 @@ def prefect_server(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]
 
 def answers(url: str) -> bool:
     try:
-        return requests.get(url, timeout=2).ok
+        return requests.get(url, timeout=10).ok
     except requests.RequestException:
         return False
 
 
 def ask(api: str, what: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = requests.post(f"{api}/{what}/filter", json={}, timeout=10).json()
+    found: list[dict[str, Any]] = requests.post(f"{api}/{what}/filter", json={}, timeout=60).json()
     return found
 
 
@@ -63,7 +63,7 @@ def rename(retailer: Retailer, title: str, delivery: str) -> None:
 
 
 @pytest.mark.prefect
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_prefect_hears_of_busy_minutes_and_the_drain_works_on_when_its_server_stops(tmp_path: Path) -> None:
     """§8: one flow run per channel with the batches as its table; then the server is stopped in mid-flight."""
     with running(tmp_path / "karavan") as retailer, prefect_server(tmp_path) as (api, server):
@@ -76,8 +76,8 @@ def test_prefect_hears_of_busy_minutes_and_the_drain_works_on_when_its_server_st
             thread.start()
             rename(retailer, "Самовар", "d-1")
             until(lambda: retailer.shop_titles() == {"K-1": "Самовар"})
-            until(lambda: {"drained-erp-kz", "drained-shop-kz"} <= {row["key"] for row in ask(api, "artifacts")}, 60)
-            until(lambda: [run["state_type"] for run in ask(api, "flow_runs")] == ["COMPLETED", "COMPLETED"], 30)
+            until(lambda: {"drained-erp-kz", "drained-shop-kz"} <= {row["key"] for row in ask(api, "artifacts")}, 120)
+            until(lambda: [run["state_type"] for run in ask(api, "flow_runs")] == ["COMPLETED", "COMPLETED"], 120)
             names = sorted(run["name"] for run in ask(api, "flow_runs"))
             table = next(row["data"] for row in ask(api, "artifacts") if row["key"] == "drained-shop-kz")
             assert [name.rpartition(" at ")[0] for name in names] == [
@@ -91,5 +91,5 @@ def test_prefect_hears_of_busy_minutes_and_the_drain_works_on_when_its_server_st
                 rename(retailer, title, f"d-after-{number}")
                 until(lambda title=title: retailer.shop_titles() == {"K-1": title})
             drain.stop()
-            thread.join(20)
+            thread.join(60)
             assert not thread.is_alive()

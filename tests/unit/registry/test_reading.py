@@ -200,7 +200,7 @@ def test_a_page_being_committed_keeps_the_lease_from_others(postgres_url: str) -
     from registry import open_registry
 
     reg = open_registry(postgres_url)
-    lease = acquire(reg, "erp", "items", "live", "one", 1.5)
+    lease = acquire(reg, "erp", "items", "live", "one", 3)
     assert lease is not None
     taken: list[float] = []
     with reg.write() as tx:
@@ -208,11 +208,11 @@ def test_a_page_being_committed_keeps_the_lease_from_others(postgres_url: str) -
         thief = threading.Thread(
             target=lambda: taken.append(time.monotonic()) if acquire(reg, "erp", "items", "live", "two", 9) else None
         )
-        time.sleep(1.6)
+        time.sleep(3.1)
         thief.start()
         time.sleep(0.3)
         before_commit = time.monotonic()
-    thief.join(10)
+    thief.join(60)
     reg.close()
     assert len(taken) == 1
     assert taken[0] > before_commit
@@ -259,4 +259,4 @@ def test_a_notice_is_stored_while_the_registry_is_locked(reg: Registry) -> None:
         save_cursor(tx, "erp", "items", "live", {}, NOON)
         began = time.monotonic()
         assert reg.inbox.put([("shop", "d", "orders", "1", NOON, None)]) == 1
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 20

@@ -9,6 +9,7 @@ import pytest
 
 from deployments.sandbox import Sandbox
 from deployments.sandbox.people import People, Refusal
+from tests.retailer import until
 from tests.unit.sandbox.conftest import Ask
 from tests.unit.sandbox.test_writes import SALE
 
@@ -39,7 +40,7 @@ def test_an_answer_can_be_lost_after_the_write_was_applied(ask: Ask, people: Peo
     people.temper("erp", "lose_answer", on="POST", seconds=seconds)
     with pytest.raises(OSError):  # noqa: PT011 - a reset or a time-out, whichever the machine reports
         ask("erp", "POST", "/orders", SALE, timeout=0.5)
-    assert len(ask("erp", "GET", "/orders", query={"reference": "key-1"}).body["items"]) == 1
+    until(lambda: len(ask("erp", "GET", "/orders", query={"reference": "key-1"}).body["items"]) == 1)
 
 
 def test_a_slow_system_answers_late_and_right(ask: Ask, people: People) -> None:
