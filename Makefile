@@ -1,6 +1,6 @@
 # Serai from a checkout: only Python ≥ 3.11, make and git are assumed. `make` alone lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo day test check style types layers yaml bench real
+.PHONY: help setup demo day test check style types layers yaml bench real mutation
 BIN := .venv/bin
 STAMP := .venv/serai-setup.stamp
 # `make day ARGS=--json`, `make test ARGS="-k merge"`: extra words for the command behind the target.
@@ -31,6 +31,9 @@ layers: setup
 yaml: setup
 	$(BIN)/serai lint --all --project deployments/demo
 	$(BIN)/serai test --all --project deployments/demo
+
+mutation: setup ## change every mapping in every place and count who notices: lint, or the tests in its file (ARGS=mappings/shopify)
+	@$(BIN)/python -m tests.mutation $(ARGS)
 
 bench: setup ## measure against bare loops in the same run; prints a profile
 	@$(BIN)/python -m tests.bench $(ARGS)
