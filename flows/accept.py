@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from functools import cached_property, reduce
+from functools import cached_property
 from typing import Any
 
 from connectors.base import Doc
@@ -27,8 +27,8 @@ from flows.matching import report_matches
 from flows.render import shown
 from flows.wiring import OURS, House, entity_order, not_there
 from mappings.commerce.match import keys as match_keys
-from mappings.commerce.merge import Contribution, merge
-from mappings.commerce.order import balance, later
+from mappings.commerce.merge import Contribution, record_values
+from mappings.commerce.order import balance
 from mappings.language import InwardRecord
 from registry import (
     Binding,
@@ -434,11 +434,7 @@ def _contribute(work: Work, item: Item, binding: Binding | None) -> None:
 
 
 def _merged(work: Work, entity: str, group: Sequence[Item], rest: Sequence[Binding]) -> dict[str, Any]:
-    """The record's values. One contribution that decides every field is the record: most first contacts.
-
-    An order's status is the latest that any channel told, whoever has authority: a buyer's cancellation counts until
-    the goods have left, and a repeated or late status changes nothing.
-    """
+    """The record's values. One contribution that decides every field is the record: most first contacts."""
     if not rest and len(group) == 1 and work.house.decides_alone(work.channel, entity):
         return group[0].values
     contributions = [
@@ -447,11 +443,7 @@ def _merged(work: Work, entity: str, group: Sequence[Item], rest: Sequence[Bindi
         _contribution(b.channel, b.values or {}, b.changed, b.asked_at or work.asked_at)
         for b in rest if b.values_text is not None
     ]
-    values = merge(entity, contributions, work.house.authority(entity)).values
-    if entity == "order":
-        said = [c.values["status"] for c in contributions if c.values.get("status") is not None]
-        values["status"] = reduce(later, said) if said else None
-    return values
+    return record_values(entity, contributions, work.house.authority(entity))
 
 
 def _contribution(channel: str, values: Mapping[str, Any], changed: Mapping[str, int], at: datetime) -> Contribution:
@@ -483,7 +475,7 @@ def _record(
     work.hops.append(HopRow(
         uid=uid, entity=entity, channel=work.channel, direction="inward", run=work.account.run,
         external_id=item.record.id, before_hash=None if before is None else before.hash, after_hash=mark,
-        mapping_hash=work.mapping_hash,
+        mapping_hash=work.mapping_hash, release=work.house.release_number,
     ))
 
 

@@ -62,11 +62,11 @@ def follow(house: House, tx: Tx, changes: Sequence[Change], *, now: datetime, ru
     _stock_of(house, tx, _reservations(house, tx, by_entity, now), due)
     mark_due(tx, [
         *((*key, None, forced, run) for key, forced in due.items()),
-        *_dated(house, by_entity.get("price", ()), now, run),
+        *dated(house, by_entity.get("price", ()), now, run),
     ])
 
 
-def _dated(house: House, prices: Sequence[Change], now: datetime, run: str) -> list[DueRow]:
+def dated(house: House, prices: Sequence[Change], now: datetime, run: str) -> list[DueRow]:
     """A price with a window is due again when the window opens and when it closes."""
     moments = [
         (change, at) for change in prices for name in ("valid_from", "valid_to")

@@ -393,7 +393,7 @@ def record_receipts(
             uid=one.row.uid, entity=group.entity, channel=channel, direction="outward", run=page.run,
             external_id=receipt.id or one.write.id, after_hash=one.mark,
             mapping_hash=group.mapping.hash, policy=None if one.view is None else one.view.policy,
-            key=one.write.key, detail=one.write.op,
+            key=one.write.key, detail=one.write.op, release=house.release_number,
         ))
     if rows:
         put_bindings(tx, rows)

@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo
 from connectors import CATALOG
 from connectors.base import Misconfigured, Ports, Stopped, SystemClock
 from mappings import canonical
+from mappings.commerce.breaker import Breaker
 from mappings.commerce.stock import StockPolicy
 from mappings.language import LintError, LintErrors, load_yaml
 
@@ -38,6 +39,9 @@ CHANNEL_KEYS: Final = (
 )
 COMPANY_KEYS: Final = ("name", "country", "currency", "tax", "price_list", "zone")
 STOCK_KEYS: Final = ("locations", "share", "safety")
+BREAKER_KEYS: Final = ("records", "price", "at_least")
+EVERY: Final = "*"
+STATE: Final = ".serai"
 DESCRIBED: Final = "generic_rest"
 """The connector of private systems, which take their name from their description."""
 
@@ -82,24 +86,31 @@ class Project:
     channels: Mapping[str, Channel]
     authority: Mapping[str, Mapping[str, Order]]
     stock: Mapping[str, StockPolicy]
+    breakers: Mapping[str, Breaker] = field(default_factory=dict)
     sources: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def state(self) -> Path:
         """Where this project's databases and logs live."""
-        return self.folder / ".serai"
+        return self.folder / STATE
+
+    def breaker(self, channel: str) -> Breaker:
+        """What the channel takes without a person: its own row of policies/breaker.yaml, else that of ``*``."""
+        return self.breakers.get(channel) or self.breakers.get(EVERY) or Breaker()
 
 
 class _File:
     """One YAML file with positions: collects errors instead of stopping at the first."""
 
-    def __init__(self, path: Path, folder: Path) -> None:
+    def __init__(self, path: Path, folder: Path, text: str | None = None) -> None:
         self.name = str(path.relative_to(folder))
         self.errors: list[LintError] = []
         self.data: Any = None
         self._where: Callable[..., tuple[int, int]] = lambda *path: (1, 1)
         try:
-            self.data, self._where = load_yaml(path.read_text(encoding="utf-8"), self.name)
+            self.data, self._where = load_yaml(
+                path.read_text(encoding="utf-8") if text is None else text, self.name
+            )
         except LintErrors as found:
             self.errors += found.errors
         except UnicodeDecodeError as fault:
@@ -170,11 +181,21 @@ class _Unasked:
         raise Stopped("settings are read, no request may begin")
 
 
-_UNASKED = Ports(secrets=_Unasked(), tokens=_Unasked(), budget=_Unasked(), clock=SystemClock())
+UNASKED: Final = Ports(secrets=_Unasked(), tokens=_Unasked(), budget=_Unasked(), clock=SystemClock())
+"""The ports of a connector that nobody may ask anything of."""
 
 
-def load_project(folder: Path | str, *, environment: str | None = None) -> Project:
-    """The project in ``folder``. Raises LintErrors with every fault found, each with file:line:column and remedy."""
+RULES: Final = ("authority", "policies/stock", "policies/breaker")
+"""The settings that a release covers, beside the mappings."""
+
+
+def load_project(
+    folder: Path | str, *, environment: str | None = None, rules: Mapping[str, str] | None = None
+) -> Project:
+    """The project in ``folder``. Raises LintErrors with every fault found, each with file:line:column and remedy.
+
+    ``rules`` are the texts of authority and policies by file name, of a release; without it those on disk count.
+    """
     root = Path(folder).resolve()
     environment = environment or os.environ.get("SERAI_ENV")
     if not (root / "channels.yaml").is_file():
@@ -189,25 +210,31 @@ def load_project(folder: Path | str, *, environment: str | None = None) -> Proje
     if errors and not (legal and rows):
         raise LintErrors(errors)        # a file that cannot be read would make every name in the others unknown
     channels = _channels(root, rows, companies, legal, errors)
-    authority = _authority(_rows(root, "authority", environment, errors), rows, errors)
-    stock = _stock(_rows(root, "policies/stock", environment, errors), rows, errors)
+    authority = _authority(_rows(root, "authority", environment, errors, rules), rows, errors)
+    stock = _stock(_rows(root, "policies/stock", environment, errors, rules), rows, errors)
+    breakers = _breakers(_rows(root, "policies/breaker", environment, errors, rules), rows, errors)
     if not any(error.file.startswith("policies/") for error in errors):
         _allotted(rows, channels, stock)
     if errors:
         raise LintErrors(errors)
-    return Project(folder=root, companies=companies, channels=channels, authority=authority, stock=stock)
+    return Project(
+        folder=root, companies=companies, channels=channels, authority=authority, stock=stock, breakers=breakers
+    )
 
 
 _Row = tuple[_File, Any]
 
 
-def _rows(root: Path, name: str, environment: str | None, errors: list[LintError]) -> dict[str, _Row]:
-    """name → (its file, its row); the environment's file replaces whole rows."""
+def _rows(
+    root: Path, name: str, environment: str | None, errors: list[LintError], texts: Mapping[str, str] | None = None
+) -> dict[str, _Row]:
+    """name → (its file, its row); the environment's file replaces whole rows. ``texts`` count instead of the disk."""
     found: dict[str, _Row] = {}
     for stem in (name, f"{name}.{environment}" if environment else None):
-        if stem is None or not (root / f"{stem}.yaml").is_file():
+        path = root / f"{stem}.yaml"
+        if stem is None or not (path.is_file() if texts is None else f"{stem}.yaml" in texts):
             continue
-        file = _File(root / f"{stem}.yaml", root)
+        file = _File(path, root, None if texts is None else texts[f"{stem}.yaml"])
         errors.extend(file.errors)
         file.errors = errors
         found.update({key: (file, row) for key, row in file.data.items()})
@@ -326,7 +353,7 @@ def described(root: Path, platform: str, errors: list[LintError]) -> Mapping[str
         try:
             CATALOG[DESCRIBED](
                 channel=platform, url="http://localhost", options={"description": file.data, "platform": platform},
-                ports=_UNASKED,
+                ports=UNASKED,
             )
         except Misconfigured as fault:
             _misdescribed(file, str(fault).removeprefix(f"{platform}: {file.name}: "))
@@ -402,6 +429,32 @@ def _stock(
             name = next(name for name, policy in policies.items() if location in policy.locations)
             rows[name][0].fail((name, "share"), "shares", f"the shares of {location} add up to {total}", "at most 1")
     return policies
+
+
+def _breakers(
+    rows: Mapping[str, _Row], channels: Iterable[str], errors: list[LintError]
+) -> dict[str, Breaker]:
+    channels = set(channels)
+    breakers: dict[str, Breaker] = {}
+    for name, (file, row) in rows.items():
+        if name not in channels and name != EVERY:
+            file.fail((name,), "unknown-channel", f"found {name!r}", _known({*channels, EVERY}))
+            continue
+        if not file.keys((name,), row, BREAKER_KEYS):
+            continue
+        wrong = [key for key in ("records", "price") if key in row and not (_is_number(row[key]) and row[key] >= 0)]
+        for key in wrong:
+            file.fail((name, key), "share", f"found {row[key]!r}", "a fraction from 0 on, such as 0.3 for 30 %")
+        least = row.get("at_least", 0)
+        if isinstance(least, bool) or not isinstance(least, int) or least < 0:
+            file.fail((name, "at_least"), "at-least", f"found {least!r}", "a whole number of writes from 0 on")
+        elif not wrong:
+            usual = Breaker()
+            breakers[name] = Breaker(
+                records=Decimal(row.get("records", usual.records)), price=Decimal(row.get("price", usual.price)),
+                at_least=row.get("at_least", usual.at_least),
+            )
+    return breakers
 
 
 def _allotted(rows: Mapping[str, _Row], channels: Mapping[str, Channel], policies: Mapping[str, StockPolicy]) -> None:

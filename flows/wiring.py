@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,18 +27,21 @@ from connectors import CATALOG
 from connectors.base import Connector, Doc, Misconfigured, Ports, Resource, Stopped
 from flows.ledger import Account, Direction, Ledger
 from flows.mapping_files import compile_file, mapping_files
-from flows.settings import ENTITIES, Channel, Order, Project, load_project
+from flows.release import Content, on_disk, released
+from flows.settings import ENTITIES, STATE, Channel, Order, Project, load_project
 from mappings import canonical
 from mappings.language import LintErrors, Mapping as MappingFile
 from registry import (
     ChannelSetting,
     Parked,
     Registry,
+    Release,
     RunRow,
     Tx,
     decode,
     load_tokens,
     new_uids,
+    newest_release,
     open_registry,
     paused,
     put_channels,
@@ -117,16 +120,22 @@ def _route(channel: str, group: Group, changed: str, refers: Mapping[str, Mappin
     return None
 
 
-def load_mappings(project: Project) -> dict[str, PlatformMappings]:
-    """The mappings of every platform the project uses. Raises LintErrors with the faults of all files."""
+def load_mappings(project: Project, content: Content | None = None) -> dict[str, PlatformMappings]:
+    """The mappings of every platform the project uses, those on disk or of a content.
+
+    Raises LintErrors with the faults of all files.
+    """
     errors: list[Any] = []
     loaded = {}
     for platform in sorted({channel.platform for channel in project.channels.values()}):
         inward: dict[str, MappingFile] = {}
         outward: dict[str, Group] = {}
-        for path in mapping_files(project.folder, platform).values():
+        compilers = [
+            partial(compile_file, project.folder, path) for path in mapping_files(project.folder, platform).values()
+        ] if content is None else content.mappings(project.folder, platform)
+        for compiled in compilers:
             try:
-                mapping = compile_file(project.folder, path)
+                mapping = compiled()
             except LintErrors as fault:
                 errors.extend(fault.errors)
                 continue
@@ -221,11 +230,17 @@ class RedButton:
 
 @dataclass(kw_only=True)
 class House:
-    """A retailer's project, opened: settings, registry, compiled mappings, connectors on demand."""
+    """A retailer's project, opened: settings, registry, compiled mappings, connectors on demand.
+
+    ``release`` is the one in force when it was opened; without one, mappings, authority and policies are the disk's,
+    and ``read_from`` tells what was there then.
+    """
 
     project: Project
     registry: Registry
     mappings: Mapping[str, PlatformMappings]
+    release: Release | None = None
+    read_from: str = ""
     owner: str = field(default_factory=lambda: f"{os.uname().nodename}:{os.getpid()}")
     claim_seconds: float = 60.0
     _local: threading.local = field(default_factory=threading.local, repr=False)
@@ -234,6 +249,22 @@ class House:
     def settings(self) -> Project:
         """The project's settings."""
         return self.project
+
+    @property
+    def release_number(self) -> int | None:
+        """The release under which this house works; None where it follows the disk."""
+        return None if self.release is None else self.release.number
+
+    def outdated(self) -> bool:
+        """Whether another release is in force by now, or, where the disk is followed, a file was saved since.
+
+        Whoever works for long asks from time to time, and opens the house anew.
+        """
+        if self.release is None and follows_disk():
+            return on_disk(self.project).hash != self.read_from
+        with self.registry.read() as tx:
+            newest = newest_release(tx)
+        return newest is not None and newest.number != self.release_number
 
     @cached_property
     def key(self) -> Fernet:
@@ -275,16 +306,21 @@ class House:
                 f"{row.name}: unknown platform {row.platform!r}; known: {', '.join(sorted(CATALOG))}, "
                 "or describe a private system in platforms/<name>.yaml"
             )
-        ports = Ports(
-            secrets=EnvironmentSecrets(channel=row.name, references=row.secrets),
-            tokens=RegistryTokens(self.registry, row.name, lambda: self.key),
-            budget=RedButton(self.registry, row.name), clock=self.registry,
-        )
         options = {**row.settings, "timeout": row.timeout, "secrets": row.secrets, "platform": row.platform}
         if row.description is not None:
             options["description"] = row.description
         return CATALOG[name](
-            channel=row.name, url=resolve(row.url, f"{row.name}: url"), options=options, ports=ports, lane=lane
+            channel=row.name, url=self._address(row), options=options, ports=self._ports(row), lane=lane
+        )
+
+    def _address(self, row: Channel) -> str:
+        return resolve(row.url, f"{row.name}: url")
+
+    def _ports(self, row: Channel) -> Ports:
+        return Ports(
+            secrets=EnvironmentSecrets(channel=row.name, references=row.secrets),
+            tokens=RegistryTokens(self.registry, row.name, lambda: self.key),
+            budget=RedButton(self.registry, row.name), clock=self.registry,
         )
 
     def descriptor(self, channel: str, resource: str) -> Resource:
@@ -406,23 +442,35 @@ def moment_text(at: datetime) -> str:
     return at.isoformat().replace("+00:00", "Z")
 
 
-def registry_url(project: Project) -> str:
-    """$SERAI_REGISTRY, else an SQLite file in the project's .serai folder."""
-    return os.environ.get("SERAI_REGISTRY") or f"sqlite:///{project.state / 'registry.db'}"
+def registry_url(state: Path) -> str:
+    """$SERAI_REGISTRY, else an SQLite file in the folder of the project's state."""
+    return os.environ.get("SERAI_REGISTRY") or f"sqlite:///{state / 'registry.db'}"
+
+
+DEV = "SERAI_DEV"
+
+
+def follows_disk() -> bool:
+    """Whether this process runs what is on disk, release or not: $SERAI_DEV is 1 (``serai up --dev``, the demo)."""
+    return os.environ.get(DEV) == "1"
 
 
 def open_house(folder: Path | str, *, registry: Registry | None = None) -> House:
-    """The house of a project folder, its registry migrated, its channels known with their first modes."""
-    project = load_project(folder)
-    loaded = load_mappings(project)
+    """The house of a project folder, its registry migrated, its channels known with their first modes.
+
+    Mappings, authority and policies are those of the release in force; the disk's before the first release, and where
+    `follows_disk`.
+    """
+    root = Path(folder).resolve()
     if registry is None:
-        project.state.mkdir(parents=True, exist_ok=True)
-        registry = open_registry(registry_url(project))
+        if not _stored(root):       # before there is anything, a mistake in the settings leaves no trace
+            load_mappings(load_project(folder))
+        registry = open_registry(registry_url(root / STATE))
         registry.migrate()
-    house = House(project=project, registry=registry, mappings=loaded)
+    house = _opened(folder, registry)
     rows: list[ChannelSetting] = [
         (channel.name, channel.platform, channel.company.id, dict(channel.entities))
-        for channel in project.channels.values()
+        for channel in house.project.channels.values()
     ]
 
     def known(tx: Tx) -> None:
@@ -431,6 +479,22 @@ def open_house(folder: Path | str, *, registry: Registry | None = None) -> House
     registry.attempt(known)
     _collect_rarely()
     return house
+
+
+def _opened(folder: Path | str, registry: Registry) -> House:
+    with registry.read() as tx:
+        release = None if follows_disk() else newest_release(tx)
+        content = None if release is None else released(tx, release)
+    project = load_project(folder, rules=None if content is None else content.rules)
+    seen = on_disk(project).hash if follows_disk() else ""     # before they are read, so that no save is missed
+    return House(
+        project=project, registry=registry, mappings=load_mappings(project, content), release=release, read_from=seen,
+    )
+
+
+def _stored(root: Path) -> bool:
+    """Whether the project's registry is there already."""
+    return "SERAI_REGISTRY" in os.environ or (root / STATE / "registry.db").exists()
 
 
 def _collect_rarely() -> None:

@@ -81,6 +81,12 @@ def newest_release(tx: Tx) -> Release | None:
     return _row(found[0]) if found else None
 
 
+def released_before(tx: Tx) -> Release | None:
+    """The newest release that everything kept is in line with; None before there is one."""
+    found = tx.rows(select(release).where(release.c.settled_at.is_not(None)).order_by(release.c.number.desc()).limit(1))
+    return _row(found[0]) if found else None
+
+
 def releases(tx: Tx, limit: int = 100) -> list[Release]:
     """The newest first."""
     return [_row(row) for row in tx.rows(select(release).order_by(release.c.number.desc()).limit(limit))]

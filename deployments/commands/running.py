@@ -56,7 +56,7 @@ def migrate(project: Project = HERE) -> None:
 
     settings = load_project(project)
     settings.state.mkdir(parents=True, exist_ok=True)
-    registry = open_registry(registry_url(settings))
+    registry = open_registry(registry_url(settings.state))
     try:
         before = registry.migrated()
         registry.migrate()

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import reduce
 from typing import Any, TypeAlias
 
 from mappings.canonical import fields
+from mappings.commerce.order import later
 
 Rule: TypeAlias = str | Sequence[str]
 """``newest``, ``origin``, or an order of channels, in which the two words may stand for the channel they name."""
@@ -66,6 +68,18 @@ def merge(entity: str, contributions: Sequence[Contribution], authority: Authori
                 values[name] = chosen.values[name]
                 sources[name] = chosen.channel
     return Merged(values=values, sources=sources)
+
+
+def record_values(entity: str, contributions: Sequence[Contribution], authority: Authority) -> dict[str, Any]:
+    """The values of `merge`; an order's status is the latest that any channel told, whoever has authority over it.
+
+    A buyer's cancellation counts until the goods have left, and a repeated or late status changes nothing.
+    """
+    values = merge(entity, contributions, authority).values
+    if entity == "order":
+        said = [c.values["status"] for c in contributions if c.values.get("status") is not None]
+        values["status"] = reduce(later, said) if said else None
+    return values
 
 
 def _origin(contributions: Sequence[Contribution]) -> str | None:
