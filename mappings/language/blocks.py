@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from mappings.language.grammar import Block, File, Leaf, Row
-from mappings.language.kinds import Scope, Val, item_of
+from mappings.language.grammar import Block, File, Items, Leaf, Row
+from mappings.language.kinds import Scope, Val
 from mappings.language.lint import LintError
-from mappings.language.rows import Rows, replace_row
+from mappings.language.loops import Loop, Loops, item_row
+from mappings.language.rows import row_of
 from mappings.language.shapes import ANY, Book, Schema, Shape, shape_of
 
 
-class Emitter(Rows):
+class Emitter(Loops):
     """Emits the functions of one mapping in one of the two variants."""
 
     def __init__(self, *, canonical: Mapping[str, Schema], record: Shape = ANY, **settings: Any) -> None:
@@ -40,7 +41,7 @@ class Emitter(Rows):
         needs_id = any(block.id is None for block in file.inward)
         if self.safe:
             self.put("d = None")
-            self.put(f"tr.item({file.inward[0].entity!r}, None)")
+            self.item(file.inward[0])
         if needs_id:
             self._doc_id(scope, file)
         for block in file.inward:
@@ -49,7 +50,7 @@ class Emitter(Rows):
         return self.lines
 
     def _doc_id(self, scope: Scope, file: File) -> None:
-        row = replace(_row_of("id", file.id), required=True)
+        row = replace(row_of("id", file.id), required=True)
         self.entity = next(block.entity for block in file.inward if block.id is None)
         with self.origin(row, "id"):
             val = self.leaf(scope, file.id)
@@ -128,7 +129,7 @@ class Emitter(Rows):
 
     def _from(self, scope: Scope, block: Block) -> Scope:
         assert block.source is not None
-        with self.origin(_row_of("from", block.source), "from"):
+        with self.origin(row_of("from", block.source), "from"):
             source = self.leaf(scope, block.source)
             self.opened(source)
         variable = self.name("s")
@@ -136,55 +137,64 @@ class Emitter(Rows):
         self.put(f"if {variable} is not None:")
         self.depth += 1
         here = replace(source, code=variable, null=False, absent=False)
-        return scope.inner(source=here, up=scope, label=repr(block.source.text + "."))
+        return scope.inside(here, out=scope.out, label=repr(block.source.text + "."))
 
     def _over(self, scope: Scope, block: Block) -> Scope:
+        """The loop over the block's items; what names mean inside."""
         assert block.each is not None
-        with self.origin(_row_of("each", block.each), "each"):
+        row = row_of("each", block.each)
+        with self.origin(row, "each"):
             items = self.leaf(scope, block.each)
             self.opened(items)
-        if items.kind not in ("list", "any"):
-            self._mistyped_at(block.each.node, f"each over {items.kind}", "a list")
-        source, index, variable = self.name("l"), self.name("i"), self.name("s")
-        if self.safe:
-            number = self.info(_row_of("each", block.each))
-            self.put(f"tr.item({block.entity!r}, None)")
-            self.put(f"tr.begin({number}, '')")
-            with self.under("try:"):
-                self.put(f"{source} = {items.code}")
-                self.put(f"{source} = () if {source} is None else list_of({source})")
-            with self.under("except Exception as error:"):
-                self.put(f"tr.fault(error, {number}, '')")
-                self.put(f"{source} = ()")
-            self.put(f"for {index}, {variable} in enumerate({source}):")
-        else:
-            self.put(f"if ({source} := {items.code}) is None: {source} = ()")
-            self.put(f"else: list_of({source})")
-            self.put(f"for {variable} in {source}:")
-        self.depth += 1
-        item = replace(item_of(items), code=variable, null=False, text="")
-        label = f"{block.each.text + '['!r} + str({index}) + '].'" if self.safe else "''"
-        inner = scope.inner(source=item, up=scope, names={}, out={}, label=label)
-        if block.where is not None:
-            if self.safe:
-                number = self.info(_row_of("where", block.where))
+            if items.kind not in ("list", "any"):
+                self._mistyped_at(block.each.node, f"each over {items.kind}", "a list")
+            source = self.name("l")
+            if not self.safe:
+                self.put(f"if ({source} := {items.code}) is None: {source} = []")
+                loop = self.loop(scope, items, source, None, block.over, block.where)
+            else:
+                number = self.info(row)
+                self.item(block)
                 self.put(f"tr.begin({number}, '')")
                 with self.under("try:"):
-                    self.put(f"if not {self.condition_of(inner, block.where)}: continue")
+                    self.put(f"{source} = {items.code}")
+                    self.put(f"{source} = [] if {source} is None else list_of({source})")
                 with self.under("except Exception as error:"):
-                    self.put(f"tr.item({block.entity!r}, None)")
                     self.put(f"tr.fault(error, {number}, '')")
-                    self.put("continue")
-            else:
-                with self.origin(_row_of("where", block.where), "where"):
-                    self.put(f"if not {self.condition_of(inner, block.where)}: continue")
-        return inner
+                    self.put(f"{source} = []")
+                if block.over.plain:
+                    loop = self.loop(scope, items, source, None, block.over, block.where)
+                else:
+                    loop = self._guarded_loop(scope, items, source, block, number)
+        self.put(f"for {loop.pattern} in {loop.over}:")
+        self.depth += 1
+        if loop.where is not None:
+            if self.safe:
+                self.item(block)
+            where = row_of("where", loop.where)
+            with self.origin(where, "where"):
+                self.filtered(where, loop.scope, loop.where)
+        return loop.scope
+
+    def _guarded_loop(self, scope: Scope, items: Val, source: str, block: Block, number: int) -> Loop:
+        """Telling apart, sorting and grouping can fail as a whole: then no item is left."""
+        with self.under("try:"):
+            where = row_of("where", block.where) if block.where is not None else None
+            loop = self.loop(scope, items, source, where, block.over, block.where)
+        with self.under("except Exception as error:"):
+            self.put(f"tr.fault(error, {number}, '')")
+            self.put("continue")
+        return loop
+
+    def item(self, block: Block, code: str = "None") -> None:
+        """The faults that follow are this item's."""
+        self.put(f"tr.item({block.entity!r}, {code}, {block.on_error!r})")
 
     def _item_id(self, scope: Scope, block: Block, item: str) -> None:
         if block.id is None and block.key is None:
             self.put(f"{item} = d")
             if self.safe:
-                self.put(f"tr.item({block.entity!r}, {item})")
+                self.item(block, item)
             return
         row = block.id if block.id is not None else block.key
         assert row is not None
@@ -192,7 +202,7 @@ class Emitter(Rows):
         if self.safe:
             number = self.info(row)
             self.put(f"{item} = None")
-            self.put(f"tr.item({block.entity!r}, None)")
+            self.item(block)
             self.put(f"tr.begin({number}, '')")
             with self.under("try:"):
                 code = self.value(scope, row, ANY, number=number).code
@@ -210,7 +220,7 @@ class Emitter(Rows):
             skip = f"skip(Skip(n, {block.entity!r}, {item}, {reason!r}))"
             dropped = self.name("q")
             if self.safe:
-                number = self.info(_row_of("drop_if", leaf))
+                number = self.info(row_of("drop_if", leaf))
                 self.put(f"tr.begin({number}, '')")
                 with self.under("try:"):
                     self.put(f"{dropped} = {self.condition_of(scope, leaf)}")
@@ -221,7 +231,7 @@ class Emitter(Rows):
                 self.put(f"if {dropped} and not tr.failed: {skip}")
                 self.put(f"if not {dropped}:")
             else:
-                with self.origin(_row_of(reason, leaf), "drop_if"):
+                with self.origin(row_of(reason, leaf), "drop_if"):
                     self.put(f"if {self.condition_of(scope, leaf)}: {skip}")
                 self.put("else:")
             self.depth += 1
@@ -236,10 +246,10 @@ class Emitter(Rows):
         self.direction, self.entity = "outward", block.entity
         self.put("x = None")
         if self.safe:
-            self.put(f"tr.item({block.entity!r}, None)")
+            self.item(block)
         if block.let:
             scope = self.lets(scope, block.let)
-        with self.origin(block.id if block.id is not None else _row_of("id", Leaf(node=block.node, text="uid")), "id"):
+        with self.origin(block.id if block.id is not None else row_of("id", Leaf(node=block.node, text="uid")), "id"):
             self._outward_id(scope, block, own)
         if self.safe:
             self.put("tr.id = x")
@@ -297,7 +307,7 @@ class Emitter(Rows):
                 if block.source is not None:
                     scope = self._quiet_from(scope, block.source)
                 if block.each is not None:
-                    scope = self._quiet_over(scope, block.each)
+                    scope = self._quiet_over(scope, block.each, block.over)
                 self._collect(scope, rows, block.let)
             self.depth = depth
         return self.lines
@@ -317,19 +327,16 @@ class Emitter(Rows):
         self.put(f"{variable} = {source.code}")
         self.put(f"if {variable} is not None:")
         self.depth += 1
-        return scope.inner(source=replace(source, code=variable, null=False, absent=False), up=scope, names={})
+        return scope.inside(replace(source, code=variable, null=False, absent=False))
 
-    def _quiet_over(self, scope: Scope, leaf: Leaf) -> Scope:
-        items = self.leaf(scope, leaf)
-        variable = self.name("s")
-        if items.null or self.safe:
-            source = self.name("l")
-            self.put(f"{source} = {items.code}")
-            self.put(f"for {variable} in (() if {source} is None else list_of({source})):")
-        else:
-            self.put(f"for {variable} in list_of({items.code}):")
+    def _quiet_over(self, scope: Scope, each: Leaf, over: Items) -> Scope:
+        items = self.leaf(scope, each)
+        source = self.name("l")
+        self.put(f"if ({source} := {items.code}) is None: {source} = []")
+        loop = self.loop(scope, items, source, None, over, None)
+        self.put(f"for {loop.pattern} in {loop.over}:")
         self.depth += 1
-        return scope.inner(source=replace(item_of(items), code=variable, null=False), up=scope, names={}, out={})
+        return loop.scope
 
     def _collect(self, scope: Scope, rows: list[Row], let: list[Row]) -> None:
         if let:
@@ -358,11 +365,15 @@ class Emitter(Rows):
         elif row.each is not None:
             if row.let and row.fields is None:
                 inner = self.lets(inner, row.let)
-            inner = self._quiet_over(scope, row.each)
+            inner = self._quiet_over(inner, row.each, row.over)
             if row.fields is not None:
                 self._collect(inner, row.fields, row.let)
             else:
-                self._add(inner, replace_row(row))
+                self._collect(inner, [item_row(row)], [])
+        elif row.when:
+            if row.let:
+                inner = self.lets(inner, row.let)
+            self._collect(inner, [case.row for case in row.when], [])
         elif row.fields is not None:
             if row.source is not None:
                 inner = self._quiet_from(scope, row.source)
@@ -384,9 +395,4 @@ class Emitter(Rows):
 
 
 def _has_ref(row: Row) -> bool:
-    return row.ref is not None or any(map(_has_ref, [*(row.fields or ()), *(row.items or ()), *row.let]))
-
-
-def _row_of(name: str, leaf: Leaf) -> Row:
-    """A row that is nothing but its source, for what stands beside the fields."""
-    return Row(name=name, node=leaf.node, line=leaf.node.line, column=leaf.node.column, source=leaf)
+    return row.ref is not None or any(map(_has_ref, row.inner))

@@ -2,45 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mappings.language.grammar import HEADERS, Block, File, Leaf, Reader
+from mappings.language.grammar import HEADERS, SHARED, Block, File, Leaf
+from mappings.language.layers import extended, map_of
 from mappings.language.lint import LintErrors
 from mappings.language.loader import Node, load_node
-
-
-def overlaid(base: Node, over: Node, *, rows: bool = False) -> Node:
-    """``over`` laid on ``base``: headers and entities merge, a row replaces the row of the same name as a whole."""
-    result = Node("map", dict(base.value), over.file, over.line, over.column)
-    result.keys = {**base.keys, **over.keys}
-    for key, node in over.items():
-        below = base.get(key)
-        deep = below is not None and below.kind == "map" and node.kind == "map" and not rows
-        if deep and key in ("inward", "forms"):
-            result.value[key] = overlaid(below, node)  # type: ignore[arg-type]  # deep: below is a map
-        elif deep and key in ("fields", "let", "keep", "drop_if"):
-            result.value[key] = overlaid(below, node, rows=True)  # type: ignore[arg-type]  # deep: below is a map
-        elif deep and (key == "outward" or "fields" in below.value or "fields" in node.value):  # type: ignore[union-attr]
-            result.value[key] = _block_over(below, node)  # type: ignore[arg-type]  # deep: below is a map
-        elif deep:
-            result.value[key] = overlaid(below, node, rows=True)  # type: ignore[arg-type]  # deep: below is a map
-        else:
-            result.value[key] = node
-    return result
-
-
-def _block_over(below: Node, node: Node) -> Node:
-    """Blocks with and without ``fields`` meet in the form with ``fields``."""
-
-    def full(block: Node) -> Node:
-        if "fields" in block.value or set(block.value) <= {"entity", "per", "with", "id"}:
-            return block
-        wrapped = Node("map", {"fields": block}, block.file, block.line, block.column)
-        wrapped.keys = {"fields": (block.line, block.column)}
-        return wrapped
-
-    return overlaid(full(below), full(node))
+from mappings.language.reader import Reader
 
 
 def read(text: str, name: str, load: Callable[[str], str], entities: Mapping[str, Any]) -> tuple[File, list[str]]:
@@ -51,6 +21,14 @@ def read(text: str, name: str, load: Callable[[str], str], entities: Mapping[str
     if not reader.is_map(root, "a mapping file"):
         raise LintErrors(reader.errors)
     chain: set[str] = set()
+    replaced: dict[int, Node] = {}
+
+    def met(name: str, below: Node, above: Node) -> None:
+        first = replaced.setdefault(id(above), below)
+        if first is not below:
+            places = f"{first.file}:{first.line} and {below.file}:{below.line}"
+            reader.wrong(above, "overridden-twice", f"{name} is overridden twice: {places}", "override it in one file")
+
     while (extends := root.get("extends")) is not None:
         relative = reader.text(extends, "extends")
         relative = relative if relative.endswith(".yaml") else relative + ".yaml"
@@ -69,13 +47,8 @@ def read(text: str, name: str, load: Callable[[str], str], entities: Mapping[str
         base = load_node(base_text, label)
         if not reader.is_map(base, "a mapping file"):
             break
-        over = Node("map", {k: v for k, v in root.items() if k != "extends"}, root.file, root.line, root.column)
-        over.keys = root.keys
-        tests = over.get("tests")
-        root = overlaid(Node("map", {k: v for k, v in base.items() if k != "tests"}, label, 1, 1), over)
-        root.keys = {**base.keys, **over.keys}
-        if tests is not None:
-            root.value["tests"] = tests
+        over = map_of({key: value for key, value in root.items() if key != "extends"}, root, root.keys)
+        root = extended(base, over, met, reader.wrong)
     reader.known(root, HEADERS, "the mapping")
     heads = {}
     for key in ("platform", "resource"):
@@ -83,15 +56,24 @@ def read(text: str, name: str, load: Callable[[str], str], entities: Mapping[str
         if found is None:
             reader.wrong(root, "missing-key", f"the mapping has no {key}", f"{key}: …")
         heads[key] = reader.text(found, key) if found is not None else ""
-    form_nodes = []
+    form_nodes: list[Node] = []
+    shared: dict[str, dict[str, Node]] = {key: {} for key in SHARED}
     try:
         relative = f"{heads['platform']}/forms.yaml"
-        shared = load(relative)
-        texts.append(shared)
-        reader.texts[f"mappings/{relative}"] = shared.splitlines()
-        form_nodes.append(load_node(shared, f"mappings/{relative}"))
+        forms = load(relative)
+        texts.append(forms)
+        reader.texts[f"mappings/{relative}"] = forms.splitlines()
+        platform = load_node(forms, f"mappings/{relative}")
+        if reader.is_map(platform, "forms"):
+            form_nodes.append(map_of({k: v for k, v in platform.items() if k not in SHARED}, platform, platform.keys))
+            _share(reader, platform, shared)
     except FileNotFoundError:
         pass
+    _share(reader, root, shared)
+    reader.tables, reader.fragments = shared["tables"], shared["fragments"]
+    reader.no_circles()
+    if reader.errors:
+        raise LintErrors(reader.errors)
     if (found := root.get("forms")) is not None:
         form_nodes.append(found)
     id_node = root.get("id")
@@ -109,11 +91,33 @@ def read(text: str, name: str, load: Callable[[str], str], entities: Mapping[str
         resource=heads["resource"],
         id=id_leaf,
         forms=reader.forms(*form_nodes),
+        tables={name: node.data() for name, node in reader.tables.items()},
         inward=blocks,
         outward=outward,
         tests=root.get("tests"),
         root=root,
     )
+    _unused(reader, root, text)
     if reader.errors:
         raise LintErrors(reader.errors)
     return file, texts
+
+
+def _share(reader: Reader, node: Node, shared: dict[str, dict[str, Node]]) -> None:
+    """Tables and fragments of a file; the mapping's own come after, and take the place of, its platform's."""
+    for key in SHARED:
+        if (found := node.get(key)) is not None and reader.is_map(found, key):
+            shared[key].update(found.value)
+    for name, table in shared["tables"].items():
+        reader.whole_table(name, table)
+
+
+def _unused(reader: Reader, root: Node, text: str) -> None:
+    """A table or fragment of the mapping itself that nothing names is dead weight, or a name that is misspelt."""
+    for key in SHARED:
+        found = root.get(key)
+        if found is None or found.kind != "map":
+            continue
+        for name in found.value:
+            if f"{key}.{name}" not in reader.named and not re.search(rf"\btables\.{re.escape(name)}\b", text):
+                reader.wrong(found, "unreachable", f"nothing uses the {key[:-1]} {name!r}", "", key=name)

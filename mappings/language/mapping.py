@@ -90,7 +90,7 @@ class Mapping:
         slow = self._space["inward_safe"]
 
         def safe(n: int, doc: Any) -> None:
-            trace = Trace(n, self._rows, result.faults)
+            trace = Trace(n, self._rows, result.faults, result.skips)
             slow(n, doc, refs, context, result.records.append, result.skips.append, trace)
             trace.settle(result.records.append)
 
@@ -113,7 +113,7 @@ class Mapping:
         slow = self._space["outward_safe"]
 
         def safe(n: int, record: Any) -> None:
-            trace = Trace(n, self._rows, result.faults)
+            trace = Trace(n, self._rows, result.faults, result.skips)
             slow(n, record, refs, context, result.docs.append, result.skips.append, trace)
 
         with decimal.localcontext(EXACT):

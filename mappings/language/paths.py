@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from mappings.language.grammar import Forms, Leaf
-from mappings.language.kinds import AMOUNTS, Scope, Val, spoken
+from mappings.language.kinds import AMOUNTS, BROKEN, Scope, Val, spoken
 from mappings.language.lint import LintError, nearest
 from mappings.language.loader import Node
 from mappings.language.measures import Measure, measure_of
@@ -90,13 +90,13 @@ class Paths(Origins):
                 self.wrong(
                     node, "unknown-field", f"out.{name} is no field above in this object", nearest(name, scope.out)
                 )
-                return Val(code="None")
+                return BROKEN
             above = self._met(scope.out[rest[0]], f"out.{rest[0]}", absent)
             return self.walk(above, rest[1:], node, absent=absent, label=repr(f"out.{rest[0]}."))
         if first == "up":
             if scope.up is None:
                 self.wrong(node, "scope", "there is no enclosing item here", "doc.… is the document")
-                return Val(code="None")
+                return BROKEN
             return self._followed(scope.up, rest, node, absent=absent) if rest else scope.up.source
         if first == "doc":
             return self.walk(self.doc, rest, node, absent=absent, label="''")
@@ -104,7 +104,7 @@ class Paths(Origins):
             if not rest or rest[0] not in self.tables:
                 name = rest[0] if rest else ""
                 self.wrong(node, "unknown-table", f"unknown table {name!r}", nearest(name, self.tables))
-                return Val(code="None")
+                return BROKEN
             table = self._table_named(rest[0])
             return self.walk(table, rest[1:], node, absent=absent, label=repr(f"tables.{rest[0]}."))
         if first == "context":
@@ -136,7 +136,7 @@ class Paths(Origins):
                 continue
             found = self._step(current, step, node, ".".join(steps[:number]))
             if found is None:
-                return Val(code="None")
+                return BROKEN
             shape, present = found
             current = self._take(current, step, shape, present, absent=absent)
         if not steps:
@@ -144,7 +144,8 @@ class Paths(Origins):
         text = ".".join(steps)
         if self.safe:
             empties = self.constant(self.forms.empty, "E") if self._has_empties(root) else "()"
-            code = f"walk(tr, {root.code}, {label}, {steps!r}, {absent}, {empties})"
+            whole = ", True" if empties != "()" and current.kind == "boolean" else ""  # false is false here
+            code = f"walk(tr, {root.code}, {label}, {steps!r}, {absent}, {empties}{whole})"
             return replace(current, code=code, null=True, absent=absent, text=text)
         return replace(current, text=text)
 
@@ -227,7 +228,7 @@ class Paths(Origins):
         """Keeps a mistake in the expression that is being emitted."""
         assert self._leaf is not None
         self.wrong(self._leaf.node, "expression", what, allowed)
-        return Val(code="None")
+        return BROKEN
 
     def unreachable(self, what: str, allowed: str = "") -> None:
         """Keeps a mistake about something that can never come to pass."""
@@ -238,7 +239,7 @@ class Paths(Origins):
         """Keeps a mistake about kinds."""
         assert self._leaf is not None
         self.wrong(self._leaf.node, "wrong-type", what, allowed)
-        return Val(code="None")
+        return BROKEN
 
     def word(self, kind: str, val: Val, node: Node | None = None) -> None:
         """Keeps a mistake when a constant is not a word of that kind, or a pattern is not a constant."""
@@ -286,7 +287,7 @@ class Paths(Origins):
 
     def _mistyped_at(self, node: Node, what: str, allowed: str) -> Val:
         self.wrong(node, "wrong-type", what, allowed)
-        return Val(code="None")
+        return BROKEN
 
     def _guarded(
         self, val: Val, guard: bool, make: Callable[[str], str], kind: str, json: Callable[[str], str] | None = None

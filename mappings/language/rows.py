@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from mappings.language.grammar import Leaf, Row
-from mappings.language.kinds import NUMBERS, Scope, Val, item_of, spoken
+from mappings.language.kinds import NUMBERS, Scope, Val, either, spoken
 from mappings.language.lint import LintError, nearest
 from mappings.language.scalars import Scalars
 from mappings.language.shapes import ANY, Shape
@@ -26,6 +26,8 @@ class Rows(Scalars):
         self.lines: list[str] = []
         self.depth = 2
         self.infos: list[RowInfo] = []
+        self.wanted: dict[str, tuple[str, ...]] = {}
+        """Row over a list → fields of its items that rows below read through ``out``: their values are kept."""
 
     # -- statements ---------------------------------------------------------------------------------------------------
     def put(self, line: str) -> None:
@@ -60,10 +62,16 @@ class Rows(Scalars):
         return len(self.infos) - 1
 
     # -- objects ------------------------------------------------------------------------------------------------------
-    def object(self, scope: Scope, rows: list[Row], target: Shape, *, part: str = "fields") -> Val:
-        """An object of rows; absent fields are left out. ``absent`` of the result: every field may be."""
+    def object(
+        self, scope: Scope, rows: list[Row], target: Shape, *, part: str = "fields", wanted: tuple[str, ...] = ()
+    ) -> Val:
+        """An object of rows; absent fields are left out. ``absent`` of the result: every field may be.
+
+        ``fields`` of the result are the values of the ``wanted`` rows, before they take the target's form.
+        """
         scope = scope.inner(out={})
-        used = {row.name for row in rows if _mentions(rows, row.name)}
+        used = {row.name for row in rows if row.name in wanted or _mentions(rows, row.name)}
+        before, self.wanted = self.wanted, _wanted(rows, used)
         always: list[tuple[str, str]] = []
         maybe: list[tuple[str, str]] = []
         for row in rows:
@@ -79,7 +87,7 @@ class Rows(Scalars):
                     self.put(f"{typed} = {val.code}")
                     val = replace(val, code=typed, json=None, text=f"out.{row.name}", reads=reading.all)
                     scope.out[row.name] = val
-                fitted = self.fit(val, shape, row)
+                fitted = self.filled(self.fit(val, shape, row), shape)
             if fitted.absent:
                 variable = self.name("j")
                 self.put(f"{variable} = {fitted.code}")
@@ -87,14 +95,16 @@ class Rows(Scalars):
             else:
                 always.append((row.name, fitted.code))
         body = "{" + ", ".join(f"{name!r}: {code}" for name, code in always) + "}"
+        self.wanted = before
+        fields = {name: scope.out[name] for name in wanted if name in scope.out}
         if not maybe:
-            return Val(code=body, kind="object", null=False, sure=True, done=True)
+            return Val(code=body, kind="object", null=False, sure=True, done=True, fields=fields)
         result = self.name("o")
         self.put(f"{result} = {body}")
         for name, variable in maybe:
             test = f"{variable} is not MISSING" + (f" and {variable} is not FAULTED" if self.safe else "")
             self.put(f"if {test}: {result}[{name!r}] = {variable}")
-        return Val(code=result, kind="object", null=False, sure=True, done=True, absent=not always)
+        return Val(code=result, kind="object", null=False, sure=True, done=True, absent=not always, fields=fields)
 
     def _safe_row(self, scope: Scope, row: Row, shape: Shape, used: bool, *, path: str | None = None) -> str:
         number = self.info(row, path)
@@ -105,7 +115,7 @@ class Rows(Scalars):
             if used:
                 self.put(f"{typed} = {val.code}")
                 val = replace(val, code=typed, json=None, text=f"out.{row.name}")
-            fitted = self.fit(val, shape, row)
+            fitted = self.filled(self.fit(val, shape, row), shape)
             self.put(f"{variable} = {fitted.code}")
         with self.under("except Exception as error:"):
             self.put(f"{variable} = tr.fault(error, {number}, {scope.prefix})")
@@ -114,6 +124,15 @@ class Rows(Scalars):
         if used:
             scope.out[row.name] = val
         return variable
+
+    def filled(self, val: Val, shape: Shape) -> Val:
+        """A canonical field that cannot be null is not; null is a fault of its row, absent leaves it out."""
+        if not self.inward or shape.null or not (val.null or val.kind == "null"):
+            return val
+        if self.safe:
+            return replace(val, code=f"not_null({val.code})", null=False)
+        t = self.name("t")
+        return replace(val, code=f"({t} if ({t} := {val.code}) is not None else need(None))", null=False, json=None)
 
     def target(self, row: Row, target: Shape) -> Shape:
         """The shape of the field a row sets; unknown fields are mistakes."""
@@ -134,12 +153,12 @@ class Rows(Scalars):
         if row.items is not None:
             return self._items(scope, row, shape)
         if row.each is not None:
-            return self._each(scope, row, shape)
+            return self.each(scope, row, shape)
         if row.fields is not None:
             return self._fields(scope, row, shape)
         if row.default is not None and self.safe:
             return self._safe_default(scope, row, shape, number)
-        val = self._scalar(scope, row, shape)
+        val = self.scalar(scope, row, shape)
         if row.default is not None:
             val = self._default(scope, row, shape, val)
         return self._required(row, val)
@@ -166,6 +185,7 @@ class Rows(Scalars):
                 with self.origin(row, "let") as reading:
                     val = replace(self.value(scope, row, ANY), reads=reading.all)
                 self.put(f"{variable} = {val.code}")
+            scope.outer -= {row.name}
             scope.names[row.name] = replace(val, code=variable, json=None, text=row.name)
         return scope
 
@@ -205,7 +225,7 @@ class Rows(Scalars):
     def _safe_default(self, scope: Scope, row: Row, shape: Shape, number: int | None) -> Val:
         variable = self.name("d")
         with self.under("try:"):
-            val = self._scalar(scope, row, shape)
+            val = self.scalar(scope, row, shape)
             self.put(f"{variable} = {val.code}")
         with self.under("except Exception as error:"):
             if number is None:
@@ -217,6 +237,53 @@ class Rows(Scalars):
         other = self._default_value(scope, row, shape)
         self.put(f"if {variable} is None or {variable} is MISSING: {variable} = {other.code}")
         return self._required(row, self._joined(val, other, variable))
+
+    # -- cases ---------------------------------------------------------------------------------------------------------
+    def scalar(self, scope: Scope, row: Row, shape: Shape) -> Val:
+        """The value of a row before ``default`` and ``required``."""
+        return self._scalar(scope, row, shape, self._when(scope, row, shape) if row.when else None)
+
+    def _when(self, scope: Scope, row: Row, shape: Shape) -> Val:
+        """The value of the first case whose condition holds; that none does is a fault, unless there is a default."""
+        if row.as_ is not None or row.table is not None:
+            shape = ANY
+        result, word = self.name("w"), "if"
+        vals: list[tuple[int, Val, Row]] = []
+        for case in row.when:
+            if case.condition is not None:
+                self.put(f"{word} {self.condition_of(scope, case.condition)}:")
+            else:
+                self.put("else:" if word == "elif" else "if True:")
+            word = "elif"
+            self.depth += 1
+            number = self.info(case.row) if self.safe else None
+            val = self.value(scope, case.row, shape, number=number)
+            vals.append((len(self.lines), val, case.row))
+            self.put(f"{result} = ")  # completed below, when the kinds of all cases are known
+            self.depth -= 1
+        open_ = row.when[-1].condition is not None
+        if open_:
+            self.put(f"else: {result} = {'MISSING' if row.default is not None else 'no_case()'}")
+        kinds = {val.kind for _, val, _ in vals if val.kind != "null"}
+        if len(kinds) > 1 and not kinds <= {*NUMBERS}:
+            vals = [(at, self.fit(val, shape, case), case) for at, val, case in vals]
+        elif not all(val.raw or val.kind == "null" for _, val, _ in vals):
+            vals = [(at, self.cook_guarded(val), case) for at, val, case in vals]
+        for at, val, _ in vals:
+            self.lines[at] += val.code
+        joined = vals[0][1]
+        for _, val, _ in vals[1:]:
+            joined = replace(either("", joined, val), raw=joined.raw, done=joined.done or val.done)
+        return replace(
+            joined,
+            code=result,
+            null=any(val.null or val.kind == "null" for _, val, _ in vals),
+            absent=(open_ and row.default is not None) or any(val.absent for _, val, _ in vals),
+            sure=all(val.sure or val.kind == "null" for _, val, _ in vals),
+            json=None,
+            place=None,
+            text=row.name,
+        )
 
     # -- composites ---------------------------------------------------------------------------------------------------
     def _items(self, scope: Scope, row: Row, shape: Shape) -> Val:
@@ -245,124 +312,52 @@ class Rows(Scalars):
         variable, result = self.name("s"), self.name("r")
         self.put(f"{variable} = {source.code}")
         here = replace(source, code=variable, null=False, absent=False)
-        inner = scope.inner(
-            source=here,
-            up=scope,
-            names={},
+        inner = scope.inside(
+            here,
+            out=scope.out,
             label=_under(scope, source, self.safe),
             prefix=f"{scope.prefix} + {row.name + '.'!r}" if self.safe else "''",
         )
-        test = " or ".join(
-            ([f"{variable} is None"] if source.null else []) + ([f"{variable} is MISSING"] if source.absent else [])
-        )
+        test = self.lacking(variable, source)
         if test:
-            self.put(f"if {test}: {result} = {variable}")
+            other = self._default_value(scope, row, shape).code if row.default is not None else variable
+            self.put(f"if {test}: {result} = {other}")
             with self.under("else:"):
                 val = self.object(inner, row.fields, shape)
                 self.put(f"{result} = {val.code}")
         else:
             val = self.object(inner, row.fields, shape)
             self.put(f"{result} = {val.code}")
-        done = Val(code=result, kind="object", null=source.null, absent=source.absent, sure=True, done=True)
+        kept = row.default is None
+        null, absent = source.null and kept, source.absent and kept
+        done = Val(code=result, kind="object", null=null, absent=absent, sure=True, done=True)
         return self._required(row, done)
 
-    def _each(self, scope: Scope, row: Row, shape: Shape) -> Val:
-        assert row.each is not None
-        items = self.leaf(scope, row.each, absent=True)
-        self.opened(items)
-        if items.kind not in ("list", "any"):
-            return self._mistyped_at(row.node, f"each over {spoken(items.kind)}", "a list")
-        if shape.kind not in ("list", "any"):
-            return self._mistyped_at(row.node, f"{row.name} is {spoken(shape.kind)}, not a list", "from: or fields:")
-        source, result, index, variable = self.name("l"), self.name("r"), self.name("i"), self.name("s")
-        self.put(f"{source} = {items.code}")
-        item = replace(item_of(items), code=variable, null=False, text="")
-        label = f"{scope.label} + {items.text + '['!r} + str({index}) + '].'" if self.safe else "''"
-        prefix = f"{scope.prefix} + {row.name + '['!r} + str({index}) + '].'" if self.safe else "''"
-        inner = scope.inner(source=item, up=scope, names={}, out={}, label=label, prefix=prefix)
-        test = " or ".join(
-            ([f"{source} is None"] if items.null else []) + ([f"{source} is MISSING"] if items.absent else [])
-        )
-        depth = self.depth
-        if test:
-            self.put(f"if {test}: {result} = {source}")
-            self.put("else:")
-            self.depth += 1
-        self._loop(row, inner, shape.item if shape.kind == "list" else ANY, source, result, index, variable)
-        self.depth = depth
-        done = Val(code=result, kind="list", null=items.null, absent=items.absent, sure=True, done=True)
-        return self._required(row, done)
+    def lacking(self, code: str, val: Val) -> str:
+        """The test that a value is null or absent, as far as it can be."""
+        tests = ([f"{code} is None"] if val.null else []) + ([f"{code} is MISSING"] if val.absent else [])
+        return " or ".join(tests)
 
-    def _loop(self, row: Row, inner: Scope, shape: Shape, source: str, result: str, index: str, variable: str) -> None:
-        """The loop over the items, as a comprehension where nothing needs a statement."""
-        before, self.lines, depth = self.lines, [], self.depth
-        self.depth += 1
-        condition = self.condition_of(inner, row.where) if row.where is not None and not self.safe else None
-        if self.safe and row.where is not None:
-            self._safe_where(row, inner)
-        val = self._item(row, inner, shape)
-        body, self.lines, self.depth = self.lines, before, depth
-        if not body and not val.absent:
-            test = f" if {condition}" if condition is not None else ""
-            self.put(f"{result} = [{val.code} for {variable} in list_of({source}){test}]")
-            return
-        self.put(f"{result} = []")
-        if self.safe:
-            self.put(f"for {index}, {variable} in enumerate(list_of({source})):")
-        else:
-            self.put(f"for {variable} in list_of({source}):")
-        self.depth += 1
-        if condition is not None:
-            self.put(f"if not {condition}: continue")
-        self.lines += body
-        if val.absent:
-            kept = self.name("k")
-            self.put(f"{kept} = {val.code}")
-            self.put(f"if {kept} is not MISSING and {kept} is not FAULTED: {result}.append({kept})")
-        else:
-            self.put(f"{result}.append({val.code})")
-        self.depth -= 1
-
-    def _safe_where(self, row: Row, inner: Scope) -> None:
-        assert row.where is not None
-        number = self.info(row, f"{row.name}.where")
-        self.put(f"tr.begin({number}, '')")
-        with self.under("try:"):
-            self.put(f"if not {self.condition_of(inner, row.where)}: continue")
-        with self.under("except Exception as error:"):
-            self.put(f"tr.fault(error, {number}, '')")
-            self.put("continue")
-
-    def _item(self, row: Row, scope: Scope, shape: Shape) -> Val:
-        if row.let:
-            scope = self.lets(scope, row.let)
-        if row.fields is not None:
-            key = shape.properties if shape.kind == "object" else {}
-            if self.inward and "key" in key and not any(field.name == "key" for field in row.fields):
-                self.wrong(row.node, "missing-key", f"the items of {row.name} have no key", "fields: {key: id, …}")
-            self.missing_fields(row.fields, shape, row)
-            val = self.object(scope, row.fields, shape)
-            return replace(val, absent=False)
-        one = replace_row(row)
-        if self.safe:
-            return Val(
-                code=self._safe_row(scope.inner(prefix=f"({scope.prefix})[:-1]"), one, shape, False, path=""),
-                absent=True,
-                done=True,
-                sure=True,
-            )
-        return self.fit(self.value(scope, one, shape), shape, one)
-
-    def missing_fields(self, rows: list[Row], shape: Shape, row: Row) -> None:
-        """Required canonical fields of a nested object that no row sets."""
-        lacking = sorted(shape.required - {field.name for field in rows}) if self.inward else []
-        if lacking:
-            self.wrong(row.node, "required-field", f"{row.name}: nothing sets {', '.join(lacking)}", "a row for each")
+    def each(self, scope: Scope, row: Row, shape: Shape) -> Val:
+        """A list, item by item; see ``loops``."""
+        raise NotImplementedError
 
 
 def _under(scope: Scope, val: Val, safe: bool) -> str:
     """Code of the label of what lies under a value."""
     return f"{scope.label} + {val.text + '.'!r}" if safe else "''"
+
+
+def _wanted(rows: list[Row], used: set[str]) -> dict[str, tuple[str, ...]]:
+    """The rows over lists whose items' fields the rows below read, ``sum(line.total for line in out.lines)``."""
+    found = {}
+    for number, row in enumerate(rows):
+        if row.name in used and row.each is not None and row.fields is not None:
+            text = "\n".join(text for below in rows[number + 1 :] for text in _texts(below))
+            named = tuple(inner.name for inner in row.fields if re.search(rf"\.{re.escape(inner.name)}\b", text))
+            if re.search(rf"\bin out\.{re.escape(row.name)}\b", text) and named:
+                found[row.name] = named
+    return found
 
 
 def _mentions(rows: list[Row], name: str) -> bool:
@@ -371,10 +366,8 @@ def _mentions(rows: list[Row], name: str) -> bool:
 
 
 def _texts(row: Row) -> Iterator[str]:
-    for leaf in (row.source, row.each, row.where, row.default, *row.options.values()):
-        if leaf is not None:
-            yield leaf.text
-    for inner in (*row.let, *(row.fields or ()), *(row.items or ())):
+    yield from (leaf.text for leaf in row.leaves)
+    for inner in row.inner:
         yield from _texts(inner)
 
 
@@ -388,12 +381,11 @@ def replace_position(row: Row) -> Callable[[str, str, str], Any]:
     return make
 
 
-def replace_row(row: Row) -> Row:
-    """The row that each item of a list obeys; without ``from`` its value is the item itself."""
-    source = row.source or Leaf(node=row.node, text="this", segments=("this",))
-    return replace(row, each=None, where=None, let=[], required=None, source=source)
-
-
 def replace_table(row: Row) -> Row:
     """The row without its table."""
     return replace(row, table=None, table_node=None)
+
+
+def row_of(name: str, leaf: Leaf) -> Row:
+    """A row that is nothing but its source, for what stands beside the fields."""
+    return Row(name=name, node=leaf.node, line=leaf.node.line, column=leaf.node.column, source=leaf)

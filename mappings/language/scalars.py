@@ -25,9 +25,11 @@ class Scalars(Targets):
             self.wrong(row.node, "missing-key", "a reference has no from", "{from: customer.id, ref: customer}")
         return scope.source
 
-    def _scalar(self, scope: Scope, row: Row, shape: Shape) -> Val:
-        val = self._source(scope, row)
-        if self.inward and row.ref is None and shape.schema.get("x-ref") and row.default is None and val.kind != "null":
+    def _scalar(self, scope: Scope, row: Row, shape: Shape, chosen: Val | None) -> Val:
+        """The source of a row, or what its cases chose, through its table, reference and type."""
+        val = self._source(scope, row) if chosen is None else chosen
+        unsaid = row.ref is None and chosen is None and row.default is None
+        if self.inward and unsaid and shape.schema.get("x-ref") and val.kind != "null":
             self.wrong(
                 row.node,
                 "missing-ref",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from mappings.language.faults import Fault, InwardRecord, Kind, LocalRef
+from mappings.language.faults import Fault, InwardRecord, Kind, LocalRef, Skip
 from mappings.language.values import MISSING, NullOperand, Refused, masked, text_of
 
 
@@ -59,10 +59,14 @@ class Pending:
 class Trace:
     """The safe variant's memory of one document: what each row met, and the faults of each item."""
 
-    def __init__(self, doc: int, rows: list[RowInfo], faults: list[Fault]) -> None:
+    def __init__(self, doc: int, rows: list[RowInfo], faults: list[Fault], skips: list[Skip] | None = None) -> None:
         self.doc = doc
         self.rows = rows
         self.faults = faults
+        self.skips = skips if skips is not None else []
+        self.on_error = "fault"
+        self.skipped = False
+        self.first = len(faults)
         self.operands: list[tuple[str, Any]] = []
         self.entity = ""
         self.id: str | None = None
@@ -72,9 +76,10 @@ class Trace:
         self.waiting: list[tuple[int, InwardRecord, list[Pending]]] = []
         self.pending: list[Pending] = []
 
-    def item(self, entity: str, id: str | None) -> None:
-        """The faults that follow are this item's."""
+    def item(self, entity: str, id: str | None, on_error: str) -> None:
+        """The faults that follow are this item's; ``on_error`` is its block's."""
         self.entity, self.id, self.failed, self.pending = entity, id, False, []
+        self.on_error, self.skipped, self.first = on_error, False, len(self.faults)
 
     def begin(self, row: int, prefix: str) -> None:
         """The operands that follow are this row's."""
@@ -101,10 +106,13 @@ class Trace:
         absent = any(value is MISSING for _, value in self.operands)
         if self._lacked(error) and absent and not info.required:
             return MISSING  # the document does not speak of it
-        if info.on_error == "absent":
+        on_error = info.on_error if info.on_error != "fault" else self.on_error
+        if on_error == "absent":
             return MISSING
         self.failed = True
-        kind: Kind = "park" if info.on_error == "park" else "fault"
+        if self.skipped:
+            return FAULTED
+        kind: Kind = "park" if on_error == "park" else "fault"
         reference = None
         if isinstance(error, MissingReference):
             kind, reference = error.kind, error.reference
@@ -112,6 +120,11 @@ class Trace:
             kind = "park"
         path, value = self._met(error)
         rule, message = self._said(error, path)
+        if on_error == "skip" and kind in ("fault", "park"):
+            self.skipped = True
+            del self.faults[self.first :]
+            self.skips.append(Skip(self.doc, self.entity, self.id, f"{prefix + info.field}: {message} ({rule})"))
+            return FAULTED
         self.faults.append(
             Fault(
                 doc=self.doc,
@@ -146,7 +159,7 @@ class Trace:
         if self._lacked(error) and path:
             what = (
                 str(error)
-                if isinstance(error, NullOperand) and str(error).startswith("required")
+                if isinstance(error, NullOperand) and str(error).startswith(("required", "null is not"))
                 else "a value is needed"
             )
             return "null", f"{what}, {path.split(' ')[0]} is null or absent; `default:` or first(…) can stand in"
@@ -206,10 +219,23 @@ def _find(value: Any, path: tuple[str | int, ...], own: set[tuple[str, str]], fo
 
 
 # -- what the safe source calls ---------------------------------------------------------------------------------------
-def walk(tr: Trace, root: Any, label: str, steps: tuple[str, ...], absent: bool, empties: tuple[Any, ...]) -> Any:
-    """Follows a path step by step and remembers what it met, or where it stopped."""
+def walk(
+    tr: Trace,
+    root: Any,
+    label: str,
+    steps: tuple[str, ...],
+    absent: bool,
+    empties: tuple[Any, ...],
+    whole: bool = False,
+) -> Any:
+    """Follows a path step by step and remembers what it met, or where it stopped.
+
+    ``empties`` count as null, but for the value at the end of a path that is ``whole``.
+    """
     current = root
     for number, step in enumerate(steps):
+        if current is FAULTED:
+            raise Depends
         if current is None or current is MISSING:
             tr.operands.append(
                 (f"{label}{'.'.join(steps)} (stops at {'.'.join(steps[:number]) or 'its start'})", current)
@@ -225,8 +251,10 @@ def walk(tr: Trace, root: Any, label: str, steps: tuple[str, ...], absent: bool,
                 (f"{label}{'.'.join(steps)} (stops at {'.'.join(steps[:number]) or 'its start'})", current)
             )
             raise Refused("path", f"there is no {step!r} in what stands there", current)
-        if empties and emptied(current, empties) is None:
+        if empties and not (whole and number == len(steps) - 1) and emptied(current, empties) is None:
             current = None
+    if current is FAULTED:
+        raise Depends
     tr.operands.append((label + ".".join(steps), current))
     return None if current is MISSING and not absent else current
 
@@ -269,6 +297,18 @@ def need(value: Any) -> Any:
     if value is None or value is MISSING:
         raise NullOperand("required")
     return value
+
+
+def not_null(value: Any) -> Any:
+    """A value that may be absent, but not null."""
+    if value is None:
+        raise NullOperand("null is not allowed here")
+    return value
+
+
+def no_case() -> Any:
+    """What `when` gives where no condition holds."""
+    raise Refused("when", "no case of `when` holds; `else:` or `default:` say what then")
 
 
 def only(kind: type, name: str, hint: str = "") -> Any:

@@ -186,9 +186,9 @@ CANONICAL: dict[str, Any] = {
         "properties": {
             **{name: _NULL_TEXT for name in ("number", "status", "payment", "currency")},
             "placed_at": _text(format="date-time"),
-            "customer": _text(**{"x-ref": "customer"}),
-            "buyer": {"type": "object"},
-            "address": {"type": "object"},
+            "customer": {"type": ["string", "null"], "x-ref": "customer"},
+            "buyer": {"type": ["object", "null"]},
+            "address": {"type": ["object", "null"]},
             "shipping": _exact("money"),
             "total": _exact("money"),
             "handed_over": {"type": "boolean"},
@@ -199,7 +199,7 @@ CANONICAL: dict[str, Any] = {
                     "type": "object",
                     "properties": {
                         **{name: _NULL_TEXT for name in ("key", "sku", "name", "vendor")},
-                        "variant": _text(**{"x-ref": "variant"}),
+                        "variant": {"type": ["string", "null"], "x-ref": "variant"},
                         "quantity": _exact("ordered"),
                         **{name: _exact("money") for name in ("price", "gross", "discount", "total")},
                     },
