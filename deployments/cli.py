@@ -41,6 +41,8 @@ VERBS: dict[str, Callable[..., None]] = {
     "lint": authoring.lint,
     "test": authoring.run_tests,
     "explain": explaining.explain,
+    "try": explaining.try_out,
+    "schema": authoring.schema,
     "pull": moving.pull,
     "push": moving.push,
     "reconcile": moving.reconcile,

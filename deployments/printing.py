@@ -82,6 +82,11 @@ def one_line(value: Any) -> str:
     return _EXACT.encode(value).decode("utf-8")
 
 
+def in_full(value: Any) -> str:
+    """A document as JSON on many lines, numbers exactly as they are."""
+    return msgspec.json.format(_EXACT.encode(value), indent=2).decode("utf-8")
+
+
 def annotation(error: LintError, title: str = "") -> str:
     """A mistake as GitHub shows it beside the line of a pull request."""
     said = error.what + (f"; {error.allowed}" if error.allowed else "")

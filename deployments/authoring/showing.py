@@ -14,15 +14,15 @@ from mappings.language.examples import shown as as_expected
 from mappings.language.faults import Inward, Outward
 
 
-def show_result(mapping: MappingFile, test: Mapping[str, Any], made: Inward | Outward, as_json: bool) -> None:
-    """Prints what came of a document, as tables or as one JSON object."""
+def show_result(
+    mapping: MappingFile, test: Mapping[str, Any], made: Inward | Outward, as_json: bool, **more: Any
+) -> None:
+    """Prints what came of a document, as tables or as one JSON object, which holds ``more`` too."""
     given = test["given"] if isinstance(test["given"], list) else [test["given"]]
     tables = values(mapping, made, given)
     said = list(problems(made))
     if as_json:
-        print_json(
-            {"given": given, "got": got(made), "values": dict(tables), "problems": said}
-        )
+        print_json({"given": given, "got": got(made), "values": dict(tables), "problems": said, **more})
         return
     for title, rows in tables:
         show(title, short(rows), as_json=False, nothing=f"{title}: no field is set")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -86,3 +87,25 @@ def _updated(failed: list[Outcome]) -> int:
         left += len(one.left)
     say(f"{number(len(failed) - left, 'test')} updated, {left} left" if failed else "no test fails, nothing is updated")
     return MISTAKE if left else 0
+
+
+def schema(
+    name: Annotated[
+        str, typer.Argument(help="mapping, forms, channels, companies, authority or stock")
+    ] = "mapping",
+    to: Annotated[Path | None, typer.Option("--to", help="write all of them into this folder instead")] = None,
+) -> None:
+    """Print the JSON Schema by which an editor completes and checks a YAML file."""
+    from deployments.authoring import CannotDo
+    from deployments.authoring.schemas import SHIPPED, schemas, text_of, write
+    from flows.mapping_files import PACKAGE
+    from mappings.language import nearest
+
+    if to is not None:
+        written = write(to, SHIPPED if to.resolve() == PACKAGE else None)
+        say(f"{number(len(written), 'schema')} written" if written else "every schema is current")
+        return
+    known = schemas()
+    if name not in known:
+        raise CannotDo(f"there is no schema {name!r}; {nearest(name, known)}")
+    typer.echo(text_of(known[name]), nl=False)

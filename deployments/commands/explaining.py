@@ -57,3 +57,30 @@ def explain(
     else:
         test = explaining.document(document, made, side)
         show_result(made, test, explaining.run(made, test), json)
+
+
+def try_out(
+    mapping: MappingName,
+    channel: Annotated[str, typer.Option("--channel", help="a name from channels.yaml")],
+    id: Annotated[str, typer.Option("--id", help="the document's id on the channel")],
+    project: Project = HERE,
+    json: Json = False,
+) -> None:
+    """Fetch one live document, map it, show both sides; nothing is written."""
+    from deployments.authoring.finding import compiled
+    from deployments.authoring.showing import show_result
+    from deployments.authoring.trying import look
+    from deployments.commands.houses import with_demo
+    from deployments.printing import in_full
+
+    made = compiled(mapping, project)
+    with_demo(project)
+    tried = look(project, made, channel, id)
+    if not json:
+        say(f"{made.platform} {made.resource} {id} of {channel}:")
+        say(in_full(tried.document))
+    show_result(made, {"given": tried.document}, tried.made, json, unknown=tried.unknown)
+    if not json:
+        for entity, unknown in tried.unknown:
+            say(f"not known yet: {entity} {unknown}; a pull would let the record wait for it")
+        say("nothing was written")

@@ -12,9 +12,10 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from flows import wiring
-from flows.wiring import House
+if TYPE_CHECKING:
+    from flows.wiring import House
 
 DEMO = "demo-systems.json"
 
@@ -22,10 +23,17 @@ DEMO = "demo-systems.json"
 @contextmanager
 def opened(project: Path) -> Iterator[House]:
     """The project's house, closed afterwards; variables that are set already win over a demo's."""
-    for name, value in _demo(project).items():
-        os.environ.setdefault(name, value)
+    from flows import wiring
+
+    with_demo(project)
     with wiring.opened(project) as house:
         yield house
+
+
+def with_demo(project: Path) -> None:
+    """Afterwards the environment holds a running demo's addresses, beside what it held already."""
+    for name, value in _demo(project).items():
+        os.environ.setdefault(name, value)
 
 
 @contextmanager
