@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -16,8 +16,13 @@ from deployments.authoring.finding import shown
 from deployments.authoring.linting import Checked, lint
 from deployments.commands import number
 from deployments.printing import annotation, one_line
+from flows.mapping_files import source_schema
+from mappings import canonical
 from mappings.language import Difference, LintError, LintErrors, Mapping as MappingFile, TestResult, run_tests_of
 from mappings.language.examples import ABSENT
+
+if TYPE_CHECKING:
+    from mappings.language.properties import PropertyOutcome
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,12 +83,12 @@ def in_words(value: Any) -> str:
 
 
 def run(
-    paths: Sequence[Path], folder: Path, *, all_mappings: bool = False, only: str = ""
+    paths: Sequence[Path], folder: Path, *, all_mappings: bool = False, only: str = "", or_nothing: bool = False
 ) -> list[Outcome]:
     """Runs the tests of every mapping file under the paths, those of the project without any.
 
-    Raises LintErrors when a file or a setting is wrong, CannotDo for a path that is not there or an ``only`` that
-    cannot be read.
+    Raises LintErrors when a file or a setting is wrong, CannotDo for a path that is not there, and for an ``only`` that
+    cannot be read or, unless ``or_nothing``, fits no test.
     """
     chosen = chooser(only)
     linted = lint(paths, folder, all_mappings=all_mappings)
@@ -95,9 +100,50 @@ def run(
         for result in run_tests_of(checked.mapping)
         if chosen(f"{shown(checked.path)} {result.name}")
     ]
-    if only and not outcomes:
+    if only and not outcomes and not or_nothing:
         raise CannotDo(f"no test of {number(len(linted.checked), 'mapping file')} fits -k {only!r}")
     return outcomes
+
+
+def run_properties(
+    paths: Sequence[Path], folder: Path, all_mappings: bool, *, only: str, examples: int, seed: int
+) -> list[PropertyOutcome]:
+    """Checks the properties of the same mapping files; ``only`` is compared with file and property."""
+    from mappings.language.properties import check_properties
+
+    chosen = chooser(only)
+    return [
+        outcome
+        for checked in lint(paths, folder, all_mappings=all_mappings).checked
+        for outcome in check_properties(
+            checked.mapping,
+            source_schema(checked.folder, checked.mapping.platform, checked.mapping.resource),
+            canonical.schemas(), examples=examples, seed=seed,
+        )
+        if chosen(f"{outcome.file} {outcome.property}")
+    ]
+
+
+def property_row(outcome: PropertyOutcome) -> dict[str, Any]:
+    """The outcome as plain JSON, in the shape of a test's."""
+    difference = {"field": outcome.field, "what": outcome.what, "row": "", "given": outcome.document}
+    return {
+        "place": f"{outcome.file}:{outcome.line}" if outcome.line else outcome.file,
+        "test": f"{outcome.direction}: {outcome.property}", "passed": outcome.ok,
+        "differences": [] if outcome.ok else [difference],
+    }
+
+
+def print_broken(outcome: PropertyOutcome, *, github: bool) -> None:
+    """A broken property with the smallest document that breaks it."""
+    if not github:
+        typer.echo(str(outcome))
+        return
+    mistake = LintError(
+        file=outcome.file, line=max(outcome.line, 1), column=max(outcome.column, 1), code=outcome.property,
+        what=f"{outcome.field}: {outcome.what}; given {one_line(outcome.document)}",
+    )
+    typer.echo(annotation(mistake))
 
 
 def chooser(expression: str) -> Callable[[str], bool]:

@@ -54,24 +54,40 @@ def run_tests(
     all_mappings: AllMappings = False,
     only: Only = "",
     update: Update = False,
+    properties: Annotated[
+        bool, typer.Option("--properties", help="also properties, on documents generated from the schemas")
+    ] = False,
+    examples: Annotated[int, typer.Option(min=1, help="documents per mapping and direction, for --properties")] = 100,
+    seed: Annotated[int, typer.Option(help="which documents, for --properties")] = 0,
     format: As = Format.text,
 ) -> None:
     """Run the tests that stand in mapping files; a failure shows expected, got and the row's line."""
-    from deployments.authoring.testing import print_failure, row, run
+    from deployments.authoring.testing import print_broken, print_failure, property_row, row, run, run_properties
     from deployments.printing import print_json
 
-    outcomes = run(paths or [], project, all_mappings=all_mappings, only=only)
+    outcomes = run(paths or [], project, all_mappings=all_mappings, only=only, or_nothing=properties)
     failed = [outcome for outcome in outcomes if not outcome.result.ok]
     if update:
         raise typer.Exit(_updated(failed))
+    held = []
+    if properties:
+        linted = (paths or [], project, all_mappings)
+        held = run_properties(*linted, only=only, examples=examples, seed=seed)
+    broken = [one for one in held if not one.ok]
     if format is Format.json:
-        print_json([row(outcome) for outcome in outcomes])
+        print_json([*(row(outcome) for outcome in outcomes), *(property_row(one) for one in held)])
     else:
+        github = format is Format.github
         for outcome in failed:
-            print_failure(outcome, github=format is Format.github)
+            print_failure(outcome, github=github)
+        for one in broken:
+            print_broken(one, github=github)
         files = {outcome.checked.path for outcome in outcomes}
         say(f"{number(len(outcomes), 'test')} in {number(len(files), 'file')}, {len(failed)} failed")
-    raise typer.Exit(MISTAKE if failed else 0)
+        if properties:
+            say(f"{len(held)} properties of {number(len({one.file for one in held}), 'mapping')} over {examples} "
+                f"documents each (seed {seed}), {len(broken)} broken")
+    raise typer.Exit(MISTAKE if failed or broken else 0)
 
 
 def _updated(failed: list[Outcome]) -> int:

@@ -59,6 +59,8 @@ KEYS: dict[str, str] = {
     "empty": "values that mean null",
     "link": "the step from a link to its id",
     "decimal": "the decimal point of numbers in text",
+    "thousands": "what stands between thousands of numbers in text",
+    "minor": "true when amounts are in the smallest unit: 1599 is 15.99",
     "amount": "the path of the amount inside the value",
     "currency": "the path of the currency, or = 'KZT'",
     "zone": "a time zone such as Asia/Almaty, for moments without an offset",

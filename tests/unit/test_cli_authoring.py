@@ -259,6 +259,31 @@ def test_a_test_that_cannot_be_updated_is_left_and_named(serai: Serai, orders: P
     assert orders.read_text() == text
 
 
+def test_a_broken_property_is_shown_with_the_smallest_document(serai: Serai, project: Path) -> None:
+    """What no example showed: this channel would be written to for ever (P4)."""
+    path = project / "mappings" / "depot" / "places.yaml"
+    schema = path.with_suffix(".schema.json")
+    schema.write_text(schema.read_text().replace('"code": {"type": "string"}', '"code": {"enum": ["007", "1"]}'))
+    text = path.read_text()
+    outward = "outward:\n  entity: location\n  fields: {code: code, title: = upper(name)}\ntests:"
+    path.write_text(text.replace("tests:", outward))
+    words = ("test", "mappings/depot/places.yaml", "--properties", "--examples", "30")
+    assert serai("test", "mappings/depot/places.yaml")[0] == 0
+    code, out, _ = serai(*words)
+    assert code == 1
+    assert "mappings/depot/places.yaml:7:5: echo: location.name: " in out
+    assert "1 broken" in out
+    rows = json.loads(serai(*words, "--format", "json")[1])
+    (broken,) = [row for row in rows if not row["passed"]]
+    assert broken["test"] == "inward: echo"
+    given = broken["differences"][0]["given"]
+    assert given["title"] != given["title"].upper()
+    path.write_text(text.replace("tests:", outward.replace("= upper(name)", "name")))
+    code, out, _ = serai(*words)
+    assert code == 0, out
+    assert "0 broken" in out
+
+
 plain = st.one_of(
     st.none(), st.booleans(), st.integers(-5, 2000),
     st.sampled_from(["", "x", "007", "on", "null", "a: b", "a #b", "it's", 'say "x"', "Чайник", " x", "1.0", "-", "{"]),
