@@ -20,6 +20,7 @@ from mappings.language import functions
 from mappings.language.functions import FUNCTIONS
 from mappings.language.kinds import (
     AMOUNTS,
+    BROKEN,
     NUMBERS,
     TEXTS,
     WORDS,
@@ -198,7 +199,7 @@ class Expressions(Readings):
             known = a.kind if b.kind == "any" else b.kind
             if known not in ("any", *NUMBERS, *AMOUNTS) and not (sign == "+" and known in TEXTS):
                 return self.mistyped(f"{spoken(known)} {sign} …", hint(sign, kinds))
-            if known in AMOUNTS and sign in "+-":
+            if known in AMOUNTS and sign in "+-*":  # an amount times what can only be a number
                 result = known
         loose = a.loose or b.loose or sign in "*/"
         if a.sure and b.sure and result in NUMBERS and sign in "+-":  # a product is bounded by its operator
@@ -280,7 +281,7 @@ class Expressions(Readings):
             assert self._leaf is not None
             hint = nearest(name, functions.nearest_names(), at_most=8)
             self.wrong(self._leaf.node, "unknown-function", f"there is no function {name!r}", hint)
-            return Val(code="None")
+            return BROKEN
         if any(isinstance(a, ast.Starred) for a in node.args) or any(k.arg is None for k in node.keywords):
             return self.refuse("a * in a call", "each argument by itself")
         self.called(name)

@@ -49,6 +49,10 @@ class Val:
     measure: Measure = UNMEASURED
 
 
+BROKEN = Val(code="None", done=True)
+"""Stands for a value that is a mistake already told; nothing more is said of it."""
+
+
 @dataclass(kw_only=True, slots=True)
 class Scope:
     """What names mean at one level; ``label`` and ``prefix`` are code for where a fault lies in input and output.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from mappings.language.grammar import Leaf
-from mappings.language.kinds import NUMBERS, Scope, Val, constant_of, spoken
+from mappings.language.kinds import BROKEN, NUMBERS, Scope, Val, constant_of, spoken
 from mappings.language.loader import Node
 from mappings.language.measures import Measure
 from mappings.language.paths import Paths
@@ -29,6 +29,8 @@ class Readings(Paths):
         quantity_kind: str | None = None,
     ) -> Val:
         """The value read as a type of ``as:``. With ``guard`` null and absent pass through, else they are faults."""
+        if val is BROKEN:
+            return val
         if val.kind == "null":
             return val if guard else self.mistyped(f"{kind}(null)", "")
         if val.kind == kind and val.raw:

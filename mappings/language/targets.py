@@ -8,7 +8,7 @@ from typing import Any
 
 from mappings.language.expressions import Expressions
 from mappings.language.grammar import Leaf, Row
-from mappings.language.kinds import AMOUNTS, EXACT, NUMBERS, TEXTS, Scope, Val, remedy, spoken
+from mappings.language.kinds import AMOUNTS, BROKEN, EXACT, NUMBERS, TEXTS, Scope, Val, remedy, spoken
 from mappings.language.lint import nearest
 from mappings.language.measures import measure_of
 from mappings.language.shapes import Shape
@@ -102,7 +102,7 @@ class Targets(Expressions):
                 f"{row.name} is money, {val.text or 'the value'} is a bare number",
                 remedy(have, want) + ", or money(x, currency)",
             )
-            return Val(code="None")
+            return BROKEN
         if have not in ("any", want) and have not in same.get(want, ()):
             return self._mistyped_at(
                 row.source.node if row.source else row.node,
