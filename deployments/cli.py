@@ -11,13 +11,14 @@ from collections.abc import Callable
 
 import typer
 
-from deployments.commands import MISTAKE, authoring, explaining, knowing, moving, running
+from deployments.commands import MISTAKE, authoring, explaining, knowing, moving, planning, running
 
 MISTAKES = (
     ("deployments.authoring", "CannotDo"),
     ("mappings.language", "LintErrors"),
     ("connectors.base", "ConnectorError"),
     ("flows.matching", "CannotBind"),
+    ("flows.apply", "CannotApply"),
     ("flows.why", "Unknown"),
     ("registry", "RegistryError"),
     ("deployments.local", "CannotStart"),
@@ -43,6 +44,8 @@ VERBS: dict[str, Callable[..., None]] = {
     "explain": explaining.explain,
     "try": explaining.try_out,
     "schema": authoring.schema,
+    "plan": planning.plan,
+    "apply": planning.apply,
     "pull": moving.pull,
     "push": moving.push,
     "reconcile": moving.reconcile,

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from flows.wiring import House
 
 
-def survey(project: Project = HERE, json: Json = False) -> None:
+def survey(
+    project: Project = HERE,
+    json: Json = False,
+    html: Annotated[Path | None, typer.Option("--html", help="write a page for the retailer to this file")] = None,
+) -> None:
     """Look at all channels, write nothing, and say what is wrong today."""
     from deployments.commands.houses import opened
     from deployments.printing import print_json
@@ -24,10 +28,16 @@ def survey(project: Project = HERE, json: Json = False) -> None:
 
     with opened(project) as house:
         found = look(house)
+        if html is not None:
+            from deployments.planning.survey_page import survey_page
+
+            html.write_text(survey_page(house, found), encoding="utf-8")
     if json:
         print_json(found.row())
     else:
         print_survey(found)
+    if html is not None and not json:
+        say(f"The page is in {html}.")
 
 
 def why(
@@ -97,9 +107,9 @@ def channel(
         if name is not None and what == "subscribe":
             _subscribe(house, name, receiver, project)
         elif name is not None and what in ("pause", "resume"):
-            say(switches.set_pause(house, name, paused=what == "pause", who=_who(), because=because))
+            say(switches.set_pause(house, name, paused=what == "pause", who=who(), because=because))
         elif name is not None and what is not None:
-            for sentence in switches.set_mode(house, name, what, mode, who=_who(), because=because):
+            for sentence in switches.set_mode(house, name, what, mode, who=who(), because=because):
                 say(sentence)
         else:
             show("modes", mode_rows(_known(house, name)), json, nothing="channels.yaml names no channel")
@@ -131,7 +141,7 @@ def accept(
     if not exact:
         raise typer.BadParameter("say --exact: fuzzy and ambiguous matches are bound one by one with `match bind`")
     with opened(project) as house:
-        bound = accept_exact(house, channel, _who())
+        bound = accept_exact(house, channel, who())
     for (name, entity), number in bound.items():
         say(f"{name} {entity}: {number} bound")
 
@@ -177,5 +187,6 @@ def _known(house: House, channel: str | None) -> tuple[House, str | None]:
     return house, channel
 
 
-def _who() -> str:
+def who() -> str:
+    """Who sits at the keyboard: $SERAI_USER, else the account."""
     return os.environ.get("SERAI_USER") or getpass.getuser()

@@ -1,0 +1,99 @@
+"""Verbs that change what is in force: what a change of mappings, authority or policies would do, and doing it."""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deployments.commands import HERE, MISTAKE, AnyChannel, Because, Json, Project, say
+
+
+class Format(enum.StrEnum):
+    """For people, for machines and ``serai apply``, for a pull request."""
+
+    text = "text"
+    json = "json"
+    html = "html"
+
+
+def plan(
+    channel: AnyChannel = None,
+    entity: Annotated[str | None, typer.Option(help="only this entity: product, price, …")] = None,
+    since: Annotated[
+        datetime | None, typer.Option(help="only records that changed since this moment (UTC)")
+    ] = None,
+    format: Annotated[Format, typer.Option(help="text, json (what `serai apply` takes), html")] = Format.text,
+    out: Annotated[Path | None, typer.Option(help="write to this file")] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="compare also what no changed file touches")
+    ] = False,
+    project: Project = HERE,
+) -> None:
+    """Say what would change on the channels if the files of this checkout went live. Asks and writes nothing."""
+    from datetime import UTC
+
+    from deployments.commands.houses import opened
+    from flows.plan import Scope, plan as make
+
+    moment = None if since is None else since.replace(tzinfo=UTC)
+    with opened(project) as house:
+        if channel is not None:
+            house.channel(channel)
+        made = make(house, Scope(channel=channel, entity=entity, since=moment, all_of_it=everything))
+    if format is Format.text and out is None:
+        from deployments.planning.text import print_plan
+
+        print_plan(made)
+        return
+    if format is Format.html:
+        from deployments.planning.page import plan_page
+
+        text = plan_page(made)
+    elif format is Format.json:
+        from flows.plan_file import to_json
+
+        text = to_json(made).decode()
+    else:
+        raise typer.BadParameter("--out goes with --format json or html; text is for the terminal")
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    out.write_text(text, encoding="utf-8")
+    from deployments.planning.words import heading
+
+    say(f"{heading(made)} {'The page' if format is Format.html else 'The plan'} is in {out}.")
+
+
+def apply(
+    planned: Annotated[Path, typer.Argument(metavar="PLAN", help="what `serai plan --format json --out` wrote")],
+    skip_stale: Annotated[
+        bool, typer.Option("--skip-stale", help="leave out planned records that moved since, apply the rest")
+    ] = False,
+    because: Because = "",
+    project: Project = HERE,
+    json: Json = False,
+) -> None:
+    """Release the files of this checkout and make exactly the planned writes; repeat it when it was cut short."""
+    from deployments.commands.houses import opened
+    from deployments.commands.knowing import who
+    from deployments.planning.text import print_applied
+    from deployments.printing import print_json
+    from flows.apply import apply as bring_about
+    from flows.plan_file import read_plan
+
+    given = read_plan(planned)
+    with opened(project) as house:
+        done = bring_about(house, given, who=who(), because=because, skip_stale=skip_stale)
+    if json:
+        print_json({
+            "release": done.release.number, "written": [one.key for one in done.written],
+            "done_before": [one.key for one in done.done_before], "skipped": [one.key for one in done.skipped],
+            "left": [{"write": one.key, "why": why} for one, why in done.left], "notes": list(done.notes),
+        })  # fmt: skip
+    else:
+        print_applied(done)
+    raise typer.Exit(MISTAKE if done.left else 0)
