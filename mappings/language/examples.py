@@ -189,8 +189,8 @@ def _inward(mapping: Mapping, test: dict[str, Any], records: list[InwardRecord],
     for entity, fields in test.get("absent", {}).items():
         for one in by_entity.get(entity, []):
             for number, name in enumerate(fields):
-                if name in one:
-                    _unwanted(diff, ("absent", entity, number), f"{entity}.{name}", one[name])
+                if (found := _at(one, name)) is not ABSENT:
+                    _unwanted(diff, ("absent", entity, number), f"{entity}.{name}", found)
 
 
 def _outward(test: dict[str, Any], docs: list[OutwardDoc], diff: list[Difference]) -> None:
@@ -205,13 +205,25 @@ def _outward(test: dict[str, Any], docs: list[OutwardDoc], diff: list[Difference
             _compare(test["expect"], docs[0].doc, ("expect",), "doc", diff)
     for number, name in enumerate(test.get("absent", [])):
         for doc in docs:
-            if name in doc.doc:
-                _unwanted(diff, ("absent", number), f"doc.{name}", doc.doc[name])
+            if (found := _at(doc.doc, name)) is not ABSENT:
+                _unwanted(diff, ("absent", number), f"doc.{name}", found)
     if "id" in test:
         many = isinstance(test["id"], list)
         ids = [doc.id for doc in docs]
         if ids != (test["id"] if many else [test["id"]]):
             _differ(diff, ("id",), "id", test["id"], ids if many or len(ids) != 1 else ids[0])
+
+
+def _at(value: Any, path: str) -> Any:
+    """What stands at a path of names and item numbers such as ``address.city`` or ``lines.0.sku``."""
+    for step in path.split("."):
+        if isinstance(value, dict) and step in value:
+            value = value[step]
+        elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
+            value = value[int(step)]
+        else:
+            return ABSENT
+    return value
 
 
 def _set(value: Any, path: tuple[str | int, ...], new: Any) -> None:

@@ -309,7 +309,7 @@ def _list(node: Node | None) -> list[Node]:
 
 
 def _siblings(parent: Shape, name: str) -> list[str]:
-    """The other fields of the type, in the order of the schema; none for a name the schema does not know."""
+    """The other fields of the type that can be read, in the order of the schema; none for a name it does not know."""
     own = parent.properties.get(name)
     if own is None:
         return []
@@ -317,7 +317,10 @@ def _siblings(parent: Shape, name: str) -> list[str]:
     return [
         other
         for other, schema in parent.properties.items()
-        if other != name and re.fullmatch(r"[^\W\d]\w*", other) and shape_of(schema, parent.book).kind == kind
+        if other != name
+        and schema.get("writeOnly") is not True
+        and re.fullmatch(r"[^\W\d]\w*", other)
+        and shape_of(schema, parent.book).kind == kind
     ]
 
 
