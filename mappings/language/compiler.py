@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mappings.language import faults, functions, operators, ordering, origins, tracing, values
+from mappings.language import bounds, faults, functions, operators, ordering, origins, tracing, values
 from mappings.language.blocks import Emitter
 from mappings.language.grammar import File, Forms
 from mappings.language.kinds import Val
@@ -54,6 +54,7 @@ _GLOBALS: dict[str, Any] = {
         f"op_{name}": getattr(operators, name)
         for name in ("add", "subtract", "multiply", "divide", "floor_divide", "remainder")
     },
+    "Work": bounds.Work,
     "less": operators.less,
     "same_value": operators.same_value,
     "truth": operators.truth,
@@ -63,6 +64,7 @@ _GLOBALS: dict[str, Any] = {
             "MISSING",
             "money_json",
             "money_out",
+            "minor_of",
             "money_rounded",
             "add_money",
             "subtract_money",
@@ -177,6 +179,8 @@ def emit(file: File, source: Shape, canonical: Mapping[str, Schema], record: Sha
 def _wrapped(kind: str, lines: list[str], safe: bool, *, needs_mark: bool) -> list[str]:
     """A function around the body of a loop. A record that the fast one cannot map goes through the safe one."""
     body = lines or ["            pass"]
+    if any("work." in line for line in body):
+        body = ["            work = Work()", *body]
     if kind.endswith("references"):
         if safe:
             return [f"def {kind}_safe(n, doc, context, add, tr):", "    for _ in (0,):", "        if True:", *body, ""]

@@ -66,10 +66,10 @@ BLOCK = (
 OUTWARD = ("entity", "with", "per", "use", "without", "id", "let", "drop_if", "fields", "required", "on_error")
 MAX_EXPRESSION_DEPTH = 60
 MAX_USES = 1000
-FORMS = ("money", "moment", "quantity", "date", "phone", "empty", "link", "decimal")
+FORMS = ("money", "moment", "quantity", "date", "phone", "empty", "link", "decimal", "thousands")
 SHARED = ("tables", "fragments")
 OPTIONS = {
-    "money": ("amount", "currency"),
+    "money": ("amount", "currency", "minor"),
     "moment": ("zone", "format"),
     "quantity": ("unit", "kind", "value"),
     "date": ("format",),
@@ -192,6 +192,7 @@ class Forms:
     empty: tuple[Any, ...] = ()
     link: str | None = None
     decimal: str = "."
+    thousands: str = ""
 
 
 @dataclass(kw_only=True, slots=True)

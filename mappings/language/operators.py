@@ -6,7 +6,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from mappings.language.values import EXACT, NullOperand, Refused, wrong
+from mappings.language.values import EXACT, NullOperand, Refused, fewer, wrong
 
 MAX_TEXT = 1_000_000
 """No text that a mapping builds has more characters: a chain of `let:` could double one as often as it has names."""
@@ -24,14 +24,18 @@ def number_only(value: Any) -> Any:
     raise wrong(value, "a number", "; decimal(…) reads one from text")
 
 
-def same_value(a: Any, b: Any) -> bool:
+def same_value(a: Any, b: Any, left: list[int] | None = None) -> bool:
     """a == b of JSON values and amounts: 1 is 1.0, but neither is true."""
+    if a is b:
+        return True
     if a.__class__ is bool or b.__class__ is bool:
-        return a is b
+        return False
     if a.__class__ is list and b.__class__ is list:
-        return len(a) == len(b) and all(map(same_value, a, b))
+        left = fewer(len(a), left)
+        return len(a) == len(b) and all(same_value(x, y, left) for x, y in zip(a, b, strict=True))
     if a.__class__ is dict and b.__class__ is dict:
-        return a.keys() == b.keys() and all(same_value(value, b[key]) for key, value in a.items())
+        left = fewer(len(a), left)
+        return a.keys() == b.keys() and all(same_value(value, b[key], left) for key, value in a.items())
     return bool(a == b)
 
 

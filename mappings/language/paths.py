@@ -33,6 +33,8 @@ class Paths(Origins):
         self.count = 0
         self._no_walrus = 0
         self._loops = 0
+        self.looping = 0
+        """How many loops are around what is being emitted: those of expressions and those of `each`."""
         self._leaf: Leaf | None = None
 
     def name(self, letter: str) -> str:

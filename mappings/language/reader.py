@@ -207,12 +207,15 @@ class Reader(Shared):
         return name or None, {}
 
     def options(self, name: str, node: Node) -> dict[str, Leaf]:
-        """The options of a type: ``amount``, ``currency``, ``value`` are paths, the others constant texts or = …."""
+        """The options of a type: ``amount``, ``currency``, ``value`` are paths, ``minor`` a boolean, others texts."""
         self.known(node, OPTIONS.get(name, ()), f"the options of {name}")
         found = {}
         for key, child in node.items():
             value = child.value
-            if key in ("amount", "currency", "value") or not isinstance(value, str) or value.startswith("="):
+            if key == "minor":
+                flag = self.boolean(child, "minor")
+                found[key] = Leaf(node=child, text=str(flag).lower(), tree=ast.Constant(flag))
+            elif key in ("amount", "currency", "value") or not isinstance(value, str) or value.startswith("="):
                 found[key] = self.leaf(child)
             else:
                 found[key] = Leaf(node=child, text=repr(value), tree=ast.Constant(value))
@@ -311,4 +314,9 @@ class Reader(Shared):
                     forms.link = str(child.value)
                 elif name == "decimal":
                     forms.decimal = self.choice(child, "decimal", (",", ".")) or "."
+                elif name == "thousands":
+                    forms.thousands = self.choice(child, "thousands", (".", ",", " ", "'"))
+        if forms.thousands == forms.decimal:
+            allowed = "decimal: ',', thousands: '.'"
+            self.wrong(nodes[-1], "contradiction", "one mark for decimals and thousands", allowed)
         return forms

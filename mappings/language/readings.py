@@ -47,7 +47,7 @@ class Readings(Paths):
                 return self._mistyped_at(
                     node, f"{spoken(val.kind)} as {kind}", "amount(x) or value(x) gives the number"
                 )
-            separator = f", {self.forms.decimal!r}" if self.forms.decimal != "." and self.inward else ""
+            separator = self._marks()
             return self._guarded(val, guard, lambda c: f"{kind}_of({c}{separator})", kind)
         if kind == "quantity":
             options |= self._measured(val, given)
@@ -81,6 +81,11 @@ class Readings(Paths):
 
     def _option(self, scope: Scope, option: Val | Leaf) -> Val:
         return option if isinstance(option, Val) else self.cook(self.leaf(scope, option))
+
+    def _marks(self) -> str:
+        """The argument that says how the platform writes numbers in text: the decimal mark, then that of thousands."""
+        marks = self.forms.decimal + self.forms.thousands
+        return f", {marks!r}" if marks != "." and self.inward else ""
 
     @staticmethod
     def _measured(val: Val, given: Mapping[str, Val | Leaf]) -> dict[str, Val]:
@@ -137,14 +142,20 @@ class Readings(Paths):
                 "forms: {money: {currency: doc.currency}}, as: {money: {currency: …}} or money(x, currency)",
             )
             return Val(code="None", kind="money")
-        separator = f", {self.forms.decimal!r}" if self.forms.decimal != "." and self.inward else ""
+        separator = self._marks()
+        minor = options.pop("minor", None)
+        counted = minor is not None and self._option(scope, minor).values == (True,)
+        if counted and not guard and "currency" in given and "minor" not in given:
+            counted = False  # money(5, 'USD') is five dollars on every platform
+        if counted and rounding is not None:
+            self.wrong(node, "contradiction", "minor units have no digits to round", "minor: true, or round")
         tail = f", {rounding!r}" if rounding else ""
-        name = "money_rounded" if rounding else "money_of"
+        name = "minor_of" if counted else "money_rounded" if rounding else "money_of"
         if not is_object:
             option = self._option(scope, options["currency"])
             self._words({"currency": option}, node)
             currency = option.code
-            out = None if rounding else (lambda c: f"money_out({c}, {currency}{separator})")
+            out = None if rounding or counted else (lambda c: f"money_out({c}, {currency}{separator})")
             said = Measure(currency=constant_of(option))
             self.counts(val, said, node)
             made = self._guarded(val, guard, lambda c: f"{name}({c}, {currency}{tail}{separator})", "money", out)
@@ -163,7 +174,7 @@ class Readings(Paths):
                 first = first.replace(t, f"({t} := {code})", 1)
             return f"{run}({first}{tail}{separator})"
 
-        out_of_parts = None if rounding else lambda c: call("money_out", c)
+        out_of_parts = None if rounding or counted else lambda c: call("money_out", c)
         return self._guarded(val, guard, lambda c: call(name, c), "money", out_of_parts)
 
     def _quantity(self, val: Val, options: Mapping[str, Val], node: Node, guard: bool, kind: str | None) -> Val:
@@ -182,7 +193,7 @@ class Readings(Paths):
         if unit is None:
             self.wrong(node, "quantity-unit", "a quantity without unit", "forms: {quantity: {unit: each}}")
             unit = "None"
-        separator = f", {self.forms.decimal!r}" if self.forms.decimal != "." and self.inward else ""
+        separator = self._marks()
         made = self._guarded(
             val,
             guard,

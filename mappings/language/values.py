@@ -81,10 +81,13 @@ _PLAIN = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)").fullmatch
 
 
 def decimal_of(value: Any, separator: str = ".") -> Decimal:
-    """An exact number from a JSON number or from text in plain notation (no ``1E5``, no ``1_000``, no spaces)."""
+    """An exact number from a JSON number or from text in plain notation (no ``1E5``, no ``1_000``, no spaces).
+
+    ``separator`` is the decimal mark and, after it, the mark of thousands where the text may have one.
+    """
     kind = value.__class__
     if kind is str:
-        text = value if separator == "." else _separated(value, separator)
+        text = value if separator == "." else separated(value, separator)
         if _PLAIN(text) is None or len(text) > 50:
             raise Refused("number", "the text is not an exact number in plain notation", value)
         return Decimal(text)
@@ -98,10 +101,20 @@ def decimal_of(value: Any, separator: str = ".") -> Decimal:
     raise wrong(value, "a number")
 
 
-def _separated(text: str, separator: str) -> str:
-    if "." in text or text.count(separator) > 1:
-        raise Refused("number", f"the text is not a number with the decimal separator {separator!r}", text)
-    return text.replace(separator, ".")
+@lru_cache(maxsize=64)
+def _located(decimal: str, thousands: str) -> re.Pattern[str]:
+    group = re.escape(thousands) if thousands else "(?!)"
+    return re.compile(rf"[+-]?(?:[0-9]+|[0-9]{{1,3}}(?:{group}[0-9]{{3}})+)(?:{re.escape(decimal)}[0-9]+)?")
+
+
+def separated(text: str, separator: str) -> str:
+    """The number in plain notation; blanks of every width count as one, and a minus sign as a hyphen."""
+    decimal, thousands = separator[0], separator[1:]
+    text = re.sub("[\u00a0\u2009\u202f]", " ", text).replace("\u2212", "-")
+    if len(text) > 80 or _located(decimal, thousands).fullmatch(text) is None:
+        marks = f"{decimal!r} before decimals" + (f" and {thousands!r} between thousands" if thousands else "")
+        raise Refused("number", f"the text is not a number with {marks}", text)
+    return (text.replace(thousands, "") if thousands else text).replace(decimal, ".")
 
 
 def _printable(value: Decimal) -> bool:
@@ -218,6 +231,12 @@ def money_of(amount: Any, currency: Any = None, separator: str = ".") -> Money:
     if exact.is_zero():
         exact = exact.copy_abs()
     return exact, currency
+
+
+def minor_of(amount: Any, currency: Any, separator: str = ".") -> Money:
+    """Money counted in the smallest unit of its currency."""
+    unit = DIGITS[currency]
+    return EXACT.multiply(Decimal(integer_of(amount, separator)), unit) + 0, currency
 
 
 def money_rounded(amount: Any, currency: Any, mode: str, separator: str = ".") -> Money:
@@ -402,7 +421,11 @@ def phone_of(value: Any, region: str | None = None) -> str:
     return number
 
 
-def plain(value: Any) -> Any:
+MAX_VALUES = 250_000
+"""How many values one document may yield or go through: far more than any order has, far less than a machine."""
+
+
+def plain(value: Any, left: list[int] | None = None) -> Any:
     """Any value as canonical JSON: exact numbers and composites become text, however deep they lie."""
     if value is None or value is True or value is False:
         return value
@@ -411,19 +434,34 @@ def plain(value: Any) -> Any:
         return number_text(value)
     if kind is tuple:
         return money_json(value) if len(value) == 2 else quantity_json(value)
-    if kind is list:
-        return [plain(item) for item in value]
-    if kind is dict:
-        return {key: plain(item) for key, item in value.items()}
+    if kind is list or kind is dict:
+        left = fewer(len(value), left)
+        if kind is list:
+            return [plain(item, left) for item in value]
+        return {key: plain(item, left) for key, item in value.items()}
     return value
 
 
-def native(value: Any) -> Any:
+def native(value: Any, left: list[int] | None = None) -> Any:
     """Any value as a document may hold it: numbers stay exact numbers, composites become objects."""
     kind = value.__class__
     if kind is tuple:
         return money_json(value) if len(value) == 2 else quantity_json(value)
-    return [native(item) for item in value] if kind is list else value
+    if kind is list or kind is dict:
+        left = fewer(len(value), left)
+        if kind is list:
+            return [native(item, left) for item in value]
+        return {key: native(item, left) for key, item in value.items()}
+    return value
+
+
+def fewer(count: int, left: list[int] | None) -> list[int]:
+    """What is left after so many values; a list in a list in a list of the same list is small until it is copied."""
+    left = [MAX_VALUES] if left is None else left
+    left[0] -= count
+    if left[0] < 0:
+        raise Refused("length", f"the value would hold more than {MAX_VALUES:,} values")
+    return left
 
 
 def masked(value: Any) -> str:

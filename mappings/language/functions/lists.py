@@ -7,7 +7,7 @@ from typing import Any
 
 from mappings.language.functions.registry import Family, list_only, of_items, whole
 from mappings.language.operators import same_kind, text_only, truth
-from mappings.language.values import MISSING, NullOperand, Refused, wrong
+from mappings.language.values import MISSING, NullOperand, Refused, fewer, wrong
 
 family = Family("list")
 
@@ -72,12 +72,14 @@ def _all(values: Any) -> bool:
     return False not in [truth(value) for value in list_only(values)]
 
 
-def _hashed(value: Any) -> Any:
+def _hashed(value: Any, left: list[int] | None = None) -> Any:
     """Something that is equal exactly for equal values: 1 is not true, 1.0 is 1."""
     if value.__class__ is list:
-        return ("list", *map(_hashed, value))
+        left = fewer(len(value), left)
+        return ("list", *[_hashed(inner, left) for inner in value])
     if value.__class__ is dict:
-        return ("object", frozenset((key, _hashed(inner)) for key, inner in value.items()))
+        left = fewer(len(value), left)
+        return ("object", frozenset((key, _hashed(inner, left)) for key, inner in value.items()))
     return (value.__class__ is bool, value)
 
 

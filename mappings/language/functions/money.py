@@ -21,6 +21,7 @@ from mappings.language.values import (
     Quantity,
     Refused,
     decimal_of,
+    minor_of,
     money_of,
     shortest,
     wrong,
@@ -65,8 +66,7 @@ def _currency(value: Any) -> str:
     Decimal("15.99"),
 )
 def _from_minor(value: Any, currency: str) -> Money:
-    unit = DIGITS[currency]
-    return money_of(EXACT.multiply(Decimal(whole(value, "a whole number of minor units")), unit), currency)
+    return minor_of(whole(value, "a whole number of minor units"), currency)
 
 
 @family(

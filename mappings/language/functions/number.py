@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from decimal import Decimal
 from typing import Any
 
 from mappings.language.functions.registry import Family, list_only, whole
 from mappings.language.operators import add, number_only, same_kind, text_only
-from mappings.language.values import DIGITS, EXACT, MISSING, READERS, ROUNDING, NullOperand, Refused, decimal_of
+from mappings.language.values import (
+    DIGITS,
+    EXACT,
+    MISSING,
+    READERS,
+    ROUNDING,
+    NullOperand,
+    Refused,
+    decimal_of,
+    separated,
+)
 
 family = Family("number")
 
@@ -25,16 +34,9 @@ def _int(value: Any) -> int:
     Decimal("1234.50"),
 )
 def _number(value: str, decimal: str, thousands: str = "") -> Decimal:
-    text = re.sub(r"[\u00a0\u2009\u202f]", " ", text_only(value))
-    text = "-" + text[1:] if text.startswith("\u2212") else text
-    if len(text_only(decimal)) != 1 or len(text_only(thousands)) > 1 or decimal == thousands or len(text) > 80:
+    if len(text_only(decimal)) != 1 or len(text_only(thousands)) > 1 or decimal == thousands:
         raise Refused("number", "one mark for decimals, another or none for thousands", value)
-    group = re.escape(thousands) if thousands else "(?!)"
-    form = rf"-?(?:[0-9]+|[0-9]{{1,3}}(?:{group}[0-9]{{3}})+)(?:{re.escape(decimal)}[0-9]+)?"
-    if re.fullmatch(form, text) is None:
-        marks = f"{decimal!r} before decimals and {thousands!r} between thousands"
-        raise Refused("number", f"the text is no number with {marks}", value)
-    return decimal_of((text.replace(thousands, "") if thousands else text).replace(decimal, "."))
+    return decimal_of(separated(text_only(value), decimal + thousands))
 
 
 @family("abs(value: same) -> same", "without its sign", "abs(0 - 2.5)", Decimal("2.5"))
