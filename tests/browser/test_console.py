@@ -85,6 +85,16 @@ def test_a_slow_browser_takes_nothing_from_who_types(retailer: Retailer, page: P
     expect(page.get_by_label("Why")).to_have_value("first contact")
 
 
+def test_a_switch_works_as_soon_as_it_is_drawn(retailer: Retailer, page: Page) -> None:
+    """No timer has to pass between a refresh and the first press, or the press would leave the page."""
+    page.clock.install(time=NOON)
+    page.reload()
+    page.clock.pause_at(NOON + timedelta(hours=1))
+    redrawn(retailer, page, "shadow")
+    page.locator("#shop-kz-all-off").click()
+    expect(page.get_by_role("dialog")).to_contain_text("Switch all of shop-kz off?")
+
+
 def test_a_refresh_leaves_the_keyboard_where_it_is(retailer: Retailer, page: Page) -> None:
     """The cards are redrawn under whoever walks them by keyboard, also inside *More*, and while the dialog asks."""
     switch, summary = page.locator("#shop-kz-variant-shadow"), page.locator("#more-shop-kz summary")

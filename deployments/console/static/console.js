@@ -10,7 +10,8 @@
   };
   const focusIsNowhere = () => document.activeElement === null || document.activeElement === document.body;
 
-  /* The mark goes with the first focusing: htmx focuses what bears it again 20 ms later, from under who already types. */
+  /* htmx is told (base.html) to end a swap at once: by default it binds new switches and focuses [autofocus] 20 ms
+     later, when a fast hand has pressed one that is not bound yet, or types in the next field already. */
   let asker = "";
   document.body.addEventListener("htmx:afterSwap", (event) => {
     if (event.detail.target !== dialog) return;
@@ -20,9 +21,7 @@
       dialog.showModal();
     }
     const first = dialog.querySelector("[autofocus]");
-    if (!first) return;
-    first.focus();
-    first.removeAttribute("autofocus");
+    if (first) first.focus();
   });
   /* The browser goes back to the switch that opened the dialog, unless that has been redrawn meanwhile. */
   dialog.addEventListener("close", () => {
