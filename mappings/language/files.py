@@ -114,6 +114,8 @@ def _share(reader: Reader, node: Node, shared: dict[str, dict[str, Node]]) -> No
 
 def _unused(reader: Reader, root: Node, text: str) -> None:
     """A table or fragment of the mapping itself that nothing names is dead weight, or a name that is misspelt."""
+    if not set(re.findall(r"\btables\.(\w+)", text)) <= set(reader.tables):
+        return  # a misspelt name is told by the compiler
     for key in SHARED:
         found = root.get(key)
         if found is None or found.kind != "map":

@@ -148,7 +148,7 @@ class Rows(Scalars):
     # -- values -------------------------------------------------------------------------------------------------------
     def value(self, scope: Scope, row: Row, shape: Shape, *, number: int | None = None) -> Val:
         """The typed value of a row, before it takes the target's form."""
-        if row.let:
+        if row.let and row.each is None:  # with each they are names of every item
             scope = self.lets(scope, row.let)
         if row.items is not None:
             return self._items(scope, row, shape)

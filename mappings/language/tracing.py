@@ -25,6 +25,10 @@ class RowInfo:
     required: bool = False
 
 
+class NullResult(NullOperand):
+    """A row gives null where its field cannot be null."""
+
+
 class MissingReference(Refused):
     """A reference that is not known yet."""
 
@@ -104,7 +108,7 @@ class Trace:
             self.failed = True
             return FAULTED
         absent = any(value is MISSING for _, value in self.operands)
-        if self._lacked(error) and absent and not info.required:
+        if self._lacked(error) and absent and not info.required and not isinstance(error, NullResult):
             return MISSING  # the document does not speak of it
         on_error = info.on_error if info.on_error != "fault" else self.on_error
         if on_error == "absent":
@@ -302,7 +306,7 @@ def need(value: Any) -> Any:
 def not_null(value: Any) -> Any:
     """A value that may be absent, but not null."""
     if value is None:
-        raise NullOperand("null is not allowed here")
+        raise NullResult("null is not allowed here")
     return value
 
 
