@@ -111,7 +111,9 @@ class Reasons:
         if joined:
             fields |= {(entity, name) for entity, names in self.realigned.moved.values() if entity in joined
                        for name in names}
-        return sorted({self._canonical[one] for one in fields if one in self._canonical})
+        source = group.mapping.source
+        read = source[source.index("def outward("):]
+        return sorted({self._canonical[one] for one in fields if one in self._canonical and f"'{one[1]}'" in read})
 
     def _authority(self, entity: str) -> None:
         if self.before is None:

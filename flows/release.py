@@ -23,6 +23,9 @@ from registry import Release, Tx, content_hash, release_texts
 
 OWN = "project/"
 """How names of the project's own files begin; all others are those that come with Serai."""
+KEPT = 500
+"""Compiled mappings that this process keeps: of what is in force, and of checkouts that are compared with it."""
+_compiled: dict[tuple[str, ...], MappingFile] = {}
 _BASES = re.compile(r"^\s*(?:extends|use):[ \t]*[\"']?([\w.-]+)/", re.MULTILINE)
 
 
@@ -55,11 +58,29 @@ class Content:
 
     def _compiled(self, folder: Path, platform: str, name: str) -> MappingFile:
         text = self.texts[name]
-        heads = {"platform": platform, "resource": Path(name).stem, **headers(text)}
-        return compile_mapping(
-            text, shown(name, folder), load=partial(self._load, name),
-            source_schema=self._schema(heads["platform"], heads["resource"]), canonical=canonical.schemas(),
-        )
+        key = (shown(name, folder), text, *(self._folder_hash(one) for one in (platform, *_BASES.findall(text))))
+        if key not in _compiled:
+            heads = {"platform": platform, "resource": Path(name).stem, **headers(text)}
+            while len(_compiled) >= KEPT:
+                _compiled.pop(next(iter(_compiled)), None)
+            _compiled[key] = compile_mapping(
+                text, shown(name, folder), load=partial(self._load, name),
+                source_schema=self._schema(heads["platform"], heads["resource"]), canonical=canonical.schemas(),
+            )
+        return _compiled[key]
+
+    def _folder_hash(self, platform: str) -> str:
+        """The digest of all texts of a platform, and of those that they lie over."""
+        if platform not in self._folders:
+            self._folders[platform] = ""        # a base that lies over its own platform ends here
+            mine = {name: text for name, text in self.texts.items() if f"/{platform}/" in name}
+            below = {base for text in mine.values() for base in _BASES.findall(text)}
+            self._folders[platform] = content_hash({**mine, **{base: self._folder_hash(base) for base in below}})
+        return self._folders[platform]
+
+    @cached_property
+    def _folders(self) -> dict[str, str]:
+        return {}
 
     def _load(self, own: str, name: str) -> str:
         """What a file lies over: the project's, except the file itself, before Serai's."""

@@ -11,6 +11,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from deployments.planning import words
 from flows.plan import Plan
 
+FIRST = 8
+"""Writes of each channel and entity that stand open; the others unfold."""
 SHOWN = 1_000
 """Writes of each channel and entity that a page holds; JSON holds them all."""
 
@@ -24,7 +26,7 @@ def plan_page(plan: Plan) -> str:
         }
         for part in words.stands_out(plan.parts)
     ]
-    return page("plan.html", {"plan": plan, "sections": sections, "shown": SHOWN})
+    return page("plan.html", {"plan": plan, "sections": sections, "first": FIRST, "shown": SHOWN})
 
 
 def page(template: str, values: Mapping[str, Any]) -> str:
