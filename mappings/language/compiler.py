@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mappings.language import bounds, faults, functions, operators, ordering, origins, tracing, values
+from mappings.language import bounded, bounds, faults, functions, operators, ordering, origins, tracing, values
 from mappings.language.blocks import Emitter
 from mappings.language.grammar import File, Forms
 from mappings.language.kinds import Val
@@ -95,6 +95,8 @@ _GLOBALS: dict[str, Any] = {
             "region",
         )
     },
+    "within": bounded.within,
+    "EMPTY": bounded.EMPTY,
     "distinct_by": ordering.distinct_by,
     "grouped_by": ordering.grouped_by,
     "sorted_by": ordering.sorted_by,

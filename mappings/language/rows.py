@@ -87,7 +87,7 @@ class Rows(Scalars):
                     self.put(f"{typed} = {val.code}")
                     val = replace(val, code=typed, json=None, text=f"out.{row.name}", reads=reading.all)
                     scope.out[row.name] = val
-                fitted = self.filled(self.fit(val, shape, row), shape)
+                fitted = self.filled(self.valid(self.fit(val, shape, row), shape), shape)
             if fitted.absent:
                 variable = self.name("j")
                 self.put(f"{variable} = {fitted.code}")
@@ -115,7 +115,7 @@ class Rows(Scalars):
             if used:
                 self.put(f"{typed} = {val.code}")
                 val = replace(val, code=typed, json=None, text=f"out.{row.name}")
-            fitted = self.filled(self.fit(val, shape, row), shape)
+            fitted = self.filled(self.valid(self.fit(val, shape, row), shape), shape)
             self.put(f"{variable} = {fitted.code}")
         with self.under("except Exception as error:"):
             self.put(f"{variable} = tr.fault(error, {number}, {scope.prefix})")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from mappings.language.bounded import RULES, Rule, rule_of
 from mappings.language.expressions import Expressions
 from mappings.language.grammar import Leaf, Row
 from mappings.language.kinds import AMOUNTS, BROKEN, EXACT, NUMBERS, TEXTS, Scope, Val, remedy, spoken
@@ -141,6 +142,19 @@ class Targets(Expressions):
         if have == "decimal" and want == "any":
             return val
         return self._checked(val, shape, row, {"text": TEXTS, "object": AMOUNTS})
+
+    def valid(self, val: Val, shape: Shape) -> Val:
+        """A text in the bounds of its canonical field, checked unless the source schema or the row promises it."""
+        rule = rule_of(shape.schema) if self.inward and shape.kind == "text" and "x-ref" not in shape.schema else None
+        if rule is None or val.kind == "null" or (val.values is not None and val.sure):
+            return val
+        promised = val.shape.schema if val.place is not None else {}
+        if all(promised.get(word) == shape.schema[word] for word in RULES if word in shape.schema):
+            return val
+        if rule == Rule(least=1) and not self.safe:
+            t = self.name("t")
+            return replace(val, code=f"({t} if ({t} := {val.code}) != '' else within('', EMPTY))", json=None)
+        return replace(val, code=f"within({val.code}, {self.constant(rule, 'R')})", json=None)
 
     @property
     def entities(self) -> Any:

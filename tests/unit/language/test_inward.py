@@ -81,10 +81,25 @@ def test_a_null_is_a_fault_where_the_canonical_field_has_none(compiled: Compiled
 
 def test_what_is_required_must_be_there(compiled: Compiled) -> None:
     """`required` turns null and absent into faults."""
-    mapping = compiled(partial("{number: {from: a, required: true}}"))
+    mapping = compiled(partial("{buyer: {fields: {name: {from: a, required: true}}}}"))
     assert [fault.rule for fault in faults(mapping, {"a": None})] == ["null"]
     assert [fault.rule for fault in faults(mapping, {})] == ["null"]
-    assert one(mapping, {"a": ""}).values == {"number": ""}
+    assert one(mapping, {"a": ""}).values == {"buyer": {"name": ""}}
+
+
+def test_a_text_outside_the_bounds_of_its_canonical_field_is_a_fault(compiled: Compiled) -> None:
+    """An empty number, a country written out, a status nobody knows: none of them reaches the registry."""
+    rows = "{number: n, address: {fields: {country: c}}, status: s, currency: cur}"
+    found = faults(compiled(partial(rows)), {"n": "", "c": "Kazakhstan", "s": "lost", "cur": "kzt"})
+    assert {fault.field: (fault.rule, fault.message) for fault in found} == {
+        "number": ("schema", "the text is empty"),
+        "address.country": ("schema", "the text does not have the form ^[A-Z]{2}$"),
+        "status": ("schema", "the text is none of open, confirmed, shipped, delivered, cancelled"),
+        "currency": ("schema", "the text does not have the form ^[A-Z]{3}$"),
+    }
+    assert "Kazakhstan" not in "".join(map(str, found))
+    values = {"n": "1", "c": "KZ", "s": "open", "cur": None}
+    assert one(compiled(partial(rows)), values).covers == {"number", "address", "status", "currency"}
 
 
 def test_a_missing_reference_says_whether_to_wait_to_fetch_or_to_ask_a_person(compiled: Compiled) -> None:
