@@ -6,12 +6,16 @@ code 1; a wrong argument is exit code 2, a ledger that does not balance 3; a tra
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
-from deployments.commands import MISTAKE, authoring, explaining, knowing, moving, planning, running
+from deployments.commands import MISTAKE, authoring, explaining, knowing, moving, planning, running, starting
 
 MISTAKES = (
     ("deployments.authoring", "CannotDo"),
@@ -56,6 +60,33 @@ VERBS: dict[str, Callable[..., None]] = {
     "status": knowing.status,
     "channel": knowing.channel,
 }
+
+
+@app.callback()
+def _everywhere(
+    context: typer.Context,
+    project: Annotated[
+        Path | None, typer.Option("--project", help="the retailer's folder; the same as --project behind the verb")
+    ] = None,
+) -> None:
+    if project is not None:
+        context.with_resource(_in_environment("SERAI_PROJECT", str(project)))
+
+
+@contextmanager
+def _in_environment(name: str, value: str) -> Iterator[None]:
+    """Inside the block the variable has this value."""
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
+
+
 for name, verb in VERBS.items():
     app.command(name)(verb)
 
@@ -64,6 +95,12 @@ match_app.callback(invoke_without_command=True)(knowing.match)
 match_app.command()(knowing.accept)
 match_app.command()(knowing.bind)
 app.add_typer(match_app, name="match")
+
+new_app = typer.Typer(help="A project, a platform or a mapping from a skeleton that works.", no_args_is_help=True)
+new_app.command("project")(starting.new_project)
+new_app.command("platform")(starting.new_platform)
+new_app.command("mapping")(starting.new_mapping)
+app.add_typer(new_app, name="new")
 
 
 def _explained(error: Exception) -> str | None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from mappings.language.loader import Node, scalar
 
-_PLAIN = re.compile(r"[^\W\d_][\w./@+ -]*|[0-9][\w.-]*")
+_PLAIN = re.compile(r"[^\W\d_][\w./@+ -]*")
 Key = str | int
 
 
@@ -143,4 +143,6 @@ def written(value: Any, *, quote: str = "") -> str:
         return "[" + ", ".join(written(one) for one in value) + "]"
     if isinstance(value, Decimal):
         return format(value, "f")
-    return {None: "null", True: "true", False: "false"}.get(value) or str(value)
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return str(value)
