@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import getpass
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from connectors.base import ConnectorError
+from flows.apply import first_release
 from flows.steps import resources_of
 from flows.wiring import House, opened
 from mappings.language import LintErrors
@@ -123,13 +125,15 @@ def _project_tag(folder: Path) -> str:
 
 
 async def deploy(folder: Path, *, dead_after: timedelta | None = None) -> Deployed:
-    """Afterwards Prefect has the work pool, exactly the project's deployments, and the automation.
+    """Afterwards Prefect has the work pool, exactly the project's deployments, and the automation; what runs is a
+    release: the first one is made of what is on disk.
 
     ``dead_after`` is how long a run may be silent before it counts as dead (prefect.yaml's figure unless given).
     Raises NoServer, LintErrors (project or mapping), Misconfigured.
     """
     described = definitions()
     with opened(folder) as house:
+        first_release(house, os.environ.get("SERAI_USER") or getpass.getuser())
         rows = wanted(house, described["deployments"])
     tags = (MARK, _project_tag(folder.resolve()))
     return await bring_about(rows, described, tags, dead_after or timedelta(seconds=described["dead_after_seconds"]))

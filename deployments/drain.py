@@ -22,6 +22,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -32,8 +33,10 @@ from deployments.reports import Reports
 from deployments.telling import kind_and_place, log_to_stderr
 from flows import steps
 from flows.ledger import Ledger, Stretch
+from flows.release import on_disk
 from flows.settings import ROUTE_ORDER
-from flows.wiring import House, opened
+from flows.wiring import House, opened, reopened
+from mappings.language import LintErrors
 from registry import (
     Lease,
     LeaseLost,
@@ -61,6 +64,8 @@ LOOKS_EVERY: Final = 0.1
 STRETCH: Final = Stretch(seconds=1.0, records=1_000)
 """Work between two looks at whether to end; small, because nothing is reported per stretch."""
 NOTICES: Final = 500
+ASKS_EVERY: Final = 2.0
+"""Seconds between two looks at whether another release is in force."""
 RESTS: Final = 1.0
 """Seconds a place is left alone after work that moved nothing, so that a row nobody can move does not make us spin."""
 LONGEST_REST: Final = 60.0
@@ -126,18 +131,41 @@ class Drain:
         self._failures: Counter[Hand] = Counter()
         self._lease: Lease | None = None
         self._beat_at = 0.0
+        self._asked_at = time.monotonic()
+        self.renewed = False
+        """Whether it ended because another release is in force: whoever runs it opens the house anew and goes on."""
         self._stop = threading.Event()
         self._news = threading.Event()
 
     def run(self) -> None:
-        """Works until ``stop``; then ends after the batches that are under way."""
+        """Works until ``stop``, or until another release is in force; ends after the batches that are under way."""
         try:
-            while not self._stop.is_set():
+            while not self._stop.is_set() and not self._outdated():
                 self._look()
                 self._news.wait(LOOKS_EVERY)
                 self._news.clear()
         finally:
             self._end()
+
+    def _outdated(self) -> bool:
+        if time.monotonic() - self._asked_at < ASKS_EVERY:
+            return False
+        self._asked_at = time.monotonic()
+        try:
+            self.renewed = self._house.outdated() and self._sound()
+        except (SQLAlchemyError, RegistryError, OSError):
+            return False        # the next look says what is wrong
+        return self.renewed
+
+    def _sound(self) -> bool:
+        """Whether what would be run from now on passes lint; a file saved half-way stops nobody."""
+        try:
+            reopened(self._house)
+        except LintErrors as found:
+            log.error("what was saved does not pass lint, the work goes on as before: %s", found.errors[0])
+            self._house.read_from = on_disk(self._house.project).hash
+            return False
+        return True
 
     def once(self) -> None:
         """Works until nothing that may move now is left; what waits for a moment to come stays for later."""
@@ -248,17 +276,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--once", action="store_true", help="end when nothing more can move")
     given = parser.parse_args(arguments)
     log_to_stderr()
-    with opened(given.project) as house, Reports(os.environ.get("PREFECT_API_URL")) as reports:
-        drain = Drain(house, reports.add)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda _number, _frame: drain.stop())
-        log.info("drain of %s works", house.settings.folder)
-        if given.once:
-            drain.once()
-        else:
-            drain.run()
+    stopping = threading.Event()
+    with Reports(os.environ.get("PREFECT_API_URL")) as reports:
+        while True:
+            with opened(given.project) as house:
+                drain = Drain(house, reports.add)
+                for number in (signal.SIGTERM, signal.SIGINT):
+                    signal.signal(number, partial(_end, stopping, drain))
+                if stopping.is_set():
+                    break
+                log.info("drain of %s works, %s", house.settings.folder, _under(house))
+                if given.once:
+                    drain.once()
+                else:
+                    drain.run()
+            if not drain.renewed:
+                break
     log.info("drain ended")
     return 0
+
+
+def _end(stopping: threading.Event, drain: Drain, _number: int, _frame: object) -> None:
+    stopping.set()
+    drain.stop()
+
+
+def _under(house: House) -> str:
+    return "following the disk" if house.release is None else f"release {house.release.number}"
 
 
 if __name__ == "__main__":

@@ -143,6 +143,8 @@ def running(
         urls = {name: f"http://127.0.0.1:{port}" for name, port in chosen.items()}
         house = _House(project=project, env=full_env, say=say)
         try:
+            if full_env.get("SERAI_DEV") == "1":
+                say(red("what is on disk runs, not a release: saving a file of this project changes what is written"))
             house.once("migrate", "deployments.cli", "migrate", "--project", str(project))
             say("starting Prefect's server (15 to 60 s the first time), the console and the receiver")
             house.start("server", "prefect", "server", "start")
@@ -167,6 +169,11 @@ def running(
         finally:
             house.stop()
             (folder / "running.json").unlink(missing_ok=True)
+
+
+def red(sentence: str) -> str:
+    """The sentence in red where somebody looks at a terminal, and as it is in a log."""
+    return f"\x1b[1;31m{sentence}\x1b[0m" if sys.stdout.isatty() else sentence
 
 
 def up(project: Path, *, ports: Mapping[str, int] | None = None, say: Say = print) -> None:

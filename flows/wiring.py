@@ -266,6 +266,13 @@ class House:
             newest = newest_release(tx)
         return newest is not None and newest.number != self.release_number
 
+    def renew(self) -> None:
+        """Afterwards this house works with what is in force now; for who only shows and asks. Raises LintErrors."""
+        fresh = reopened(self)
+        self.project, self.mappings, self.release = fresh.project, fresh.mappings, fresh.release
+        self.read_from = fresh.read_from
+        self.__dict__.pop("routes", None)
+
     @cached_property
     def key(self) -> Fernet:
         """The key that seals tokens: $SERAI_KEY, else one kept beside the registry, readable by its owner only."""
@@ -467,7 +474,7 @@ def open_house(folder: Path | str, *, registry: Registry | None = None) -> House
             load_mappings(load_project(folder))
         registry = open_registry(registry_url(root / STATE))
         registry.migrate()
-    house = _opened(folder, registry)
+    house = _read(folder, registry)
     rows: list[ChannelSetting] = [
         (channel.name, channel.platform, channel.company.id, dict(channel.entities))
         for channel in house.project.channels.values()
@@ -481,7 +488,12 @@ def open_house(folder: Path | str, *, registry: Registry | None = None) -> House
     return house
 
 
-def _opened(folder: Path | str, registry: Registry) -> House:
+def reopened(house: House) -> House:
+    """A house of the same folder and registry, with what is in force now. Raises LintErrors."""
+    return _read(house.project.folder, house.registry)
+
+
+def _read(folder: Path | str, registry: Registry) -> House:
     with registry.read() as tx:
         release = None if follows_disk() else newest_release(tx)
         content = None if release is None else released(tx, release)

@@ -29,10 +29,15 @@ def up(
     prefect_port: Port = None,
     console_port: Port = None,
     receiver_port: Port = None,
+    dev: Annotated[
+        bool, typer.Option("--dev", help="run what is on disk, not the release in force: for trying, never for trade")
+    ] = False,
 ) -> None:
     """Start Prefect's server and worker, the drain, the console and the receiver; Ctrl-C stops them all."""
     from deployments import local
 
+    if dev:
+        os.environ["SERAI_DEV"] = "1"
     asked = {"prefect": prefect_port, "console": console_port, "receiver": receiver_port}
     _checked(project)
     local.up(project, ports={name: port for name, port in asked.items() if port is not None}, say=say)
@@ -50,13 +55,13 @@ def deploy(project: Project = HERE) -> None:
 
 def migrate(project: Project = HERE) -> None:
     """Create or update the registry's tables; again: no change."""
-    from flows.settings import load_project
+    from flows.settings import STATE, load_project
     from flows.wiring import registry_url
     from registry import open_registry
 
-    settings = load_project(project)
-    settings.state.mkdir(parents=True, exist_ok=True)
-    registry = open_registry(registry_url(settings.state))
+    if not (project / "channels.yaml").is_file():
+        load_project(project)       # says so
+    registry = open_registry(registry_url(project.resolve() / STATE))
     try:
         before = registry.migrated()
         registry.migrate()
@@ -77,7 +82,7 @@ def find_prefect(project: Path) -> None:
 
 def _checked(project: Path) -> None:
     """Raises LintErrors before anything is started."""
-    from flows.settings import load_project
-    from flows.wiring import load_mappings
+    from flows.wiring import opened
 
-    load_mappings(load_project(project))
+    with opened(project):
+        pass

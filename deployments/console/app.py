@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Annotated, Any
 from urllib.parse import quote, unquote
 
 from fastapi import FastAPI, Form, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
@@ -39,18 +41,30 @@ from deployments.console.asking import (
 from deployments.console.guard import Refused, Token, protect
 from deployments.telling import kind_and_place
 from flows import steps
-from flows.wiring import House
-from registry import audit_rows
+from flows.wiring import House, follows_disk
+from mappings.language import LintErrors
+from registry import RegistryError, audit_rows
 
 log = logging.getLogger("serai.console")
 
 HERE = Path(__file__).parent
 REMEMBERED = 30 * 86_400
 """Seconds the browser remembers the name that goes into the audit."""
+LOOKS_EVERY = 2.0
+"""Seconds between two looks at whether another release is in force."""
 FRAGMENT = {"X-Serai-Fragment": "1"}
 
 Channel = Annotated[str, Query(max_length=200)]
 Text = Annotated[str, Form(max_length=2_000)]
+
+
+def _keep_current(house: House) -> None:
+    """Takes up what is in force now; a file that was saved half-way is taken up when it is whole."""
+    try:
+        if house.outdated():
+            house.renew()
+    except (LintErrors, RegistryError) as fault:
+        log.warning("the pages speak of what ran before: %s", type(fault).__name__)
 
 
 def create_app(house: House, *, prefect: str | None = None) -> FastAPI:
@@ -73,6 +87,16 @@ def create_app(house: House, *, prefect: str | None = None) -> FastAPI:
         iso=lambda at: at.astimezone(UTC).isoformat(timespec="seconds"),
     )
 
+    looked = [time.monotonic()]
+
+    @app.middleware("http")
+    async def current(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+        """A release that came since is what the pages speak of."""
+        if time.monotonic() - looked[0] > LOOKS_EVERY:
+            looked[0] = time.monotonic()
+            await run_in_threadpool(_keep_current, house)
+        return await call_next(request)
+
     def render(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
         frame = {
             "here": request.url.path,
@@ -83,6 +107,7 @@ def create_app(house: House, *, prefect: str | None = None) -> FastAPI:
             "parked_total": pages.parked_total(house),
             "said": unquote(request.cookies.get("said", "")),
             "zone": "UTC",
+            "dev": follows_disk(),
         }
         text = templates.get_template(template).render(**(frame | values))
         answer = HTMLResponse(text, status)

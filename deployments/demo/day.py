@@ -38,7 +38,7 @@ def run_demo(*, once: bool, json: bool, without_serai: bool, seed: int = SEED) -
     say = partial(Console(stderr=True).print, soft_wrap=True, highlight=False)
     say(f"starting five simulated systems (seed {seed}) and the data of Karavan Home")
     sandbox = start_sandbox(seed=seed, folder=folder / ".serai" / "books")
-    os.environ.update(sandbox.environment())
+    os.environ.update(sandbox.environment() | {"SERAI_DEV": "1"})
     try:
         if without_serai:
             return _finish(play_without(sandbox, seed), json)
@@ -81,7 +81,7 @@ def look_around(sandbox: Sandbox, folder: Path, say: Any) -> int:
     from flows.survey import survey
     from flows.wiring import opened
 
-    with interruptible(), told(folder, sandbox.environment()):
+    with interruptible(), told(folder, {**sandbox.environment(), "SERAI_DEV": "1"}):
         with opened(folder) as house:
             say("what is wrong today, before anything is connected (`serai survey`; nothing is written):")
             print_survey(survey(house))
