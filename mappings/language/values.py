@@ -184,11 +184,14 @@ _CENTS = re.compile(r"(?:0|[1-9][0-9]{0,20})\.[0-9]{2}").fullmatch
 """What most amounts look like: already canonical for a currency of two digits, so nothing has to be computed."""
 
 
+_CURRENCY = re.compile(r"[A-Z]{3}").fullmatch  # str.isupper would let "1E5" pass
+
+
 class _Digits(dict[str, Decimal]):
     """Currency → its smallest unit. ISO 4217: two digits, but for those named here."""
 
     def __missing__(self, currency: Any) -> Decimal:
-        if currency.__class__ is not str or len(currency) != 3 or not (currency.isascii() and currency.isupper()):
+        if currency.__class__ is not str or _CURRENCY(currency) is None:
             raise (
                 wrong(currency, "a currency code")
                 if currency.__class__ is not str

@@ -137,10 +137,8 @@ def _row(rows: Sequence[Row], path: Sequence[str | int]) -> Row | None:
 def _invalid(checks: Checks, record: InwardRecord) -> Iterator[Broken]:
     block = _block(checks.mapping, record.entity)
     if record.entity not in checks.validators:
-        schema = dict(checks.canonical[record.entity])
-        if block.partial:
-            schema.pop("required", None)
-        checks.validators[record.entity] = Draft202012Validator(schema)
+        schema = {key: value for key, value in checks.canonical[record.entity].items() if key != "required"}
+        checks.validators[record.entity] = Draft202012Validator(schema)  # a contribution may be silent on a field
     values = record.values
     if record.local:
         values = copy.deepcopy(values)
@@ -175,13 +173,22 @@ def _echo(checks: Checks, doc: Any, record: InwardRecord, context: Any, refs: Kn
             yield Broken("echo", f"{record.entity}.{fault.field}", fault, what)
         return
     checks.reached["echo"] += 1
-    for name in sorted(record.covers & second.covers):
-        before, after = record.values.get(name), second.values.get(name)
-        if before != after:
-            row = _row(pair[0].fields, [name]) or pair[0]
-            yield Broken(
-                "echo", f"{record.entity}.{name}", row, f"read {_brief(before)}, written back it reads {_brief(after)}"
-            )
+    for way, before, after in _differing(record.values, second.values, ()):
+        row = _row(pair[0].fields, way) or pair[0]
+        what = f"read {_brief(before)}, written back it reads {_brief(after)}"
+        yield Broken("echo", _shown((record.entity, *way)), row, what)
+
+
+def _differing(one: Any, other: Any, at: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], Any, Any]]:
+    """Where two records differ on what both say; an absent field says nothing, here or deep inside."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in (key for key in one if key in other):
+            yield from _differing(one[key], other[key], (*at, key))
+    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        for number, (item, its) in enumerate(zip(one, other, strict=True)):
+            yield from _differing(item, its, (*at, number))
+    elif one != other:
+        yield at, one, other
 
 
 def _outgoing(checks: Checks, record: InwardRecord) -> dict[str, Any] | None:

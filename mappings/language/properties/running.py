@@ -66,7 +66,7 @@ class _Failed(Exception):
 
 
 def check_properties(
-    mapping: Mapping, source_schema: Schema | None, canonical: Table[str, Schema], *, examples: int = 100, seed: int = 0
+    mapping: Mapping, source_schema: Schema | None, canonical: Table[str, Schema], *, examples: int = 60, seed: int = 0
 ) -> list[PropertyOutcome]:
     """One outcome per property that held, and one per failure found.
 
@@ -171,7 +171,7 @@ def _trimmed(example: Any, broken: Broken, broken_by: Callable[[Any], Iterator[B
             continue
         before = dict(holder)
         del holder[key]
-        if not any(b.key == broken.key for b in broken_by((document, *rest))):
+        if not any((b.key, b.what) == (broken.key, broken.what) for b in broken_by((document, *rest))):
             holder.clear()
             holder.update(before)
     return document
