@@ -18,7 +18,7 @@ day: setup ## a scripted trading day, judged by the systems' own books; exit cod
 	@$(BIN)/serai demo --once $(ARGS)
 
 test: setup ## every test that needs no third-party system, on two cores (ARGS="-k merge" for some, ARGS="-n 0" on one)
-	@$(BIN)/python -m pytest -m "not real" -n 2 --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest -m "not real" -n 2 $(ARGS)
 
 check: style types layers yaml ## what can be said without running: style, types, who imports whom, settings, mappings and their tests
 

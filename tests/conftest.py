@@ -1,12 +1,19 @@
-"""What holds for every test: no setting of whoever runs them leaks in, above all no address of a real registry."""
+"""What holds for every test: no setting of whoever runs them leaks in, above all no address of a real registry.
+
+What surprises here: on several workers the tests of a file stay together, so that a Chromium or a Prefect server is
+started once; those of ``BY_THEMSELVES`` are long, share nothing and go to whichever worker is free.
+"""
 
 from __future__ import annotations
 
 import os
+from typing import Any
 
+import pytest
 from hypothesis import settings
 
 KEPT = ("SERAI_TEST_", "SERAI_CACHE", "SERAI_POSTGRES_BIN")
+BY_THEMSELVES = ("tests/scenario/", "tests/prefect/test_prefect_runs.py::test_ctrl_c_")
 
 for name in list(os.environ):
     if name.startswith(("SERAI_", "PREFECT_")) and not name.startswith(KEPT):
@@ -17,3 +24,17 @@ os.environ["DO_NOT_TRACK"] = "1"
 # A shared machine is slow at times; what a property may take is bounded by pytest-timeout.
 settings.register_profile("serai", deadline=None, print_blob=True)
 settings.load_profile("serai")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Deals out files in their order: what takes longest (browser, Prefect, scenarios) comes before the unit tests."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    config.option.loadscopereorder = False
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return nodeid if nodeid.startswith(BY_THEMSELVES) else nodeid.partition("::")[0]
+
+    return ByFile(config, log)

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, Route, expect
 from registry import AuditRow, audit_rows, modes, paused, set_mode
 from tests.retailer import Retailer
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("chromium")]
+pytestmark = pytest.mark.browser
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

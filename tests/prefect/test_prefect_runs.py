@@ -27,7 +27,6 @@ T = TypeVar("T")
 
 pytestmark = [
     pytest.mark.prefect,
-    pytest.mark.xdist_group("serai up"),
     pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc"),
 ]
 
@@ -211,7 +210,6 @@ def _crashed(up: Up, run: str) -> dict[str, Any] | None:
     return row if row["state"]["type"] == "CRASHED" else None
 
 
-@pytest.mark.xdist_group("by itself")
 def test_ctrl_c_while_everything_starts_stops_what_was_started(tmp_path: Path) -> None:
     """Whoever changes their mind in the first seconds finds no process and no port taken afterwards."""
     project = write_project(tmp_path / "depot")
