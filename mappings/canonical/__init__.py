@@ -16,9 +16,10 @@ import json
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from jsonschema_rs import Draft202012Validator
+if TYPE_CHECKING:
+    from jsonschema_rs import Draft202012Validator
 
 Schema: TypeAlias = dict[str, Any]
 
@@ -64,6 +65,8 @@ def validator(entity: str, *, partial: bool = False) -> Draft202012Validator:
 
     Its messages show ``…`` instead of values: they may be logged.
     """
+    from jsonschema_rs import Draft202012Validator  # who only reads schemas does not pay for it
+
     schema = schemas()[entity]
     if partial:
         schema = {key: value for key, value in schema.items() if key != "required"}

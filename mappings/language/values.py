@@ -16,8 +16,6 @@ from functools import lru_cache
 from typing import Any, NoReturn, TypeAlias
 from zoneinfo import ZoneInfo
 
-import phonenumbers
-
 Money: TypeAlias = tuple[Decimal, str]
 Quantity: TypeAlias = tuple[Decimal, str, str]
 
@@ -405,6 +403,8 @@ def email_of(value: Any) -> str:
 
 @lru_cache(maxsize=4096)
 def _phone(text: str, region: str | None) -> str | None:
+    import phonenumbers  # its tables are a tenth of what a verb needs to start
+
     try:
         number = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:
