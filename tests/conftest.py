@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-KEPT = ("SERAI_TEST_", "SERAI_CACHE", "SERAI_POSTGRES_BIN")
+KEPT = ("SERAI_TEST_", "SERAI_CACHE", "SERAI_POSTGRES_BIN", "SERAI_SPECS")
 BY_THEMSELVES = ("tests/scenario/", "tests/prefect/test_prefect_runs.py::test_ctrl_c_")
 
 for name in list(os.environ):
