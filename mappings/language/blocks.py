@@ -71,7 +71,7 @@ class Emitter(Loops):
     def _block(self, scope: Scope, block: Block) -> None:
         shape = self.entity_shape(block.entity)
         self._block_checks(block, shape)
-        depth = self.depth
+        depth, self.looping = self.depth, 0
         if block.source is not None:
             scope = self._from(scope, block)
         if block.each is not None:
@@ -168,6 +168,7 @@ class Emitter(Loops):
                     loop = self._guarded_loop(scope, items, source, block, number)
         self.put(f"for {loop.pattern} in {loop.over}:")
         self.depth += 1
+        self.looping += 1
         if loop.where is not None:
             if self.safe:
                 self.item(block)
@@ -220,7 +221,7 @@ class Emitter(Loops):
             skip = f"skip(Skip(n, {block.entity!r}, {item}, {reason!r}))"
             dropped = self.name("q")
             if self.safe:
-                number = self.info(row_of("drop_if", leaf))
+                number = self.info(replace(row_of("drop_if", leaf), required=True))  # what lacks a value is told
                 self.put(f"tr.begin({number}, '')")
                 with self.under("try:"):
                     self.put(f"{dropped} = {self.condition_of(scope, leaf)}")
@@ -283,14 +284,24 @@ class Emitter(Loops):
             source = Val(code="doc['uid']", kind="text", null=False, place="uid")
             self.note(source)
         t = self.name("t")
-        self.put(f"{t} = {source.code}")
-        self.put(f"{t} = refs.get(({entity!r}, {t}))")
         kept = row.kept if row is not None else None
-        self.put(
-            f"x = None if {t} is None else {t}.id"
-            if kept is None
-            else f"x = None if {t} is None else {t}.kept.get({kept!r})"
-        )
+        found = f"{t}.id" if kept is None else f"{t}.kept.get({kept!r})"
+        lines = [
+            f"{t} = {source.code}",
+            f"{t} = refs.get(({entity!r}, {t}))",
+            f"x = None if {t} is None else {found}",
+        ]
+        if not self.safe:
+            for line in lines:
+                self.put(line)
+            return
+        number = self.info(row if row is not None else row_of("id", Leaf(node=block.node, text="uid")))
+        self.put(f"tr.begin({number}, '')")
+        with self.under("try:"):
+            for line in lines:
+                self.put(line)
+        with self.under("except Exception as error:"):
+            self.put(f"tr.fault(error, {number}, '')")
 
     # -- references ---------------------------------------------------------------------------------------------------
     def references_page(self, blocks: list[Block]) -> list[str]:
@@ -298,9 +309,13 @@ class Emitter(Loops):
         self.lines = []
         self.depth = 3
         for block in blocks:
-            depth = self.depth
+            depth, self.looping = self.depth, 0
             scope = Scope(source=self.doc)
             rows = [*block.fields, *block.keep]
+            if self.safe:  # what hinders a block is its fault when it is mapped; the others go on
+                self.put("try:")
+                self.depth += 1
+                self.put("pass")
             if not self.inward:
                 self._own_reference(scope, block)
             if any(map(_has_ref, [*rows, *block.let])):
@@ -310,6 +325,8 @@ class Emitter(Loops):
                     scope = self._quiet_over(scope, block.each, block.over)
                 self._collect(scope, rows, block.let)
             self.depth = depth
+            if self.safe:
+                self.put("except Exception: pass")
         return self.lines
 
     def _own_reference(self, scope: Scope, block: Block) -> None:
@@ -336,6 +353,7 @@ class Emitter(Loops):
         loop = self.loop(scope, items, source, None, over, None)
         self.put(f"for {loop.pattern} in {loop.over}:")
         self.depth += 1
+        self.looping += 1
         return loop.scope
 
     def _collect(self, scope: Scope, rows: list[Row], let: list[Row]) -> None:
@@ -348,13 +366,13 @@ class Emitter(Loops):
         for row in rows:
             if not _has_ref(row):
                 continue
-            depth = self.depth
+            depth, looping = self.depth, self.looping
             if self.safe:
                 self.put("try:")
                 self.depth += 1
                 self.put("tr.operands = []")
             self._collect_row(scope, row)
-            self.depth = depth
+            self.depth, self.looping = depth, looping
             if self.safe:
                 self.put("except Exception: pass")
 

@@ -17,12 +17,12 @@ class Work:
     __slots__ = ("left",)
 
     def __init__(self) -> None:
-        self.left = MAX_VALUES
+        self.left = [MAX_VALUES]  # what `plain` and `native` copy inside loops counts too
 
     def take(self, values: Any) -> list[Any]:
         """The list, after its items were counted; raises ``Refused`` when the document has used up its share."""
         items = list_of(values)
-        self.left -= len(items) + 1
-        if self.left < 0:
+        self.left[0] -= len(items) + 1
+        if self.left[0] < 0:
             raise Refused("work", f"loops inside loops would go through more than {MAX_VALUES:,} items")
         return items

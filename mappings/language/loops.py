@@ -51,7 +51,9 @@ class Loops(Rows):
         wanted, self.wanted = self.wanted, {}
         loop = self.loop(scope, items, source, row, row.over, row.where, list_name=row.name)
         item = shape.item if shape.kind == "list" else ANY
+        self.looping += 1
         done = self._loop(row, loop, item, result, typed, wanted.get(row.name, ()))
+        self.looping -= 1
         self.wanted = wanted
         self.depth = depth
         kept = row.default is None
@@ -72,9 +74,9 @@ class Loops(Rows):
     ) -> Loop:
         """The loop over a list that stands in ``source``, after all that comes before it was emitted."""
         index, variable = self.name("i"), self.name("s")
-        pattern, code = variable, f"list_of({source})"
+        pattern, code = variable, f"{'work.take' if self.looping else 'list_of'}({source})"
         if self.safe:
-            pattern, code = f"{index}, {variable}", f"enumerate(list_of({source}))"
+            pattern, code = f"{index}, {variable}", f"enumerate({code})"
         here = replace(item_of(items), code=variable, null=False, absent=False, text="")
         inner = scope.inside(here, **self._labels(scope, items.text, index, list_name))
         if over.plain:
@@ -93,11 +95,11 @@ class Loops(Rows):
             self.put(f"{source} = {inside.code}")
             self.put(f"if {source} is None: continue")
             if self.safe:
-                pattern, code = f"{pattern}, {index}, {variable}", f"enumerate(list_of({source}))"
-                self.put(f"for {index}, {variable} in {code}:")
+                pattern = f"{pattern}, {index}, {variable}"
+                self.put(f"for {index}, {variable} in enumerate(work.take({source})):")
             else:
                 pattern = f"{pattern}, {variable}"
-                self.put(f"for {variable} in list_of({source}):")
+                self.put(f"for {variable} in work.take({source}):")
             self.depth += 1
             here = replace(item_of(inside), code=variable, null=False, absent=False, text="")
             inner = inner.inside(here, label=self._labels(inner, inside.text, index, None)["label"])
@@ -214,7 +216,8 @@ class Loops(Rows):
         if not self.safe or row is None:
             self.put(f"if not {self.condition_of(scope, where)}: continue")
             return
-        number = self.info(row, f"{row.name}.where" if row.each is not None else row.name)
+        told = replace(row, required=True)  # an item whose condition lacks a value is a fault, never left out unseen
+        number = self.info(told, f"{row.name}.where" if row.each is not None else row.name)
         self.put(f"tr.begin({number}, '')")
         with self.under("try:"):
             self.put(f"if not {self.condition_of(scope, where)}: continue")

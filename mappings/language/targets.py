@@ -92,9 +92,9 @@ class Targets(Expressions):
         if want == "any":
             if val.sure and have in (*TEXTS, "integer", "boolean"):
                 return val
-            deep, t = "plain" if self.inward else "native", self.name("t")
+            (deep, left), t = self._copied(), self.name("t")
             return replace(
-                val, code=f"({t} if ({t} := {val.code}).__class__ is str else {deep}({t}))", json=None, done=True
+                val, code=f"({t} if ({t} := {val.code}).__class__ is str else {deep}({t}{left}))", json=None, done=True
             )
         if want == "money" and have in NUMBERS:
             self.wrong(
@@ -110,9 +110,9 @@ class Targets(Expressions):
                 f"{row.name} is {spoken(want)}, {val.text or 'the value'} is {spoken(have)}",
                 remedy(have, want),
             )
-        if have in ("list", "object"):
-            deep = "plain" if self.inward else "native"
-            return self._as_json(val, lambda c: f"{deep}({want}_only({c}))")
+        if have in ("list", "object") or want in ("list", "object"):
+            deep, left = self._copied()
+            return self._as_json(val, lambda c: f"{deep}({want}_only({c}){left})")
         if val.sure and have != "any":
             return val
         if want in ("text", "integer", "boolean", "list", "object"):
@@ -142,6 +142,10 @@ class Targets(Expressions):
         if have == "decimal" and want == "any":
             return val
         return self._checked(val, shape, row, {"text": TEXTS, "object": AMOUNTS})
+
+    def _copied(self) -> tuple[str, str]:
+        """What copies a composite value, and what it may still copy inside a loop."""
+        return "plain" if self.inward else "native", ", work.left" if self.looping else ""
 
     def valid(self, val: Val, shape: Shape) -> Val:
         """A text in the bounds of its canonical field, checked unless the source schema or the row promises it."""

@@ -25,6 +25,10 @@ class RowInfo:
     required: bool = False
 
 
+MAX_FAULTS = 100
+"""Of one item; more tell nothing new."""
+
+
 class NullResult(NullOperand):
     """A row gives null where its field cannot be null."""
 
@@ -114,7 +118,7 @@ class Trace:
         if on_error == "absent":
             return MISSING
         self.failed = True
-        if self.skipped:
+        if self.skipped or len(self.faults) - self.first >= MAX_FAULTS:
             return FAULTED
         kind: Kind = "park" if on_error == "park" else "fault"
         reference = None

@@ -235,3 +235,20 @@ def test_a_key_of_lists_used_wrongly_says_what_is_allowed(row: str, code: str, w
     assert found, str(refused.value)
     assert found[0].line == 7
     assert what in str(found[0])
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "{each: doc.l, fields: {b: {each: doc.l, fields: {c: {each: doc.l, from: = doc.l}}}}}",
+        "{each: [doc.l, doc.l, doc.l]}",
+        "{each: doc.l, from: '= count(y for x in doc.l for y in doc.l)'}",
+    ],
+)
+def test_lists_in_lists_of_the_same_list_are_a_fault_long_before_they_fill_the_machine(
+    compiled: Compiled, row: str
+) -> None:
+    """A document of two thousand numbers must not become eight billion values."""
+    found = faults(compiled(partial(f"{{attributes: {{fields: {{list: {row}}}}}}}")), {"l": list(range(2000))})
+    assert {fault.rule for fault in found} <= {"work", "length"}
+    assert len(found) <= 100
