@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from flows.plan_money import Price, prices_of
 from flows.plan_reasons import FileChange, Reasons, file_changes
-from flows.rehearsal import Rehearsal, Rehearsed, Scope, rehearse
+from flows.rehearsal import MINTED, Rehearsal, Rehearsed, Scope, rehearse
 from flows.release import Content, on_disk, released
 from flows.render import PUBLISH
 from flows.settings import load_project
@@ -234,14 +234,17 @@ def _of_place(
             continue        # the edit was the channel's own: it holds this already
         docs[uid] = before, after
     prices = prices_of(house, given.before, channel, group, docs, was, tried)
+    personal = bool(house.personal.get(entity))
     for uid, (before, after) in docs.items():
-        changes = tuple(_differ(before, after, masked(house, group, before), masked(house, group, after)))
+        shown = (masked(house, group, before), masked(house, group, after)) if personal else (before, after)
+        changes = tuple(_differ(before, after, *shown))
         told = was[uid].told_text if uid in was else None
+        text = encode(after)
         yield Planned(
             channel=channel, entity=entity, uid=uid, label=labels.get(uid, uid), op=found.told[channel, entity, uid],
             id=was[uid].external_id if uid in was else None, fields=changes,
-            told="" if told is None else digest(told).hex(), telling=digest(encode(after)).hex(),
-            minted=any(id in encode(after) for id in house.minted), prices=tuple(prices.get(uid, ())),
+            told="" if told is None else digest(told).hex(), telling=digest(text).hex(),
+            minted=not house.minted.isdisjoint(MINTED.findall(text)), prices=tuple(prices.get(uid, ())),
             because=reasons.of(channel, group, uid, [change.path for change in changes], told=told is not None),
             lowers=entity == "stock" and _lowers(was.get(uid), now.get(uid)),
         )

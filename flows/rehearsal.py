@@ -11,6 +11,7 @@ What surprises here:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -45,6 +46,8 @@ EVERYTHING = 10**9
 AT_ONCE = 100
 """Writes in one batch: a rehearsal has no platform whose limits it must keep."""
 NOWHERE = "http://localhost"
+MINTED = re.compile(r"9\d{17}")
+"""What a minted id looks like, so that it is found in a document without looking for each."""
 ALREADY_REJECTED = "the platform rejected exactly this before"
 
 

@@ -7,7 +7,7 @@ modes) and leaves out what does not: documents, lineage, runs, audit, parked ite
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -67,17 +67,19 @@ def _table(source: Tx, target: Tx, name: str) -> None:
     table = metadata.tables[name]
     places = ", ".join("?" for _ in table.columns)
     names = ", ".join(f'"{column.name}"' for column in table.columns)
+    plain: Callable[[Any], Any] = _plain if source.postgres else tuple
     cursor = target.conn.connection.cursor()
     try:
         found = source.conn.execution_options(stream_results=True).execute(select(table))
         for page in found.partitions(_PAGE):
             cursor.executemany(
                 f'INSERT INTO "{name}" ({names}) VALUES ({places})',  # noqa: S608 — this package's own names
-                [tuple(_plain(value) for value in row) for row in page],
+                list(map(plain, page)),
             )
     finally:
         cursor.close()
 
 
-def _plain(value: Any) -> Any:
-    return bytes(value) if isinstance(value, memoryview) else value
+def _plain(row: Iterable[Any]) -> tuple[Any, ...]:
+    """PostgreSQL's driver gives bytes as views of memory, which SQLite's does not take."""
+    return tuple(bytes(value) if type(value) is memoryview else value for value in row)
