@@ -30,6 +30,7 @@ layers: setup
 	$(BIN)/lint-imports
 yaml: setup
 	$(BIN)/serai lint --all --project deployments/demo
+	$(BIN)/serai lint README.md connectors mappings flows registry deployments
 	$(BIN)/serai test --all --project deployments/demo
 
 mutation: setup ## change every mapping in every place and count who notices: lint, or the tests in its file (ARGS=mappings/shopify)

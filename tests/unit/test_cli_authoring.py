@@ -153,6 +153,12 @@ def test_yaml_in_markdown_is_held_to_the_same_rules(serai: Serai, project: Path)
     assert "2 examples checked" in out
 
 
+def test_what_a_page_shows_as_wrong_is_left_alone(serai: Serai, project: Path) -> None:
+    """A catalogue of mistakes can be linted with the rest."""
+    (project / "guide.md").write_text("```yaml\n# wrong\na: @b\n```\n\n```yaml\n# mended\na: '@b'\n```\n")
+    assert serai("lint", "guide.md")[:2] == (0, "1 example checked, 0 mistakes\n")
+
+
 def test_settings_in_markdown_are_one_project(serai: Serai, project: Path) -> None:
     """A page that shows a channel and its authority shows two files that agree."""
     page = project / "guide.md"

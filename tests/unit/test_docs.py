@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
 from connectors import CATALOG
-from deployments.cli import VERBS, match_app
+from deployments.authoring.pages import lint_page
+from deployments.cli import VERBS, app, match_app
 
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "deployments" / "README.md").read_text(encoding="utf-8")
@@ -24,6 +28,42 @@ MATCH = [f"match {one.callback.__name__}" for one in match_app.registered_comman
 def test_every_verb_is_described(verb: str) -> None:
     """A verb that is in no page is found by nobody."""
     assert f"`serai {verb}" in PAGES
+
+
+EVERYWHERE = {"--help", "--project", "--json"}
+"""Options that the page describes once, for all verbs."""
+
+
+def verbs(group: Any, before: str = "") -> Iterator[tuple[str, set[str]]]:
+    """Everything that can be typed behind `serai`, groups opened, with its options."""
+    for name, command in group.commands.items():
+        options = {option for one in command.params for option in one.opts if option.startswith("-")}
+        if not hasattr(command, "commands") or command.invoke_without_command:
+            yield before + name, options - EVERYWHERE
+        if hasattr(command, "commands"):
+            yield from verbs(command, f"{before}{name} ")
+
+
+@pytest.mark.parametrize(("verb", "options"), verbs(typer.main.get_command(app)))
+def test_every_option_is_described_where_its_verb_is(verb: str, options: set[str]) -> None:
+    """What `--help` lists, the page explains in the verb's own row, and it explains nothing that is not there."""
+    first = "| `serai match" if verb.startswith("match") else f"| `serai {verb}"  # one row for three
+    rows = [row for row in PAGES.splitlines() if re.match(rf"{re.escape(first)}\b", row) and f"`serai {verb}" in row]
+    assert rows, f"no row of the table in deployments/README.md begins with `serai {verb}"
+    text = " ".join(rows)
+    assert {option for option in options if not re.search(rf"`[^`]*{option}\b", text)} == set()
+    if not verb.startswith("match"):
+        assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)) - options - EVERYWHERE == set()
+
+
+PAGES_WITH_EXAMPLES = [*ROOT.glob("*.md"), *(page for folder in CODE[:5] for page in (ROOT / folder).rglob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES_WITH_EXAMPLES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_yaml_example_of_a_page_lints(page: Path) -> None:
+    """What readers copy is held to the same rules as what they write."""
+    _, errors = lint_page(page, str(page.relative_to(ROOT)))
+    assert [str(error) for error in errors] == []
 
 
 def test_every_variable_is_described() -> None:
