@@ -144,9 +144,10 @@ class Resource:
     ``path`` is relative to the channel's address; ``items`` the path of the list in an answer ("" for a bare list);
     ``id`` and ``updated`` are paths in a document; ``since`` names the query parameter for "changed at or after"
     (None: every read is a full scan); ``lag`` is the overlap in seconds re-read behind the watermark, longer than the
-    platform's longest transaction; ``params`` go with each read; ``paging`` names a function of paging.py; ``embed``
-    the key a written document is wrapped in; ``create``, ``update``, ``delete`` are "METHOD path" templates with
-    ``{id}``; ``batch`` the largest number of writes in one call (1: none); ``batch_path`` "METHOD path" of the batch
+    platform's longest transaction; ``params`` go with each read; ``select`` is the query parameter that names the
+    fields wanted of each document, joined by commas (None: all come); ``paging`` names a function of paging.py;
+    ``embed`` the key a written document is wrapped in; ``create``, ``update``, ``delete`` are "METHOD path" templates
+    with ``{id}``; ``batch`` the largest number of writes in one call (1: none); ``batch_path`` "METHOD path" of the batch
     call, ``batch_options`` the names in it (writes.py); ``fetch`` the path of one document (``{id}``; None:
     ``path/{id}``) or of up to ``fetch_size`` (``{ids}``, joined by commas); ``reference`` the query parameter that
     finds a document by our key; ``reference_field`` where our key stands in it; ``key_header`` the header of the
@@ -163,6 +164,7 @@ class Resource:
     since: str | None = None
     lag: float = 5.0
     params: Mapping[str, str] = field(default_factory=dict)
+    select: str | None = None
     paging: str = "cursor"
     paging_options: Mapping[str, str] = field(default_factory=dict)
     page_size: int = 250

@@ -11,6 +11,7 @@ What surprises here:
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -305,8 +306,14 @@ class Rest(Connector):
         return found
 
     def parameters(self, resource: str) -> Mapping[str, str]:
-        """The query that goes with every read of the resource."""
-        return self.facts(resource).params
+        """The query that goes with every read of the resource; where the platform can, only what is wanted is asked."""
+        facts = self.facts(resource)
+        wanted = self.fields.get(resource, ())
+        if facts.select is None or not wanted or "*" in wanted:
+            return facts.params
+        needed = (facts.id, facts.updated, facts.version, facts.reference_field)
+        names = {re.split(r"[.\[]", path, maxsplit=1)[0] for path in (*wanted, *needed) if path}
+        return {**facts.params, facts.select: ",".join(sorted(names))}
 
     def documents(self, facts: Resource, answer: Answer) -> Sequence[Doc]:
         """The list in an answer; raises ShapeChanged when it is missing or holds anything but objects."""

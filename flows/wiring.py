@@ -317,8 +317,24 @@ class House:
         if row.description is not None:
             options["description"] = row.description
         return CATALOG[name](
-            channel=row.name, url=self._address(row), options=options, ports=self._ports(row), lane=lane
+            channel=row.name, url=self._address(row), options=options, ports=self._ports(row), lane=lane,
+            fields=self._wanted(row.platform),
         )
+
+    def _wanted(self, platform: str) -> dict[str, list[str]]:
+        """Resource → the paths of its documents that any mapping reads or writes: nothing else has to be asked for."""
+        wanted: dict[str, set[str]] = {}
+        of = self.mappings.get(platform)
+        if of is None:
+            return {}
+        for resource, mapping in of.inward.items():
+            wanted.setdefault(resource, set()).update(mapping.needs)
+        for group in of.outward.values():
+            if group.mapping.resource in wanted:
+                wanted[group.mapping.resource] |= {
+                    row.field for row in group.mapping.lineage if (row.direction, row.part) == ("outward", "fields")
+                }
+        return {resource: sorted(paths) for resource, paths in wanted.items()}
 
     def _address(self, row: Channel) -> str:
         return resolve(row.url, f"{row.name}: url")
