@@ -147,8 +147,8 @@ class Resource:
     platform's longest transaction; ``params`` go with each read; ``select`` is the query parameter that names the
     fields wanted of each document, joined by commas (None: all come); ``paging`` names a function of paging.py;
     ``embed`` the key a written document is wrapped in; ``create``, ``update``, ``delete`` are "METHOD path" templates
-    with ``{id}``; ``batch`` the largest number of writes in one call (1: none); ``batch_path`` "METHOD path" of the batch
-    call, ``batch_options`` the names in it (writes.py); ``fetch`` the path of one document (``{id}``; None:
+    with ``{id}``; ``batch`` the largest number of writes in one call (1: none); ``batch_path`` "METHOD path" of the
+    batch call, ``batch_options`` the names in it (writes.py); ``fetch`` the path of one document (``{id}``; None:
     ``path/{id}``) or of up to ``fetch_size`` (``{ids}``, joined by commas); ``reference`` the query parameter that
     finds a document by our key; ``reference_field`` where our key stands in it; ``key_header`` the header of the
     idempotency key; ``version`` the path of a document's version and ``expect`` the header that makes a write depend
