@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+import warnings
 
 from mappings.language.grammar import MAX_EXPRESSION_DEPTH, Leaf
 from mappings.language.lint import LintError, nearest
@@ -99,7 +100,9 @@ class Leaves:
             self.wrong(node, "too-large", "an expression of more than 2000 characters", "split it with let:")
             return Leaf(node=node, text="", segments=())
         try:
-            tree = ast.parse(stripped, mode="eval").body
+            with warnings.catch_warnings():  # Python has opinions on '\\d' and 1if that are none of the author's
+                warnings.simplefilter("ignore")
+                tree = ast.parse(stripped, mode="eval").body
             if _depth(tree) <= MAX_EXPRESSION_DEPTH:
                 return Leaf(node=node, text=stripped, tree=tree)
             self.wrong(node, "too-deep", f"nested deeper than {MAX_EXPRESSION_DEPTH} levels", "split it with let:")

@@ -49,16 +49,20 @@ def _measure(name: str, given: Mapping[str, Val], made: Val, first: Val) -> Meas
 
 def _same(known: Function, args: list[Val], named: Mapping[str, Val]) -> Val:
     first = args[0]
-    if known.name in ("first", "coalesce") and len(args) > 1:
+    if known.name in ("first", "coalesce", "min", "max") and len(args) > 1:
         result = first
         for other in args[1:]:
             result = either("", result, other)
         return replace(result, null=all(a.null for a in args))
+    if known.name == "round_to" and len(args) > 1 and "decimal" in (args[1].kind, first.kind):
+        first = replace(first, kind="decimal" if first.kind == "integer" else first.kind)
     if known.name == "sum" or (first.kind == "list" and known.name in ("min", "max", "first") and len(args) == 1):
         inner = item_of(first)
         start = named.get("start") or (args[1] if len(args) > 1 else None)
         kind = start.kind if start is not None and start.kind in AMOUNTS else inner.kind
         kind = "any" if first.kind == "any" and start is None else kind
+        if start is not None and kind == "integer" and start.kind != "integer":
+            kind = "decimal" if start.kind == "decimal" else "any"
         loose = inner.loose or (kind in AMOUNTS and inner.kind == "any")
         return Val(code="", kind=kind, null=known.name != "sum", sure=kind != "any", loose=loose)
     if first.kind == "list":

@@ -66,7 +66,8 @@ def _round(value: Any, digits: Any = MISSING, mode: str = "half_up") -> Any:
         unit = Decimal(1).scaleb(0 if digits is MISSING else -digits) if unit is None else unit
         return (value[0].quantize(unit, _mode(mode), EXACT) + 0, *value[1:])
     unit = Decimal(1).scaleb(0 if digits is MISSING else -digits)
-    return decimal_of(number_only(value)).quantize(unit, _mode(mode), EXACT)
+    made = decimal_of(number_only(value)).quantize(unit, _mode(mode), EXACT)
+    return int(made) if value.__class__ is int else made
 
 
 @family(
@@ -81,7 +82,8 @@ def _round_to(value: Any, step: Any, mode: str = "half_up") -> Any:
     if value.__class__ is tuple:
         return (_round_to(value[0], step, mode), *value[1:])
     times = EXACT.divide(decimal_of(number_only(value)), Decimal(step)).quantize(Decimal(1), _mode(mode), EXACT)
-    return EXACT.multiply(times, Decimal(step))
+    made = EXACT.multiply(times, Decimal(step))
+    return int(made) if value.__class__ is int and step.__class__ is int else made
 
 
 def _comparable(values: Any) -> list[Any]:
