@@ -1,4 +1,4 @@
-"""Emits the bodies of a mapping's functions: an entity's block inward, the outward head, and the references of both."""
+"""Emits the bodies of a mapping's functions: an entity's block inward and the outward head."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from mappings.language.grammar import Block, File, Items, Leaf, Row
+from mappings.language.grammar import Block, File, Leaf
 from mappings.language.kinds import Scope, Val
 from mappings.language.lint import LintError
-from mappings.language.loops import Loop, Loops, item_row
+from mappings.language.loops import Loop
+from mappings.language.references import References
 from mappings.language.rows import row_of
 from mappings.language.shapes import ANY, Book, Schema, Shape, shape_of
 
 
-class Emitter(Loops):
+class Emitter(References):
     """Emits the functions of one mapping in one of the two variants."""
 
     def __init__(self, *, canonical: Mapping[str, Schema], record: Shape = ANY, **settings: Any) -> None:
@@ -71,7 +72,7 @@ class Emitter(Loops):
     def _block(self, scope: Scope, block: Block) -> None:
         shape = self.entity_shape(block.entity)
         self._block_checks(block, shape)
-        depth, self.looping = self.depth, 0
+        depth, self.looping, self.chain = self.depth, 0, [""]
         if block.source is not None:
             scope = self._from(scope, block)
         if block.each is not None:
@@ -168,7 +169,7 @@ class Emitter(Loops):
                     loop = self._guarded_loop(scope, items, source, block, number)
         self.put(f"for {loop.pattern} in {loop.over}:")
         self.depth += 1
-        self.looping += 1
+        self.enter(items)
         if loop.where is not None:
             if self.safe:
                 self.item(block)
@@ -302,115 +303,3 @@ class Emitter(Loops):
                 self.put(line)
         with self.under("except Exception as error:"):
             self.put(f"tr.fault(error, {number}, '')")
-
-    # -- references ---------------------------------------------------------------------------------------------------
-    def references_page(self, blocks: list[Block]) -> list[str]:
-        """The body of the loop that collects references, before the map."""
-        self.lines = []
-        self.depth = 3
-        for block in blocks:
-            depth, self.looping = self.depth, 0
-            scope = Scope(source=self.doc)
-            rows = [*block.fields, *block.keep]
-            if self.safe:  # what hinders a block is its fault when it is mapped; the others go on
-                self.put("try:")
-                self.depth += 1
-                self.put("pass")
-            if not self.inward:
-                self._own_reference(scope, block)
-            if any(map(_has_ref, [*rows, *block.let])):
-                if block.source is not None:
-                    scope = self._quiet_from(scope, block.source)
-                if block.each is not None:
-                    scope = self._quiet_over(scope, block.each, block.over)
-                self._collect(scope, rows, block.let)
-            self.depth = depth
-            if self.safe:
-                self.put("except Exception: pass")
-        return self.lines
-
-    def _own_reference(self, scope: Scope, block: Block) -> None:
-        row = block.id
-        own = block.per or block.entity
-        if row is None or (row.ref == own and row.source is None):
-            self.put(f"add(({own!r}, doc['uid']))")
-        elif row.ref is not None:
-            self._add(scope, row)
-        self.put("pass")
-
-    def _quiet_from(self, scope: Scope, leaf: Leaf) -> Scope:
-        source = self.leaf(scope, leaf)
-        variable = self.name("s")
-        self.put(f"{variable} = {source.code}")
-        self.put(f"if {variable} is not None:")
-        self.depth += 1
-        return scope.inside(replace(source, code=variable, null=False, absent=False))
-
-    def _quiet_over(self, scope: Scope, each: Leaf, over: Items) -> Scope:
-        items = self.leaf(scope, each)
-        source = self.name("l")
-        self.put(f"if ({source} := {items.code}) is None: {source} = []")
-        loop = self.loop(scope, items, source, None, over, None)
-        self.put(f"for {loop.pattern} in {loop.over}:")
-        self.depth += 1
-        self.looping += 1
-        return loop.scope
-
-    def _collect(self, scope: Scope, rows: list[Row], let: list[Row]) -> None:
-        if let:
-            kept = [row for row in let if not _has_ref(row)]
-            for row in let:
-                if _has_ref(row):
-                    self._collect(scope, [row], [])
-            scope = self.lets(scope, kept)
-        for row in rows:
-            if not _has_ref(row):
-                continue
-            depth, looping = self.depth, self.looping
-            if self.safe:
-                self.put("try:")
-                self.depth += 1
-                self.put("tr.operands = []")
-            self._collect_row(scope, row)
-            self.depth, self.looping = depth, looping
-            if self.safe:
-                self.put("except Exception: pass")
-
-    def _collect_row(self, scope: Scope, row: Row) -> None:
-        inner = scope
-        if row.items is not None:
-            self._collect(scope, row.items, row.let)
-        elif row.each is not None:
-            if row.let and row.fields is None:
-                inner = self.lets(inner, row.let)
-            inner = self._quiet_over(inner, row.each, row.over)
-            if row.fields is not None:
-                self._collect(inner, row.fields, row.let)
-            else:
-                self._collect(inner, [item_row(row)], [])
-        elif row.when:
-            if row.let:
-                inner = self.lets(inner, row.let)
-            self._collect(inner, [case.row for case in row.when], [])
-        elif row.fields is not None:
-            if row.source is not None:
-                inner = self._quiet_from(scope, row.source)
-            self._collect(inner, row.fields, row.let)
-        else:
-            self._add(self.lets(scope, row.let) if row.let else scope, row)
-
-    def _add(self, scope: Scope, row: Row) -> None:
-        if row.source is not None and "out." in row.source.text:
-            self.wrong(row.node, "reference", "a reference is computed from out", "let: gives the value a name")
-            return
-        val = self.referred(self._source(scope, row))
-        t = self.name("t")
-        self.put(f"{t} = {val.code}")
-        tests = [f"{t} is not None"] if val.null or self.safe else []
-        tests += [f"{t} is not MISSING"] if val.absent or self.safe else []
-        key = t if val.kind == "text" and not self.safe else f"text_of({t})"
-        self.put((f"if {' and '.join(tests)}: " if tests else "") + f"add(({row.ref!r}, {key}))")
-
-
-def _has_ref(row: Row) -> bool:
-    return row.ref is not None or any(map(_has_ref, row.inner))

@@ -104,11 +104,11 @@ _GLOBALS: dict[str, Any] = {
     "InwardRecord": faults.InwardRecord,
     "OutwardDoc": faults.OutwardDoc,
     "contains": functions.FUNCTIONS["contains"].run,
-    "text_only": tracing.only(str, "text", "; as: text reads numbers too"),
-    "integer_only": tracing.only(int, "a whole number", "; as: integer reads it"),
-    "boolean_only": tracing.only(bool, "true or false"),
-    "list_only": tracing.only(list, "a list"),
-    "object_only": tracing.only(dict, "an object"),
+    **{
+        f"{kind}_{word}": tracing.only(python, what, hint, null=word == "only")
+        for kind, (python, what, hint) in tracing.CHECKED.items()
+        for word in ("only", "sure")
+    },
     "present": lambda items: [item for item in items if item is not values.MISSING],
 }
 

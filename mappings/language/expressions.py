@@ -332,7 +332,6 @@ class Expressions(Readings):
             return self.refuse("more than two loops inside each other", "let: and each: take them apart")
         clauses = []
         for loop in generators:
-            self.looping += 1
             if not isinstance(loop.target, ast.Name) or loop.is_async or loop.target.id.startswith("__"):
                 self._loops -= len(generators)
                 return self.refuse("a loop over something else than one name", "for x in items")
@@ -346,13 +345,14 @@ class Expressions(Readings):
             values = values.typed or values
             item = replace(item_of(values), code=variable, text=loop.target.id)
             scope = scope.inner(names={**scope.names, loop.target.id: item})
-            code = values.code if values.sure else f"list_of({values.code})"
-            code = code if self.looping == 1 else f"work.take({values.code})"
+            listing = self.listing(values)
+            code = values.code if values.sure and listing == "list_of" else f"{listing}({values.code})"
+            self.enter(values)
             clauses.append(f"for {variable} in {code}")
             clauses += [f"if {self.condition(scope, test)}" for test in loop.ifs]
         value = self.cook(self.expression(scope, element))
         self._loops -= len(generators)
-        self.looping -= len(generators)
+        self.leave(len(generators))
         return Val(
             code=f"[{value.code} {' '.join(clauses)}]", kind="list", null=False, sure=True, item=replace(value, code="")
         )

@@ -51,9 +51,9 @@ class Loops(Rows):
         wanted, self.wanted = self.wanted, {}
         loop = self.loop(scope, items, source, row, row.over, row.where, list_name=row.name)
         item = shape.item if shape.kind == "list" else ANY
-        self.looping += 1
+        self.enter(items)
         done = self._loop(row, loop, item, result, typed, wanted.get(row.name, ()))
-        self.looping -= 1
+        self.leave()
         self.wanted = wanted
         self.depth = depth
         kept = row.default is None
@@ -74,7 +74,7 @@ class Loops(Rows):
     ) -> Loop:
         """The loop over a list that stands in ``source``, after all that comes before it was emitted."""
         index, variable = self.name("i"), self.name("s")
-        pattern, code = variable, f"{'work.take' if self.looping else 'list_of'}({source})"
+        pattern, code = variable, f"{self.listing(items)}({source})"
         if self.safe:
             pattern, code = f"{index}, {variable}", f"enumerate({code})"
         here = replace(item_of(items), code=variable, null=False, absent=False, text="")

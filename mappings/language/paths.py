@@ -34,8 +34,28 @@ class Paths(Origins):
         self._no_walrus = 0
         self._loops = 0
         self.looping = 0
+        self.chain: list[str | None] = [""]
         """How many loops are around what is being emitted: those of expressions and those of `each`."""
         self._leaf: Leaf | None = None
+
+    def listing(self, val: Val) -> str:
+        """What goes over a list: counted, unless it lies in the item of the loop around it: each is then met once."""
+        return "list_of" if len(self.chain) == 1 or self._descends(val) else "work.take"
+
+    def enter(self, val: Val) -> None:
+        """What is emitted next stands in a loop over this list."""
+        self.looping += 1
+        first = len(self.chain) == 1 and val.place is not None
+        self.chain.append(f"{val.place}[]" if first or self._descends(val) else None)
+
+    def leave(self, count: int = 1) -> None:
+        """The innermost loops end."""
+        self.looping -= count
+        del self.chain[-count:]
+
+    def _descends(self, val: Val) -> bool:
+        around = self.chain[-1]
+        return bool(around) and val.place is not None and (val.place == around or val.place.startswith(f"{around}."))
 
     def name(self, letter: str) -> str:
         """A fresh variable."""

@@ -93,9 +93,8 @@ class Targets(Expressions):
             if val.sure and have in (*TEXTS, "integer", "boolean"):
                 return val
             (deep, left), t = self._copied(), self.name("t")
-            return replace(
-                val, code=f"({t} if ({t} := {val.code}).__class__ is str else {deep}({t}{left}))", json=None, done=True
-            )
+            test = f"({t} := {val.code}).__class__ is str" + (f" or {t} is None" if val.null else "")
+            return replace(val, code=f"({t} if {test} else {deep}({t}{left}))", json=None, done=True)
         if want == "money" and have in NUMBERS:
             self.wrong(
                 row.source.node if row.source else row.node,
@@ -119,10 +118,10 @@ class Targets(Expressions):
             python = {"text": "str", "integer": "int", "boolean": "bool", "list": "list", "object": "dict"}[want]
             if self.safe:
                 return replace(val, code=f"{want}_only({val.code})")
-            t = self.name("t")
-            return replace(
-                val, code=f"({t} if ({t} := {val.code}).__class__ is {python} else {want}_only({t}))", json=None
-            )
+            t, null = self.name("t"), val.null and (shape.null or not self.inward)
+            check = f"{want}_only" if null or not val.null else f"{want}_sure"
+            code = f"({t} if ({t} := {val.code}).__class__ is {python} else {check}({t}))"
+            return replace(val, code=code, null=null, json=None)
         return val
 
     def _fit_outward(self, val: Val, shape: Shape, row: Row) -> Val:

@@ -319,10 +319,21 @@ def no_case() -> Any:
     raise Refused("when", "no case of `when` holds; `else:` or `default:` say what then")
 
 
-def only(kind: type, name: str, hint: str = "") -> Any:
-    """A check that a value is what the schema promised; null and absent pass."""
+CHECKED: Mapping[str, tuple[type, str, str]] = {
+    "text": (str, "text", "; as: text reads numbers too"),
+    "integer": (int, "a whole number", "; as: integer reads it"),
+    "boolean": (bool, "true or false", ""),
+    "list": (list, "a list", ""),
+    "object": (dict, "an object", ""),
+}
+
+
+def only(kind: type, name: str, hint: str = "", *, null: bool = True) -> Any:
+    """A check that a value is what the schema promised; absent passes, and null where the field may be null."""
 
     def check(value: Any) -> Any:
+        if value is None and not null:
+            raise NullResult("null is not allowed here")
         if value is None or value is MISSING or value.__class__ is kind or value.__class__ is Pending:
             return value
         raise Refused("type", f"{name} is wanted here{hint}", value)
