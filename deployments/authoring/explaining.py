@@ -17,7 +17,7 @@ import msgspec
 
 from deployments.authoring import CannotDo
 from deployments.printing import one_line
-from mappings.language import Fault, FieldLineage, Mapping as MappingFile, Skip, nearest
+from mappings.language import Fault, FieldLineage, Mapping as MappingFile, Skip
 from mappings.language.examples import ABSENT, mapped, shown as as_expected
 from mappings.language.faults import Inward, Outward
 
@@ -48,7 +48,10 @@ def document(given: str, mapping: MappingFile, direction: str | None) -> dict[st
     if fitting:
         several = " or ".join(repr(name) for name in fitting)
         raise CannotDo(f"{given!r} may be the test {several}; write more of its name")
-    raise CannotDo(f"{given!r} is neither a JSON file nor a test of {mapping.name}; {nearest(given, tests)}")
+    if path.suffix == ".json" or "/" in given:
+        raise CannotDo(f"there is no file {given}")
+    named = "; ".join(tests) or "it has none"
+    raise CannotDo(f"{given!r} is neither a JSON file nor a test of {mapping.name}; its tests: {named}")
 
 
 def _only_direction(mapping: MappingFile) -> str:

@@ -137,10 +137,21 @@ def one_mapping(given: str, folder: Path) -> Path:
         return known[same[0]]
     if same:
         raise CannotDo(f"{given} may be {', '.join(same)}; name the platform too")
-    short = {name.partition("/")[2]: name for name in known}
-    close = difflib.get_close_matches(word, [*known, *short], n=1)
-    hint = f"did you mean {short.get(close[0], close[0])}? " if close else ""
-    raise CannotDo(f"there is no mapping {given}; {hint}known: {', '.join(known)}")
+    raise CannotDo(f"there is no mapping {given}; {_nearest(word, list(known))}")
+
+
+def _nearest(word: str, known: Sequence[str]) -> str:
+    """The mappings called alike, and those of the platform, or the platforms there are."""
+    platform, slash, _ = word.partition("/")
+    own = [name for name in known if name.startswith(f"{platform}/")] if slash else []
+    resources = {name.partition("/")[2] for name in known}
+    alike = difflib.get_close_matches(word, resources, n=1) if not slash else []
+    close = [name for one in alike for name in known if name.endswith(f"/{one}")]
+    close = close or difflib.get_close_matches(word, known, n=1)
+    hint = f"did you mean {' or '.join(close[:4])}? " if close else ""
+    if own:
+        return f"{hint}{platform} has {', '.join(name.partition('/')[2] for name in own)}"
+    return f"{hint}platforms: {', '.join(dict.fromkeys(name.partition('/')[0] for name in known))}"
 
 
 def compiled(given: str, folder: Path) -> MappingFile:

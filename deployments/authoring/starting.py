@@ -78,7 +78,7 @@ def mapping(
         fields = {name.strip(): "review" for name in names if re.fullmatch(r" {4}\w+", name)}
         path.write_text(text + _test(docs[0], {entity: fields}), encoding="utf-8")
         return Started(files=files, errors=found.errors, next=[
-            f"{shown(path)}: mend what lint says, judge each row marked `{proposing.MARK}`; then "
+            f"mend what lint says, judge each row marked `{proposing.MARK}`; then "
             f"`serai test {shown(path)} --update` writes what came into its test",
         ])
     kept = inferring.pruned(native, sorted(made.needs))
@@ -94,7 +94,7 @@ def mapping(
     said = [f"{fault.field}: {fault.message}" for fault in result.faults]
     return Started(files=files, errors=[], next=[
         *(f"the sample is at fault: {sentence}" for sentence in said),
-        f"{shown(path)}: judge each row marked `{proposing.MARK}`, then `serai test {shown(path)}`",
+        f"judge each row marked `{proposing.MARK}` in {shown(path)}; `serai test {shown(path)}`",
     ])
 
 
@@ -193,7 +193,7 @@ def platform(folder: Path, name: str) -> Started:
            "entities: {product: shadow}, every: 5m}")
     return Started(files=files, errors=[], next=[
         f"a row for channels.yaml: {row}",
-        f"then `serai lint`, and `serai try {name}/products --channel {name}-1 --id …` shows a real document",
+        f"`serai lint`; then `serai try {name}/products --channel {name}-1 --id …` shows a real document",
     ])
 
 

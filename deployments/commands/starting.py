@@ -59,4 +59,4 @@ def _told(started: Started) -> None:
     for error in started.errors:
         say(f"to do: {error}")
     for sentence in started.next:
-        say(sentence)
+        say(f"next: {sentence}")
