@@ -66,7 +66,7 @@ class _Failed(Exception):
 
 
 def check_properties(
-    mapping: Mapping, source_schema: Schema | None, canonical: Table[str, Schema], *, examples: int = 60, seed: int = 0
+    mapping: Mapping, source_schema: Schema | None, canonical: Table[str, Schema], *, examples: int = 100, seed: int = 0
 ) -> list[PropertyOutcome]:
     """One outcome per property that held, and one per failure found.
 
