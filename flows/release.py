@@ -111,7 +111,9 @@ def on_disk(project: Project) -> Content:
     texts = {}
     for rule in RULES:
         path = project.folder / f"{rule}.yaml"
-        for found in sorted(path.parent.glob(f"{path.stem}*.yaml")):
+        for found in sorted({path, *path.parent.glob(f"{path.stem}.*.yaml")}):
+            if not found.is_file():
+                continue
             texts[f"{OWN}{found.relative_to(project.folder).as_posix()}"] = _text(found)
     wanted = {channel.platform for channel in project.channels.values()}
     seen: set[str] = set()

@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property, partial
 from pathlib import Path
@@ -30,7 +30,7 @@ from flows.mapping_files import compile_file, mapping_files
 from flows.release import Content, on_disk, released
 from flows.settings import ENTITIES, STATE, Channel, Order, Project, load_project
 from mappings import canonical
-from mappings.language import LintErrors, Mapping as MappingFile
+from mappings.language import LintError, LintErrors, Mapping as MappingFile
 from registry import (
     ChannelSetting,
     Parked,
@@ -478,11 +478,11 @@ def follows_disk() -> bool:
     return os.environ.get(DEV) == "1"
 
 
-def open_house(folder: Path | str, *, registry: Registry | None = None) -> House:
+def open_house(folder: Path | str, *, registry: Registry | None = None, disk: bool = False) -> House:
     """The house of a project folder, its registry migrated, its channels known with their first modes.
 
-    Mappings, authority and policies are those of the release in force; the disk's before the first release, and where
-    `follows_disk`.
+    Mappings, authority and policies are those of the release in force; the disk's before the first release, where
+    `follows_disk`, and for who asks for the ``disk``: plans are about what is there.
     """
     root = Path(folder).resolve()
     if registry is None:
@@ -490,7 +490,7 @@ def open_house(folder: Path | str, *, registry: Registry | None = None) -> House
             load_mappings(load_project(folder))
         registry = open_registry(registry_url(root / STATE))
         registry.migrate()
-    house = _read(folder, registry)
+    house = _read(folder, registry, disk=disk)
     rows: list[ChannelSetting] = [
         (channel.name, channel.platform, channel.company.id, dict(channel.entities))
         for channel in house.project.channels.values()
@@ -509,14 +509,28 @@ def reopened(house: House) -> House:
     return _read(house.project.folder, house.registry)
 
 
-def _read(folder: Path | str, registry: Registry) -> House:
+def _read(folder: Path | str, registry: Registry, *, disk: bool = False) -> House:
     with registry.read() as tx:
-        release = None if follows_disk() else newest_release(tx)
+        release = None if disk or follows_disk() else newest_release(tx)
         content = None if release is None else released(tx, release)
-    project = load_project(folder, rules=None if content is None else content.rules)
-    seen = on_disk(project).hash if follows_disk() else ""     # before they are read, so that no save is missed
-    return House(
-        project=project, registry=registry, mappings=load_mappings(project, content), release=release, read_from=seen,
+    try:
+        project = load_project(folder, rules=None if content is None else content.rules)
+        seen = on_disk(project).hash if follows_disk() else ""     # before they are read, so that no save is missed
+        compiled = load_mappings(project, content)
+    except LintErrors as found:
+        if release is None:
+            raise
+        raise LintErrors([_no_longer_fits(error, release) for error in found.errors]) from None
+    return House(project=project, registry=registry, mappings=compiled, release=release, read_from=seen)
+
+
+def _no_longer_fits(error: LintError, release: Release) -> LintError:
+    """A mistake seen with what was released, which had none then: channels, companies or Serai are others now."""
+    on_disk_still = error.file.startswith(("channels", "companies", "platforms/"))
+    return replace(
+        error, file=error.file if on_disk_still else f"release {release.number}: {error.file}",
+        allowed=f"{error.allowed} (of authority, policies and mappings release {release.number} counts, not the disk: "
+                "`serai plan` and `serai apply` put the disk in force)",
     )
 
 
@@ -536,9 +550,9 @@ def _collect_rarely() -> None:
 
 
 @contextmanager
-def opened(folder: Path | str) -> Iterator[House]:
+def opened(folder: Path | str, *, disk: bool = False) -> Iterator[House]:
     """`open_house`, closed afterwards."""
-    house = open_house(folder)
+    house = open_house(folder, disk=disk)
     try:
         yield house
     finally:

@@ -21,12 +21,15 @@ DEMO = "demo-systems.json"
 
 
 @contextmanager
-def opened(project: Path) -> Iterator[House]:
-    """The project's house, closed afterwards; variables that are set already win over a demo's."""
+def opened(project: Path, *, disk: bool = False) -> Iterator[House]:
+    """The project's house, closed afterwards; variables that are set already win over a demo's.
+
+    ``disk``: with the files as they are, whatever release is in force.
+    """
     from flows import wiring
 
     with_demo(project)
-    with wiring.opened(project) as house:
+    with wiring.opened(project, disk=disk) as house:
         yield house
 
 

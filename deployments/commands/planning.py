@@ -40,7 +40,7 @@ def plan(
     from flows.plan import Scope, plan as make
 
     moment = None if since is None else since.replace(tzinfo=UTC)
-    with opened(project) as house:
+    with opened(project, disk=True) as house:
         if channel is not None:
             house.channel(channel)
         made = make(house, Scope(channel=channel, entity=entity, since=moment, all_of_it=everything))
@@ -81,12 +81,15 @@ def apply(
     from deployments.commands.houses import opened
     from deployments.commands.knowing import who
     from deployments.planning.text import print_applied
+    from deployments.planning.words import verdict
     from deployments.printing import print_json
     from flows.apply import apply as bring_about
     from flows.plan_file import read_plan
 
     given = read_plan(planned)
-    with opened(project) as house:
+    for part in given.held if not json else ():
+        say(f"{part.channel} {part.entity} {verdict(part)}")
+    with opened(project, disk=True) as house:
         done = bring_about(house, given, who=who(), because=because, skip_stale=skip_stale)
     if json:
         print_json({

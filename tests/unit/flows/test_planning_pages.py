@@ -157,6 +157,40 @@ def test_what_a_command_writes_to_a_file_is_whole(shop: World, tmp_path: Path) -
     assert (tmp_path / "survey.html").read_text(encoding="utf-8").rstrip().endswith("</html>")
 
 
+def test_a_plan_shows_no_person_anywhere(shop: World) -> None:
+    """P13: that a name or an address would change is said, and neither is shown: on screen, page or in the file."""
+    shop.buy("shop", {"KTL-1": 1})
+    shop.until_quiet()
+    path = folder(shop) / "mappings" / "sandbox_crm" / "contacts.yaml"
+    path.parent.mkdir()
+    path.write_text(
+        "extends: sandbox_crm/contacts\nplatform: sandbox_crm\nresource: contacts\noutward:\n  entity: customer\n"
+        "  fields:\n    properties: {fields: {fullname: = upper(name), email: = upper(email)}}\n", encoding="utf-8",
+    )
+    (one,) = plan(shop.house).writes
+    shown = {change.path: (change.before, change.after) for change in one.fields}
+    assert shown["properties.fullname"] == shown["properties.email"] == ("…", "…")
+    said = [serai("plan", "--format", kind) for kind in ("text", "json", "html")]
+    for text in said:
+        for word in ("buyer0", "BUYER0", "Kim", "KIM", "+7701"):
+            assert word not in text
+
+
+def test_a_release_that_no_longer_fits_the_channels_is_named_with_the_way_out(shop: World) -> None:
+    """channels.yaml is no part of a release: a channel that left it is told, and plan and apply still work."""
+    for name in ("channels.yaml", "policies/stock.yaml"):
+        path = folder(shop) / name
+        text = path.read_text(encoding="utf-8")
+        path.write_text(re.sub(r"(?m)^market-kz:.*\n(?:[ ].*\n|\n)*", "", text), encoding="utf-8")
+    path = folder(shop) / "authority.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace(", market-kz", ""), encoding="utf-8")
+    with pytest.raises(Exception, match=r"release 1: authority.yaml:\d+.*market-kz.*`serai plan` and `serai apply`"):
+        serai("status")
+    serai("plan", "--format", "json", "--out", "plan.json")
+    serai("apply", "plan.json")
+    serai("status")
+
+
 # ── who works for long ──────────────────────────────────────────────────────────────────────────────────────────────
 def test_the_drain_goes_on_with_a_new_release_and_a_faulty_save_stops_nobody(
     shop: World, monkeypatch: pytest.MonkeyPatch
