@@ -130,6 +130,7 @@ def property_row(outcome: PropertyOutcome) -> dict[str, Any]:
     return {
         "place": f"{outcome.file}:{outcome.line}" if outcome.line else outcome.file,
         "test": f"{outcome.direction}: {outcome.property}", "passed": outcome.ok,
+        "examples": outcome.examples, "reached": outcome.reached,
         "differences": [] if outcome.ok else [difference],
     }
 

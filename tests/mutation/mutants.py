@@ -65,6 +65,10 @@ def mutants_of(text: str, mapping: Any, source: Shape, canonical: Mapping[str, A
     if outward is not None:
         record = _head(mapping.file.outward, canonical)[1]
         _Maker(found, inward=False).block(outward, ("outward",), Scope(here=record, doc=record), source)
+    for name, table in _map(root.get("tables")):
+        _Maker(found, inward=True).table(table, ("tables", name))
+    for name, node in _map(root.get("fragments")):  # their paths mean something only where they are used
+        _Maker(found, inward=False).row(node, ("fragments", name), Scope(here=ANY, doc=ANY), ANY)
     return list(_bounded(found, seed))
 
 
@@ -163,7 +167,9 @@ class _Maker:
                 self.gone(key, (*place, key), found)
         self._default(get("default"), place)
         self._round(get("round"), place)
-        self._table(get("table"), place)
+        self.table(get("table"), (*place, "table"))
+        for key in ("distinct", "sort", "group"):
+            self._order(get(key), (*place, key), inner)
         for name, option in _map(get("as")):
             for key, leaf in _map(option):
                 self.leaf(leaf, (*place, "as", name, key), inner)
@@ -212,13 +218,24 @@ class _Maker:
             if node.value in ROUNDING and mode != node.value:
                 self.add("round", (*place, "round"), node, node.value, mode)
 
-    def _table(self, node: Node | None, place: tuple[str | int, ...]) -> None:
+    def _order(self, node: Node | None, place: tuple[str | int, ...], scope: Scope) -> None:
+        """What items are compared by: a leaf, ``{by: leaf}``, or a list of them."""
+        if node is None:
+            return
+        if (by := node.get("by") if node.kind == "map" else None) is not None:
+            self.leaf(by, (*place, "by"), scope)
+        for number, part in enumerate(_list(node)):
+            self._order(part, (*place, number), scope)
+        self.leaf(node, place, scope)
+
+    def table(self, node: Node | None, place: tuple[str | int, ...]) -> None:
+        """Each entry of a table gives what another gives."""
         entries = [(key, value) for key, value in _map(node) if value.kind == "scalar"]
         values = list(dict.fromkeys(value.value for _, value in entries))
         for key, entry in entries:
             others = values[values.index(entry.value) + 1 :] + values[: values.index(entry.value)]
             if others:
-                self.add("table", (*place, "table", key), entry, entry.value, others[0])
+                self.add("table", (*place, key), entry, entry.value, others[0])
 
     # -- leaves -------------------------------------------------------------------------------------------------------
     def leaf(self, node: Node, place: tuple[str | int, ...], scope: Scope, *, condition: bool = False) -> None:

@@ -28,6 +28,7 @@ SCHEMA = {
 TEXT = """
 platform: x
 resource: r
+tables: {states: {A: first, B: second, C: third}}
 inward:
   product:
     drop_if: {a draft: = price < 0}
@@ -41,7 +42,9 @@ inward:
           margin: "= price - cost if price > cost else 0"
           rounded: {from: price, as: decimal, round: half_up}
           total: = sum(l.n for l in lines if l.n > 0)
-          many: {each: lines, where: = n > 0, fields: {n: n}}
+          many: {each: lines, where: = n > 0, sort: {by: m, descending: true}, fields: {n: n}}
+          kind: {from: state, table: states}
+          chosen: {when: [{if: = price > cost, then: title}, {else: label}]}
 tests:
   - name: one
     given: {code: c, title: t, label: l, state: A, price: 2.5, cost: 1, lines: []}
@@ -77,6 +80,9 @@ def test_every_operator_finds_its_places() -> None:
         "path inward.product.fields.attributes.fields.total: = sum(l.n for l in lines if l.n > 0)"
         " → = sum(l.m for l in lines if l.n > 0)" in found
     )
+    assert "path inward.product.fields.attributes.fields.many.sort.by: m → n" in found
+    assert "table tables.states.A: first → second" in found
+    assert "path inward.product.fields.attributes.fields.chosen.when.0.then: title → code" in found
     assert not any(key.startswith("row inward.product.fields.code") for key in found)  # it is required
 
 
@@ -104,9 +110,9 @@ def test_a_test_that_asserts_more_catches_more() -> None:
 
 
 def test_the_mappings_own_tests_catch_nearly_every_mutant() -> None:
-    """A fixed sample of every file's mutants: at least 90 % of those that change something are caught."""
-    judged = [judge(path, share=0.05) for path in mapping_paths()]
+    """A fixed sample of every file's mutants: at least 95 % of those that change something are caught."""
+    judged = [judge(path, share=0.03) for path in mapping_paths()]
     caught = sum(one.tests + one.lint for one in judged)
     missed = [f"{one.file}:{mutant.line}: {mutant.key}" for one in judged for mutant in one.survivors]
-    assert caught > 150
-    assert caught >= 0.9 * (caught + len(missed)), "\n".join(missed)
+    assert caught > 100
+    assert caught >= 0.95 * (caught + len(missed)), "\n".join(missed)

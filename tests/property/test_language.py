@@ -12,7 +12,7 @@ from hypothesis import given, settings, strategies as st
 
 from mappings.language import InwardRecord, LintErrors, Mapping, Ref, compile, load_yaml
 from mappings.language.tracing import Trace
-from tests.bench import mapping_by_hand, mapping_cases as page
+from tests.bench import mapping_cases as page
 
 CANONICAL = {
     path.name.removesuffix(".json").removesuffix(".schema"): json.loads(path.read_text())

@@ -61,7 +61,7 @@ def _leaves(rows: Sequence[Row], source: Path, target: Path, names: frozenset[st
         inside = names | _names(row.let)
         if row.each is not None:
             start = _place(row.each, source, inside)
-            if start is not None and row.where is None and row.fields is not None:
+            if start is not None and row.where is None and row.over.plain and row.fields is not None:
                 yield from _leaves(row.fields, (*start, ITEM), (*to, ITEM), inside)
         elif row.fields is not None:
             start = source if row.source is None else _place(row.source, source, inside)
