@@ -86,7 +86,9 @@ class Mapping:
         """
         if not self.inward:
             raise ValueError(f"{self.name} maps nothing inward")
-        result = Inward([], [], [])
+        return self._inward(self._space["inward"], docs, refs, context, Inward([], [], []))
+
+    def _inward(self, run: Callable[..., None], docs: Sequence[Any], refs: Any, context: Any, result: Inward) -> Inward:
         slow = self._space["inward_safe"]
 
         def safe(n: int, doc: Any) -> None:
@@ -95,13 +97,23 @@ class Mapping:
             trace.settle(result.records.append)
 
         with decimal.localcontext(EXACT):
-            self._space["inward"](docs, refs, context, result.records, result.skips, safe)
+            run(docs, refs, context, result.records, result.skips, safe)
         if not self._one_each or len(result.records) < len(docs):
             yielded = {part.doc for parts in result for part in parts}
             result.skips.extend(
                 Skip(n, None, None, "the document yields nothing") for n in range(len(docs)) if n not in yielded
             )
         return result
+
+    def map_carefully(self, docs: Sequence[Any], refs: Table[tuple[str, str], str], context: Table[str, Any]) -> Inward:
+        """``map_inward`` by the variant that walks every path step by step: the same result, five times slower."""
+        found = Inward([], [], [])
+
+        def run(docs: Any, refs: Any, context: Any, records: Any, skips: Any, safe: Callable[[int, Any], None]) -> None:
+            for n, doc in enumerate(docs):
+                safe(n, doc)
+
+        return self._inward(run, docs, refs, context, found)
 
     def map_outward(
         self, records: Sequence[Any], refs: Table[tuple[str, str], Any], context: Table[str, Any]
@@ -131,6 +143,10 @@ def compile(  # the word for it; `mappings.language.compile` reads well
     ``LintErrors`` with every mistake found.
     """
     file, texts = read(text, name, load, canonical)
+    digest = compiler.digest(texts, source_schema, dict(canonical))
+    known = _COMPILED.get((name, digest))
+    if known is not None:
+        return known
     source = ANY if source_schema is None else shape_of(source_schema, Book(root=source_schema))
     head, record = (None, ANY) if file.outward is None else _head(file.outward, canonical)
     try:
@@ -142,11 +158,11 @@ def compile(  # the word for it; `mappings.language.compile` reads well
         raise LintErrors(
             [file.root.error("too-deep", "lists and objects are nested too deep", "at most 8 levels")]
         ) from None
-    return Mapping(
+    mapping = Mapping(
         name=name,
         platform=file.platform,
         resource=file.resource,
-        hash=compiler.digest(texts, source_schema, dict(canonical)),
+        hash=digest,
         inward=tuple(block.entity for block in file.inward),
         outward=head,
         id_path=file.id.segments,
@@ -160,6 +176,15 @@ def compile(  # the word for it; `mappings.language.compile` reads well
         _rows=made.rows,
         _space=space,
     )
+    if len(_COMPILED) >= MAX_COMPILED:
+        _COMPILED.pop(next(iter(_COMPILED)), None)
+    _COMPILED[name, digest] = mapping
+    return mapping
+
+
+MAX_COMPILED = 500
+_COMPILED: dict[tuple[str, str], Mapping] = {}
+"""Mappings of this process by name and content; the oldest goes first. Reading a file takes a tenth of compiling it."""
 
 
 def _head(block: Block, canonical: Table[str, Schema]) -> tuple[OutwardHead, Shape]:
