@@ -78,6 +78,7 @@ def forms_of() -> Schema:
         "empty": {"anyOf": [{"type": "array", "items": {"type": SCALAR}}, {"type": SCALAR}]},
         "link": {"type": ["string", "integer"]},
         "decimal": {"enum": [",", "."]},
+        "thousands": {"type": "string"},
     }
     made |= {name: _options(name) for name in grammar.OPTIONS}
     return {
@@ -109,7 +110,9 @@ def _map(keys: Iterable[str]) -> Schema:
 def _options(name: str) -> Schema:
     return {
         "type": "object",
-        "properties": {key: _key(key, {"type": "string"}) for key in grammar.OPTIONS.get(name, ())},
+        "properties": {
+            key: _key(key, {"type": "boolean" if key == "minor" else "string"}) for key in grammar.OPTIONS.get(name, ())
+        },
         "additionalProperties": False,
     }
 
