@@ -8,7 +8,7 @@ was its own, is no change. Personal values are masked; digests of whole document
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -20,7 +20,7 @@ from flows.rehearsal import MINTED, Rehearsal, Rehearsed, Scope, rehearse
 from flows.release import Content, on_disk, released
 from flows.render import PUBLISH
 from flows.settings import load_project
-from flows.why import MASKED, masked
+from flows.why import MASKED, personal_rows, veiled
 from flows.wiring import Group, House, load_mappings
 from mappings.commerce.breaker import Verdict, judge
 from mappings.language import LintErrors, Ref
@@ -234,10 +234,9 @@ def _of_place(
             continue        # the edit was the channel's own: it holds this already
         docs[uid] = before, after
     prices = prices_of(house, given.before, channel, group, docs, was, tried)
-    personal = bool(house.personal.get(entity))
+    veil = _veil(given, house, channel, group)
     for uid, (before, after) in docs.items():
-        shown = (masked(house, group, before), masked(house, group, after)) if personal else (before, after)
-        changes = tuple(_differ(before, after, *shown))
+        changes = tuple(_differ(before, after, veil(before), veil(after)))
         told = was[uid].told_text if uid in was else None
         text = encode(after)
         yield Planned(
@@ -274,6 +273,25 @@ def _held(
     )
     order = list(seen)
     return {order[out.index]: out.doc for out in result.docs}
+
+
+def _veil(
+    given: Checkout, house: House, channel: str, group: Group
+) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """Masks personal values of a document, by the mapping in force and by the new one.
+
+    Of an entity that has personal fields, a field that neither mapping has a row for is masked too: nobody knows where
+    it came from.
+    """
+    if not house.personal.get(group.entity):
+        return lambda doc: doc
+    groups = [group]
+    if given.before is not None and channel in given.before.project.channels:
+        groups += [old for name, old in given.before.of(channel).outward.items() if name == group.entity]
+    hidden = {field for one in groups for field in personal_rows(house, one)}
+    known = {row.field for one in groups for row in one.mapping.rows}
+
+    return lambda doc: {name: veiled(name, value, hidden, known) for name, value in doc.items()}
 
 
 def _edited(binding: Binding) -> bool:

@@ -7,7 +7,7 @@ the record again with the mapping in force and says whether the outcome is what 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -188,6 +188,12 @@ def _policy(view: View, group: Group) -> list[Step]:
 
 def masked(house: House, group: Group, doc: dict[str, Any]) -> dict[str, Any]:
     """The document with ``…`` for every value whose row in the mapping reads a personal field of the entity."""
+    fields = personal_rows(house, group)
+    return {name: veiled(name, value, fields) for name, value in doc.items()}
+
+
+def personal_rows(house: House, group: Group) -> set[str]:
+    """The fields of a native document that are filled from personal fields of the entity, directly or by a `let`."""
     personal = set(house.personal.get(group.entity, ()))
     fields: set[str] = set()
     while found := {
@@ -196,17 +202,21 @@ def masked(house: House, group: Group, doc: dict[str, Any]) -> dict[str, Any]:
     }:
         fields |= found
         personal |= found
+    return fields
 
-    def hide(name: str, value: Any) -> Any:
-        if value is None or value == "":
-            return value
-        if name in fields:
-            return MASKED
-        if isinstance(value, dict):
-            return {key: hide(key, part) for key, part in value.items()}
-        return [hide(name, part) for part in value] if isinstance(value, list) else value
 
-    return {name: hide(name, value) for name, value in doc.items()}
+def veiled(name: str, value: Any, hidden: Set[str], known: Set[str] | None = None) -> Any:
+    """The value of the field ``name``, with ``…`` for fields that are hidden and, where ``known`` is given, for values
+    of fields that nobody knows."""
+    if value is None or value == "":
+        return value
+    if name in hidden:
+        return MASKED
+    if isinstance(value, dict):
+        return {key: veiled(key, part, hidden, known) for key, part in value.items()}
+    if isinstance(value, list):
+        return [veiled(name, part, hidden, known) for part in value]
+    return value if known is None or name in known else MASKED
 
 
 def _outward(house: House, group: Group, told: Binding, wanted: str | None) -> list[Step]:
