@@ -34,6 +34,12 @@ class Leaves:
             self.wrong(node, "shape", f"{what} is a map", "write keys and values under it")
         return node.kind == "map"
 
+    def is_list(self, node: Node, what: str, allowed: str) -> bool:
+        """Whether the node is a list; a mistake otherwise."""
+        if node.kind != "list":
+            self.wrong(node, "shape", f"{what} is a list", allowed)
+        return node.kind == "list"
+
     def known(self, node: Node, keys: tuple[str, ...], what: str) -> None:
         """Every key that the grammar does not know is a mistake."""
         for key in node.value:
@@ -91,6 +97,9 @@ class Leaves:
                 "expression begins with =, a constant text is = 'text'",
             )
             return Leaf(node=node, text=value, segments=())
+        if value.count(".") >= MAX_EXPRESSION_DEPTH:
+            self.wrong(node, "too-deep", f"a path of more than {MAX_EXPRESSION_DEPTH} steps", "split it with let:")
+            return Leaf(node=node, text="", segments=())
         return Leaf(node=node, text=value, segments=tuple(value.split(".")))
 
     def expression(self, node: Node, text: str) -> Leaf:
