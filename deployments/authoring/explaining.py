@@ -136,6 +136,11 @@ def _skip(skip: Skip) -> str:
 def _rows(record: Any, lineage: Sequence[FieldLineage], source: Any) -> Iterator[Row]:
     for field, value in leaves(record):
         row = row_of(field, lineage)
+        if row is None and _is_exact(value):  # money by its form, but put together by rows of its own
+            for part in value:
+                yield from _rows({f"{field}.{part}": value[part]}, lineage, source)
+            continue
+        row = row or _first_inside(field, lineage)
         if row is None:
             yield {"field": field, "value": _in_short(value), "row": None, "from": None, "found": None}
             continue
@@ -178,6 +183,13 @@ def row_of(field: str, lineage: Sequence[FieldLineage]) -> FieldLineage | None:
         if fits and (best is None or len(row.field) >= len(best.field)):
             best = row
     return best
+
+
+def _first_inside(field: str, lineage: Sequence[FieldLineage]) -> FieldLineage | None:
+    """The first row inside an object that came out empty."""
+    wanted = _INDEX.sub("[]", field)
+    inside = (row for row in lineage if _INDEX.sub("[]", row.field).startswith((f"{wanted}.", f"{wanted}[")))
+    return next(inside, None)
 
 
 def _found(source: Any, path: str, field: str) -> str | None:
