@@ -32,7 +32,7 @@ class Linted:
 
 
 def lint(paths: Sequence[Path], folder: Path, *, all_mappings: bool = False) -> Linted:
-    """Everything under the paths; without any, the project's settings and the mappings its channels use.
+    """Everything under the paths; without any, the project: settings, own mappings, those its channels use.
 
     ``all_mappings``: besides, every mapping that comes with Serai. Raises CannotDo for a path that is not there.
     """
@@ -70,13 +70,13 @@ def lint(paths: Sequence[Path], folder: Path, *, all_mappings: bool = False) -> 
 
 
 def _settings(project: Path) -> tuple[list[str], list[LintError]]:
-    """The platforms the project uses, and what is wrong in its settings; then its own mappings are all looked at."""
+    """The platforms the project uses or has mappings for, and what is wrong in its settings."""
+    own = {folder.name for folder in (project / "mappings").glob("*") if folder.is_dir()}
     try:
         settings = load_project(project)
     except LintErrors as found:
-        own = [folder.name for folder in (project / "mappings").glob("*") if folder.is_dir()]
         return sorted(own), [replace(error, file=shown(project / error.file)) for error in found.errors]
-    return sorted({channel.platform for channel in settings.channels.values()}), []
+    return sorted({*own, *(channel.platform for channel in settings.channels.values())}), []
 
 
 def _located(error: LintError, owner: Path | None) -> LintError:
