@@ -208,6 +208,7 @@ class _Verdicts:
         self.house, self.channel, self.group, self.page, self.now = house, channel, group, page, now
         descriptor = house.descriptor(channel, group.mapping.resource)
         self.creates = descriptor.create is not None or descriptor.batch_path is not None
+        self.keeps = descriptor.partial_update
         self.sending: list[Sending] = []
         self.decisions: list[Decision] = []
         self.finished: list[int] = []
@@ -274,9 +275,18 @@ class _Verdicts:
             id=row.id, key=key, op=op, payload=payload.encode(), external_id=external_id,
         ))
         self.sending.append(Sending(row=row, text=text, mark=mark, view=view, publish=view.publish, write=Write(
-            key=key, op=op, doc=doc, id=external_id, attempt=row.attempt + 1,
+            key=key, op=op, doc=self._written(row, op, doc, bound), id=external_id, attempt=row.attempt + 1,
             expected=bound.version if bound is not None else None,
         )))
+
+    def _written(self, row: OutboxRow, op: str, doc: dict[str, Any], bound: Binding | None) -> dict[str, Any]:
+        """The whole document, or what changed of it: where the channel keeps what a write leaves out, the mapping asks
+        for it, and it is sure what the channel holds: no write of this row went out before, and none is forced."""
+        head = self.group.mapping.outward
+        sure = op == "update" and self.keeps and not row.forced and row.attempt == 0
+        if head is None or bound is None or bound.told is None or not sure:
+            return doc
+        return head.changed(doc, bound.told)
 
     def _key(self, row: OutboxRow, op: str, mark: bytes) -> str:
         """The idempotency key: of an update, this payload's; of a create, the record's uid, so that whoever reads our

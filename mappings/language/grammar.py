@@ -63,7 +63,20 @@ BLOCK = (
     "required",
     "on_error",
 )
-OUTWARD = ("entity", "with", "per", "use", "without", "id", "let", "drop_if", "fields", "required", "on_error")
+OUTWARD = (
+    "entity",
+    "with",
+    "per",
+    "use",
+    "without",
+    "id",
+    "let",
+    "drop_if",
+    "fields",
+    "emit_partial",
+    "required",
+    "on_error",
+)
 MAX_EXPRESSION_DEPTH = 60
 MAX_USES = 1000
 FORMS = ("money", "moment", "quantity", "date", "phone", "empty", "link", "decimal", "thousands")
@@ -180,6 +193,7 @@ class Block:
     drop_if: list[tuple[str, Leaf]] = field(default_factory=list)
     partial: bool = False
     on_error: str = "fault"
+    emit_partial: tuple[str, ...] | None = None
     per: str | None = None
     with_: tuple[str, ...] = ()
 

@@ -33,6 +33,18 @@ class OutwardHead:
     per: str | None
     with_: tuple[str, ...]
     joins: Table[str, tuple[str, bool]]
+    always: tuple[str, ...] | None = None
+
+    def changed(self, doc: dict[str, Any], told: Table[str, Any]) -> dict[str, Any]:
+        """What is written of a document to a channel that keeps the fields a write leaves out.
+
+        Without ``emit_partial`` (``always`` is None) the whole document; with it the fields that differ from what the
+        channel was ``told`` last, and those that are always written.
+        """
+        if self.always is None:
+            return doc
+        differ = {name for name, value in doc.items() if name not in told or told[name] != value}
+        return {name: doc[name] for name in doc if name in differ or name in self.always} if differ else doc
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -214,7 +226,7 @@ def _head(block: Block, canonical: Table[str, Schema]) -> tuple[OutwardHead, Sha
             required.append(bare)
     schema = {"type": "object", "additionalProperties": False, "properties": properties, "required": required}
     book = Book(root=schema, others=canonical, canonical=True)
-    head = OutwardHead(entity=block.entity, per=block.per, with_=block.with_, joins=joins)
+    head = OutwardHead(entity=block.entity, per=block.per, with_=block.with_, joins=joins, always=block.emit_partial)
     return head, shape_of(schema, book)
 
 

@@ -280,6 +280,8 @@ class Reader(Shared):
         block = Block(entity=self.text(found, "entity"), node=node, line=node.line, column=node.column)
         self.entity(found, block.entity, entities)
         self._block_keys(block, self.used(node), "outward")
+        if (found := node.get("emit_partial")) is not None:
+            block.emit_partial = self.emit_partial(found, block)
         if (found := node.get("per")) is not None:
             block.per = self.text(found, "per")
             self.entity(found, block.per, entities)
@@ -291,6 +293,20 @@ class Reader(Shared):
                 for item, name in zip(found.value, block.with_, strict=True):
                     self.entity(item, name, entities)
         return block
+
+    def emit_partial(self, node: Node, block: Block) -> tuple[str, ...] | None:
+        """true, or the fields that are always written beside those that changed; None: every field is written."""
+        if node.kind == "scalar":
+            return () if self.boolean(node, "emit_partial") else None
+        if not self.is_list(node, "emit_partial", "true, or the fields that are always written: [sku]"):
+            return None
+        known = [row.name for row in block.fields]
+        names = []
+        for item in node.value:
+            names.append(self.text(item, "a field"))
+            if names[-1] and names[-1] not in known:
+                self.wrong(item, "unknown-field", f"outward sets no {names[-1]!r}", nearest(names[-1], known))
+        return tuple(names)
 
     def entity(self, node: Node, name: str, entities: Mapping[str, Any], *, key: str | None = None) -> None:
         """An entity must have a canonical schema."""

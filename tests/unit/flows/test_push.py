@@ -111,6 +111,23 @@ def test_what_a_platform_made_of_our_write_is_no_edit_of_its_own(
     assert values(retail.house, "variant", "KTL-1")["name"] == "Чайник с длинным именем"
 
 
+def test_a_write_of_one_field_leaves_alone_what_people_edit_in_the_others(retail: World) -> None:
+    """Between our last look and our write somebody mends a barcode in the shop: the new title does not undo it."""
+    retail.goods("KTL-1", on_hand=10)
+    live(retail, *SHOP)
+    before = shop_doc(retail, "variants", "sku", "KTL-1")
+    retail.people.edit("shop", "variants", str(before["id"]), {"barcode": "4006381333931"})
+    rename(retail, "KTL-1", "Чайник новый")
+    for resource in steps.resources_of(retail.house, "erp-kz"):
+        steps.pull(retail.house, "erp-kz", resource)
+    steps.push(retail.house, "shop-kz", "variant")
+    after = shop_doc(retail, "variants", "sku", "KTL-1")
+    assert (after["title"], after["barcode"]) == ("Чайник новый", "4006381333931")
+    assert before["barcode"] != after["barcode"]
+    ledger = steps.push(retail.house, "shop-kz", "variant")
+    assert ledger.total("written") == 0, "what the shop was told is known whole"
+
+
 def test_an_update_without_an_answer_is_simply_told_again(retail: World) -> None:
     """P3: an absolute value may supersede one whose outcome nobody knows; in the end the shop holds it."""
     retail.goods("KTL-1", on_hand=10)

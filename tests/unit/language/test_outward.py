@@ -4,7 +4,9 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from mappings.language import Mapping, Ref
+import pytest
+
+from mappings.language import LintErrors, Mapping, Ref
 
 CONTEXT: dict[str, Any] = {
     "channel": "c",
@@ -205,3 +207,32 @@ outward: {entity: stock, fields: {qty: quantity.value, at: as_of}}
         again = mapping.map_inward([{"id": "1", **doc}], {}, CONTEXT).records[0]
         assert again.values == record.values
         assert record.values["quantity"] == {"value": value, "unit": "each", "kind": "on_hand"}
+
+
+PARTIAL = """
+platform: x
+resource: variants
+outward:
+  entity: variant
+  emit_partial: {}
+  fields: {{sku: sku, title: name, barcode: {{from: gtin, default: = ''}}}}
+"""
+
+
+def test_a_partial_update_holds_what_changed_and_what_is_always_written(compiled: Callable[..., Mapping]) -> None:
+    """Without the key the whole document; where nothing that is there differs the whole document too."""
+    doc, told = {"sku": "A", "title": "New", "barcode": ""}, {"sku": "A", "title": "Old"}
+    given = {how: compiled(PARTIAL.format(how)).outward for how in ("false", "true", "[sku]")}
+    assert {how: head.changed(doc, told) for how, head in given.items() if head is not None} == {
+        "false": doc,
+        "true": {"title": "New", "barcode": ""},
+        "[sku]": doc,
+    }
+    head = given["[sku]"]
+    assert head is not None
+    assert head.changed(doc, {**doc, "title": "Old"}) == {"sku": "A", "title": "New"}
+    assert head.changed(doc, {**doc, "gone": 1}) == doc
+    with pytest.raises(LintErrors, match=r"y.yaml:6:18: unknown-field: outward sets no 'skus'; did you mean 'sku'"):
+        compiled(PARTIAL.format("[skus]"))
+    with pytest.raises(LintErrors, match=r"y.yaml:6:17: shape: emit_partial is a list; true, or the fields"):
+        compiled(PARTIAL.format("{sku: true}"))
