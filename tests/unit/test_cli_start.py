@@ -62,7 +62,7 @@ def test_no_verb_waits_for_prefect() -> None:
     assert {verb: heavy for verb, heavy in found.items() if "prefect" in heavy} == {}
 
 
-@pytest.mark.parametrize("verb", ["lint", "test", "explain", "schema"])
+@pytest.mark.parametrize("verb", ["lint", "test", "explain", "schema", "new project", "new mapping"])
 def test_an_author_s_verb_opens_no_database(verb: str) -> None:
     """Lint runs at every save: it loads neither the database's library nor anything that serves pages."""
     assert loaded(verb) == {verb: []}
