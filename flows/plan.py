@@ -147,13 +147,22 @@ class Plan:
 
 @dataclass(frozen=True, kw_only=True)
 class Checkout:
-    """What is on disk, compiled, beside what is in force: the two houses a plan compares."""
+    """What is on disk, compiled, beside what is in force: the two houses a plan compares.
+
+    ``unsettled``: the newest release was applied in part, or its apply was cut short. Records may be in line with it
+    already whose channels were not told, so everything is looked at.
+    """
 
     content: Content
     house: House
     before: House | None
     old: Content | None
     newest: Release | None
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether the newest release is not reached yet."""
+        return self.newest is not None and self.newest.settled_at is None
 
 
 def checkout(house: House) -> Checkout:
@@ -191,7 +200,8 @@ def plan(house: House, scope: Scope | None = None, *, of: Checkout | None = None
     scope = scope or Scope()
     given = of or checkout(house)
     with copied(house.registry) as copy:
-        found = rehearse(given.house, given.before, scope, copy)
+        widened = replace(scope, all_of_it=scope.all_of_it or given.unsettled)
+        found = rehearse(given.house, given.before, widened, copy)
         with house.registry.read() as tx, copy.read() as tried:
             due = frozenset((row.channel, row.entity, row.uid) for row in outbox_rows(tx, limit=EVERYTHING))
             reasons = Reasons(house=given.house, before=given.before, realigned=found.realigned, due=due)
