@@ -283,8 +283,8 @@ def test_three_faults_of_one_record_are_told_together(compiled: Compiled) -> Non
 
 def test_a_field_that_says_skip_leaves_its_item_out(compiled: Compiled) -> None:
     """`on_error: skip` of one row, while another fault of the same block stays a fault."""
-    rows = "{name: {from: '= upper(n)', on_error: skip}, language: '= upper(l)'}"
+    rows = "{language: '= upper(l)', name: {from: '= upper(n)', on_error: skip}, email: '= upper(l)'}"
     mapping = compiled(customer(rows, ""))
     both = mapping.map_inward([{"id": "1", "n": 1, "l": 2}, {"id": "2", "n": "a", "l": 2}], {}, CONTEXT)
     assert [skip.id for skip in both.skips] == ["1"]
-    assert [(fault.id, fault.field) for fault in both.faults] == [("2", "language")]
+    assert [(fault.id, fault.field) for fault in both.faults] == [("2", "language"), ("2", "email")]
