@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping as Table, Sequence
+from decimal import Decimal
 from typing import Any
 
 from hypothesis import strategies as st
+from jsonschema_rs import Draft202012Validator
 
 from mappings.language.examples import CONTEXT
 from mappings.language.grammar import Block, Row
@@ -33,7 +35,10 @@ def checks_of(mapping: Mapping, source_schema: Schema | None, canonical: Table[s
                 kept.update(ref.get("kept", {}) if isinstance(ref, dict) else {})
     documents = None
     if source_schema is not None and mapping.inward:
-        documents = samples(shape_of(source_schema, Book(root=source_schema)), seen_in(native))
+        id_path = mapping.id_path or ()
+        named = [{id_path[0]: "test", **doc} if len(id_path) == 1 and isinstance(doc, dict) else doc for doc in native]
+        shape = shape_of(source_schema, Book(root=source_schema))
+        documents = samples(shape, seen_in(named), _valid(named, source_schema, mapping.file.forms.empty))
     return Checks(
         mapping=mapping,
         canonical=canonical,
@@ -42,6 +47,22 @@ def checks_of(mapping: Mapping, source_schema: Schema | None, canonical: Table[s
         documents=documents,
         records=_records(mapping, canonical, records) if mapping.outward is not None else None,
     )
+
+
+def _valid(documents: Sequence[Any], schema: Schema, empty: Sequence[Any]) -> list[Any]:
+    """Those that the schema allows, where ``empty`` stands for null; tests also show what it does not."""
+    validator = Draft202012Validator(dict(schema))
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: plain(inner) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [plain(inner) for inner in value]
+        if isinstance(value, Decimal):
+            return float(value)
+        return None if any(value == one and type(value) is type(one) for one in empty) and value != "" else value
+
+    return [doc for doc in documents if validator.is_valid(plain(doc))]
 
 
 def _listed(value: Any) -> list[Any]:

@@ -164,7 +164,7 @@ def _echo(checks: Checks, doc: Any, record: InwardRecord, context: Any, refs: Kn
     yield from _unforeseen(made.faults)
     if not made.docs:
         return
-    again = _again(mapping, overlaid(doc, made.docs[0].doc), refs.lost, context)
+    again = _again(mapping, overlaid(doc, made.docs[0].doc, own=True), refs.lost, context)
     second = next((r for r in again.records if r.entity == record.entity), None)
     if second is None:
         fault = next((f for f in again.faults if f.entity == record.entity), None)
@@ -216,12 +216,19 @@ def _outgoing(checks: Checks, record: InwardRecord) -> dict[str, Any] | None:
     return None if group is None else {"uid": group, head.per: {"uid": group}, f"{head.entity}s": [values]}
 
 
-def overlaid(base: Any, over: Any) -> Any:
-    """A document after a write: what the write leaves out stays as it was."""
+def overlaid(base: Any, over: Any, *, own: bool = False) -> Any:
+    """A document after a write: what the write leaves out stays as it was.
+
+    Items of a list are taken one by one. Where some of the document's ``own`` items were left out, nobody can say which
+    the platform would keep; the list stays as it was.
+    """
     if isinstance(base, dict) and isinstance(over, dict):
-        return {**base, **{key: overlaid(base.get(key), value) for key, value in over.items()}}
-    if isinstance(base, list) and isinstance(over, list) and len(base) == len(over):
-        return [overlaid(one, other) for one, other in zip(base, over, strict=True)]
+        return {**base, **{key: overlaid(base.get(key), value, own=own) for key, value in over.items()}}
+    if isinstance(base, list) and isinstance(over, list):
+        if len(base) == len(over):
+            return [overlaid(one, other, own=own) for one, other in zip(base, over, strict=True)]
+        if own and any(isinstance(item, dict) for item in base):
+            return base
     return over
 
 

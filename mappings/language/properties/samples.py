@@ -5,13 +5,15 @@ What surprises here:
 * Beside the boundary values (0, "", null, absent, "007", "1E5", 2**53+1, 0.10, non-Latin text) a place is given what
   the mapping's own tests show there (``seen``): a currency is mostly a currency, an id sometimes an id twice.
 * Most documents are ``tame``: where the tests show codes there are codes (a currency), and amounts have two digits, so
-  that whole orders become records. The others are wild.
+  that whole orders become records. Half of them are a test's own document with up to three places drawn anew. The
+  others are wild.
 * Numbers come as the decoder of a channel gives them: whole ones as int, others as Decimal.
 * What a schema marks ``writeOnly`` is never told by a platform and stands in no document.
 """
 
 from __future__ import annotations
 
+import copy
 import re
 import string
 from collections.abc import Iterator, Mapping, Sequence
@@ -62,10 +64,46 @@ def seen_in(documents: Sequence[Any]) -> dict[Path, list[Any]]:
     return found
 
 
-def samples(shape: Shape, seen: Seen) -> Sample:
-    """Values the shape allows. They shrink to the smallest: null, empty lists, no optional fields."""
-    tame = _Drawing(seen, tame=True).samples(shape)
-    return st.one_of(tame, tame, tame, _Drawing(seen, tame=False).samples(shape))
+def samples(shape: Shape, seen: Seen, documents: Sequence[Any] = ()) -> Sample:
+    """Values the shape allows; ``documents`` are good ones. They shrink to the smallest: null, empty, absent."""
+    drawing = _Drawing(seen, tame=True)
+    tame, wild = drawing.samples(shape), _Drawing(seen, tame=False).samples(shape)
+    if not documents:
+        return st.one_of(tame, tame, tame, wild)
+    varied = _varied(drawing, shape, documents)
+    return st.one_of(tame, varied, tame, varied, wild)
+
+
+@st.composite
+def _varied(draw: Any, drawing: _Drawing, shape: Shape, documents: Sequence[Any]) -> Any:
+    """A good document with up to three places drawn anew or, where they may be absent, taken away."""
+    document = copy.deepcopy(draw(st.sampled_from(documents)))
+    for _ in range(draw(st.integers(0, 3))):
+        spots = list(_spots(document, shape, ()))
+        if not spots:
+            break
+        holder, key, here, at = draw(st.sampled_from(range(len(spots))).map(spots.__getitem__))
+        if here is None:
+            del holder[key]
+        else:
+            holder[key] = draw(drawing.samples(here, at))
+    return document
+
+
+def _spots(value: Any, shape: Shape, at: Path) -> Iterator[tuple[Any, Any, Shape | None, Path]]:
+    """Where a document can change: (holder, key, its shape or None to take it away, place)."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            step = shape.step(name)
+            if step is not None:
+                yield value, name, step[0], (*at, name)
+                if name not in shape.required:
+                    yield value, name, None, (*at, name)
+                yield from _spots(inner, step[0], (*at, name))
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield value, number, shape.item, (*at, ITEM)
+            yield from _spots(inner, shape.item, (*at, ITEM))
 
 
 class _Drawing:
@@ -73,13 +111,17 @@ class _Drawing:
 
     def __init__(self, seen: Seen, *, tame: bool) -> None:
         self.seen, self.tame = seen, tame
+        self.known: dict[Path, Sample] = {}
 
     def samples(self, shape: Shape, at: Path = ()) -> Sample:
         """Values of one place, null among them where the schema allows it."""
         if len(at) > DEEPEST:
             return st.none()
-        values = self._values(shape, at)
-        return st.one_of(st.none(), values, values, values) if shape.null and shape.kind != "any" else values
+        if at not in self.known:
+            values = self._values(shape, at)
+            nullable = shape.null and shape.kind != "any"
+            self.known[at] = st.one_of(st.none(), values, values, values) if nullable else values
+        return self.known[at]
 
     def _values(self, shape: Shape, at: Path) -> Sample:
         if shape.enum is not None:
@@ -152,13 +194,16 @@ class _Drawing:
         if self.tame and here and all(re.fullmatch("[A-Za-z]{1,4}", text) for text in here):
             return st.sampled_from(here)
         if form == "date-time" and any(map(allowed, (*here, *MOMENTS))):
-            return st.sampled_from([text for text in (*here, *MOMENTS) if allowed(text)])
+            others = MOMENTS if not (self.tame and here) else ()
+            return st.sampled_from([text for text in (*here, *others) if allowed(text)])
         if form == "date":
             return st.sampled_from(DATES)
         if form == "decimal":
             plain = [format(Decimal(n), "f") for n in NUMBERS if not (self.tame and n in WILD)]
             cents = st.integers(-(10**6), 10**12).map(lambda n: format(Decimal(n).scaleb(-2), "f"))
             return st.sampled_from([text for text in (*here, *plain) if allowed(text)]) | cents.filter(allowed)
+        if pattern is not None and self.tame and here:
+            return st.sampled_from(here)
         if pattern is not None:
             whole = pattern[:1] == "^" and pattern[-1:] == "$"
             drawn = st.from_regex(re.compile(pattern, re.ASCII), fullmatch=whole).filter(allowed)
