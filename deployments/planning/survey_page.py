@@ -79,7 +79,7 @@ def survey_page(house: House, survey: Survey) -> str:
     ]  # fmt: skip
     systems = [
         {
-            "name": name, "platform": row.platform.removeprefix("sandbox_"),
+            "name": name, "platform": row.platform.removeprefix("sandbox_").replace("_", " "),
             "read": [(entity, n) for (channel, entity), n in sorted(survey.read.items()) if channel == name],
             "away": survey.unreachable.get(name),
         }
