@@ -145,6 +145,19 @@ def test_the_survey_s_page_says_what_the_terminal_says_and_names_no_person(shop:
     assert not [word for word in ("buyer0", "Kim", "+7701") if word in text]
 
 
+def test_a_survey_that_reached_nobody_does_not_say_that_all_is_well(shop: World) -> None:
+    """A system that is away is named; what was not looked at is not called in order."""
+    shop.people.temper("crm", "fail", next=100)
+    text = _Page(survey_page(shop.house, survey(shop.house))).text
+    assert "The systems that could be read agree" in text
+    assert "left out" in text
+    for system in ("erp", "shop", "market", "pos"):
+        shop.people.temper(system, "fail", next=100)
+    text = _Page(survey_page(shop.house, survey(shop.house))).text
+    assert "None of your systems could be read" in text
+    assert "in order" not in text
+
+
 def test_what_a_command_writes_to_a_file_is_whole(shop: World, tmp_path: Path) -> None:
     """``--out`` and ``--html``: a page, JSON with every write, and a sentence in the terminal."""
     edit(shop)
