@@ -78,7 +78,7 @@ class Edits:
             self._cuts.append((entries[-1][2], entries[-1][2], "".join(f", {written(value)}" for value in values)))
         else:
             indent = " " * (container.column - 1)
-            added = "".join(f"\n{indent}- {written(value)}" for value in values)
+            added = "".join(f"{self._newline}{indent}- {written(value)}" for value in values)
             self._cuts.append((entries[-1][2], entries[-1][2], added))
 
     def put(self, container: Node, key: str, value: Any) -> None:
@@ -90,7 +90,11 @@ class Edits:
             self._cuts.append((at, at, f", {entry}"))
         else:
             at, column = entries[-1][2], next(iter(container.keys.values()))[1]
-            self._cuts.append((at, at, f"\n{' ' * (column - 1)}{entry}"))
+            self._cuts.append((at, at, f"{self._newline}{' ' * (column - 1)}{entry}"))
+
+    @property
+    def _newline(self) -> str:
+        return "\r\n" if "\r\n" in self.text else "\n"
 
     # -- places -------------------------------------------------------------------------------------------------------
     def _at(self, place: tuple[int, int]) -> int:
@@ -102,6 +106,8 @@ class Edits:
     def _span(self, node: Node) -> tuple[int, int]:
         """Where the node begins and where its last character ends; a block ends with its last value."""
         start = self._at((node.line, node.column))
+        if node.kind == "scalar" and self.text[start : start + 1] in ("|", ">"):
+            return start, start + len(self.text[start : self._at(node.end)].rstrip())
         if node.kind == "scalar" or self._flow(node):
             return start, self._at(node.end)
         return start, max((end for _, _, end in self._entries(node)), default=start)

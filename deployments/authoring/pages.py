@@ -54,7 +54,7 @@ def lint_page(path: Path, name: str) -> tuple[int, list[LintError]]:
     errors: list[LintError] = []
     settings: dict[str, str] = {}
     count = 0
-    for block in blocks(path.read_text(encoding="utf-8")):
+    for block in blocks(path.read_text(encoding="utf-8", errors="replace")):
         if block.text.lstrip().startswith("# wrong"):
             continue
         count += 1

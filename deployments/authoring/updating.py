@@ -42,7 +42,7 @@ def updates(failed: Sequence[Outcome]) -> list[Update]:
 def _update(path: Path, outcomes: Sequence[Outcome]) -> Update:
     """Test by test, each on the text the one before left; one that does not pass afterwards changes nothing."""
     checked = outcomes[0].checked
-    old = text = path.read_text(encoding="utf-8")
+    old = text = path.read_bytes().decode("utf-8")  # line ends stay as they are
     mapping, left = checked.mapping, []
     for name in [outcome.result.name for outcome in outcomes]:
         node = next(test for test in mapping.tests.value if str(test.value["name"].value) == name)

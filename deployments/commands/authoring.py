@@ -97,7 +97,7 @@ def _updated(failed: list[Outcome]) -> int:
     left = 0
     for one in updates(failed):
         typer.echo(one.diff, nl=False)
-        one.path.write_text(one.text, encoding="utf-8")
+        one.path.write_bytes(one.text.encode("utf-8"))
         for name in one.left:
             typer.echo(f"left as it is: {name}: mend it by hand")
         left += len(one.left)

@@ -257,6 +257,16 @@ def test_an_update_is_shown_and_touches_only_what_failed(serai: Serai, orders: P
     assert serai("test", "mappings", "--update")[1] == "no test fails, nothing is updated\n"
 
 
+def test_a_file_of_windows_keeps_its_line_ends(serai: Serai, orders: Path) -> None:
+    """An update of one value is a difference of one line, wherever the file was written."""
+    wrong = ORDER.replace("faults: [{field: status, rule: table}]", "expect: {}").replace("name: Cup  ", "name: Mug  ")
+    orders.write_bytes(wrong.replace("\n", "\r\n").encode())
+    assert serai("test", "mappings", "--update")[0] == 0
+    text = orders.read_bytes().decode()
+    assert text.count("\n") == text.count("\r\n") == wrong.count("\n")
+    assert serai("test", "mappings")[0] == 0
+
+
 def test_a_test_that_cannot_be_updated_is_left_and_named(serai: Serai, orders: Path) -> None:
     """What an update cannot bring about it does not half do."""
     text = ORDER.replace("absent: {order: [customer]}", "direction: outward")
@@ -291,7 +301,7 @@ def test_a_broken_property_is_shown_with_the_smallest_document(serai: Serai, pro
 plain = st.one_of(
     st.none(), st.booleans(), st.integers(-5, 2000),
     st.sampled_from(["", "x", "007", "on", "null", "a: b", "a #b", "it's", 'say "x"', "Чайник", " x", "1.0", "-", "{"]),
-    st.just("é\t"),
+    st.sampled_from(["é\t", "two\nlines", "\n"]),
 )
 value = st.recursive(
     plain,
@@ -309,12 +319,14 @@ def block(data: Any, indent: str, draw: Callable[[Any], Any]) -> str:
         for key, one in data.items() if isinstance(data, dict) else enumerate(data):
             head = f"{written(key)}:" if isinstance(data, dict) else "-"
             note = draw(st.sampled_from(["", "  # note", "\n\n" + indent + "# note"]))
-            if isinstance(one, dict | list) and one:
+            if one and (isinstance(one, dict | list) or "\n" in str(one)):
                 lines.append(f"{indent}{head}{note}\n{block(one, indent + '  ', draw)}")
             else:
                 quote = draw(st.sampled_from(["", "'", '"']))
                 lines.append(f"{indent}{head} {written(one, quote=quote)}{note}")
         return "\n".join(lines)
+    if isinstance(data, str) and "\n" in data.strip() and draw(st.booleans()):
+        return f"{indent}|-\n" + "\n".join(f"{indent}  {line}" for line in data.split("\n"))
     return indent + written(data)
 
 
