@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -124,8 +125,7 @@ def spoiled(mapping: Mapping, function: str, spoil: Callable[[Any, list[Any]], N
         right(docs, refs, context, made, *rest)
         spoil(docs, made)
 
-    mapping._space[function] = wrong
-    return mapping
+    return replace(mapping, _space={**mapping._space, function: wrong})
 
 
 def test_a_fast_variant_that_says_something_else_than_the_safe_one_is_found() -> None:

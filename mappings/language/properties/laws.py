@@ -91,14 +91,8 @@ def inward_broken(checks: Checks, example: Any) -> Iterator[Broken]:
     if not (made.records or made.faults or made.skips):
         yield Broken("total", "", mapping.file.inward[0], "the document ends as no record, no fault and no skip")
     yield from _unforeseen(made.faults)
-    records: list[InwardRecord] = []
-    skips: list[Skip] = []
-    faults: list[Fault] = []
-    trace = Trace(0, mapping._rows, faults)
-    with decimal.localcontext(EXACT):
-        mapping._space["inward_safe"](0, doc, refs, context, records.append, skips.append, trace)
-        trace.settle(records.append)
-    if records != made.records or len(faults) != len(made.faults):
+    careful = mapping.map_carefully([doc], refs, context)
+    if careful.records != made.records or len(careful.faults) != len(made.faults):
         yield Broken("total", "", mapping.file.inward[0], "the fast and the safe variant differ in values or faults")
     checks.reached["total"] += 1
     checks.reached["valid"] += bool(made.records)
