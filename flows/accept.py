@@ -11,7 +11,7 @@ What surprises here:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -24,12 +24,13 @@ from flows.drift import told_figure
 from flows.faults import settle_faults
 from flows.ledger import Account
 from flows.matching import report_matches
+from flows.recognise import Look, look, only_salted_otherwise
 from flows.render import shown
 from flows.wiring import OURS, House, entity_order, not_there
 from mappings.commerce.match import keys as match_keys
 from mappings.commerce.merge import Contribution, record_values
 from mappings.commerce.order import balance
-from mappings.language import InwardRecord
+from mappings.language import InwardRecord, Mapping as MappingFile
 from registry import (
     Binding,
     BindingRow,
@@ -38,6 +39,7 @@ from registry import (
     ParkedRow,
     Record,
     RecordRow,
+    Standing,
     Tx,
     add_links,
     bindings,
@@ -46,12 +48,14 @@ from registry import (
     digest,
     drop_candidates,
     encode,
+    lock_entities,
     lock_records,
     mark_due,
     micros,
     modes,
     moment,
     new_uids,
+    note_documents,
     owners,
     park,
     put_bindings,
@@ -59,10 +63,11 @@ from registry import (
     put_hops,
     put_links,
     put_records,
+    put_sightings,
+    rebind,
     records,
-    scan_seen,
-    sightings,
-    touch_bindings,
+    seen_later,
+    standings,
     uids_for,
     unpark,
     wake,
@@ -117,12 +122,19 @@ class Work:
     relinked: set[str] = field(default_factory=set)
     documents: set[int] = field(default_factory=set)
     matched: dict[str, list[str]] = field(default_factory=dict)
-    seen_stock: list[tuple[str, str | None]] = field(default_factory=list)
+    hashes: Sequence[bytes | None] = ()
+    standing: Mapping[str, Standing] = field(default_factory=dict)
+    asked: frozenset[str] = frozenset()
+    seen_stock: set[str] = field(default_factory=set)
 
     @cached_property
     def moment(self) -> int:
         """When the page's request began, in microseconds."""
         return micros(self.asked_at)
+
+    def hash(self, record: InwardRecord) -> bytes | None:
+        """The digest of the document a record came from; None where it cannot be known again by it."""
+        return self.hashes[record.doc] if self.hashes else None
 
 
 def accept_page(
@@ -135,14 +147,20 @@ def accept_page(
     Unbalanced, and then the caller's transaction must not commit.
     """
     mapping = house.of(channel).inward[resource]
-    refs = uids_for(tx, channel, list(mapping.inward_references(docs)))
+    lock_entities(tx, channel, mapping.inward)
+    mode = {entity: mode for (name, entity), mode in modes(tx).items() if name == channel}
+    first = look(house, tx, channel, resource, docs, now, mode)
+    docs = first.docs
+    wanted = mapping.inward_references(docs)
+    refs = uids_for(tx, channel, list(wanted))
     result = mapping.map_inward(docs, refs, house.context(channel, now, account.run))
     work = Work(
         house=house, tx=tx, account=account, channel=channel, resource=resource, docs=docs, asked_at=asked_at,
-        now=now, mapping_hash=mapping.hash,
+        now=now, mapping_hash=mapping.hash, standing=first.found, asked=first.asked,
+        hashes=_known_by(first, mapping, wanted - refs.keys()),
     )
-    mode = {entity: mode for (name, entity), mode in modes(tx).items() if name == channel}
-    read = settle_faults(house, tx, account, channel, resource, docs, result, mode)
+    _settled(work, first)
+    read = len(first.settled) + settle_faults(house, tx, account, channel, resource, docs, result, mode)
     by_entity: dict[str, dict[str, InwardRecord]] = {}
     for record in result.records:
         same = by_entity.setdefault(record.entity, {})
@@ -161,19 +179,44 @@ def accept_page(
             case _:
                 _accept_entity(work, entity, items)
     _store(work)
-    if scan is not None:
-        scan_seen(tx, scan, [(record.entity, record.id) for record in result.records]
-                  + [(fault.entity, fault.id) for fault in result.faults if fault.id is not None])
+    seen: dict[str, list[str]] = {first.entity: list(first.settled)} if first.settled else {}
+    for record in result.records:
+        seen.setdefault(record.entity, []).append(record.id)
+    for fault in result.faults:
+        if fault.id is not None:
+            seen.setdefault(fault.entity, []).append(fault.id)
+    put_sightings(tx, channel, seen, asked_at, scan=scan)
     account.close_page(read)
     return work.reread
+
+
+def _known_by(first: Look, mapping: MappingFile, missing: Set[tuple[str, str]]) -> Sequence[bytes | None]:
+    """The digests by which documents may be known again: none of one that refers to what is not there yet."""
+    if not missing:
+        return first.hashes
+    return [
+        None if mapping.inward_references([doc]) & missing else mark
+        for doc, mark in zip(first.docs, first.hashes, strict=False)
+    ]
+
+
+def _settled(work: Work, first: Look) -> None:
+    """What is as it was: accounted for, no longer parked, and its stock figures counted."""
+    if first.settled:
+        unpark(work.tx, [(work.channel, first.entity, id, "inward") for id in first.settled])
+        work.account.count(first.entity, "unchanged", len(first.settled))
+        if first.entity == "stock" and work.house.may_create(work.channel, "stock"):
+            work.seen_stock.update(first.settled.values())
 
 
 def _accept_entity(work: Work, entity: str, records: Mapping[str, InwardRecord]) -> None:
     """Sorts the items of one entity into unchanged, stale, edited and fresh, and carries the last two on."""
     if entity == "stock":
         records = _take_shown(work, records)
-    found = sightings(work.tx, work.channel, entity, records)
+    found = {**work.standing, **standings(work.tx, work.channel, entity, records.keys() - work.asked)}
+    changed: list[str] = []
     unchanged: list[str] = []
+    noted: dict[str, bytes] = {}
     edited: list[Item] = []
     fresh: list[Item] = []
     for id, record in records.items():
@@ -184,26 +227,35 @@ def _accept_entity(work: Work, entity: str, records: Mapping[str, InwardRecord])
             fresh.append(Item(record=record, uid=None if known is None else known.uid, first=True))
             continue
         work.known[entity, id] = known.uid
-        if known.asked_at is not None and known.asked_at > work.moment:
+        if not known.pending and digest(encode(record.values)) == known.values_hash:
+            unchanged.append(id)
+            mark = work.hash(record)
+            if mark is not None and mark != known.document_hash and only_salted_otherwise(known, mark):
+                noted[id] = mark
+        else:
+            changed.append(id)
+    later = seen_later(work.tx, work.channel, entity, work.asked_at) if changed else frozenset()
+    for id in changed:
+        record, known = records[id], found[id]
+        if later is None or id in later or (known.asked_at is not None and known.asked_at > work.moment):
             work.reread.add(_document_id(work, record))
             work.account.count(entity, "skipped", reason=STALE)
-        elif not known.pending and digest(encode(record.values)) == known.values_hash:
-            unchanged.append(id)
         else:
-            first = known.values_hash is None and not known.pending
-            edited.append(Item(record=record, uid=known.uid, first=first))
+            edited.append(Item(record=record, uid=known.uid, first=known.values_hash is None and not known.pending))
     moved = [item for item in edited + fresh if item.record.id in found]
     held = bindings(work.tx, work.channel, [(entity, item.record.id) for item in moved])
     for item in moved:
         item.binding = held[entity, item.record.id]
-    if entity == "stock":
-        _seen_stock(work, [record for record in records.values()])
+    if noted:
+        note_documents(work.tx, work.channel, entity, noted)
     if unchanged:
-        touch_bindings(work.tx, work.channel, entity, unchanged, work.asked_at)
         unpark(work.tx, [(work.channel, entity, id, "inward") for id in unchanged])
         work.account.count(entity, "unchanged", len(unchanged))
     fresh = _match(work, entity, fresh)
     _merge(work, entity, edited + fresh)
+    if entity == "stock" and work.house.may_create(work.channel, "stock"):
+        work.seen_stock.update(str(found[id].uid) for id in unchanged)
+        work.seen_stock.update(str(item.uid) for item in edited + fresh)
 
 
 def _take_shown(work: Work, records: Mapping[str, InwardRecord]) -> dict[str, InwardRecord]:
@@ -215,25 +267,30 @@ def _take_shown(work: Work, records: Mapping[str, InwardRecord]) -> dict[str, In
     figures = {id: record for id, record in records.items()
                if record.values.get("location") is None and record.values.get("variant") is not None}
     found = bindings(work.tx, work.channel, [(SHOWN, id) for id in figures])
+    later = seen_later(work.tx, work.channel, "stock", work.asked_at) if found else frozenset()
     due: list[DueRow] = []
     for id, record in figures.items():
         old = found.get((SHOWN, id))
         variant = record.values["variant"]
-        if old is not None and old.asked_at is not None and old.asked_at > work.asked_at:
+        text = encode(record.values)
+        if old is not None and old.values_hash == digest(text) and old.uid == variant and old.state == "live":
+            work.account.count("stock", "unchanged")
+            continue
+        if old is not None and (
+            later is None or id in later or (old.asked_at is not None and old.asked_at > work.asked_at)
+        ):
             work.reread.add(_document_id(work, record))
             work.account.count("stock", "skipped", reason=STALE)
             continue
-        text = encode(record.values)
-        same = old is not None and old.values_hash == digest(text) and old.uid == variant
         said: dict[str, Any] = {"uid": variant, "resource": work.resource, "values": text, "state": "live",
                                 "asked_at": work.asked_at, "verified_at": work.asked_at,
                                 "mapping_hash": work.mapping_hash}
         work.stored.append(old.row(**said) if old is not None else BindingRow(
             channel=work.channel, entity=SHOWN, external_id=id, **said
         ))
-        work.account.count("stock", "unchanged" if same else "created" if old is None else "updated")
+        work.account.count("stock", "created" if old is None else "updated")
         told = told_figure(old)
-        if not same and (told is None or shown(record.values) > told):
+        if told is None or shown(record.values) > told:
             due.append((work.channel, "stock", variant, None, told is not None, work.account.run))
     if due and "stock" in work.house.channel(work.channel).receives:
         mark_due(work.tx, due)
@@ -273,6 +330,7 @@ def _match(work: Work, entity: str, items: list[Item]) -> list[Item]:
     may_create = work.house.may_create(work.channel, entity)
     matched: list[Item] = []
     unmatched: list[InwardRecord] = []
+    before = {item.record.id: item.uid for item in items if item.uid is not None}
     for item in items:
         hits = list(dict.fromkeys(
             owned[entity, kind, value] for kind, value in keys[item.record.id] if (entity, kind, value) in owned
@@ -308,6 +366,8 @@ def _match(work: Work, entity: str, items: list[Item]) -> list[Item]:
                 item.uid, item.new = winner, False      # another worker, or this page, was first with the same key
                 break
         work.known[entity, item.record.id] = str(item.uid)
+    if any(before.get(item.record.id, item.uid) != item.uid for item in matched):
+        rebind(work.tx, [work.channel])
     if matched:
         work.matched[entity] = [item.record.id for item in matched]
     return matched
@@ -423,6 +483,7 @@ def _contribute(work: Work, item: Item, binding: Binding | None) -> None:
         "uid": item.uid, "resource": work.resource, "values": item.text, "values_hash": item.mark,
         "covers": encode(item.changed), "asked_at": work.asked_at, "verified_at": work.asked_at,
         "mapping_hash": work.mapping_hash, "state": "live", "pending": False,
+        "document_hash": work.hash(item.record),
     }
     if binding is not None:
         work.stored.append(binding.row(**said, kept={**binding.kept, **item.record.keep}))
@@ -477,16 +538,6 @@ def _record(
         external_id=item.record.id, before_hash=None if before is None else before.hash, after_hash=mark,
         mapping_hash=work.mapping_hash, release=work.house.release_number,
     ))
-
-
-def _seen_stock(work: Work, records: Sequence[InwardRecord]) -> None:
-    """Remembers which (variant, location) this page counted, for reservations that the figures now contain."""
-    if not work.house.may_create(work.channel, "stock"):
-        return
-    for record in records:
-        variant, location = record.values.get("variant"), record.values.get("location")
-        if variant is not None and location is not None:
-            work.seen_stock.append((variant, location))
 
 
 def _store(work: Work) -> None:

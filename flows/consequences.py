@@ -8,7 +8,7 @@ costs the same number of statements whatever it holds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -25,6 +25,8 @@ from registry import (
     mark_due,
     owners,
     post_reservations,
+    posted_reservations,
+    records,
     refs_for,
     release_reservations,
     reserve,
@@ -174,11 +176,30 @@ def first_location(house: House, tx: Tx) -> dict[str, str]:
     }
 
 
-def counted(house: House, tx: Tx, places: Sequence[tuple[str, str | None]], asked_at: datetime, run: str) -> None:
-    """Sets free reservations that stock figures asked for at ``asked_at`` already contain.
+def counted(house: House, tx: Tx, stocks: Collection[str], asked_at: datetime, run: str) -> None:
+    """Sets free reservations that the figures of these stock records, asked for at ``asked_at``, already contain.
 
     A reservation ends when its order was posted (shipped, or handed over and taken by the ERP) *before* the request
     for the figure began: earlier would show goods twice, later would hide them for ever.
     """
+    posted = posted_reservations(tx) if stocks else []
+    if not posted:
+        return
+    found = records(tx, [uid for uid in stock_records(tx, posted) if uid in stocks])
+    places = [(record.values["variant"], record.values["location"]) for record in found.values()]
     if places and release_reservations(tx, places, asked_at) > 0:
         stock_due(house, tx, [variant for variant, _ in places], run)
+
+
+def stock_records(tx: Tx, places: Iterable[tuple[str, str | None]]) -> list[str]:
+    """The stock records of these (variant, location); of every location where none is named."""
+    named: list[str] = []
+    anywhere: list[str] = []
+    for variant, location in places:
+        if location is None:
+            anywhere.append(variant)
+        else:
+            named.append(f"{variant}@{location}")
+    found = owners(tx, [("stock", "variant@location", key) for key in named])
+    rest = linked(tx, "stock", "variant", anywhere) if anywhere else {}
+    return sorted({*found.values(), *(uid for uids in rest.values() for uid in uids)})

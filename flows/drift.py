@@ -7,11 +7,9 @@ figure above what the channel was told can sell what is not there: it is put bac
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from flows.render import PUBLISH, shown
 from flows.wiring import House
-from registry import Binding, Tx, bindings_where, linked, owners
+from registry import Binding, Tx, bindings_where
 
 
 def told_figure(binding: Binding | None) -> int | None:
@@ -32,17 +30,3 @@ def drifted(house: House, tx: Tx, channel: str) -> list[str]:
             if told is not None and values is not None and shown(values) != told:
                 found.append(str(binding.uid))
     return found
-
-
-def stock_records(tx: Tx, places: Iterable[tuple[str, str | None]]) -> list[str]:
-    """The stock records of these (variant, location); of every location where none is named."""
-    named: list[str] = []
-    anywhere: list[str] = []
-    for variant, location in places:
-        if location is None:
-            anywhere.append(variant)
-        else:
-            named.append(f"{variant}@{location}")
-    found = owners(tx, [("stock", "variant@location", key) for key in named])
-    rest = linked(tx, "stock", "variant", anywhere) if anywhere else {}
-    return sorted({*found.values(), *(uid for uids in rest.values() for uid in uids)})

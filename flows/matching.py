@@ -24,6 +24,7 @@ from registry import (
     owners,
     put_bindings,
     put_candidates,
+    rebind,
     records,
     records_where,
     wake,
@@ -108,6 +109,7 @@ def accept_exact(house: House, channel: str | None, who: str) -> dict[tuple[str,
                 drop_candidates(tx, name, entity, mine)
                 bound[name, entity] = len(mine)
             wake(tx, channel=name)
+        rebind(tx, names)
         return bound
 
     return house.registry.attempt(work)
@@ -134,6 +136,7 @@ def bind(house: House, channel: str, external_id: str, record: str, *, entity: s
         if there is not None and there.state == "live" and there.uid not in (None, uid):
             raise CannotBind(f"{channel} {wanted} {external_id} is bound to record {there.uid} already")
         put_bindings(tx, [_binding(channel, wanted, external_id, uid)])
+        rebind(tx, [channel])
         drop_candidates(tx, channel, wanted, [external_id])
         wake(tx, channel=channel, reason=not_there(wanted, channel))
         return wanted

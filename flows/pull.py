@@ -15,8 +15,8 @@ from datetime import datetime, timedelta
 
 from connectors.base import ConnectorError, Cursor, Doc, Misconfigured, Page, RetryLater
 from flows.accept import accept_page
-from flows.consequences import Change, follow
-from flows.drift import drifted, stock_records
+from flows.consequences import Change, follow, stock_records
+from flows.drift import drifted
 from flows.ledger import Account, Ledger, Stretch
 from flows.matching import matchable
 from flows.settings import ENTITIES

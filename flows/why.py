@@ -25,6 +25,7 @@ from registry import (
     decode,
     encode,
     hops_of,
+    last_seen,
     owners,
     records,
     records_by_field,
@@ -85,6 +86,10 @@ def why(house: House, channel: str, entity: str, key: str, field: str | None = N
         told = binding_for(tx, channel, group.name, [base]).get(base)
         if told is None or told.told is None:
             raise Unknown(f"{channel} was not told of {entity} {key} yet; `serai status` shows what waits")
+        verified = max(
+            (at for at in (told.verified_at, last_seen(tx, channel, entity, told.external_id)) if at is not None),
+            default=None,
+        )
         now = house.registry.now()
         view = views(house, tx, channel, group, [base], now)[base]
         doc = _rendered(house, tx, channel, group, view, now)
@@ -95,7 +100,6 @@ def why(house: House, channel: str, entity: str, key: str, field: str | None = N
             *_receipts(hops_of(tx, base), channel, entity),
         ]
     same = doc is not None and encode(doc) == encode(told.told)
-    verified = told.verified_at
     doc = None if doc is None else masked(house, group, doc)
     steps.append(Step(kind="verified", sentence=(
         f"the channel was last seen to hold it at {verified:%Y-%m-%d %H:%M:%S} UTC" if verified is not None

@@ -7,17 +7,18 @@ issues a constant number of statements for up to 1,000 keys. See README.md for t
 from registry.bindings import (
     Binding,
     BindingRow,
-    Sighting,
+    Standing,
     binding_counts,
     binding_for,
     bindings,
     bindings_of,
     bindings_where,
+    lock_entities,
+    note_documents,
     pending_bindings,
     put_bindings,
     refs_for,
-    sightings,
-    touch_bindings,
+    standings,
     uids_for,
 )
 from registry.candidates import Candidate, CandidateRow, candidates, drop_candidates, put_candidates
@@ -30,11 +31,13 @@ from registry.channels import (
     modes,
     paused,
     put_channels,
+    rebind,
+    rebound,
     set_mode,
     set_pause,
     write_audit,
 )
-from registry.codec import decode, digest, encode, holdable, micros, moment, new_uids
+from registry.codec import decode, digest, document_hashes, encode, holdable, micros, moment, new_uids, same_document
 from registry.copies import Copy, copied
 from registry.credentials import load_tokens, swap_tokens
 from registry.cursors import (
@@ -48,7 +51,6 @@ from registry.cursors import (
     load_cursor,
     save_cursor,
     scan_of,
-    scan_seen,
 )
 from registry.documents import document_pages, documents, drop_documents, put_documents
 from registry.engine import DatabaseRefused, LeaseLost, Registry, RegistryError, Tx, Unholdable, open_registry
@@ -117,6 +119,7 @@ from registry.reservations import (
     reserved,
 )
 from registry.runs import RunRow, last_runs, put_run, runs
+from registry.sightings import last_seen, put_sightings, seen_later
 
 __all__ = [
     "AuditRow",
@@ -150,7 +153,7 @@ __all__ = [
     "ReservationRow",
     "RunRow",
     "Scan",
-    "Sighting",
+    "Standing",
     "StoredNotice",
     "Tx",
     "Unholdable",
@@ -180,6 +183,7 @@ __all__ = [
     "decode",
     "digest",
     "dismiss",
+    "document_hashes",
     "document_pages",
     "documents",
     "drop_candidates",
@@ -195,9 +199,11 @@ __all__ = [
     "in_flight_payloads",
     "keys_of",
     "last_runs",
+    "last_seen",
     "linked",
     "load_cursor",
     "load_tokens",
+    "lock_entities",
     "lock_records",
     "mark_due",
     "merge_records",
@@ -208,6 +214,7 @@ __all__ = [
     "new_uids",
     "newest_release",
     "next_due",
+    "note_documents",
     "open_registry",
     "open_writes",
     "outbox_counts",
@@ -229,6 +236,9 @@ __all__ = [
     "put_records",
     "put_release",
     "put_run",
+    "put_sightings",
+    "rebind",
+    "rebound",
     "record_counts",
     "records",
     "records_by_field",
@@ -245,17 +255,17 @@ __all__ = [
     "reserved",
     "resolve",
     "runs",
+    "same_document",
     "save_cursor",
     "scan_of",
-    "scan_seen",
+    "seen_later",
     "set_mode",
     "set_outbox",
     "set_pause",
     "settle_release",
-    "sightings",
+    "standings",
     "swap_tokens",
     "to_settle",
-    "touch_bindings",
     "uids_for",
     "unpark",
     "wake",

@@ -6,17 +6,17 @@ What surprises here: a ``Binding`` decodes its JSON at each access (a page of a 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from operator import itemgetter
 from typing import Any, NamedTuple
 
 from msgspec import Struct
-from sqlalchemy import BigInteger, bindparam, func, select, update
+from sqlalchemy import bindparam, func, select, text
 
 from registry import bulk
-from registry.codec import Json, as_text, decode, digest, encode, maybe_micros, maybe_moment, micros
+from registry.codec import Json, as_text, decode, digest, encode, maybe_micros, maybe_moment
 from registry.engine import Tx
 from registry.tables import binding
 
@@ -30,6 +30,8 @@ class BindingRow(Struct, frozen=True, kw_only=True):
     platform's own ids; each is data or text that ``encode`` wrote. A hash left None is computed from its text.
     ``state`` is live, gone or unmatched (``uid`` None only then or when gone). ``pending``: something was written
     whose outcome on the channel was not read back yet. ``resource`` names the resource that brings it.
+    ``document_hash`` is given by who accepted a document of which nothing else came, and by nobody else: without it the
+    next read maps the document and compares what it says.
     """
 
     channel: str
@@ -50,16 +52,18 @@ class BindingRow(Struct, frozen=True, kw_only=True):
     mapping_hash: str | None = None
     state: str = "live"
     pending: bool = False
+    document_hash: bytes | None = None
 
 
-class Sighting(NamedTuple):
-    """What is known of a document's last sighting; ``asked_at`` in microseconds."""
+class Standing(NamedTuple):
+    """Where a document's binding stands; ``asked_at`` in microseconds, ``document_hash`` as last accepted."""
 
     uid: str | None
     state: str
     values_hash: bytes | None
     pending: bool
     asked_at: int | None
+    document_hash: bytes | None
 
 
 class Binding:
@@ -186,7 +190,10 @@ class Binding:
         return bool(self._row[17])
 
     def row(self, **changes: Any) -> BindingRow:
-        """A copy for writing, with ``changes``; unchanged JSON stays text. A changed JSON loses its old hash."""
+        """A copy for writing, with ``changes``; unchanged JSON stays text. A changed JSON loses its old hash.
+
+        ``document_hash`` is never copied: what else was changed, only the next read can tell.
+        """
         raw = self._row
         fields: dict[str, Any] = {
             "channel": raw[0],
@@ -220,7 +227,7 @@ _BY_ID = bulk.Keyed(select(binding).where(*_HERE), binding.c.external_id)
 _SEEN_BY_ID = bulk.Keyed(
     select(
         binding.c.external_id, binding.c.uid, binding.c.state, binding.c.values_hash, binding.c.pending,
-        binding.c.asked_at,
+        binding.c.asked_at, binding.c.document_hash,
     ).where(*_HERE),
     binding.c.external_id,
 )  # fmt: skip
@@ -240,15 +247,6 @@ _EVERYWHERE = bulk.Keyed(
     select(binding).where(binding.c.entity == bindparam("kind"), _LIVE), binding.c.uid
 )
 _ANY_KIND = bulk.Keyed(select(binding).where(_LIVE), binding.c.uid)
-_STAMP = bindparam("stamp", type_=BigInteger)
-_TOUCH = bulk.Keyed(
-    update(binding)
-    .where(*_HERE, func.coalesce(binding.c.asked_at, -1) < _STAMP)
-    .values(asked_at=_STAMP, verified_at=_STAMP),
-    binding.c.external_id,
-)
-
-
 def bindings(tx: Tx, channel: str, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], Binding]:
     """(entity, external id) → binding, of those that exist; one statement per entity and 1,000 external ids."""
     return {
@@ -257,9 +255,9 @@ def bindings(tx: Tx, channel: str, keys: Collection[tuple[str, str]]) -> dict[tu
     }  # fmt: skip
 
 
-def sightings(tx: Tx, channel: str, entity: str, external_ids: Collection[str]) -> dict[str, Sighting]:
+def standings(tx: Tx, channel: str, entity: str, external_ids: Collection[str]) -> dict[str, Standing]:
     """External id → what tells whether a document is new, of the bindings that exist: a fifth of the cost of those."""
-    return {row[0]: Sighting(*row[1:]) for row in _SEEN_BY_ID.rows(tx, external_ids, on=channel, kind=entity)}
+    return {row[0]: Standing(*row[1:]) for row in _SEEN_BY_ID.rows(tx, external_ids, on=channel, kind=entity)}
 
 
 def bindings_of(tx: Tx, uids: Collection[str], entity: str | None = None) -> dict[str, list[Binding]]:
@@ -286,9 +284,23 @@ def put_bindings(tx: Tx, rows: Iterable[BindingRow]) -> int:
     )
 
 
-def touch_bindings(tx: Tx, channel: str, entity: str, external_ids: Collection[str], asked_at: datetime) -> int:
-    """Notes that unchanged ones were seen at ``asked_at`` (a later stamp stays); the number touched."""
-    return _TOUCH.run(tx, external_ids, on=channel, kind=entity, stamp=micros(asked_at))
+def lock_entities(tx: Tx, channel: str, entities: Collection[str]) -> None:
+    """Afterwards nobody else writes what the channel says or was told of these entities until this transaction ends.
+
+    One lock per entity instead of one per binding, taken before anything is read: what is read then is the last that
+    was committed. SQLite has one writer anyhow.
+    """
+    if tx.postgres and entities:
+        tx.rows(_LOCK, {"keys": [f"{channel}/{entity}" for entity in sorted(entities)]})
+
+
+_LOCK = text("SELECT pg_advisory_xact_lock(1936024940, hashtext(key)) FROM unnest(CAST(:keys AS text[])) AS key")
+
+
+def note_documents(tx: Tx, channel: str, entity: str, hashes: Mapping[str, bytes]) -> int:
+    """External id → digest of the document that says what the binding says already; the number noted."""
+    of = {"channel": channel, "entity": entity}
+    return bulk.update(tx, "binding", "external_id", ("document_hash",), list(hashes.items()), of=of)
 
 
 def uids_for(tx: Tx, channel: str, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
@@ -375,4 +387,5 @@ def _values(row: BindingRow) -> tuple[Any, ...]:
         row.mapping_hash,
         row.state,
         row.pending,
+        row.document_hash,
     )

@@ -65,6 +65,14 @@ def within(tx: Tx, column: ColumnElement[Any], keys: Collection[Any]) -> ColumnE
     return column.in_(select(found.c.value))
 
 
+def without(tx: Tx, column: ColumnElement[Any], keys: Collection[Any]) -> ColumnElement[bool]:
+    """``column`` is none of ``keys``, however many they are: they are compared as a set, in one pass."""
+    if tx.postgres:
+        key = func.unnest(bindparam(None, list(keys), type_=ARRAY(Text))).column_valued("key")
+        return ~select(key).where(key == column).exists()
+    return column.not_in(select(func.json_each(encode(list(keys))).table_valued("value").c.value))
+
+
 def gather(tx: Tx, statement: AnySelect, column: ColumnElement[Any], keys: Collection[Any]) -> list[AnyRow]:
     """Rows of ``statement`` whose ``column`` is one of ``keys``: one statement per 1,000 keys, none for none."""
     found: list[AnyRow] = []
@@ -149,23 +157,26 @@ def insert(tx: Tx, table: str, columns: Sequence[str], rows: Rows) -> int:
 
 
 def update(
-    tx: Tx, table: str, key: str, columns: Sequence[str], rows: Rows, *, change: Mapping[str, str] | None = None
+    tx: Tx, table: str, key: str, columns: Sequence[str], rows: Rows, *, change: Mapping[str, str] | None = None,
+    of: Mapping[str, str] | None = None,
 ) -> int:
     """Changes rows that stand there; each row is (key value, values of ``columns``…). The number changed.
 
     ``change`` gives column → SQL in which ``:name`` is the value that came for column ``name``; columns that it does
-    not name take the value that came. No row is inserted.
+    not name take the value that came. ``of`` are columns whose value is the same for all rows, where the key is not
+    one by itself. No row is inserted.
     """
     if not rows:
         return 0
     rows = _in_key_order(rows, [0])
     templates = {**{name: f":{name}" for name in columns}, **(change or {})}
     if tx.postgres:
-        return _update_postgres(tx, table, key, columns, rows, templates)
+        return _update_postgres(tx, table, key, columns, rows, templates, of or {})
     _check(table, (key, *columns), rows)
     sets = _sets(templates, lambda name: f"?{columns.index(name) + 2}")
-    statement = f"UPDATE {_q(table)} SET {sets} WHERE {_q(key)} = ?1"  # noqa: S608 — names are this package's own
-    return _many(tx, statement, rows)
+    where = "".join(f" AND {_q(name)} = ?{len(columns) + 2 + place}" for place, name in enumerate(of or {}))
+    statement = f"UPDATE {_q(table)} SET {sets} WHERE {_q(key)} = ?1{where}"  # noqa: S608 — names are this package's own
+    return _many(tx, statement, [(*row, *of.values()) for row in rows] if of else rows)
 
 
 # ── one dialect each ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -187,17 +198,19 @@ def _insert(tx: Tx, table: str, columns: Sequence[str], rows: Rows, tail: str) -
 
 
 def _update_postgres(
-    tx: Tx, table: str, key: str, columns: Sequence[str], rows: Rows, templates: Mapping[str, str]
+    tx: Tx, table: str, key: str, columns: Sequence[str], rows: Rows, templates: Mapping[str, str],
+    of: Mapping[str, str],
 ) -> int:
     sets = _sets(templates, lambda name: f"came.{_q(name)}")
+    where = "".join(f" AND {_q(table)}.{_q(name)} = %s" for name in of)
     with _staged(tx, table, (key, *columns), rows) as (cursor, stage):
         changed = 0
         for chunk in chunks([row[0] for row in rows]):
             tx.statements += 1
             cursor.execute(
                 f"UPDATE {_q(table)} SET {sets} FROM {stage} AS came "  # noqa: S608 — names are this package's own
-                f"WHERE {_q(table)}.{_q(key)} = came.{_q(key)} AND {_q(table)}.{_q(key)} = ANY(%s)",
-                (chunk,),
+                f"WHERE {_q(table)}.{_q(key)} = came.{_q(key)} AND {_q(table)}.{_q(key)} = ANY(%s){where}",
+                (chunk, *of.values()),
             )
             changed += int(cursor.rowcount)
         return changed

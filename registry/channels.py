@@ -61,6 +61,19 @@ def put_channels(tx: Tx, channels: Iterable[ChannelSetting]) -> None:
     )
 
 
+def rebound(tx: Tx, name: str) -> int:
+    """How often documents of the channel came to mean other records: what was concluded before the last time may not
+    hold any more. Read before the references it is kept with.
+    """
+    found = tx.rows(select(channel.c.rebound).where(channel.c.name == name))
+    return int(found[0].rebound) if found else 0
+
+
+def rebind(tx: Tx, names: Iterable[str]) -> None:
+    """Documents of these channels mean other records now; every document that refers to one is mapped again."""
+    tx.run(update(channel).where(bulk.within(tx, channel.c.name, sorted(names))).values(rebound=channel.c.rebound + 1))
+
+
 def modes(tx: Tx) -> dict[tuple[str, str], str]:
     """(channel, entity) → off | shadow | canary | on, of every channel that has not vanished."""
     found = tx.rows(

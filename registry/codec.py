@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -23,6 +23,7 @@ Json: TypeAlias = Mapping[str, Any] | Sequence[Any] | str
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _encoder = msgspec.json.Encoder(decimal_format="number", order="deterministic")
+_plain = msgspec.json.Encoder(decimal_format="number")
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
 
 
@@ -42,6 +43,18 @@ def decode(text: str | bytes) -> Any:
 def digest(text: str | bytes) -> bytes:
     """16 bytes of BLAKE2b: equal for equal text, and for nothing else that anybody will ever meet."""
     return hashlib.blake2b(text.encode() if isinstance(text, str) else text, digest_size=16).digest()
+
+
+def document_hashes(docs: Iterable[Any], salt: bytes) -> list[bytes]:
+    """24 bytes for each native document as it came: 8 for ``salt`` (what else decides what it means), 16 for itself."""
+    head = hashlib.blake2b(salt, digest_size=8).digest()
+    blake, write = hashlib.blake2b, _plain.encode
+    return [head + blake(write(doc), digest_size=16).digest() for doc in docs]
+
+
+def same_document(one: bytes | None, other: bytes) -> bool:
+    """Whether two of these are of one document, whatever else decides what it means; an unknown one may be."""
+    return one is None or one[8:] == other[8:]
 
 
 def as_text(value: Json | None) -> str | None:

@@ -1,4 +1,4 @@
-"""Where each read stands, and which keys an unfinished complete scan has already seen.
+"""Where each read stands, and which documents a complete scan did not see.
 
 What surprises here: a deletion may be concluded only from a scan that began at page one and whose sightings were
 stored with its pages; a binding that was read, told or verified after the scan began is never counted as missing.
@@ -6,7 +6,7 @@ stored with its pages; a binding that was read, told or verified after the scan 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,8 @@ from sqlalchemy import delete, func, insert, select
 from registry import bulk
 from registry.codec import decode, encode, micros, moment, new_uids
 from registry.engine import Tx
-from registry.tables import binding, cursor, scan, scan_key
+from registry.sightings import unpack
+from registry.tables import binding, cursor, scan, sighting
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -118,18 +119,6 @@ def scan_of(tx: Tx, channel: str, resource: str) -> Scan | None:
     return _scan(found[0]) if found else None
 
 
-def scan_seen(tx: Tx, scan_id: str, keys: Iterable[tuple[str, str]]) -> None:
-    """Notes that these (entity, external id) were seen; belongs into the transaction that stores their page."""
-    bulk.upsert(
-        tx,
-        "scan_key",
-        ("scan", "entity", "external_id"),
-        [(scan_id, entity, external_id) for entity, external_id in keys],
-        key=("scan", "entity", "external_id"),
-        change={},
-    )
-
-
 def finish_scan(tx: Tx, scan_id: str) -> list[tuple[str, str, str | None]]:
     """Ends a scan whose last page is stored: the (entity, external id, uid) of live bindings that it did not see.
 
@@ -142,39 +131,35 @@ def finish_scan(tx: Tx, scan_id: str) -> list[tuple[str, str, str | None]]:
     begun = _scan(found[0])
     missing: list[tuple[str, str, str | None]] = []
     if begun.from_page_one:
-        seen = select(scan_key.c.entity).where(scan_key.c.scan == scan_id).distinct()
-        entities = begun.entities or {row.entity for row in tx.rows(seen)}
         began = micros(begun.began_at)
-        unseen = (
-            select(binding.c.entity, binding.c.external_id, binding.c.uid)
-            .where(
+        seen: dict[str, set[str]] = {entity: set() for entity in begun.entities}
+        of_scan = select(sighting.c.entity, sighting.c.ids).where(
+            sighting.c.channel == begun.channel,
+            sighting.c.ids.is_not(None),
+            (sighting.c.scan == scan_id) | (sighting.c.asked_at >= began),
+        )
+        for entity, ids in tx.rows(of_scan):
+            if entity in seen or not begun.entities:
+                seen.setdefault(entity, set()).update(unpack(ids))
+        for entity, ids in sorted(seen.items()):
+            unseen = select(binding.c.entity, binding.c.external_id, binding.c.uid).where(
                 binding.c.channel == begun.channel,
-                bulk.within(tx, binding.c.entity, sorted(entities)),
+                binding.c.entity == entity,
                 binding.c.state == "live",
                 (binding.c.resource.is_(None)) | (binding.c.resource == begun.resource),
                 *(
                     func.coalesce(at, 0) < began
                     for at in (binding.c.asked_at, binding.c.told_at, binding.c.verified_at)
                 ),
-                ~select(scan_key.c.scan)
-                .where(
-                    scan_key.c.scan == scan_id,
-                    scan_key.c.entity == binding.c.entity,
-                    scan_key.c.external_id == binding.c.external_id,
-                )
-                .exists(),
+                bulk.without(tx, binding.c.external_id, ids),
             )
-            .order_by(binding.c.entity, binding.c.external_id)
-        )
-        missing = [(row.entity, row.external_id, row.uid) for row in tx.rows(unseen)]
+            missing += [(row[0], row[1], row[2]) for row in tx.rows(unseen.order_by(binding.c.external_id))]
     drop_scan(tx, begun.channel, begun.resource)
     return missing
 
 
 def drop_scan(tx: Tx, channel: str, resource: str) -> None:
-    """Forgets the unfinished scan of a resource and what it saw."""
-    of_resource = select(scan.c.scan).where(scan.c.channel == channel, scan.c.resource == resource)
-    tx.run(delete(scan_key).where(scan_key.c.scan.in_(of_resource.scalar_subquery())))
+    """Forgets the unfinished scan of a resource; what its pages saw, and when, stays known."""
     tx.run(delete(scan).where(scan.c.channel == channel, scan.c.resource == resource))
 
 

@@ -162,6 +162,8 @@ class Registry:
     # ── life ────────────────────────────────────────────────────────────────────────────────────────────────────────
     def migrate(self) -> None:
         """Afterwards every table is as this version wants it. Idempotent; any number of processes may call at once."""
+        if self.migrated():
+            return
         for engine, parts in self._parts():
             with engine.connect().execution_options(serai_write=True) as conn, conn.begin():
                 migrations.upgrade(conn, parts)

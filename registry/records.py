@@ -16,6 +16,7 @@ from msgspec import Struct
 from sqlalchemy import bindparam, delete, func, select, update
 
 from registry import bulk
+from registry.channels import rebind
 from registry.codec import Json, as_text, decode, digest, moment
 from registry.engine import RegistryError, Tx
 from registry.tables import (
@@ -268,7 +269,8 @@ def merge_records(tx: Tx, from_uid: str, to_uid: str) -> None:
     from_uid, to_uid = both[from_uid].uid, both[to_uid].uid
     if from_uid == to_uid:
         return
-    tx.run(update(binding).where(binding.c.uid == from_uid).values(uid=to_uid))
+    rebind(tx, {row[0] for row in tx.rows(select(binding.c.channel).where(binding.c.uid == from_uid).distinct())})
+    tx.run(update(binding).where(binding.c.uid == from_uid).values(uid=to_uid, document_hash=None))
     move_keys(tx, from_uid, to_uid)
     _move_links(tx, from_uid, to_uid)
     _move_writes(tx, from_uid, to_uid)

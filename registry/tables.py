@@ -56,6 +56,7 @@ channel = Table(
     Column("paused", Boolean, nullable=False, server_default=false()),
     Column("created_at", Moment, nullable=False),
     Column("vanished_at", Moment),
+    Column("rebound", Integer, nullable=False, server_default=text("0")),
     PrimaryKeyConstraint("name", name="one_row_per_channel"),
 )
 
@@ -117,15 +118,16 @@ scan = Table(
     UniqueConstraint("channel", "resource", name="one_unfinished_scan_per_channel_and_resource"),
 )
 
-scan_key = Table(
-    "scan_key",
+sighting = Table(
+    "sighting",
     metadata,
-    Column("scan", Key, nullable=False),
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("channel", Key, nullable=False),
     Column("entity", Key, nullable=False),
-    Column("external_id", Key, nullable=False),
-    PrimaryKeyConstraint("scan", "entity", "external_id", name="one_sighting_per_scan"),
-
-    sqlite_with_rowid=False,  # narrow rows that are their own key: one tree instead of two
+    Column("asked_at", Moment, nullable=False),
+    Column("scan", Key),
+    Column("ids", LargeBinary),
+    Index("sightings_of_an_entity", "channel", "entity", "asked_at"),
 )
 
 lease = Table(
@@ -161,6 +163,7 @@ binding = Table(
     Column("mapping_hash", Text),
     Column("state", Text, nullable=False),
     Column("pending", Boolean, nullable=False, server_default=false()),
+    Column("document_hash", LargeBinary(24)),
     PrimaryKeyConstraint("channel", "entity", "external_id", name="one_binding_per_channel_entity_and_external_id"),
     _one_of("state", *BINDING_STATES, name="binding_state_is_known"),
     CheckConstraint("uid IS NOT NULL OR state <> 'live'", name="a_live_binding_names_its_record"),

@@ -73,6 +73,11 @@ class Mapping:
         """Every row in the order of the file: its field, its place, its text; what lineage points to."""
         return self._rows
 
+    @property
+    def one_each(self) -> bool:
+        """Whether every document yields exactly one item, or a fault, or a skip."""
+        return self._one_each
+
     def inward_references(self, docs: Sequence[Any], context: Table[str, Any] | None = None) -> set[tuple[str, str]]:
         """Every (entity, external id) that the documents refer to, their own items included."""
         return self._references("inward_references", docs, context)

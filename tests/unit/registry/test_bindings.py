@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -30,7 +30,6 @@ from registry import (
     put_records,
     records,
     refs_for,
-    touch_bindings,
     uids_for,
 )
 
@@ -124,16 +123,6 @@ def test_of_two_rows_with_one_key_the_last_counts(reg: Registry) -> None:
         with reg.write() as tx:
             put_bindings(tx, [*twice, *(bound(f"f{n}") for n in range(filler))])
             assert bindings(tx, "erp", [("stock", "same")])["stock", "same"].values == {"n": 2}
-
-
-def test_an_older_sighting_does_not_replace_a_newer_one(reg: Registry) -> None:
-    """P5: two workers may note their sightings in any order."""
-    with reg.write() as tx:
-        put_bindings(tx, [bound("a", asked_at=NOON, verified_at=NOON)])
-        assert touch_bindings(tx, "erp", "stock", ["a"], NOON - timedelta(seconds=1)) == 0
-        assert touch_bindings(tx, "erp", "stock", ["a", "unknown"], NOON + timedelta(microseconds=1)) == 1
-        found = bindings(tx, "erp", [("stock", "a")])["stock", "a"]
-    assert found.asked_at == found.verified_at == NOON + timedelta(microseconds=1)
 
 
 def test_references_find_only_what_lives_on_that_channel(reg: Registry) -> None:

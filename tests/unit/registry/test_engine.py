@@ -39,6 +39,7 @@ from registry import (
     lock_records,
     mark_due,
     new_uids,
+    note_documents,
     open_registry,
     park,
     put_bindings,
@@ -47,14 +48,15 @@ from registry import (
     put_hops,
     put_links,
     put_records,
+    put_sightings,
     records,
     refs_for,
     release_reservations,
     reserve,
     reserved,
-    scan_seen,
+    seen_later,
     set_outbox,
-    touch_bindings,
+    standings,
     uids_for,
     unpark,
 )
@@ -96,7 +98,8 @@ def a_page(tx: Tx, n: int) -> dict[str, int]:
     assert len(did(binding_for, "erp", "stock", uids)) == n
     assert len(did(refs_for, "erp", [("stock", uid) for uid in uids])) == n
     assert len(did(linked, "stock", "variant", uids)) == n
-    assert did(touch_bindings, "erp", "stock", ids, NOON) == n
+    assert did(note_documents, "erp", "stock", dict.fromkeys(ids, b"h")) == n
+    assert len(did(standings, "erp", "stock", ids)) == n
     did(awaiting, "erp", keys)
     assert did(unpark, [("erp", "stock", id, "inward") for id in ids]) == n
     did(release_reservations, [(uid, None) for uid in uids], NOON)
@@ -109,7 +112,8 @@ def a_page(tx: Tx, n: int) -> dict[str, int]:
     assert len(did(set_outbox, [OutboxChange(id=row.id, state="unknown") for row in rows])) == n
     assert did(close_outbox, [row.id for row in rows]) == n
     scan = did(begin_scan, "erp", "items", entities=["stock"])
-    did(scan_seen, scan, keys)
+    did(put_sightings, "erp", {"stock": ids}, NOON, scan=scan)
+    did(seen_later, "erp", "stock", NOON)
     did(finish_scan, scan)
     return issued
 
@@ -238,4 +242,4 @@ def test_the_inbox_of_a_file_survives_a_power_cut(tmp_path: Path) -> None:
 def test_a_naive_moment_is_refused(reg: Registry) -> None:
     """P7: a moment without a zone is somebody's guess."""
     with reg.write() as tx, pytest.raises(ValueError, match="moments are aware"):
-        touch_bindings(tx, "erp", "stock", ["a"], datetime(2026, 3, 1))  # noqa: DTZ001 — that is the point
+        seen_later(tx, "erp", "stock", datetime(2026, 3, 1))  # noqa: DTZ001 — that is the point

@@ -22,15 +22,18 @@ from registry import (
     drop_documents,
     finish_scan,
     held,
+    last_seen,
     load_cursor,
     put_bindings,
     put_documents,
+    put_sightings,
     release,
     renew,
     save_cursor,
     scan_of,
-    scan_seen,
+    seen_later,
 )
+from registry.sightings import KEPT
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -72,8 +75,8 @@ def test_a_complete_scan_misses_exactly_what_it_did_not_see(reg: Registry, known
         put_bindings(tx, [bound(f"e{n}") for n in known])
         scan = begin_scan(tx, "erp", "items", entities=["stock"])
         for n in seen:
-            scan_seen(tx, scan, [("stock", f"e{n}"), ("variant", f"e{n}")])
-            scan_seen(tx, scan, [("stock", f"e{n}")])
+            put_sightings(tx, "erp", {"stock": [f"e{n}"], "variant": [f"e{n}"]}, NOON, scan=scan)
+            put_sightings(tx, "erp", {"stock": [f"e{n}"]}, NOON, scan=scan)
     with reg.write() as tx:
         assert finish_scan(tx, scan) == [("stock", f"e{n}", "u") for n in sorted(known - seen, key=lambda n: f"e{n}")]
         assert scan_of(tx, "erp", "items") is None
@@ -115,13 +118,60 @@ def test_a_new_scan_forgets_the_unfinished_one(reg: Registry) -> None:
     with reg.write() as tx:
         put_bindings(tx, [bound("a")])
         old = begin_scan(tx, "erp", "items", entities=["stock"])
-        scan_seen(tx, old, [("stock", "a")])
+        put_sightings(tx, "erp", {"stock": ["a"]}, NOON, scan=old)
         new = begin_scan(tx, "erp", "items", entities=["stock"])
         unfinished = scan_of(tx, "erp", "items")
         assert unfinished is not None
         assert (unfinished.scan, unfinished.entities, unfinished.from_page_one) == (new, frozenset({"stock"}), True)
         assert finish_scan(tx, old) == []
         assert finish_scan(tx, new) == [("stock", "a", "u")]
+
+
+def test_what_a_notice_saw_while_a_scan_ran_is_not_missing(reg: Registry) -> None:
+    """P10: a document that was fetched after the scan began exists, though no page of the scan has it."""
+    with reg.write() as tx:
+        put_bindings(tx, [bound("a"), bound("b")])
+        scan = begin_scan(tx, "erp", "items", entities=["stock"])
+        put_sightings(tx, "erp", {"stock": ["a"]}, tx.now)
+        assert finish_scan(tx, scan) == [("stock", "b", "u")]
+
+
+def test_it_is_known_what_later_requests_saw(reg: Registry) -> None:
+    """P5: an answer that arrives late is compared with what was asked for after it, per channel and entity."""
+    with reg.write() as tx:
+        now = tx.now
+        put_sightings(tx, "erp", {"stock": ["a", "b"], "price": ["p"]}, now)
+        put_sightings(tx, "erp", {"stock": ["b", "c"]}, now + timedelta(seconds=2))
+        assert seen_later(tx, "erp", "stock", now + timedelta(seconds=1)) == {"b", "c"}
+        assert seen_later(tx, "erp", "stock", now - timedelta(seconds=1)) == {"a", "b", "c"}
+        assert seen_later(tx, "erp", "stock", now + timedelta(seconds=2)) == frozenset()
+        assert seen_later(tx, "shop", "stock", now - timedelta(seconds=1)) == frozenset()
+        assert last_seen(tx, "erp", "stock", "b") == now + timedelta(seconds=2)
+        assert last_seen(tx, "erp", "stock", "a") == now
+        assert last_seen(tx, "erp", "stock", "p") is None
+
+
+def test_what_is_too_old_to_remember_is_said_to_be_unknown(reg: Registry) -> None:
+    """P5: sightings do not pile up, and an answer older than they are is never taken for the newest."""
+    with reg.write() as tx:
+        now = tx.now
+        for hours in range(50, 0, -1):
+            put_sightings(tx, "erp", {"stock": [f"e{hours}"]}, now - timedelta(hours=hours))
+        kept = tx.conn.exec_driver_sql("SELECT count(*) FROM sighting").scalar_one()
+        assert kept <= KEPT // timedelta(hours=1) + 2
+        assert seen_later(tx, "erp", "stock", now - timedelta(hours=30)) is None
+        assert seen_later(tx, "erp", "stock", now - timedelta(hours=1, minutes=30)) == {"e1"}
+
+
+def test_a_long_scan_keeps_its_sightings(reg: Registry) -> None:
+    """P10: a scan that takes a day still knows its first page at its end."""
+    with reg.write() as tx:
+        began = tx.now - timedelta(hours=24)
+        put_bindings(tx, [bound("first"), bound("missing")])
+        scan = begin_scan(tx, "erp", "items", entities=["stock"], began_at=began)
+        put_sightings(tx, "erp", {"stock": ["first"]}, began, scan=scan)
+        put_sightings(tx, "erp", {"stock": ["last"]}, tx.now, scan=scan)
+        assert finish_scan(tx, scan) == [("stock", "missing", "u")]
 
 
 # ── documents ───────────────────────────────────────────────────────────────────────────────────────────────────────
