@@ -32,6 +32,7 @@ from mappings.commerce.merge import Contribution, record_values
 from mappings.commerce.order import balance
 from mappings.language import InwardRecord, Mapping as MappingFile
 from registry import (
+    OWN_KEY,
     Binding,
     BindingRow,
     DueRow,
@@ -56,6 +57,8 @@ from registry import (
     moment,
     new_uids,
     note_documents,
+    own_key,
+    own_kind,
     owners,
     park,
     put_bindings,
@@ -89,6 +92,7 @@ class Item:
     binding: Binding | None = None
     uid: str | None = None
     values: dict[str, Any] = field(default_factory=dict)
+    key: str | None = None
     text: str = ""
     mark: bytes = b""
     changed: dict[str, int] = field(default_factory=dict)
@@ -115,7 +119,9 @@ class Work:
     reread: set[str] = field(default_factory=set)
     changes: list[Change] = field(default_factory=list)
     stored: list[BindingRow] = field(default_factory=list)
+    fresh: list[BindingRow] = field(default_factory=list)
     records: list[RecordRow] = field(default_factory=list)
+    new_records: list[RecordRow] = field(default_factory=list)
     hops: list[HopRow] = field(default_factory=list)
     links: list[tuple[str, str, str, str]] = field(default_factory=list)
     first_links: list[tuple[str, str, str, str]] = field(default_factory=list)
@@ -352,11 +358,17 @@ def _match(work: Work, entity: str, items: list[Item]) -> list[Item]:
             unmatched.append(item.record)
     if unmatched:
         report_matches(work.house, work.tx, work.channel, entity, unmatched)
+    own = own_kind(entity)
     for item, uid in zip((new := [item for item in matched if item.new]), new_uids(len(new)), strict=True):
         item.uid = uid
+    for item in new if own is not None else ():  # two documents of a page may be about one
+        item.key = next((value for kind, value in keys[item.record.id] if kind == own), None)
+        winner = owned.setdefault((entity, str(own), item.key), str(item.uid)) if item.key is not None else item.uid
+        if winner != item.uid:
+            item.uid, item.new = winner, False
     claims = [
         (entity, kind, value, item.uid) for item in matched for kind, value in keys[item.record.id]
-        if item.uid is not None and owned.get((entity, kind, value), item.uid) == item.uid
+        if kind != own and item.uid is not None and owned.get((entity, kind, value), item.uid) == item.uid
     ]
     owned = claim_keys(work.tx, claims) if claims else {}
     for item in matched:
@@ -425,8 +437,10 @@ def _merge(work: Work, entity: str, items: list[Item]) -> None:
     others = bindings_of(work.tx, held, entity) if held else {}
     by_uid: dict[str, list[Item]] = {}
     for item in items:
-        mine = next((b for b in others.get(str(item.uid), ()) if b.channel == work.channel
-                     and b.external_id == item.record.id), item.binding)
+        mine = item.binding if not others else next(
+            (b for b in others.get(str(item.uid), ()) if b.channel == work.channel
+             and b.external_id == item.record.id), item.binding
+        )
         _contribute(work, item, mine)
         by_uid.setdefault(str(item.uid), []).append(item)
     for uid, group in by_uid.items():
@@ -488,7 +502,7 @@ def _contribute(work: Work, item: Item, binding: Binding | None) -> None:
     if binding is not None:
         work.stored.append(binding.row(**said, kept={**binding.kept, **item.record.keep}))
     else:
-        work.stored.append(BindingRow(
+        work.fresh.append(BindingRow(
             channel=work.channel, entity=item.record.entity, external_id=item.record.id, kept=item.record.keep or None,
             **said,
         ))
@@ -520,17 +534,23 @@ def _record(
     item: Item,
 ) -> None:
     """Adds the record, its links and its hop to what will be stored."""
-    archived = values.get("status") == "archived"
-    work.records.append(RecordRow(
-        uid=uid, entity=entity, values=text, hash=mark, state="archived" if archived else "live"
-    ))
-    names = work.house.references.get(entity, {})
-    links = [(uid, entity, name, values[name]) for name in names if values.get(name) is not None]
+    state = "archived" if values.get("status") == "archived" else "live"
+    own = OWN_KEY.get(entity, ())
+    links = [(uid, entity, name, values[name]) for name in work.house.references.get(entity, ())
+             if name not in own and values.get(name) is not None]
     if before is None:
+        key = item.key or own_key(entity, values, uid, free=False)
+        work.new_records.append(RecordRow(uid=uid, entity=entity, key=key, values=text, hash=mark, state=state))
         work.first_links += links
     else:
         held = before.values
-        if any(values.get(name) != held.get(name) for name in names):
+        key = None
+        if any(values.get(name) != held.get(name) for name in own):
+            key = own_key(entity, values, uid)
+            taken = owners(work.tx, [(entity, "@".join(own), str(key))])
+            key = own_key(entity, values, uid, free=uid in taken.values() or not taken)
+        work.records.append(RecordRow(uid=uid, entity=entity, key=key, values=text, hash=mark, state=state))
+        if any(values.get(name) != held.get(name) for name in work.house.references.get(entity, ())):
             work.relinked.add(uid)
             work.links += links
     work.hops.append(HopRow(
@@ -543,15 +563,17 @@ def _record(
 def _store(work: Work) -> None:
     """Writes everything the page became, in a constant number of statements."""
     tx = work.tx
-    if work.records:
-        put_records(tx, work.records)
+    put_records(tx, work.new_records, new=True)
+    put_records(tx, work.records)
     if work.relinked:
         put_links(tx, work.links, of=work.relinked)
     if work.first_links:
         add_links(tx, work.first_links)
-    if work.stored:
-        put_bindings(tx, work.stored)
-        unpark(tx, [(b.channel, b.entity.split("/")[0], b.external_id, "inward") for b in work.stored])
+    put_bindings(tx, work.fresh, new=True)
+    put_bindings(tx, work.stored)
+    stored = [*work.fresh, *work.stored]
+    if stored:
+        unpark(tx, [(b.channel, b.entity.split("/")[0], b.external_id, "inward") for b in stored])
     if work.documents:
         docs = [work.docs[index] for index in sorted(work.documents)]
         put_documents(tx, [

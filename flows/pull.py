@@ -40,6 +40,7 @@ from registry import (
     finish_scan,
     holdable,
     load_cursor,
+    lock_entities,
     lock_records,
     mark_due,
     modes,
@@ -268,6 +269,7 @@ def vanish(house: House, account: Account, channel: str, resource: str, ids: Seq
     _, entities = _followed(house, channel, resource)
 
     def work(tx: Tx) -> None:
+        lock_entities(tx, channel, entities)
         found = bindings(tx, channel, [(entity, id) for entity in entities for id in ids])
         live = [binding for binding in found.values() if binding.state == "live" and binding.uid is not None]
         put_bindings(tx, [binding.row(state="gone") for binding in live])

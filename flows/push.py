@@ -41,7 +41,7 @@ from registry import (
     digest,
     encode,
     load_cursor,
-    lock_records,
+    lock_entities,
     micros,
     modes,
     park,
@@ -49,8 +49,10 @@ from registry import (
     post_reservations,
     put_bindings,
     put_hops,
+    records,
     refs_for,
     set_outbox,
+    standings,
     uids_for,
     unpark,
     wake,
@@ -157,7 +159,7 @@ def _decide(
     """
     page.clear()
     wake(tx, channel=channel, entity=group.entity, before=patient)
-    rows = claim_due(tx, channel, group.entity, limit, house.owner, house.claim_seconds)
+    rows = claim_due(tx, channel, group.entity, limit)
     if not rows:
         return None
     page.read = len(rows)
@@ -167,10 +169,10 @@ def _decide(
     bound = binding_for(tx, channel, group.name, uids)
     said = _said(house, tx, channel, group, seen)
     mapping = group.mapping
-    records = [seen[uid].values for uid in uids if uid in seen]
+    shapes = [seen[uid].values for uid in uids if uid in seen]
     order = [uid for uid in uids if uid in seen]
-    refs = refs_for(tx, channel, list(mapping.outward_references(records)))
-    result = mapping.map_outward(records, _refs(refs), house.context(channel, now, page.run))
+    refs = refs_for(tx, channel, list(mapping.outward_references(shapes)))
+    result = mapping.map_outward(shapes, _refs(refs), house.context(channel, now, page.run))
     documents = {order[out.index]: out for out in result.docs}
     faults: dict[str, list[Fault]] = {}
     for fault in result.faults:
@@ -318,10 +320,9 @@ class _Verdicts:
             set_outbox(tx, self.settings)
         if self.parked:
             park(tx, self.parked)
-        ours = decide(tx, self.decisions, owner=self.house.owner) if self.decisions else set()
-        lost = len(self.sending) - len(ours)
-        self.page.count(self.group.entity, "failed", lost, reason="its claim ran out before it was decided")
-        return [one for one in self.sending if one.row.id in ours]
+        if self.decisions:
+            decide(tx, self.decisions, owner=self.house.owner, seconds=self.house.claim_seconds)
+        return self.sending
 
 
 def _send(
@@ -386,16 +387,18 @@ def record_receipts(
         return
     now = house.registry.now()
     uids = [one.row.uid for one, _ in receipts]
-    locked = lock_records(tx, uids)
+    lock_entities(tx, channel, {group.entity, group.name})
     bound = binding_for(tx, channel, group.name, uids)
     applied = [(one, receipt) for one, receipt in receipts if receipt.outcome == "applied"]
     answered = _answers(house, channel, group, applied, now)
     rows: list[BindingRow] = []
+    fresh: list[BindingRow] = []
     hops: list[HopRow] = []
     lowered = created = False
     for one, receipt in applied:
         old = bound.get(one.row.uid)
-        rows.append(_projection(house, channel, group, one, receipt, old, answered.get(one.write.key), now))
+        told = _projection(house, channel, group, one, receipt, old, answered.get(one.write.key), now)
+        (rows if old is not None and old.external_id == told.external_id else fresh).append(told)
         before = None if old is None else old.kept.get(PUBLISH)
         lowered = lowered or (one.publish is not None and (before is None or int(before) > one.publish))
         created = created or old is None
@@ -405,21 +408,29 @@ def record_receipts(
             mapping_hash=group.mapping.hash, policy=None if one.view is None else one.view.policy,
             key=one.write.key, detail=one.write.op, release=house.release_number,
         ))
-    if rows:
-        put_bindings(tx, rows)
+    if hops:
+        _put(tx, channel, group, rows, fresh)
         put_hops(tx, hops)
         unpark(tx, [(channel, group.entity, one.row.uid, "outward") for one, _ in applied])
-        page.count(group.entity, "written", len(rows))
+        page.count(group.entity, "written", len(hops))
     _outbox_states(house, tx, page, channel, group, receipts, now)
     if group.entity == "order" and applied and house.may_create(channel, "stock"):
+        taken = records(tx, [one.row.uid for one, _ in applied])
         handed = [one.row.uid for one, _ in applied
-                  if one.row.uid in locked and locked[one.row.uid].values.get("handed_over") is True]
+                  if one.row.uid in taken and taken[one.row.uid].values.get("handed_over") is True]
         if handed:
             post_reservations(tx, handed, now)
     if created:
         wake(tx, channel=channel, reason=not_there(group.entity, channel))
     if lowered:
         wake(tx, entity="stock", reason=RAISE_WAITS)
+
+
+def _put(tx: Tx, channel: str, group: Group, rows: list[BindingRow], fresh: list[BindingRow]) -> None:
+    """Stores projections; what looks new may stand under that id already, for another record or unmatched."""
+    there = standings(tx, channel, group.name, [row.external_id for row in fresh]) if fresh else {}
+    put_bindings(tx, [*rows, *(row for row in fresh if row.external_id in there)])
+    put_bindings(tx, [row for row in fresh if row.external_id not in there], new=True)
 
 
 def _outbox_states(

@@ -78,6 +78,7 @@ from registry.outbox import (
 )
 from registry.parked import Parked, ParkedKey, ParkedRow, awaiting, dismiss, park, parked, parked_counts, unpark
 from registry.records import (
+    OWN_KEY,
     MatchKey,
     Record,
     RecordRow,
@@ -89,6 +90,8 @@ from registry.records import (
     lock_records,
     merge_records,
     move_keys,
+    own_key,
+    own_kind,
     owners,
     put_links,
     put_records,
@@ -122,6 +125,7 @@ from registry.runs import RunRow, last_runs, put_run, runs
 from registry.sightings import last_seen, put_sightings, seen_later
 
 __all__ = [
+    "OWN_KEY",
     "AuditRow",
     "Binding",
     "BindingRow",
@@ -219,6 +223,8 @@ __all__ = [
     "open_writes",
     "outbox_counts",
     "outbox_rows",
+    "own_key",
+    "own_kind",
     "owners",
     "park",
     "parked",

@@ -277,11 +277,17 @@ def binding_for(tx: Tx, channel: str, entity: str, uids: Collection[str]) -> dic
     return found
 
 
-def put_bindings(tx: Tx, rows: Iterable[BindingRow]) -> int:
-    """Afterwards these bindings stand as given, whole; the number written."""
-    return bulk.upsert(
-        tx, "binding", _COLUMNS, [_values(row) for row in rows], key=("channel", "entity", "external_id")
-    )
+def put_bindings(tx: Tx, rows: Iterable[BindingRow], *, new: bool = False) -> int:
+    """Afterwards these bindings stand as given, whole; the number written.
+
+    ``new``: none of them is there yet. Should another worker have made one meanwhile, the transaction is refused as
+    repeatable.
+    """
+    key = ("channel", "entity", "external_id")
+    stored = [_values(row) for row in rows]
+    if new:
+        return bulk.insert(tx, "binding", _COLUMNS, stored, key=key)
+    return bulk.upsert(tx, "binding", _COLUMNS, stored, key=key)
 
 
 def lock_entities(tx: Tx, channel: str, entities: Collection[str]) -> None:

@@ -2,9 +2,9 @@
 
 What surprises here:
 
-* PostgreSQL: above a few dozen rows they go by COPY into a temporary table and from there in one ``INSERT … SELECT``
-  or ``UPDATE … FROM``. The UPDATE also names its keys as ``= ANY(array)``: without that the planner, knowing nothing
-  of a temporary table, may read the whole target.
+* PostgreSQL: above a few dozen rows they go by COPY: straight into the table where they are known to be new, else into
+  a temporary table and from there in one ``INSERT … SELECT`` or ``UPDATE … FROM``. The UPDATE also names its keys as
+  ``= ANY(array)``: without that the planner, knowing nothing of a temporary table, may read the whole target.
 * SQLite: ``executemany``; inside one transaction that is as fast as it gets.
 * Rows are written in the order of their key, so that two transactions meeting on the same rows queue instead of
   deadlocking; of two rows with one key the last counts, on both dialects.
@@ -151,31 +151,45 @@ def upsert(
     return _insert(tx, table, columns, rows, f"{tail} WHERE NOT ({unless})" if unless else tail)
 
 
-def insert(tx: Tx, table: str, columns: Sequence[str], rows: Rows) -> int:
-    """Inserts rows as they are; the number inserted. A row that breaks a constraint fails the transaction."""
-    return _insert(tx, table, columns, rows, "") if rows else 0
+def insert(tx: Tx, table: str, columns: Sequence[str], rows: Rows, *, key: Sequence[str] = ()) -> int:
+    """Inserts rows that are new, the cheapest way there is; the number inserted.
+
+    With ``key`` in its order, and of two rows with one key the last. A row that breaks a constraint fails the
+    transaction; where that means that somebody else was first, it is repeatable.
+    """
+    if not rows:
+        return 0
+    if key:
+        rows = _in_key_order(rows, [columns.index(name) for name in key])
+    said = [place for place, column in enumerate(zip(*rows, strict=True)) if column[0] is not None or any(
+        value is not None for value in column)]
+    if len(said) < len(columns):
+        take: Callable[[tuple[Any, ...]], Any] = itemgetter(*said)
+        columns, rows = [columns[place] for place in said], [take(row) for row in rows]
+    return _insert(tx, table, columns, rows, "")
 
 
 def update(
     tx: Tx, table: str, key: str, columns: Sequence[str], rows: Rows, *, change: Mapping[str, str] | None = None,
-    of: Mapping[str, str] | None = None,
+    of: Mapping[str, str] | None = None, where: str = "",
 ) -> int:
     """Changes rows that stand there; each row is (key value, values of ``columns``…). The number changed.
 
     ``change`` gives column → SQL in which ``:name`` is the value that came for column ``name``; columns that it does
     not name take the value that came. ``of`` are columns whose value is the same for all rows, where the key is not
-    one by itself. No row is inserted.
+    one by itself; ``where`` is what else must be true of a row that stands there. No row is inserted.
     """
     if not rows:
         return 0
     rows = _in_key_order(rows, [0])
     templates = {**{name: f":{name}" for name in columns}, **(change or {})}
     if tx.postgres:
-        return _update_postgres(tx, table, key, columns, rows, templates, of or {})
+        return _update_postgres(tx, table, key, columns, rows, templates, of or {}, where)
     _check(table, (key, *columns), rows)
     sets = _sets(templates, lambda name: f"?{columns.index(name) + 2}")
-    where = "".join(f" AND {_q(name)} = ?{len(columns) + 2 + place}" for place, name in enumerate(of or {}))
-    statement = f"UPDATE {_q(table)} SET {sets} WHERE {_q(key)} = ?1{where}"  # noqa: S608 — names are this package's own
+    also = "".join(f" AND {_q(name)} = ?{len(columns) + 2 + place}" for place, name in enumerate(of or {}))
+    also += f" AND {where}" if where else ""
+    statement = f"UPDATE {_q(table)} SET {sets} WHERE {_q(key)} = ?1{also}"  # noqa: S608 — names are this package's own
     return _many(tx, statement, [(*row, *of.values()) for row in rows] if of else rows)
 
 
@@ -191,6 +205,11 @@ def _insert(tx: Tx, table: str, columns: Sequence[str], rows: Rows, tail: str) -
             tx.statements += 1
             execute_values(cursor, f"{head} VALUES %s {tail}", rows, page_size=len(rows))
             return int(cursor.rowcount)
+    if not tail:
+        with _cursor(tx) as cursor:
+            tx.statements += 1
+            cursor.copy_expert(f"COPY {_q(table)} ({_list(columns)}) FROM STDIN", _copy_text(table, columns, rows))
+            return len(rows)
     with _staged(tx, table, columns, rows) as (cursor, stage):
         tx.statements += 1
         cursor.execute(f"{head} SELECT {_list(columns)} FROM {stage} {tail}")  # noqa: S608 — this package's own names
@@ -199,17 +218,17 @@ def _insert(tx: Tx, table: str, columns: Sequence[str], rows: Rows, tail: str) -
 
 def _update_postgres(
     tx: Tx, table: str, key: str, columns: Sequence[str], rows: Rows, templates: Mapping[str, str],
-    of: Mapping[str, str],
+    of: Mapping[str, str], where: str,
 ) -> int:
     sets = _sets(templates, lambda name: f"came.{_q(name)}")
-    where = "".join(f" AND {_q(table)}.{_q(name)} = %s" for name in of)
+    also = "".join(f" AND {_q(table)}.{_q(name)} = %s" for name in of) + (f" AND {where}" if where else "")
     with _staged(tx, table, (key, *columns), rows) as (cursor, stage):
         changed = 0
         for chunk in chunks([row[0] for row in rows]):
             tx.statements += 1
             cursor.execute(
                 f"UPDATE {_q(table)} SET {sets} FROM {stage} AS came "  # noqa: S608 — names are this package's own
-                f"WHERE {_q(table)}.{_q(key)} = came.{_q(key)} AND {_q(table)}.{_q(key)} = ANY(%s){where}",
+                f"WHERE {_q(table)}.{_q(key)} = came.{_q(key)} AND {_q(table)}.{_q(key)} = ANY(%s){also}",
                 (chunk, *of.values()),
             )
             changed += int(cursor.rowcount)
@@ -217,7 +236,7 @@ def _update_postgres(
 
 
 class _staged:
-    """A temporary table holding the rows, emptied afterwards so that the next call of this transaction may use it."""
+    """A temporary table holding the rows; emptied first where this transaction has used it before."""
 
     def __init__(self, tx: Tx, table: str, columns: Sequence[str], rows: Rows) -> None:
         self._tx, self._table, self._columns, self._rows = tx, table, columns, rows
@@ -231,14 +250,15 @@ class _staged:
             f"CREATE TEMPORARY TABLE IF NOT EXISTS {self._stage} ON COMMIT DELETE ROWS AS "  # noqa: S608 — own names
             f"SELECT {columns} FROM {_q(self._table)} WITH NO DATA"
         )
-        cursor.copy_expert(f"COPY {self._stage} ({columns}) FROM STDIN", io.BytesIO(body))
+        if self._stage in self._tx.staged:
+            self._tx.statements += 1
+            cursor.execute(f"DELETE FROM {self._stage}")  # noqa: S608 — this package's own name
+        self._tx.staged.add(self._stage)
+        cursor.copy_expert(f"COPY {self._stage} ({columns}) FROM STDIN", body)
         self._tx.statements += 2
         return cursor, self._stage
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        if kind is None:
-            self._tx.statements += 1
-            self._cursor.execute(f"DELETE FROM {self._stage}")  # noqa: S608 — this package's own name
         self._cursor.close()
 
 
@@ -263,13 +283,13 @@ def _in_key_order(rows: Rows, places: Sequence[int]) -> list[tuple[Any, ...]]:
     return [last[found] for found in sorted(last)]
 
 
-def _copy_text(table: str, columns: Sequence[str], rows: Rows) -> bytes:
+def _copy_text(table: str, columns: Sequence[str], rows: Rows) -> io.BytesIO:
     """The rows in PostgreSQL's COPY format, converted column by column: a third faster than value by value."""
     cells = [_cells(column) for column in zip(*rows, strict=True)]
     text = "\n".join(map("\t".join, zip(*cells, strict=True))) + "\n"
     if "\x00" not in text:
         try:
-            return text.encode("utf-8")
+            return io.BytesIO(text.encode("utf-8"))
         except UnicodeEncodeError:
             pass  # found below, with its row
     _check(table, columns, rows)
@@ -277,11 +297,16 @@ def _copy_text(table: str, columns: Sequence[str], rows: Rows) -> bytes:
 
 
 def _cells(column: Sequence[Any]) -> Sequence[str]:
+    first = column[0]
+    if first is column[-1] and column.count(first) == len(column):  # what a page has in common
+        return [_cell(first)] * len(column)
     kinds = set(map(type, column))
     if kinds == {str}:
         return column if _SPECIAL.search("".join(column)) is None else [_escaped(value) for value in column]
     if kinds == {int}:
         return list(map(str, column))
+    if kinds == {bytes}:
+        return ["\\\\x" + value.hex() for value in column]
     return [_cell(value) for value in column]
 
 

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 
 from registry import bulk
 from registry.codec import micros
@@ -17,6 +17,12 @@ _PACK_ABOVE = 512
 """Bytes; below it compressing costs more than it saves."""
 
 
+_DROP = bulk.Keyed(
+    delete(document).where(document.c.channel == bindparam("on"), document.c.resource == bindparam("of")),
+    document.c.external_id,
+)
+
+
 def put_documents(tx: Tx, rows: Iterable[tuple[str, str, str, bytes, datetime]]) -> int:
     """(channel, resource, external id, body, asked at): afterwards these are the last documents."""
     packed = []
@@ -24,8 +30,14 @@ def put_documents(tx: Tx, rows: Iterable[tuple[str, str, str, bytes, datetime]])
         pack = len(body) > _PACK_ABOVE
         stored = zlib.compress(body, 1) if pack else body
         packed.append((channel, resource, external_id, stored, pack, micros(asked_at)))
-    columns = ("channel", "resource", "external_id", "body", "packed", "asked_at")
-    return bulk.upsert(tx, "document", columns, packed, key=("channel", "resource", "external_id"))
+    key = ("channel", "resource", "external_id")
+    columns = (*key, "body", "packed", "asked_at")
+    if not tx.postgres:
+        return bulk.upsert(tx, "document", columns, packed, key=key)
+    for channel, resource in sorted({row[:2] for row in packed}):  # nobody locks them: put anew, they can be copied in
+        ids = [row[2] for row in packed if row[:2] == (channel, resource)]
+        _DROP.run(tx, ids, on=channel, of=resource)
+    return bulk.insert(tx, "document", columns, packed, key=key)
 
 
 def documents(tx: Tx, channel: str, resource: str, external_ids: Collection[str]) -> dict[str, bytes]:

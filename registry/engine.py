@@ -43,6 +43,15 @@ _ATTEMPTS = 5
 # expects a thousand times as many rows, and would read the table whole or start workers: 20 to 45 ms instead of 1.
 _BY_KEY = "-c enable_seqscan=off -c max_parallel_workers_per_gather=0 -c jit=off"
 _REPEATABLE = {"40001", "40P01", "55P03"}  # serialization failure, deadlock, lock not available
+_UNIQUE = "23505"
+# Rows found to be new are inserted without looking again. Broken, these say that somebody else was first in between:
+# run again, the transaction finds what stands there.
+_MEETINGS = {
+    "one_binding_per_channel_entity_and_external_id",
+    "one_record_per_key",
+    "one_open_write_per_channel_entity_and_record",
+    "one_last_document_per_external_id",
+}
 
 
 class RegistryError(Exception):
@@ -81,12 +90,13 @@ class Tx:
     Functions of this package take it first; none of them commits.
     """
 
-    __slots__ = ("_clock", "_stamp", "conn", "postgres", "statements")
+    __slots__ = ("_clock", "_stamp", "conn", "postgres", "staged", "statements")
 
     def __init__(self, conn: Connection, clock: Callable[[], datetime]) -> None:
         self.conn = conn
         self.postgres: bool = conn.dialect.name == "postgresql"
         self.statements = 0
+        self.staged: set[str] = set()
         self._clock = clock
         self._stamp: int | None = None
 
@@ -246,7 +256,8 @@ def _refused(error: DBAPIError | psycopg2.Error | sqlite3.Error) -> DatabaseRefu
         refused = DatabaseRefused(
             f"PostgreSQL {origin.pgcode or type(origin).__name__}: {message}",
             constraint=origin.diag.constraint_name,
-            repeatable=origin.pgcode in _REPEATABLE,
+            repeatable=origin.pgcode in _REPEATABLE
+            or (origin.pgcode == _UNIQUE and origin.diag.constraint_name in _MEETINGS),
         )
     else:
         message = str(origin)

@@ -2,8 +2,10 @@
 
 What surprises here:
 
-* A write that is finished has no row. ``due_again`` notes a change that came while a write was claimed or in flight;
-  closing such a write makes it due instead of deleting it, so no change is lost between rendering and closing.
+* A write that is finished has no row. ``due_again`` notes a change that came while a write was in flight; closing such
+  a write makes it due instead of deleting it, so no change is lost between rendering and closing.
+* What is due is claimed by its lock, until the transaction ends: decide it, set it or close it in the same one. A
+  change that comes meanwhile waits for that transaction and then finds the write in flight.
 * A moment in the future (a dated price, an expiring reservation) stands in its own table until it comes, so that it
   survives any number of writes before it.
 * ``owner`` where a function takes one: rows whose claim ran out are left alone and not among those returned; their
@@ -15,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from datetime import datetime
 from functools import cache
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 from msgspec import Struct
@@ -25,24 +27,23 @@ from sqlalchemy import (
     bindparam,
     delete,
     func,
-    literal_column,
     or_,
     select,
     true,
     union_all,
     update,
 )
-from sqlalchemy.sql.dml import ReturningUpdate
 
 from registry import bulk
 from registry.codec import maybe_micros, maybe_moment, micros, moment
-from registry.engine import AnyRow, Tx
+from registry.engine import AnyRow, AnySelect, Tx
 from registry.tables import IN_FLIGHT, outbox, outbox_later
 
 DueRow: TypeAlias = tuple[str, str, str, datetime | None, bool, str | None]
 """(channel, entity, uid, due at (None: now), forced, cause)"""
 
 _STALLED = "'waiting', 'parked', 'rejected'"
+_STILL = f"{_STALLED}, 'held'"
 _FLYING = ", ".join(f"'{state}'" for state in IN_FLIGHT)
 _STATE = '"outbox".state'
 _MARK = {
@@ -52,9 +53,8 @@ _MARK = {
         f'WHEN {_STATE} = \'due\' AND "outbox".attempt = 0 AND excluded.due_at < "outbox".due_at '
         'THEN excluded.due_at ELSE "outbox".due_at END'
     ),
-    "due_again": (
-        f'CASE WHEN {_STATE} IN ({_FLYING}) OR "outbox".claimed_by IS NOT NULL THEN TRUE ELSE "outbox".due_again END'
-    ),
+    "due_again": f'CASE WHEN {_STATE} IN ({_FLYING}) THEN TRUE ELSE "outbox".due_again END',
+    "stalled_at": f'CASE WHEN {_STATE} IN ({_STALLED}) THEN NULL ELSE "outbox".stalled_at END',
     "forced": '("outbox".forced OR excluded.forced)',
     "cause": 'coalesce(excluded.cause, "outbox".cause)',
 }
@@ -83,6 +83,7 @@ class OutboxRow(Struct, frozen=True, kw_only=True):
     created_at: datetime
     decided_at: datetime | None
     cause: str | None
+    stalled_at: datetime | None
 
 
 class Decision(Struct, frozen=True, kw_only=True):
@@ -145,15 +146,15 @@ _RIPE = (
 )
 
 
-def claim_due(tx: Tx, channel: str, entity: str, limit: int, owner: str, seconds: float) -> list[OutboxRow]:
-    """The longest due writes that nobody works on, ours for ``seconds``; what is marked due from now on is due again.
+def claim_due(tx: Tx, channel: str, entity: str, limit: int) -> list[OutboxRow]:
+    """The longest due writes that nobody works on, locked until this transaction ends; decide, set or close each in it.
 
     Rows in state ``decided`` come too: they go out with the key and payload they have.
     """
     ripe = tx.rows(_RIPE, {"on": channel, "of": entity, "stamp": tx.stamp})
     _mark(tx, [(channel, entity, row[0], "due", 0, row[1], False, bool(row[2]), tx.stamp, row[3]) for row in ripe])
-    fixed = _claim(tx, channel, entity, ("decided",), limit, owner, seconds)
-    return fixed + _claim(tx, channel, entity, ("due",), limit - len(fixed), owner, seconds)
+    values = {"on": channel, "of": entity, "most": limit, "stamp": tx.stamp}
+    return [_row(row) for row in tx.rows(_ready(("due", "decided")), values)]
 
 
 def open_writes(
@@ -167,31 +168,45 @@ def open_writes(
     states: Collection[str] = ("accepted", "unknown", "sent"),
 ) -> list[OutboxRow]:
     """Writes to settle, claimed: accepted and unknown whose moment (``due_at``) has come, sent whose claim ran out."""
-    return _claim(tx, channel, entity, states, limit, owner, seconds)
+    values = {"on": channel, "of": entity, "most": limit, "stamp": tx.stamp}
+    found = [_row(row) for row in tx.rows(_ready(tuple(states)), values)]
+    _CLAIM.run(tx, [row.id for row in found], owner=owner, until=tx.stamp + int(seconds * 1_000_000))
+    return found
 
 
-def decide(tx: Tx, decisions: Iterable[Decision], *, owner: str | None = None, state: str = "sent") -> set[int]:
-    """Fixes key and payload and counts the attempt: due → decided → sent. The ids that may now be sent.
+def decide(
+    tx: Tx, decisions: Iterable[Decision], *, owner: str | None = None, seconds: float = 60.0, state: str = "sent"
+) -> set[int]:
+    """Fixes key and payload and counts the attempt: due → decided → sent, ours for ``seconds``. The ids to be sent now.
 
-    A row that is no longer due or decided, or (with ``owner``) whose claim ran out, is not among them: do not send it.
-    ``state="decided"`` fixes without counting an attempt, for a later ``claim_due``.
+    Only of rows that ``claim_due`` gave in this transaction; one that is neither due nor decided is not among those
+    returned: do not send it. ``state="decided"`` fixes without counting an attempt, for a later ``claim_due``.
     """
     wanted = {row.id: row for row in decisions}
-    ours = _ours(tx, wanted, owner, ("due", "decided"))
-    bulk.update(
+    sent = _known(state, ("decided", "sent")) == "sent"
+    until = tx.stamp + int(seconds * 1_000_000)
+    changed = bulk.update(
         tx,
         "outbox",
         "id",
-        ("key", "op", "payload", "external_id"),
-        [(row.id, row.key, row.op, row.payload, row.external_id) for row in wanted.values() if row.id in ours],
+        ("key", "op", "payload", "external_id", "claimed_by"),
+        [(row.id, row.key, row.op, row.payload, row.external_id, owner) for row in wanted.values()],
         change={
-            "state": f"'{_known(state, ('decided', 'sent'))}'",
-            "attempt": '"outbox".attempt + 1' if state == "sent" else '"outbox".attempt',
+            "state": f"'{state}'",
+            "attempt": '"outbox".attempt + 1' if sent else '"outbox".attempt',
             "decided_at": f'coalesce("outbox".decided_at, {tx.stamp})',
+            "claimed_by": ":claimed_by" if sent else "NULL",
+            "claimed_until": str(until) if sent else "NULL",
             "forced": "FALSE",  # fulfilled by this payload; a mark that comes while it flies sets it anew
+            "due_again": "FALSE",  # rendered from the record as it is now
         },
+        where="\"outbox\".state IN ('due', 'decided')",
     )
-    return ours
+    if changed == len(wanted):
+        return set(wanted)
+    ours = outbox.c.claimed_until == until if sent else outbox.c.claimed_until.is_(None)
+    statement = select(outbox.c.id).where(outbox.c.state == state, ours)
+    return {row[0] for row in bulk.gather(tx, statement, outbox.c.id, wanted)}
 
 
 _UNTOLD = {name: None for name in ("key", "op", "payload", "external_id", "ticket", "reason", "decided_at")}
@@ -249,6 +264,7 @@ def set_outbox(tx: Tx, changes: Iterable[OutboxChange], *, owner: str | None = N
             "due_again": f"CASE WHEN :state IN ({_STALLED}, 'due') THEN FALSE ELSE \"outbox\".due_again END",
             "claimed_by": "NULL",
             "claimed_until": "NULL",
+            "stalled_at": f"CASE WHEN :state IN ({_STILL}) AND NOT {again} THEN {tx.stamp} ELSE NULL END",
         },
     )
     return ours
@@ -267,7 +283,7 @@ def wake(
     With ``before`` only what began to wait before that moment: those whose waker came between their look and their
     wait are found so.
     """
-    statement = update(outbox).where(outbox.c.state == literal_column("'waiting'"))  # in full: its index is partial
+    statement = update(outbox).where(outbox.c.state == "waiting", outbox.c.stalled_at.is_not(None))  # has an index
     if channel is not None:
         statement = statement.where(func.coalesce(outbox.c.channel, "") == channel)  # or SQLite reads all that is open
     if entity is not None:
@@ -276,7 +292,7 @@ def wake(
         statement = statement.where(outbox.c.reason == reason)
     if before is not None:
         statement = statement.where(outbox.c.due_at < micros(before))
-    return tx.run(statement.values(state="due", due_at=tx.stamp))
+    return tx.run(statement.values(state="due", due_at=tx.stamp, stalled_at=None))
 
 
 def outbox_rows(
@@ -321,8 +337,8 @@ def channels_due(tx: Tx, *, also_later: bool = False) -> list[tuple[str, str, da
     open_now = (
         select(outbox.c.channel, outbox.c.entity, func.min(outbox.c.due_at).label("at"))
         .where(
+            outbox.c.stalled_at.is_(None),
             outbox.c.state.in_(("due", "decided")),
-            or_(outbox.c.claimed_until.is_(None), outbox.c.claimed_until <= tx.stamp),
         )
         .group_by(outbox.c.channel, outbox.c.entity)
     )
@@ -343,6 +359,7 @@ def to_settle(tx: Tx) -> list[tuple[str, str, datetime]]:
     found = tx.rows(
         select(outbox.c.channel, outbox.c.entity, oldest)
         .where(
+            outbox.c.stalled_at.is_(None),
             outbox.c.state.in_(("accepted", "unknown", "sent")),
             or_(outbox.c.state == "sent", outbox.c.due_at <= tx.stamp),
             or_(outbox.c.claimed_until.is_(None), outbox.c.claimed_until <= tx.stamp),
@@ -389,37 +406,44 @@ def _mark(tx: Tx, rows: list[tuple[Any, ...]]) -> int:
             )
         )
     columns = ("channel", "entity", "uid", "state", "attempt", "due_at", "due_again", "forced", "created_at", "cause")
-    return bulk.upsert(tx, "outbox", columns, list(merged.values()), key=("uid", "entity", "channel"), change=_MARK)
+    given = list(merged.values())
+    key = ("uid", "entity", "channel")
+    if tx.postgres and given:  # mostly none is there yet: what is new needs no look at each row while it is inserted
+        there = {tuple(row) for row in _THERE.rows(tx, sorted({row[2] for row in given}))}
+        fresh = [row for row in given if (row[2], row[1], row[0]) not in there]
+        known = [row for row in given if (row[2], row[1], row[0]) in there]
+        return bulk.insert(tx, "outbox", columns, fresh, key=key) + (
+            bulk.upsert(tx, "outbox", columns, known, key=key, change=_MARK)
+        )
+    return bulk.upsert(tx, "outbox", columns, given, key=key, change=_MARK)
 
 
-def _claim(
-    tx: Tx, channel: str, entity: str, states: Collection[str], limit: int, owner: str, seconds: float
-) -> list[OutboxRow]:
-    values = {"on": channel, "of": entity, "most": limit, "owner": owner, "stamp": tx.stamp}
-    values["until"] = tx.stamp + int(seconds * 1_000_000)
-    return [_row(row) for row in sorted(tx.rows(_claiming(tuple(states)), values), key=attrgetter("due_at", "id"))]
+_THERE = bulk.Keyed(select(outbox.c.uid, outbox.c.entity, outbox.c.channel), outbox.c.uid)
 
 
 @cache
-def _claiming(states: tuple[str, ...]) -> ReturningUpdate[Any]:
+def _ready(states: tuple[str, ...]) -> AnySelect:
+    """The rows nobody works on whose moment has come, locked, the oldest first: the order of the index, no sort."""
     now = bindparam("stamp", type_=BigInteger)
-    ready = (
-        select(outbox.c.id)
+    return (
+        select(outbox)
         .where(
             outbox.c.channel == bindparam("on"),
             outbox.c.entity == bindparam("of"),
+            outbox.c.stalled_at.is_(None),
             outbox.c.state.in_(states),
             or_(outbox.c.state == "sent", outbox.c.due_at <= now),
             or_(outbox.c.claimed_until.is_(None), outbox.c.claimed_until <= now),
         )
-        .order_by(outbox.c.due_at, outbox.c.id)  # with one state the index has this order: no sort of all that is due
+        .order_by(outbox.c.due_at, outbox.c.id)
         .limit(bindparam("most", type_=Integer))
         .with_for_update(skip_locked=True)
     )
-    values: dict[str, Any] = {"claimed_by": bindparam("owner"), "claimed_until": bindparam("until")}
-    if "due" in states:  # it will be rendered from the record as it is from now on
-        values["due_again"] = False
-    return update(outbox).where(outbox.c.id.in_(ready.scalar_subquery())).values(**values).returning(*outbox.c)
+
+
+_CLAIM = bulk.Keyed(
+    update(outbox).values(claimed_by=bindparam("owner"), claimed_until=bindparam("until")), outbox.c.id
+)
 
 
 def _ours(tx: Tx, ids: Collection[int], owner: str | None, states: tuple[str, ...]) -> set[int]:
@@ -446,11 +470,11 @@ def _known(state: str, allowed: tuple[str, ...]) -> str:
 
 def _row(row: AnyRow) -> OutboxRow:
     (id, channel, entity, uid, state, key, op, payload, external_id, ticket, attempt, due_at, due_again, forced, reason,
-     claimed_by, claimed_until, created_at, decided_at, cause) = row  # fmt: skip
+     claimed_by, claimed_until, created_at, decided_at, cause, stalled_at) = row  # fmt: skip
     return OutboxRow(
         id=id, channel=channel, entity=entity, uid=uid, state=state, key=key, op=op,
         payload=None if payload is None else bytes(payload), external_id=external_id, ticket=ticket, attempt=attempt,
         due_at=moment(due_at), due_again=bool(due_again), forced=bool(forced), reason=reason, claimed_by=claimed_by,
         claimed_until=maybe_moment(claimed_until), created_at=moment(created_at), decided_at=maybe_moment(decided_at),
-        cause=cause,
+        cause=cause, stalled_at=maybe_moment(stalled_at),
     )  # fmt: skip

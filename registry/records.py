@@ -1,23 +1,25 @@
 """Records (the merge of their contributions), the references between them, and the keys that make two documents one.
 
 What surprises here: ``claim_keys`` is how two channels bringing the same new SKU make one record: insert what is
-missing, then read who owns each key. A record merged into another keeps its row; functions given its uid answer with
-the survivor. Merging keeps no promise about values: whoever merges computes the survivor anew.
+missing, then read who owns each key. A record that is nothing but a meeting of others (``OWN_KEY``: the stock of a
+variant at a location) needs neither match key nor reference beside it: both stand in its own ``key``. A record merged
+into another keeps its row; functions given its uid or its key answer with the survivor. Merging keeps no promise about
+values: whoever merges computes the survivor anew.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any, TypeAlias
 
 from msgspec import Struct
-from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy import bindparam, delete, func, select, text, update
 
 from registry import bulk
 from registry.channels import rebind
-from registry.codec import Json, as_text, decode, digest, moment
+from registry.codec import Json, as_text, decode, digest, encode, moment
 from registry.engine import RegistryError, Tx
 from registry.tables import (
     IN_FLIGHT,
@@ -36,14 +38,35 @@ MatchKey: TypeAlias = tuple[str, str, str]
 """(entity, kind, value), for example ("variant", "sku", "KH-0001")."""
 
 
+OWN_KEY = {"stock": ("variant", "location"), "price": ("variant", "list")}
+"""Entity → the fields that its own key is made of. The first are looked up by: see ``linked``."""
+
+
+def own_kind(entity: str) -> str | None:
+    """The kind of match key that stands in the record itself, such as ``variant@location``; None where none does."""
+    return "@".join(OWN_KEY[entity]) if entity in OWN_KEY else None
+
+
+def own_key(entity: str, values: Mapping[str, Any], uid: str, *, free: bool = True) -> str | None:
+    """The record's own key; with its uid in it where a part is missing or another record has it (``free`` False)."""
+    parts = [values.get(name) for name in OWN_KEY.get(entity, ())]
+    if not parts:
+        return None
+    return "@".join([part or "" for part in parts] + ([] if free and None not in parts else [uid]))
+
+
 class RecordRow(Struct, frozen=True, kw_only=True):
-    """A record to be written; ``values`` is data or text that ``encode`` wrote, ``hash`` None: computed from it."""
+    """A record to be written; ``values`` is data or text that ``encode`` wrote, ``hash`` None: computed from it.
+
+    ``key`` is its own key among its entity; None: the one it has, or its uid.
+    """
 
     uid: str
     entity: str
     values: Json
     hash: bytes | None = None
     state: str = "live"
+    key: str | None = None
 
 
 class Record:
@@ -68,40 +91,45 @@ class Record:
         return str(self._row[1])
 
     @property
+    def key(self) -> str:
+        """Its own key among its entity: what it is made of, or its uid."""
+        return str(self._row[2])
+
+    @property
     def values_text(self) -> str:
         """The merged values as stored JSON text."""
-        return str(self._row[2])
+        return str(self._row[3])
 
     @property
     def values(self) -> dict[str, Any]:
         """The merged values: a fresh dict at each access."""
-        found: dict[str, Any] = decode(self._row[2])
+        found: dict[str, Any] = decode(self._row[3])
         return found
 
     @property
     def hash(self) -> bytes:
         """Digest of the merged values' text."""
-        return bytes(self._row[3])
+        return bytes(self._row[4])
 
     @property
     def created_at(self) -> datetime:
         """When it was first stored."""
-        return moment(self._row[4])
+        return moment(self._row[5])
 
     @property
     def changed_at(self) -> datetime:
         """When it was last stored."""
-        return moment(self._row[5])
+        return moment(self._row[6])
 
     @property
     def state(self) -> str:
         """live or archived."""
-        return str(self._row[6])
+        return str(self._row[7])
 
     @property
     def merged_into(self) -> str | None:
         """The survivor's uid, when this one was merged away."""
-        found: str | None = self._row[7]
+        found: str | None = self._row[8]
         return found
 
 
@@ -122,28 +150,38 @@ def lock_records(tx: Tx, uids: Collection[str]) -> dict[str, Record]:
     return _with_survivors(tx, sorted(uids), _LOCKED)
 
 
-def put_records(tx: Tx, rows: Iterable[RecordRow]) -> int:
-    """Afterwards these records hold these values; ``created_at`` and ``merged_into`` of existing ones stay."""
+def put_records(tx: Tx, rows: Iterable[RecordRow], *, new: bool = False) -> int:
+    """Afterwards these records hold these values; ``created_at`` and ``merged_into`` of existing ones stay.
+
+    ``new``: none of them is there yet. Should another worker have made one with the same key meanwhile, the
+    transaction is refused as repeatable.
+    """
     encoded = []
     for row in rows:
         values = as_text(row.values)
         assert values is not None
         hashed = digest(values) if row.hash is None else row.hash
-        encoded.append((row.uid, row.entity, values, hashed, tx.stamp, tx.stamp, row.state))
-    columns = ("uid", "entity", "values", "hash", "created_at", "changed_at", "state")
-    return bulk.upsert(tx, "record", columns, encoded, key=("uid",), keep=("created_at",))
+        key = row.uid if row.key is None else row.key
+        encoded.append((row.uid, row.entity, key, values, hashed, tx.stamp, tx.stamp, row.state))
+    columns = ("uid", "entity", "key", "values", "hash", "created_at", "changed_at", "state")
+    if new:
+        return bulk.insert(tx, "record", columns, encoded, key=("uid",))
+    change = {name: f'excluded."{name}"' for name in ("entity", "values", "hash", "changed_at", "state")}
+    change["key"] = 'CASE WHEN excluded.key = excluded.uid THEN "record".key ELSE excluded.key END'
+    return bulk.upsert(tx, "record", columns, encoded, key=("uid",), change=change)
 
 
 def records_where(
     tx: Tx, entity: str, after_uid: str = "", limit: int = 1_000, *, state: str | None = None
 ) -> list[Record]:
-    """An entity's records in uid order, after ``after_uid``; merged ones are left out."""
+    """An entity's records in the order of their own keys, after the record ``after_uid``; merged ones are left out."""
+    last = select(record.c.key).where(record.c.uid == after_uid).scalar_subquery()
     statement = select(record).where(
-        record.c.entity == entity, record.c.uid > after_uid, record.c.merged_into.is_(None)
+        record.c.entity == entity, record.c.key > func.coalesce(last, ""), record.c.merged_into.is_(None)
     )
     if state is not None:
         statement = statement.where(record.c.state == state)
-    return [Record(row) for row in tx.rows(statement.order_by(record.c.uid).limit(limit))]
+    return [Record(row) for row in tx.rows(statement.order_by(record.c.key).limit(limit))]
 
 
 def record_counts(tx: Tx) -> dict[tuple[str, str], int]:
@@ -187,6 +225,8 @@ def add_links(tx: Tx, links: Iterable[tuple[str, str, str, str]]) -> None:
 
 def linked(tx: Tx, entity: str, field: str, target_uids: Collection[str]) -> dict[str, list[str]]:
     """Target → uids of the ``entity`` records that refer to it in ``field``, ascending; [] for none."""
+    if field in OWN_KEY.get(entity, ()):
+        return {target: [one.uid for one in rows] for target, rows in _met(tx, entity, field, target_uids).items()}
     found: dict[str, list[str]] = {uid: [] for uid in target_uids}
     for target, uid in sorted(map(tuple, _LINKS.rows(tx, target_uids, entity=entity, field=field))):
         found[target].append(uid)
@@ -195,13 +235,55 @@ def linked(tx: Tx, entity: str, field: str, target_uids: Collection[str]) -> dic
 
 def records_by_field(tx: Tx, entity: str, field: str, target_uids: Collection[str]) -> dict[str, list[Record]]:
     """As ``linked``, with the records themselves, in one statement per 1,000 targets."""
+    if field in OWN_KEY.get(entity, ()):
+        return _met(tx, entity, field, target_uids)
     found: dict[str, list[Record]] = {uid: [] for uid in target_uids}
     for row in sorted(_LINKED.rows(tx, target_uids, entity=entity, field=field), key=itemgetter(0)):
         found[row[-1]].append(Record(row))
     return found
 
 
+def _met(tx: Tx, entity: str, field: str, targets: Collection[str]) -> dict[str, list[Record]]:
+    """Target → the records whose own key names it: a range of the index for the first part, a walk for another."""
+    place = OWN_KEY[entity].index(field)
+    found: dict[str, list[Record]] = {uid: [] for uid in targets}
+    for keys in bulk.chunks(targets):
+        values: dict[str, Any] = {"entity": entity}
+        if place == 0:
+            values["keys"] = keys if tx.postgres else encode(keys)
+        for row in tx.rows(_MET[tx.postgres, place == 0], values):
+            if place == 0:
+                found[row[-1]].append(Record(row))
+            elif (target := row[2].split("@")[place]) in found:
+                found[target].append(Record(row))
+    return {target: sorted(rows, key=attrgetter("uid")) for target, rows in found.items()}
+
+
+_NAMES = ", ".join(f'record."{column.name}"' for column in record.columns)
+_MADE_OF = "record.entity = :entity AND record.merged_into IS NULL"
+# Each target is looked for by itself, which neither planner does of its own accord: both would rather hold every record
+# of the entity against every target. "A" follows "@".
+_RANGE = f"{_MADE_OF} AND record.key >= target.value || '@' AND record.key < target.value || 'A'"
+_MET = {
+    (True, True): text(
+        f"SELECT found.*, target.value FROM unnest(CAST(:keys AS text[])) AS target (value) "  # noqa: S608 — own names
+        f"CROSS JOIN LATERAL (SELECT {_NAMES} FROM record WHERE {_RANGE} OFFSET 0) AS found"
+    ),
+    (False, True): text(
+        f"SELECT {_NAMES}, target.value FROM json_each(:keys) AS target CROSS JOIN record WHERE {_RANGE}"  # noqa: S608
+    ),
+    (True, False): text(f"SELECT {_NAMES} FROM record WHERE {_MADE_OF}"),  # noqa: S608 — own names
+    (False, False): text(f"SELECT {_NAMES} FROM record WHERE {_MADE_OF}"),  # noqa: S608 — own names
+}
+
+
 # ── match keys ──────────────────────────────────────────────────────────────────────────────────────────────────────
+_OWN = bulk.Keyed(
+    select(record.c.key, func.coalesce(record.c.merged_into, record.c.uid)).where(
+        record.c.entity == bindparam("entity")
+    ),
+    record.c.key,
+)
 _OWNERS = bulk.Keyed(
     select(matchkey.c.value, matchkey.c.uid).where(
         matchkey.c.entity == bindparam("entity"), matchkey.c.kind == bindparam("kind")
@@ -213,9 +295,10 @@ _OWNERS = bulk.Keyed(
 def claim_keys(tx: Tx, keys: Iterable[tuple[str, str, str, str]]) -> dict[MatchKey, str]:
     """(entity, kind, value, uid): claims those that are free; returns the owner of each key, ours or another's.
 
-    Whoever comes second waits until the first transaction ends, and then is told its uid.
+    Whoever comes second waits until the first transaction ends, and then is told its uid. A key that stands in the
+    record itself (``own_kind``) is not claimed: it comes with the record.
     """
-    rows = list(keys)
+    rows = [row for row in keys if row[1] != own_kind(row[0])]
     bulk.upsert(tx, "matchkey", ("entity", "kind", "value", "uid"), rows, key=("entity", "kind", "value"), change={})
     return owners(tx, [(entity, kind, value) for entity, kind, value, _uid in rows])
 
@@ -228,7 +311,10 @@ def owners(tx: Tx, keys: Collection[MatchKey]) -> dict[MatchKey, str]:
     return {
         (entity, kind, row[0]): row[1]
         for (entity, kind), wanted in values.items()
-        for row in _OWNERS.rows(tx, wanted, entity=entity, kind=kind)
+        for row in (
+            _OWN.rows(tx, wanted, entity=entity) if kind == own_kind(entity)
+            else _OWNERS.rows(tx, wanted, entity=entity, kind=kind)
+        )
     }
 
 
@@ -237,6 +323,10 @@ def keys_of(tx: Tx, uids: Collection[str]) -> dict[str, list[MatchKey]]:
     found: dict[str, list[MatchKey]] = {uid: [] for uid in uids}
     for row in bulk.gather(tx, select(matchkey), matchkey.c.uid, uids):
         found[row[3]].append((row[0], row[1], row[2]))
+    for row in bulk.gather(tx, select(record.c.uid, record.c.entity, record.c.key), record.c.uid, uids):
+        kind = own_kind(row[1])
+        if kind is not None:
+            found[row[0]].append((row[1], kind, row[2]))
     return {uid: sorted(keys) for uid, keys in found.items()}
 
 
@@ -273,6 +363,7 @@ def merge_records(tx: Tx, from_uid: str, to_uid: str) -> None:
     tx.run(update(binding).where(binding.c.uid == from_uid).values(uid=to_uid, document_hash=None))
     move_keys(tx, from_uid, to_uid)
     _move_links(tx, from_uid, to_uid)
+    _move_own_keys(tx, both[from_uid].entity, from_uid, to_uid)
     _move_writes(tx, from_uid, to_uid)
     for column in (reservation.c.variant_uid, reservation.c.location_uid, parked.c.record_uid, candidate.c.uid):
         tx.run(update(column.table).where(column == from_uid).values({column.name: to_uid}))
@@ -305,6 +396,21 @@ def _move_links(tx: Tx, from_uid: str, to_uid: str) -> None:
     ]
     columns = ("uid", "entity", "field", "target_uid")
     bulk.upsert(tx, "link", columns, moved, key=("uid", "field", "target_uid"), change={})
+
+
+def _move_own_keys(tx: Tx, kind: str, from_uid: str, to_uid: str) -> None:
+    """Records that are made of ``from_uid`` are made of ``to_uid``; where it has such a one already, beside that."""
+    for entity, fields in OWN_KEY.items():
+        if kind not in fields:
+            continue
+        place = fields.index(kind)
+        for one in _met(tx, entity, kind, [from_uid])[from_uid]:
+            parts = one.key.split("@")
+            parts[place] = to_uid
+            taken = owners(tx, [(entity, "@".join(fields), "@".join(parts))])
+            if taken:
+                parts = [*parts[: len(fields)], one.uid]
+            tx.run(update(record).where(record.c.uid == one.uid).values(key="@".join(parts)))
 
 
 def _move_writes(tx: Tx, from_uid: str, to_uid: str) -> None:

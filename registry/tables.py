@@ -182,6 +182,7 @@ record = Table(
     metadata,
     Column("uid", Key, nullable=False),
     Column("entity", Key, nullable=False),
+    Column("key", Key, nullable=False),
     Column("values", Text, nullable=False),
     Column("hash", Hash, nullable=False),
     Column("created_at", Moment, nullable=False),
@@ -191,7 +192,7 @@ record = Table(
     PrimaryKeyConstraint("uid", name="one_record_per_uid"),
     _one_of("state", *RECORD_STATES, name="record_state_is_known"),
     CheckConstraint("merged_into IS NULL OR merged_into <> uid", name="no_record_is_merged_into_itself"),
-    Index("records_of_an_entity", "entity", "uid"),
+    UniqueConstraint("entity", "key", name="one_record_per_key"),
     Index(
         "records_merged_into",
         "merged_into",
@@ -283,20 +284,34 @@ outbox = Table(
     Column("created_at", Moment, nullable=False),
     Column("decided_at", Moment),
     Column("cause", Text),
+    Column("stalled_at", Moment),
     UniqueConstraint("uid", "entity", "channel", name="one_open_write_per_channel_entity_and_record"),
     _one_of("state", *OUTBOX_STATES, name="outbox_state_is_known"),
     CheckConstraint(
         "state NOT IN ('decided', 'sent', 'accepted', 'unknown') OR (key IS NOT NULL AND payload IS NOT NULL)",
         name="a_write_in_flight_has_its_key_and_payload",
     ),
-    Index("writes_by_state_and_moment", "channel", "entity", "state", "due_at"),
+    CheckConstraint(  # so that an update of the state alone, which no index names, moves the row in no index
+        "(stalled_at IS NOT NULL) = (state IN ('waiting', 'held', 'parked', 'rejected'))",
+        name="what_stands_still_says_since_when",
+    ),
     Index(
-        "writes_that_wait",
+        "writes_that_move",
         "channel",
         "entity",
-        sqlite_where=text("state = 'waiting'"),
-        postgresql_where=text("state = 'waiting'"),
+        "due_at",
+        "id",
+        sqlite_where=text("stalled_at IS NULL"),
+        postgresql_where=text("stalled_at IS NULL"),
     ),
+    Index(
+        "writes_that_stand_still",
+        "channel",
+        "entity",
+        sqlite_where=text("stalled_at IS NOT NULL"),
+        postgresql_where=text("stalled_at IS NOT NULL"),
+    ),
+    postgresql_with={"fillfactor": 50},  # a decided write is put beside its due one, and no index hears of it
 )
 
 outbox_later = Table(
