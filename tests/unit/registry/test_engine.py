@@ -104,7 +104,7 @@ def a_page(tx: Tx, n: int) -> dict[str, int]:
     assert did(unpark, [("erp", "stock", id, "inward") for id in ids]) == n
     did(release_reservations, [(uid, None) for uid in uids], NOON)
     did(mark_due, [("shop", "stock", uid, None, False, None) for uid in uids])
-    rows = did(claim_due, "shop", "stock", n, "o", 60)
+    rows = did(claim_due, "shop", "stock", n)
     assert len(rows) == n
     decisions = [Decision(id=row.id, key=row.uid, op="update", payload=b"{}") for row in rows]
     assert len(did(decide, decisions, owner="o")) == n

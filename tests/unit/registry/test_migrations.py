@@ -9,7 +9,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
 
-from registry import DatabaseRefused, Registry, mark_due, migrations, open_registry
+from registry import DatabaseRefused, Registry, claim_due, linked, mark_due, migrations, open_registry, owners, wake
 from registry.tables import metadata
 from tests.databases import fresh_postgres, fresh_sqlite
 
@@ -88,3 +88,44 @@ def test_a_registry_without_tables_says_what_to_do(tmp_path: Path) -> None:
         use()
     assert any("serai migrate" in note for note in refused.value.__notes__)
     reg.close()
+
+
+@pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
+def test_what_was_known_before_is_known_after(dialect: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """P15: stock, prices and open writes of a registry of the second revision are found by the newest."""
+    with (
+        fresh_sqlite(tmp_path / "old", migrated=False) if dialect == "sqlite" else fresh_postgres(migrated=False) as url
+    ):
+        older = tmp_path / "steps"
+        older.mkdir()
+        for name in ("r0001_first_tables.py", "r0002_releases.py"):
+            (older / name).write_text(Path(migrations.__file__).with_name(name).read_text())
+        reg = open_registry(url)
+        with monkeypatch.context() as before:
+            before.setattr(migrations, "_HERE", older)
+            reg.migrate()
+        with reg.write() as tx:
+            run = tx.conn.exec_driver_sql
+            for uid, entity in (("v", "variant"), ("s1", "stock"), ("s2", "stock"), ("p", "price")):
+                run(f"INSERT INTO record (uid, entity, \"values\", hash, created_at, changed_at, state) "
+                    f"VALUES ('{uid}', '{entity}', '{{}}', '', 1, 1, 'live')")
+            run("INSERT INTO matchkey VALUES ('stock', 'variant@location', 'v@l', 's1'), "
+                "('price', 'variant@list', 'v@retail', 'p'), ('variant', 'sku', 'A', 'v')")
+            run("INSERT INTO link (uid, entity, field, target_uid) VALUES ('s1', 'stock', 'variant', 'v'), "
+                "('s1', 'stock', 'location', 'l'), ('s2', 'stock', 'variant', 'v'), ('p', 'price', 'variant', 'v'), "
+                "('v', 'variant', 'product', 'x')")
+            for uid, state in (("a", "due"), ("b", "waiting"), ("c", "parked")):
+                run(f"INSERT INTO outbox (channel, entity, uid, state, attempt, due_at, created_at) "
+                    f"VALUES ('shop', 'stock', '{uid}', '{state}', 0, 5, 5)")
+        reg.migrate()
+        with reg.write() as tx:
+            assert linked(tx, "stock", "variant", ["v"]) == {"v": ["s1", "s2"]}
+            assert linked(tx, "stock", "location", ["l"]) == {"l": ["s1"]}
+            assert linked(tx, "price", "variant", ["v"]) == {"v": ["p"]}
+            assert linked(tx, "variant", "product", ["x"]) == {"x": ["v"]}
+            keys = [("stock", "variant@location", "v@l"), ("price", "variant@list", "v@retail")]
+            keys.append(("variant", "sku", "A"))
+            assert owners(tx, keys) == dict(zip(keys, ("s1", "p", "v"), strict=True))
+            assert wake(tx, channel="shop") == 1
+            assert [row.uid for row in claim_due(tx, "shop", "stock", 10)] == ["a", "b"]
+        reg.close()

@@ -56,8 +56,7 @@ def hammer(url: str, n: int) -> dict[str, int]:
             mark_due(tx, [("pos", "variant", uid, None, False, f"{n}") for uid in uids.values()])
 
         reg.attempt(accept)
-        rows = reg.attempt(lambda tx: claim_due(tx, "pos", "variant", 10, f"worker {n}", 60))
-        told += reg.attempt(lambda tx, rows=rows: close_outbox(tx, [row.id for row in rows], owner=f"worker {n}"))
+        told += reg.attempt(lambda tx: close_outbox(tx, [row.id for row in claim_due(tx, "pos", "variant", 10)]))
         reg.inbox.put([("shop", f"delivery {page}", "orders", "1", reg.now(), None)])
     reg.close()
     return {"accepted": pages * size, "told": told}
