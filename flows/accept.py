@@ -279,12 +279,12 @@ def _take_shown(work: Work, records: Mapping[str, InwardRecord]) -> dict[str, In
         old = found.get((SHOWN, id))
         variant = record.values["variant"]
         text = encode(record.values)
-        if old is not None and old.values_hash == digest(text) and old.uid == variant and old.state == "live":
+        overtaken = old is not None and old.asked_at is not None and old.asked_at > work.asked_at
+        same = old is not None and old.values_hash == digest(text) and old.uid == variant and old.state == "live"
+        if same and not overtaken:
             work.account.count("stock", "unchanged")
             continue
-        if old is not None and (
-            later is None or id in later or (old.asked_at is not None and old.asked_at > work.asked_at)
-        ):
+        if overtaken or (old is not None and (later is None or id in later)):
             work.reread.add(_document_id(work, record))
             work.account.count("stock", "skipped", reason=STALE)
             continue
