@@ -132,11 +132,26 @@ class Work:
     standing: Mapping[str, Standing] = field(default_factory=dict)
     asked: frozenset[str] = frozenset()
     seen_stock: set[str] = field(default_factory=set)
+    deciding: dict[str, bool] = field(default_factory=dict)
+    moved: dict[tuple[str, ...], str] = field(default_factory=dict)
 
     @cached_property
     def moment(self) -> int:
         """When the page's request began, in microseconds."""
         return micros(self.asked_at)
+
+    def alone(self, entity: str) -> bool:
+        """Whether a record that only this channel speaks of is exactly what it says."""
+        if entity not in self.deciding:
+            self.deciding[entity] = self.house.decides_alone(self.channel, entity)
+        return self.deciding[entity]
+
+    def since_now(self, values: Mapping[str, Any]) -> str:
+        """The text that says that all these fields moved when the page was asked for."""
+        fields = tuple(values)
+        if fields not in self.moved:
+            self.moved[fields] = encode({"$since": self.moment, **dict.fromkeys(fields, self.moment)})
+        return self.moved[fields]
 
     def hash(self, record: InwardRecord) -> bytes | None:
         """The digest of the document a record came from; None where it cannot be known again by it."""
@@ -419,7 +434,9 @@ def _ours(work: Work, entity: str, items: Sequence[Item]) -> dict[str, str]:
     The platform may tell of what we created before its answer to us was read or kept, and may remember it after a
     registry was put back from a copy; without this such a document would make a second record.
     """
-    named = {}
+    named: dict[str, str] = {}
+    if not work.house.carries_ours(work.channel, work.resource, entity):
+        return named
     for item in items:
         key = work.house.our_reference(work.channel, work.resource, entity, work.docs[item.record.doc])
         if key is not None:
@@ -480,6 +497,7 @@ def _contribute(work: Work, item: Item, binding: Binding | None) -> None:
         item.moved = frozenset(item.values)
         item.edit = bool(item.moved) and not item.first
         item.changed = {"$since": work.moment, **dict.fromkeys(item.values, work.moment)}
+        covers = work.since_now(item.values)
     else:
         old, since, pending = binding.values or {}, binding.changed, binding.pending
         item.values = {**old, **item.record.values}
@@ -491,11 +509,12 @@ def _contribute(work: Work, item: Item, binding: Binding | None) -> None:
             "$since": since.get("$since", work.moment), **since,
             **{name: work.moment for name in item.moved if not pending or name not in since},
         }
+        covers = encode(item.changed)
     item.text = encode(item.values)
     item.mark = digest(item.text)
     said: dict[str, Any] = {
         "uid": item.uid, "resource": work.resource, "values": item.text, "values_hash": item.mark,
-        "covers": encode(item.changed), "asked_at": work.asked_at, "verified_at": work.asked_at,
+        "covers": covers, "asked_at": work.asked_at, "verified_at": work.asked_at,
         "mapping_hash": work.mapping_hash, "state": "live", "pending": False,
         "document_hash": work.hash(item.record),
     }
@@ -510,7 +529,7 @@ def _contribute(work: Work, item: Item, binding: Binding | None) -> None:
 
 def _merged(work: Work, entity: str, group: Sequence[Item], rest: Sequence[Binding]) -> dict[str, Any]:
     """The record's values. One contribution that decides every field is the record: most first contacts."""
-    if not rest and len(group) == 1 and work.house.decides_alone(work.channel, entity):
+    if not rest and len(group) == 1 and work.alone(entity):
         return group[0].values
     contributions = [
         _contribution(work.channel, item.values, item.changed, work.asked_at) for item in group

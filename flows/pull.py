@@ -58,7 +58,7 @@ from registry import (
 )
 
 LEASE_SECONDS = 120.0
-COMMIT_RECORDS = 1_000
+COMMIT_RECORDS = 4_000
 """A commit covers whole pages of up to about so many documents."""
 HELD_SHARE, HELD_COUNT = 0.2, 10
 """A complete scan in which more than this share *and* this many are missing deletes nothing: a person looks first."""

@@ -417,6 +417,12 @@ class House:
             ids.append("" if found is None else str(found))
         return ids
 
+    def carries_ours(self, channel: str, resource: str, entity: str) -> bool:
+        """Whether documents of the resource can carry the key under which we created them."""
+        group = self.of(channel).outward.get(entity)
+        return (group is not None and group.mapping.resource == resource
+                and self.descriptor(channel, resource).reference_field is not None)
+
     def our_reference(self, channel: str, resource: str, entity: str, doc: Doc) -> str | None:
         """The key under which we created this document, where it carries one; None for everybody else's documents."""
         group = self.of(channel).outward.get(entity)

@@ -161,8 +161,7 @@ def insert(tx: Tx, table: str, columns: Sequence[str], rows: Rows, *, key: Seque
         return 0
     if key:
         rows = _in_key_order(rows, [columns.index(name) for name in key])
-    said = [place for place, column in enumerate(zip(*rows, strict=True)) if column[0] is not None or any(
-        value is not None for value in column)]
+    said = [place for place, column in enumerate(zip(*rows, strict=True)) if column.count(None) < len(column)]
     if len(said) < len(columns):
         take: Callable[[tuple[Any, ...]], Any] = itemgetter(*said)
         columns, rows = [columns[place] for place in said], [take(row) for row in rows]

@@ -119,12 +119,13 @@ def mark_due(tx: Tx, rows: Iterable[DueRow]) -> int:
     """
     now: list[tuple[Any, ...]] = []
     later: list[tuple[Any, ...]] = []
+    stamp = tx.stamp
     for channel, entity, uid, due_at, forced, cause in rows:
-        at = tx.stamp if due_at is None else micros(due_at)
-        if at > tx.stamp:
+        at = stamp if due_at is None else micros(due_at)
+        if at > stamp:
             later.append((channel, entity, at, uid, forced, cause))
         else:
-            now.append((channel, entity, uid, "due", 0, at, False, forced, tx.stamp, cause))
+            now.append((channel, entity, uid, "due", 0, at, False, forced, stamp, cause))
     return _mark(tx, now) + bulk.upsert(
         tx,
         "outbox_later",

@@ -157,12 +157,13 @@ def put_records(tx: Tx, rows: Iterable[RecordRow], *, new: bool = False) -> int:
     transaction is refused as repeatable.
     """
     encoded = []
+    stamp = tx.stamp
     for row in rows:
         values = as_text(row.values)
         assert values is not None
         hashed = digest(values) if row.hash is None else row.hash
         key = row.uid if row.key is None else row.key
-        encoded.append((row.uid, row.entity, key, values, hashed, tx.stamp, tx.stamp, row.state))
+        encoded.append((row.uid, row.entity, key, values, hashed, stamp, stamp, row.state))
     columns = ("uid", "entity", "key", "values", "hash", "created_at", "changed_at", "state")
     if new:
         return bulk.insert(tx, "record", columns, encoded, key=("uid",))
