@@ -40,6 +40,8 @@ from registry.engine import AnyRow, AnySelect, Tx, Unholdable
 
 CHUNK = 1_000
 """Keys in one ``= ANY(array)``: above it plans were seen to flip to reading whole tables."""
+_BETWEEN = "\x1f"
+"""Between the keys of a list that is sent as one text; a list with such a key is sent as a list."""
 _COPY_FROM = 64
 _SPECIAL = re.compile(r"[\\\n\r\t]")
 _NAME = re.compile(r":(\w+)")
@@ -93,11 +95,15 @@ class Keyed:
     stand in it as ``bindparam`` and are given at each call.
     """
 
-    __slots__ = ("_postgres", "_sqlite")
+    __slots__ = ("_joined", "_postgres", "_sqlite")
 
     def __init__(self, statement: AnySelect | Update | Delete, column: Column[Any]) -> None:
         kind = BigInteger if isinstance(column.type, Integer) else Text
         self._postgres = statement.where(column == any_(bindparam("keys", type_=ARRAY(kind))))
+        self._joined = None
+        if kind is Text:
+            listed = func.string_to_array(bindparam("keys", type_=Text), _BETWEEN)
+            self._joined = statement.where(column == any_(listed))
         self._sqlite = statement.where(column.in_(_LISTED))
 
     def rows(self, tx: Tx, keys: Collection[Any], **values: Any) -> list[AnyRow]:
@@ -113,6 +119,10 @@ class Keyed:
 
     def _of(self, tx: Tx, keys: list[Any], values: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
         if tx.postgres:
+            if self._joined is not None:  # the driver quotes a list text by text: one text is ten times as fast
+                joined = _BETWEEN.join(keys)
+                if joined and joined.count(_BETWEEN) == len(keys) - 1:
+                    return self._joined, {**values, "keys": joined}
             return self._postgres, {**values, "keys": keys}
         return self._sqlite, {**values, "keys": encode(keys)}
 

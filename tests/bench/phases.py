@@ -28,6 +28,7 @@ PLACES: list[tuple[Any, str, str]] = [
     (Tx, "rows", "database: rows read and claimed"),
     (Tx, "run", "database: rows touched and closed"),
     (DefaultDialect, "do_commit", "database: commits"),
+    (accept, "look", "documents known again"),
     (accept, "_match", "matching"),
     (accept, "_merge", "contributions, merge, lineage"),
     (accept, "_store", "storing: rows made ready"),

@@ -113,6 +113,15 @@ def test_a_page_larger_than_a_thousand_is_found_whole(reg: Registry) -> None:
         assert set(records(tx, uids)) == set(uids)
 
 
+@pytest.mark.parametrize("ids", [[""], ["", "a"], ["a\x1fb", "a", "b"], ["'", '"', "\\", "{a,b}", "NULL", "%s"]])
+def test_a_document_is_found_whatever_its_id(reg: Registry, ids: list[str]) -> None:
+    """P7: an id is text; nothing in it is taken for the end of it."""
+    with reg.write() as tx:
+        put_bindings(tx, [bound(id) for id in ids])
+        put_bindings(tx, [bound("other")])
+        assert set(bindings(tx, "erp", [("stock", id) for id in ids])) == {("stock", id) for id in ids}
+
+
 def test_of_two_rows_with_one_key_the_last_counts(reg: Registry) -> None:
     """P6: a channel that lists a document twice on one page does not fail the page, on either dialect."""
     for filler in (0, 100):
