@@ -239,7 +239,7 @@ class Loops(Rows):
         if self.safe:
             code = self._safe_row(scope.inner(prefix=f"({scope.prefix})[:-1]"), one, shape, False, path="")
             return Val(code=code, absent=True, done=True, sure=True), {}
-        return self.fit(self.value(scope, one, shape), shape, one), {}
+        return self.filled(self.valid(self.fit(self.value(scope, one, shape), shape, one), shape), shape), {}
 
     def missing_fields(self, rows: list[Row], shape: Shape, row: Row) -> None:
         """Required canonical fields of a nested object that no row sets."""

@@ -164,6 +164,8 @@ class Paths(Origins):
         if not steps:
             return current
         text = ".".join(steps)
+        if current.place is None and not current.reads:  # what lies in a computed value comes from where that came from
+            current = replace(current, reads=root.reads)
         if self.safe:
             empties = self.constant(self.forms.empty, "E") if self._has_empties(root) else "()"
             whole = ", True" if empties != "()" and current.kind == "boolean" else ""  # false is false here

@@ -75,6 +75,9 @@ def test_a_null_is_a_fault_where_the_canonical_field_has_none(compiled: Compiled
     first, second = faults(mapping, {"name": "1", "lines": [{"id": None, "title": "a", "n": None}]})
     assert (first.field, second.field) == ("lines[0].key", "lines[0].quantity")
     assert one(mapping, {}).values == {}
+    pictures = compiled(partial("{images: {each: images, from: src}}", "product"))
+    (fault,) = faults(pictures, {"images": [{"src": "a"}, {"src": None}]})
+    assert (fault.field, fault.rule) == ("images[1]", "null")
     (fault,) = faults(compiled(partial("{number: '= first(a, b)'}")), {"a": None})
     assert (fault.field, fault.rule) == ("number", "null"), "it was computed, and it is null"
 

@@ -122,6 +122,20 @@ def test_needs_are_every_leaf_the_mapping_reads_and_no_container(compiled: Calla
     }
 
 
+def test_what_lies_in_a_computed_value_comes_from_where_that_came_from(compiled: Callable[..., Mapping]) -> None:
+    """A buyer chosen among several people still leads back to the document."""
+    text = """
+platform: x
+resource: y
+inward:
+  customer:
+    let: {who: = first(p.person for p in people)}
+    fields: {name: who.name, address: {from: who.address, fields: {city: city}}}
+"""
+    rows = _by_field(compiled(text))
+    assert rows["name"].sources == rows["address.city"].sources == ("people", "people[].person")
+
+
 def test_what_is_taken_whole_is_needed_whole(compiled: Callable[..., Mapping]) -> None:
     """A container that also goes somewhere as it is must be asked for whole, not only the part read elsewhere."""
     text = """
