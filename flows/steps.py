@@ -11,8 +11,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from connectors.base import ConnectorError
+from flows.apply import apply
 from flows.ledger import Direction, Ledger, Stretch, Unbalanced
 from flows.matching import CannotBind, accept_exact, bind
+from flows.plan import plan
 from flows.pull import accept, pull, reconcile, replay, resources_of, take_notices
 from flows.push import push
 from flows.settings import ENTITIES
@@ -20,8 +22,8 @@ from flows.settle import settle
 from flows.wiring import House
 
 __all__ = [
-    "CannotBind", "Ledger", "Stretch", "Unbalanced", "accept", "accept_exact", "bind", "pull", "pull_all", "push",
-    "push_all", "reconcile", "replay", "resources_of", "settle", "sync_all", "take_notices",
+    "CannotBind", "Ledger", "Stretch", "Unbalanced", "accept", "accept_exact", "apply", "bind", "plan", "pull", "pull_all",
+    "push", "push_all", "reconcile", "replay", "resources_of", "settle", "sync_all", "take_notices",
 ]
 
 UNBOUNDED = Stretch(seconds=1e9, records=10**9)

@@ -67,6 +67,15 @@ MEANINGS = {
 """Kind → its meaning, what hurts most first; the same kinds as the terminal's survey."""
 
 
+NAMES = {"erp": "ERP", "crm": "CRM", "pos": "tills", "market": "marketplace", "shop": "web shop"}
+
+
+def _known_as(platform: str) -> str:
+    """What people call a platform: its own name, or what the simulated ones stand for."""
+    name = platform.removeprefix("sandbox_").replace("_", " ")
+    return NAMES.get(name, name.capitalize())
+
+
 def survey_page(house: House, survey: Survey) -> str:
     """The page."""
     kinds = [
@@ -79,7 +88,7 @@ def survey_page(house: House, survey: Survey) -> str:
     ]  # fmt: skip
     systems = [
         {
-            "name": name, "platform": row.platform.removeprefix("sandbox_").replace("_", " "),
+            "name": name, "platform": _known_as(row.platform),
             "read": [(entity, n) for (channel, entity), n in sorted(survey.read.items()) if channel == name],
             "away": survey.unreachable.get(name),
         }
