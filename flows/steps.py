@@ -22,8 +22,8 @@ from flows.settle import settle
 from flows.wiring import House
 
 __all__ = [
-    "CannotBind", "Ledger", "Stretch", "Unbalanced", "accept", "accept_exact", "apply", "bind", "plan", "pull", "pull_all",
-    "push", "push_all", "reconcile", "replay", "resources_of", "settle", "sync_all", "take_notices",
+    "CannotBind", "Ledger", "Stretch", "Unbalanced", "accept", "accept_exact", "apply", "bind", "plan", "pull",
+    "pull_all", "push", "push_all", "reconcile", "replay", "resources_of", "settle", "sync_all", "take_notices",
 ]
 
 UNBOUNDED = Stretch(seconds=1e9, records=10**9)
