@@ -12,6 +12,9 @@ from mappings.language.lint import LintErrors
 from mappings.language.loader import Node, load_node
 from mappings.language.reader import Reader
 
+_NAME = r"[A-Za-z0-9_-]{1,80}"
+"""What a mapping may call a platform or a file: no way leads out of the folder of mappings."""
+
 
 def read(text: str, name: str, load: Callable[[str], str], entities: Mapping[str, Any]) -> tuple[File, list[str]]:
     """The file with what it extends and the platform's forms; all texts read, for the hash. Raises ``LintErrors``."""
@@ -32,6 +35,9 @@ def read(text: str, name: str, load: Callable[[str], str], entities: Mapping[str
     while (extends := root.get("extends")) is not None:
         relative = reader.text(extends, "extends")
         relative = relative if relative.endswith(".yaml") else relative + ".yaml"
+        if re.fullmatch(_NAME + "/" + _NAME + r"\.yaml", relative) is None:
+            reader.wrong(extends, "extends", "extends names no file of a platform", "<platform>/<file>")
+            break
         label = f"mappings/{relative}"
         if label in chain or len(chain) > 5:
             reader.wrong(extends, "extends", f"{relative} is extended in a circle or too deep", "", key=None)
@@ -56,6 +62,9 @@ def read(text: str, name: str, load: Callable[[str], str], entities: Mapping[str
         if found is None:
             reader.wrong(root, "missing-key", f"the mapping has no {key}", f"{key}: …")
         heads[key] = reader.text(found, key) if found is not None else ""
+        if key == "platform" and found is not None and re.fullmatch(_NAME, heads[key]) is None:
+            reader.wrong(found, "text", "a platform is a name", "letters, digits, _ and -")
+            heads[key] = "none"
     form_nodes: list[Node] = []
     shared: dict[str, dict[str, Node]] = {key: {} for key in SHARED}
     try:
