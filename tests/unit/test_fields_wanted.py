@@ -68,4 +68,4 @@ def test_only_the_fields_that_a_mapping_reads_are_asked_for(
     with opened(folder) as house:
         ledger = steps.pull(house, "depot", "places")
         assert ledger.row()["counts"] == {"location": {"created": 3}}
-    assert [query.get("only") for query in asked] == ([["code,title"]] if select else [None])
+    assert {tuple(query.get("only", ())) for query in asked} == {("code,title",) if select else ()}
