@@ -1,4 +1,4 @@
-"""What a page of documents becomes: items mapped, matched, merged and stored, with everything that follows marked due.
+"""What a page of documents becomes: items mapped, identified, merged and stored, and what follows marked due.
 
 What surprises here:
 
@@ -12,63 +12,41 @@ What surprises here:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
-from functools import cached_property
 from typing import Any
 
 from connectors.base import Doc
-from flows.consequences import Change, counted, follow
+from flows.consequences import counted, follow
+from flows.contribute import contribute
 from flows.drift import told_figure
 from flows.faults import settle_faults
+from flows.identify import identify
 from flows.ledger import Account
 from flows.matching import report_matches
 from flows.recognise import Look, look, only_salted_otherwise
 from flows.render import shown
-from flows.wiring import OURS, House, entity_order, not_there
-from mappings.commerce.match import keys as match_keys
-from mappings.commerce.merge import Contribution, record_values
-from mappings.commerce.order import balance
+from flows.wiring import House, entity_order, not_there
+from flows.work import Item, Work
 from mappings.language import InwardRecord, Mapping as MappingFile
 from registry import (
-    OWN_KEY,
-    Binding,
     BindingRow,
     DueRow,
-    HopRow,
-    ParkedRow,
-    Record,
-    RecordRow,
-    Standing,
     Tx,
     add_links,
     bindings,
-    bindings_of,
-    claim_keys,
     digest,
     drop_candidates,
     encode,
     lock_entities,
-    lock_records,
     mark_due,
-    micros,
     modes,
-    moment,
-    new_uids,
     note_documents,
-    own_key,
-    own_kind,
-    owners,
-    park,
     put_bindings,
     put_documents,
     put_hops,
     put_links,
     put_records,
     put_sightings,
-    rebind,
-    records,
     seen_later,
     standings,
     uids_for,
@@ -77,85 +55,9 @@ from registry import (
 )
 
 STALE = "stale: asked for before what we know"
+
 SHOWN = "stock/variant"
 """How what a channel shows of a variant in all is filed, beside what it was told."""
-
-ItemKey = tuple[str, str]
-"""(entity, external id): what a document yields."""
-
-
-@dataclass(kw_only=True)
-class Item:
-    """One (entity, external id) of the page on its way from document to record."""
-
-    record: InwardRecord
-    binding: Binding | None = None
-    uid: str | None = None
-    values: dict[str, Any] = field(default_factory=dict)
-    key: str | None = None
-    text: str = ""
-    mark: bytes = b""
-    changed: dict[str, int] = field(default_factory=dict)
-    first: bool = False
-    new: bool = False
-    edit: bool = False
-    moved: frozenset[str] = frozenset()
-
-
-@dataclass(kw_only=True)
-class Work:
-    """Everything one transaction has in hand while it accepts a page."""
-
-    house: House
-    tx: Tx
-    account: Account
-    channel: str
-    resource: str
-    docs: Sequence[Doc]
-    asked_at: datetime
-    now: datetime
-    mapping_hash: str
-    known: dict[ItemKey, str] = field(default_factory=dict)
-    reread: set[str] = field(default_factory=set)
-    changes: list[Change] = field(default_factory=list)
-    stored: list[BindingRow] = field(default_factory=list)
-    fresh: list[BindingRow] = field(default_factory=list)
-    records: list[RecordRow] = field(default_factory=list)
-    new_records: list[RecordRow] = field(default_factory=list)
-    hops: list[HopRow] = field(default_factory=list)
-    links: list[tuple[str, str, str, str]] = field(default_factory=list)
-    first_links: list[tuple[str, str, str, str]] = field(default_factory=list)
-    relinked: set[str] = field(default_factory=set)
-    documents: set[int] = field(default_factory=set)
-    matched: dict[str, list[str]] = field(default_factory=dict)
-    hashes: Sequence[bytes | None] = ()
-    standing: Mapping[str, Standing] = field(default_factory=dict)
-    asked: frozenset[str] = frozenset()
-    seen_stock: set[str] = field(default_factory=set)
-    deciding: dict[str, bool] = field(default_factory=dict)
-    moved: dict[tuple[str, ...], str] = field(default_factory=dict)
-
-    @cached_property
-    def moment(self) -> int:
-        """When the page's request began, in microseconds."""
-        return micros(self.asked_at)
-
-    def alone(self, entity: str) -> bool:
-        """Whether a record that only this channel speaks of is exactly what it says."""
-        if entity not in self.deciding:
-            self.deciding[entity] = self.house.decides_alone(self.channel, entity)
-        return self.deciding[entity]
-
-    def since_now(self, values: Mapping[str, Any]) -> str:
-        """The text that says that all these fields moved when the page was asked for."""
-        fields = tuple(values)
-        if fields not in self.moved:
-            self.moved[fields] = encode({"$since": self.moment, **dict.fromkeys(fields, self.moment)})
-        return self.moved[fields]
-
-    def hash(self, record: InwardRecord) -> bytes | None:
-        """The digest of the document a record came from; None where it cannot be known again by it."""
-        return self.hashes[record.doc] if self.hashes else None
 
 
 def accept_page(
@@ -272,8 +174,8 @@ def _accept_entity(work: Work, entity: str, records: Mapping[str, InwardRecord])
     if unchanged:
         unpark(work.tx, [(work.channel, entity, id, "inward") for id in unchanged])
         work.account.count(entity, "unchanged", len(unchanged))
-    fresh = _match(work, entity, fresh)
-    _merge(work, entity, edited + fresh)
+    fresh = identify(work, entity, fresh)
+    contribute(work, entity, edited + fresh)
     if entity == "stock" and work.house.may_create(work.channel, "stock"):
         work.seen_stock.update(str(found[id].uid) for id in unchanged)
         work.seen_stock.update(str(item.uid) for item in edited + fresh)
@@ -329,254 +231,6 @@ def _resolve_local(work: Work, record: InwardRecord) -> None:
 
 def _document_id(work: Work, record: InwardRecord) -> str:
     return work.house.document_id(work.channel, work.resource, work.docs[record.doc])
-
-
-def _match(work: Work, entity: str, items: list[Item]) -> list[Item]:
-    """Gives each unbound item its record: the owner of its keys, or a new one where the channel may create.
-
-    What matches several records is quarantined; what matches none, on a channel without the right to create, is
-    skipped and kept as a candidate for a person to bind.
-    """
-    if not items:
-        return []
-    if entity == "order":
-        items = _balanced(work, items)
-    country = work.house.channel(work.channel).company.country
-    keys = {
-        item.record.id: match_keys(entity, item.record.values, work.channel, item.record.id, country=country)
-        for item in items
-    }
-    owned = owners(work.tx, [(entity, kind, value) for pairs in keys.values() for kind, value in pairs])
-    ours = _ours(work, entity, items)
-    may_create = work.house.may_create(work.channel, entity)
-    matched: list[Item] = []
-    unmatched: list[InwardRecord] = []
-    before = {item.record.id: item.uid for item in items if item.uid is not None}
-    for item in items:
-        hits = list(dict.fromkeys(
-            owned[entity, kind, value] for kind, value in keys[item.record.id] if (entity, kind, value) in owned
-        ))
-        if item.record.id in ours:
-            item.uid = ours[item.record.id]
-            matched.append(item)
-        elif len(hits) > 1 and entity != "customer":
-            work.account.count(entity, "quarantined", reason="its keys belong to several records")
-            unmatched.append(item.record)
-        elif hits:
-            item.uid = hits[0]
-            matched.append(item)
-        elif may_create:
-            item.new = True
-            matched.append(item)
-        else:
-            work.account.count(entity, "skipped", reason="unmatched: `serai match` lists it for a person to bind")
-            unmatched.append(item.record)
-    if unmatched:
-        report_matches(work.house, work.tx, work.channel, entity, unmatched)
-    own = own_kind(entity)
-    for item, uid in zip((new := [item for item in matched if item.new]), new_uids(len(new)), strict=True):
-        item.uid = uid
-    for item in new if own is not None else ():  # two documents of a page may be about one
-        item.key = next((value for kind, value in keys[item.record.id] if kind == own), None)
-        winner = owned.setdefault((entity, str(own), item.key), str(item.uid)) if item.key is not None else item.uid
-        if winner != item.uid:
-            item.uid, item.new = winner, False
-    claims = [
-        (entity, kind, value, item.uid) for item in matched for kind, value in keys[item.record.id]
-        if kind != own and item.uid is not None and owned.get((entity, kind, value), item.uid) == item.uid
-    ]
-    owned = claim_keys(work.tx, claims) if claims else {}
-    for item in matched:
-        for kind, value in keys[item.record.id]:
-            winner = owned.get((entity, kind, value))
-            if item.new and winner is not None and winner != item.uid:
-                item.uid, item.new = winner, False      # another worker, or this page, was first with the same key
-                break
-        work.known[entity, item.record.id] = str(item.uid)
-    if any(before.get(item.record.id, item.uid) != item.uid for item in matched):
-        rebind(work.tx, [work.channel])
-    if matched:
-        work.matched[entity] = [item.record.id for item in matched]
-    return matched
-
-
-def _balanced(work: Work, items: list[Item]) -> list[Item]:
-    """The orders whose lines and shipping add up to their total; the others are parked, never adjusted in silence."""
-    apart = [(item, difference) for item in items if (difference := _off(item.record.values)) is not None]
-    park(work.tx, [
-        ParkedRow(
-            channel=work.channel, entity="order", direction="inward", external_id=item.record.id,
-            resource=work.resource, document=encode(work.docs[item.record.doc]).encode(), field="total",
-            rule="balance", message=f"lines and shipping differ from the total by {difference}",
-            remedy="mend the order on the channel, or the mapping of its lines, then `serai replay`",
-        )
-        for item, difference in apart
-    ])
-    work.account.count("order", "parked", len(apart), reason="its money does not add up")
-    wrong = {item.record.id for item, _ in apart}
-    return [item for item in items if item.record.id not in wrong]
-
-
-def _off(values: Mapping[str, Any]) -> str | None:
-    """By how much an order does not add up; None when it does, or does not say enough to tell."""
-    if values.get("total") is None or values.get("lines") is None:
-        return None
-    try:
-        difference = balance(values)
-    except ValueError as fault:
-        return str(fault)
-    return None if Decimal(difference["amount"]) == 0 else f"{difference['amount']} {difference['currency']}"
-
-
-def _ours(work: Work, entity: str, items: Sequence[Item]) -> dict[str, str]:
-    """External id → record, of documents that carry our reference: it names the record by itself.
-
-    The platform may tell of what we created before its answer to us was read or kept, and may remember it after a
-    registry was put back from a copy; without this such a document would make a second record.
-    """
-    named: dict[str, str] = {}
-    if not work.house.carries_ours(work.channel, work.resource, entity):
-        return named
-    for item in items:
-        key = work.house.our_reference(work.channel, work.resource, entity, work.docs[item.record.doc])
-        if key is not None:
-            named[item.record.id] = key.removeprefix(OURS)[:32]
-    there = records(work.tx, list(named.values())) if named else {}
-    return {id: there[uid].uid for id, uid in named.items() if uid in there and there[uid].entity == entity}
-
-
-def _merge(work: Work, entity: str, items: list[Item]) -> None:
-    """Stores each item's contribution and the records that follow from all channels' contributions."""
-    if not items:
-        return
-    held = sorted({item.uid for item in items if item.uid is not None and not item.new})
-    locked = lock_records(work.tx, held) if held else {}
-    others = bindings_of(work.tx, held, entity) if held else {}
-    by_uid: dict[str, list[Item]] = {}
-    for item in items:
-        mine = item.binding if not others else next(
-            (b for b in others.get(str(item.uid), ()) if b.channel == work.channel
-             and b.external_id == item.record.id), item.binding
-        )
-        _contribute(work, item, mine)
-        by_uid.setdefault(str(item.uid), []).append(item)
-    for uid, group in by_uid.items():
-        said = {item.record.id for item in group}
-        rest = [b for b in others.get(uid, ()) if b.channel != work.channel or b.external_id not in said]
-        values = _merged(work, entity, group, rest)
-        before = locked.get(uid)
-        alone = values is group[0].values
-        text = group[0].text if alone else encode(values)
-        mark = group[0].mark if alone else digest(text)
-        moved = before is None or before.hash != mark
-        if moved:
-            _record(work, entity, uid, values, text, mark, before, group[0])
-        for item in group:
-            put_back = item.edit and _wrong(item, values)
-            if moved or put_back or item.first:
-                work.changes.append(Change(
-                    entity=entity, uid=uid, source=work.channel, before=before.values if before else None,
-                    after=values, bound=not item.first, put_back=put_back,
-                ))
-            work.account.count(entity, "created" if item.new else "updated")
-            work.documents.add(item.record.doc)
-
-
-def _wrong(item: Item, values: Mapping[str, Any]) -> bool:
-    """Whether the channel's own edit must be put back: it says otherwise than the record, or shows too much stock."""
-    if item.record.entity == "stock":
-        told = told_figure(item.binding)
-        return told is not None and shown(item.values) > told
-    return any(values.get(name) != item.values.get(name) for name in item.moved)
-
-
-def _contribute(work: Work, item: Item, binding: Binding | None) -> None:
-    """What the channel says of the record from now on: covered fields replaced, the others as they were."""
-    if binding is None:
-        item.values = item.record.values
-        item.moved = frozenset(item.values)
-        item.edit = bool(item.moved) and not item.first
-        item.changed = {"$since": work.moment, **dict.fromkeys(item.values, work.moment)}
-        covers = work.since_now(item.values)
-    else:
-        old, since, pending = binding.values or {}, binding.changed, binding.pending
-        item.values = {**old, **item.record.values}
-        item.moved = frozenset(
-            name for name, value in item.record.values.items() if name not in old or old[name] != value
-        )
-        item.edit = bool(item.moved) and not pending and not item.first
-        item.changed = {
-            "$since": since.get("$since", work.moment), **since,
-            **{name: work.moment for name in item.moved if not pending or name not in since},
-        }
-        covers = encode(item.changed)
-    item.text = encode(item.values)
-    item.mark = digest(item.text)
-    said: dict[str, Any] = {
-        "uid": item.uid, "resource": work.resource, "values": item.text, "values_hash": item.mark,
-        "covers": covers, "asked_at": work.asked_at, "verified_at": work.asked_at,
-        "mapping_hash": work.mapping_hash, "state": "live", "pending": False,
-        "document_hash": work.hash(item.record),
-    }
-    if binding is not None:
-        work.stored.append(binding.row(**said, kept={**binding.kept, **item.record.keep}))
-    else:
-        work.fresh.append(BindingRow(
-            channel=work.channel, entity=item.record.entity, external_id=item.record.id, kept=item.record.keep or None,
-            **said,
-        ))
-
-
-def _merged(work: Work, entity: str, group: Sequence[Item], rest: Sequence[Binding]) -> dict[str, Any]:
-    """The record's values. One contribution that decides every field is the record: most first contacts."""
-    if not rest and len(group) == 1 and work.alone(entity):
-        return group[0].values
-    contributions = [
-        _contribution(work.channel, item.values, item.changed, work.asked_at) for item in group
-    ] + [
-        _contribution(b.channel, b.values or {}, b.changed, b.asked_at or work.asked_at)
-        for b in rest if b.values_text is not None
-    ]
-    return record_values(entity, contributions, work.house.authority(entity))
-
-
-def _contribution(channel: str, values: Mapping[str, Any], changed: Mapping[str, int], at: datetime) -> Contribution:
-    moments = {name: moment(stamp) for name, stamp in changed.items()}
-    return Contribution(
-        channel=channel, values=values, covers=values.keys(), asked_at=at, since=moments.pop("$since", at),
-        changed=moments,
-    )
-
-
-def _record(
-    work: Work, entity: str, uid: str, values: dict[str, Any], text: str, mark: bytes, before: Record | None,
-    item: Item,
-) -> None:
-    """Adds the record, its links and its hop to what will be stored."""
-    state = "archived" if values.get("status") == "archived" else "live"
-    own = OWN_KEY.get(entity, ())
-    links = [(uid, entity, name, values[name]) for name in work.house.references.get(entity, ())
-             if name not in own and values.get(name) is not None]
-    if before is None:
-        key = item.key or own_key(entity, values, uid, free=False)
-        work.new_records.append(RecordRow(uid=uid, entity=entity, key=key, values=text, hash=mark, state=state))
-        work.first_links += links
-    else:
-        held = before.values
-        key = None
-        if any(values.get(name) != held.get(name) for name in own):
-            key = own_key(entity, values, uid)
-            taken = owners(work.tx, [(entity, "@".join(own), str(key))])
-            key = own_key(entity, values, uid, free=uid in taken.values() or not taken)
-        work.records.append(RecordRow(uid=uid, entity=entity, key=key, values=text, hash=mark, state=state))
-        if any(values.get(name) != held.get(name) for name in work.house.references.get(entity, ())):
-            work.relinked.add(uid)
-            work.links += links
-    work.hops.append(HopRow(
-        uid=uid, entity=entity, channel=work.channel, direction="inward", run=work.account.run,
-        external_id=item.record.id, before_hash=None if before is None else before.hash, after_hash=mark,
-        mapping_hash=work.mapping_hash, release=work.house.release_number,
-    ))
 
 
 def _store(work: Work) -> None:

@@ -15,7 +15,8 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from flows.wiring import House, Route
+from flows.routes import Route
+from flows.wiring import House
 from registry import (
     DueRow,
     ReservationRow,

@@ -19,9 +19,10 @@ from flows.plan_reasons import FileChange, Reasons, file_changes
 from flows.rehearsal import MINTED, Rehearsal, Rehearsed, Scope, rehearse
 from flows.release import Content, on_disk, released
 from flows.render import PUBLISH
+from flows.routes import Group, load_mappings
 from flows.settings import load_project
 from flows.why import MASKED, personal_rows, veiled
-from flows.wiring import Group, House, load_mappings
+from flows.wiring import House
 from mappings.commerce.breaker import Verdict, judge
 from mappings.language import LintErrors, Ref
 from registry import (

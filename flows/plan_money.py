@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from flows.wiring import Group, House
+from flows.routes import Group
+from flows.wiring import House
 from mappings.language import Mapping as MappingFile
 from registry import Binding, Tx, records
 

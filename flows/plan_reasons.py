@@ -14,7 +14,8 @@ from typing import Any
 
 from flows.realign import Realigned
 from flows.release import Content, shown
-from flows.wiring import Group, House
+from flows.routes import Group
+from flows.wiring import House
 from mappings import canonical
 from mappings.language import Mapping as MappingFile
 

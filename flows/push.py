@@ -5,7 +5,6 @@ What surprises here:
 * Two transactions around the calls, none across them: *decide* fixes key and payload, *record* keeps the receipts. A
   crash between leaves rows ``sent``; once their claim has run out `settle` finds out what became of them (P3, P15).
 * An update whose outcome is unknown is simply due again: an absolute value may supersede it. A create may not (P2).
-* What the channel answers to a write completes the projection; it is never an edit (P4).
 """
 
 from __future__ import annotations
@@ -15,20 +14,19 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from msgspec import Struct
-
 from connectors.base import Connector, ConnectorError, Misconfigured, Op, Receipt, RetryLater, Stopped, Write
 from flows.faults import explained
 from flows.ledger import Account, Ledger, Stretch
 from flows.pull import recount_posted
+from flows.receipts import RAISE_WAITS, Sending, record_receipts
 from flows.render import PUBLISH, View, seen_equal, views
-from flows.wiring import OURS, Group, House, not_there
+from flows.routes import Group
+from flows.wiring import OURS, House, not_there
 from mappings.language import Fault, Ref
 from registry import (
     Binding,
     BindingRow,
     Decision,
-    HopRow,
     OutboxChange,
     OutboxRow,
     ParkedRow,
@@ -41,20 +39,12 @@ from registry import (
     digest,
     encode,
     load_cursor,
-    lock_entities,
-    micros,
     modes,
     park,
     paused,
-    post_reservations,
     put_bindings,
-    put_hops,
-    records,
     refs_for,
     set_outbox,
-    standings,
-    uids_for,
-    unpark,
     wake,
 )
 
@@ -62,18 +52,6 @@ FREELY_CREATED = ("order", "customer", "shipment", "return", "interaction")
 """Entities whose creation on a channel follows from what happened; the others want a person's consent first."""
 
 PATIENCE = timedelta(seconds=60)
-RAISE_WAITS = "a raise waits until the other channels' lowering is confirmed"
-
-
-class Sending(Struct, frozen=True, kw_only=True):
-    """One decided write: its outbox row, the call, its document's text and digest, the view it was rendered from."""
-
-    row: OutboxRow
-    write: Write
-    text: str
-    mark: bytes
-    view: View | None
-    publish: int | None
 
 
 def push(house: House, channel: str, entity: str, *, stretch: Stretch | None = None) -> Ledger:
@@ -377,147 +355,3 @@ def _look_for_ours(connector: Connector, group: Group, sending: Sequence[Sending
     return {
         write.key: receipt for write, receipt in zip(creates, found, strict=True) if receipt.outcome == "applied"
     }
-
-
-def record_receipts(
-    house: House, tx: Tx, page: Account, channel: str, group: Group, receipts: Sequence[tuple[Sending, Receipt]]
-) -> None:
-    """Keeps what became of each write: projection, hop and outbox row; afterwards what waited for it is due again."""
-    if not receipts:
-        return
-    now = house.registry.now()
-    uids = [one.row.uid for one, _ in receipts]
-    lock_entities(tx, channel, {group.entity, group.name})
-    bound = binding_for(tx, channel, group.name, uids)
-    applied = [(one, receipt) for one, receipt in receipts if receipt.outcome == "applied"]
-    answered = _answers(house, channel, group, applied, now)
-    rows: list[BindingRow] = []
-    fresh: list[BindingRow] = []
-    hops: list[HopRow] = []
-    lowered = created = False
-    for one, receipt in applied:
-        old = bound.get(one.row.uid)
-        told = _projection(house, channel, group, one, receipt, old, answered.get(one.write.key), now)
-        (rows if old is not None and old.external_id == told.external_id else fresh).append(told)
-        before = None if old is None else old.kept.get(PUBLISH)
-        lowered = lowered or (one.publish is not None and (before is None or int(before) > one.publish))
-        created = created or old is None
-        hops.append(HopRow(
-            uid=one.row.uid, entity=group.entity, channel=channel, direction="outward", run=page.run,
-            external_id=receipt.id or one.write.id, after_hash=one.mark,
-            mapping_hash=group.mapping.hash, policy=None if one.view is None else one.view.policy,
-            key=one.write.key, detail=one.write.op, release=house.release_number,
-        ))
-    if hops:
-        _put(tx, channel, group, rows, fresh)
-        put_hops(tx, hops)
-        unpark(tx, [(channel, group.entity, one.row.uid, "outward") for one, _ in applied])
-        page.count(group.entity, "written", len(hops))
-    _outbox_states(house, tx, page, channel, group, receipts, now)
-    if group.entity == "order" and applied and house.may_create(channel, "stock"):
-        taken = records(tx, [one.row.uid for one, _ in applied])
-        handed = [one.row.uid for one, _ in applied
-                  if one.row.uid in taken and taken[one.row.uid].values.get("handed_over") is True]
-        if handed:
-            post_reservations(tx, handed, now)
-    if created:
-        wake(tx, channel=channel, reason=not_there(group.entity, channel))
-    if lowered:
-        wake(tx, entity="stock", reason=RAISE_WAITS)
-
-
-def _put(tx: Tx, channel: str, group: Group, rows: list[BindingRow], fresh: list[BindingRow]) -> None:
-    """Stores projections; what looks new may stand under that id already, for another record or unmatched."""
-    there = standings(tx, channel, group.name, [row.external_id for row in fresh]) if fresh else {}
-    put_bindings(tx, [*rows, *(row for row in fresh if row.external_id in there)])
-    put_bindings(tx, [row for row in fresh if row.external_id not in there], new=True)
-
-
-def _outbox_states(
-    house: House, tx: Tx, page: Account, channel: str, group: Group,
-    receipts: Sequence[tuple[Sending, Receipt]], now: datetime,
-) -> None:
-    """Closes what was applied; parks rejections; leaves accepted and unknown ones for `settle`."""
-    finished, settings, parked = [], [], []
-    descriptor = house.descriptor(channel, group.mapping.resource)
-    for one, receipt in receipts:
-        if receipt.outcome == "applied":
-            if one.view is not None and one.view.waits:
-                settings.append(OutboxChange(id=one.row.id, state="waiting", reason=RAISE_WAITS))
-            else:
-                finished.append(one.row.id)
-        elif receipt.outcome == "rejected" and one.write.op == "create" and receipt.detail.startswith("not found"):
-            settings.append(OutboxChange(id=one.row.id, state="due", reason=receipt.detail, due_at=now))
-            page.count(group.entity, "failed", reason="it never arrived; it is sent again under the same key")
-        elif receipt.outcome == "rejected":
-            settings.append(OutboxChange(id=one.row.id, state="parked", reason=receipt.detail))
-            page.count(group.entity, "parked", reason="rejected by the platform")
-            page.fault(f"{channel} {group.entity} {one.write.id or one.row.uid}: rejected: {receipt.detail}")
-            parked.append(_rejected(channel, group, one, receipt))
-        else:
-            update = receipt.outcome == "unknown" and one.write.op == "update"
-            later = max(descriptor.visible_after, min(300.0, 2.0 ** min(one.write.attempt, 8) / 2))
-            settings.append(OutboxChange(
-                id=one.row.id, state="due" if update else receipt.outcome, ticket=receipt.ticket,
-                due_at=now + timedelta(seconds=later), reason=receipt.detail, forced=update,
-            ))
-            page.count(group.entity, "failed", reason=f"{receipt.outcome}: settled later")
-    if finished:
-        close_outbox(tx, finished)
-    if settings:
-        set_outbox(tx, settings)
-    if parked:
-        park(tx, parked)
-
-
-def _rejected(channel: str, group: Group, one: Sending, receipt: Receipt) -> ParkedRow:
-    return ParkedRow(
-        channel=channel, entity=group.entity, external_id=one.write.id or one.row.uid, direction="outward",
-        resource=group.mapping.resource, kind="parked", record_uid=one.row.uid, file=group.mapping.name,
-        rule="rejected",
-        message=receipt.detail, remedy="mend the record where it has authority, or the mapping, then `serai replay`",
-    )
-
-
-def _answers(
-    house: House, channel: str, group: Group, applied: Sequence[tuple[Sending, Receipt]], now: datetime
-) -> dict[str, Any]:
-    """Write key → what the channel's answer says of the record, mapped inward; only where it says the whole entity."""
-    mapping = house.of(channel).inward.get(group.mapping.resource)
-    if mapping is None or group.base != group.entity or group.entity not in mapping.inward:
-        return {}
-    carrying = [(one, receipt.doc) for one, receipt in applied if receipt.doc is not None]
-    if not carrying:
-        return {}
-    docs = [doc for _, doc in carrying if doc is not None]
-    with house.registry.read() as tx:
-        refs = uids_for(tx, channel, list(mapping.inward_references(docs)))
-    result = mapping.map_inward(docs, refs, house.context(channel, now))
-    return {
-        carrying[record.doc][0].write.key: record for record in result.records if record.entity == group.entity
-    }
-
-
-def _projection(
-    house: House, channel: str, group: Group, one: Sending, receipt: Receipt, old: Binding | None, answer: Any,
-    now: datetime,
-) -> BindingRow:
-    """The binding after an applied write: told, and seen where the answer carried the document; pending otherwise."""
-    kept = {**(old.kept if old is not None else {}), **(answer.keep if answer is not None else {})}
-    if one.publish is not None:
-        kept[PUBLISH] = str(one.publish)
-    values: str | dict[str, Any] | None = old.values_text if old is not None else None
-    changed = old.changed if old is not None else {"$since": micros(now)}
-    if answer is not None:
-        said = (old.values or {}) if old is not None else {}
-        values = {**said, **answer.values} or None
-        changed.update({name: 0 for name in answer.values if name not in changed})
-    return BindingRow(
-        channel=channel, entity=group.name, external_id=receipt.id or one.write.id or "", uid=one.row.uid,
-        resource=group.mapping.resource, values=values, covers=encode(changed),
-        told=one.text, told_hash=one.mark, told_at=now, kept=kept,
-        version=old.version if old is not None else None, asked_at=now,
-        verified_at=now if receipt.doc is not None else (old.verified_at if old is not None else None),
-        mapping_hash=old.mapping_hash if old is not None else None, state="live",
-        pending=answer is None and group.base == group.entity,
-    )

@@ -19,7 +19,8 @@ from functools import cached_property, partial
 from typing import Any
 
 from flows.consequences import Change, dated, follow
-from flows.wiring import House, Route
+from flows.routes import Route
+from flows.wiring import House
 from mappings.commerce.merge import Contribution, record_values
 from mappings.language import InwardRecord, Mapping as MappingFile
 from registry import (

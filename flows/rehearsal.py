@@ -22,8 +22,9 @@ from flows.consequences import BACK_TO_ORIGIN
 from flows.ledger import Stretch
 from flows.push import push
 from flows.realign import Realigned, realign
+from flows.routes import Group
 from flows.settings import UNASKED, Channel
-from flows.wiring import Group, House
+from flows.wiring import House
 from registry import (
     Copy,
     Record,

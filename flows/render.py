@@ -14,7 +14,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from flows.wiring import Group, House, moment_text
+from flows.routes import Group
+from flows.wiring import House, moment_text
 from mappings.commerce.price import pick
 from mappings.commerce.stock import allowed, free, publish_by_location
 from registry import (

@@ -15,9 +15,10 @@ from datetime import datetime, timedelta
 from connectors.base import Op, Receipt, Write
 from flows.ledger import Account, Ledger, Stretch
 from flows.pull import pull
-from flows.push import Sending, record_receipts
+from flows.receipts import Sending, record_receipts
 from flows.render import PUBLISH
-from flows.wiring import Group, House
+from flows.routes import Group
+from flows.wiring import House
 from registry import OutboxChange, OutboxRow, Tx, binding_for, decode, digest, encode, open_writes, set_outbox
 
 LATER = timedelta(seconds=30)

@@ -13,7 +13,8 @@ from datetime import datetime
 from typing import Any
 
 from flows.render import PUBLISH, View, views
-from flows.wiring import Group, House
+from flows.routes import Group
+from flows.wiring import House
 from mappings.language import Mapping as MappingFile, Ref
 from registry import (
     Binding,

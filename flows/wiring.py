@@ -1,36 +1,34 @@
 """Where settings, registry, connectors and compiled mappings become one house; everything above receives a `House`.
 
 What surprises here: opening a house asks no system anything: connectors are built on first use, one per thread, channel
-and lane. A connector of the lane ``write`` asks the red button before every request; its answer is at most one second
-old, so that no write begins later than two seconds after the button was pressed (promise P14).
+and lane.
 """
 
 from __future__ import annotations
 
 import base64
 import gc
-import json
 import os
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from cryptography.fernet import Fernet
 
 from connectors import CATALOG
-from connectors.base import Connector, Doc, Misconfigured, Ports, Resource, Stopped
+from connectors.base import Connector, Doc, Misconfigured, Ports, Resource
 from flows.ledger import Account, Direction, Ledger
-from flows.mapping_files import compile_file, mapping_files
-from flows.release import Content, on_disk, released
+from flows.ports import EnvironmentSecrets, RedButton, RegistryTokens, resolve
+from flows.release import on_disk, released
+from flows.routes import PlatformMappings, Route, load_mappings, routes_of
 from flows.settings import ENTITIES, STATE, Channel, Order, Project, load_project
 from mappings import canonical
-from mappings.language import LintError, LintErrors, Mapping as MappingFile
+from mappings.language import LintError, LintErrors
 from registry import (
     ChannelSetting,
     Parked,
@@ -39,193 +37,15 @@ from registry import (
     RunRow,
     Tx,
     decode,
-    load_tokens,
     new_uids,
     newest_release,
     open_registry,
-    paused,
     put_channels,
     put_run,
-    swap_tokens,
 )
 
 OURS = "serai-"
 """How every idempotency key begins: a document that carries one was written by us."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Group:
-    """How an outward mapping groups records: ``base`` is the entity whose uid stands in the outbox.
-
-    ``name`` is how bindings of the group are filed: the entity itself, or ``stock/variant`` for a grouped write, so
-    that what we told about a group never collides with what the channel says of a single record.
-    """
-
-    entity: str
-    base: str
-    name: str
-    joins: tuple[str, ...]
-    needs: frozenset[str]
-    mapping: MappingFile
-
-
-@dataclass(frozen=True, kw_only=True)
-class Route:
-    """A change of an entity touches ``group`` on ``channel``; ``how`` tells where the group's uid is found.
-
-    ``self``: the changed record is the group. ``holds``: the changed record refers to it in ``field``. ``held``: the
-    group's base refers to the changed record in ``field``.
-    """
-
-    channel: str
-    group: Group
-    how: Literal["self", "holds", "held"]
-    field: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class PlatformMappings:
-    """The compiled mappings of one platform: by resource inward, by entity outward."""
-
-    inward: Mapping[str, MappingFile]
-    outward: Mapping[str, Group]
-
-
-def routes_of(
-    project: Project, loaded: Mapping[str, PlatformMappings], refers: Mapping[str, Mapping[str, str]]
-) -> dict[str, list[Route]]:
-    """Entity → the routes its changes take, computed from what channels receive and how their mappings group it."""
-    routes: dict[str, list[Route]] = {}
-    for channel in project.channels.values():
-        for entity in channel.receives:
-            group = loaded[channel.platform].outward.get(entity)
-            if group is None:
-                continue
-            for changed in dict.fromkeys((group.entity, group.base, *group.joins)):
-                route = _route(channel.name, group, changed, refers)
-                if route is not None:
-                    routes.setdefault(changed, []).append(route)
-    return routes
-
-
-def _route(channel: str, group: Group, changed: str, refers: Mapping[str, Mapping[str, str]]) -> Route | None:
-    if changed == group.base:
-        return Route(channel=channel, group=group, how="self")
-    for name, target in refers.get(changed, {}).items():
-        if target == group.base:
-            return Route(channel=channel, group=group, how="holds", field=name)
-    for name, target in refers.get(group.base, {}).items():
-        if target == changed:
-            return Route(channel=channel, group=group, how="held", field=name)
-    return None
-
-
-def load_mappings(project: Project, content: Content | None = None) -> dict[str, PlatformMappings]:
-    """The mappings of every platform the project uses, those on disk or of a content.
-
-    Raises LintErrors with the faults of all files.
-    """
-    errors: list[Any] = []
-    loaded = {}
-    for platform in sorted({channel.platform for channel in project.channels.values()}):
-        inward: dict[str, MappingFile] = {}
-        outward: dict[str, Group] = {}
-        compilers = [
-            partial(compile_file, project.folder, path) for path in mapping_files(project.folder, platform).values()
-        ] if content is None else content.mappings(project.folder, platform)
-        for compiled in compilers:
-            try:
-                mapping = compiled()
-            except LintErrors as fault:
-                errors.extend(fault.errors)
-                continue
-            if mapping.inward:
-                inward[mapping.resource] = mapping
-            if mapping.outward is not None:
-                outward[mapping.outward.entity] = group_of(mapping)
-        loaded[platform] = PlatformMappings(inward=inward, outward=outward)
-    if errors:
-        raise LintErrors(errors)
-    return loaded
-
-
-def group_of(mapping: MappingFile) -> Group:
-    """How the outbox files the writes of an outward mapping."""
-    head = mapping.outward
-    if head is None:
-        raise ValueError(f"{mapping.name} has no outward block")
-    outward = mapping.source[mapping.source.index("def outward("):]
-    joined = tuple(head.with_) + ((head.entity,) if head.per is not None and head.per != head.entity else ())
-    return Group(
-        entity=head.entity, base=head.per or head.entity, joins=joined, mapping=mapping,
-        needs=frozenset(name for name in canonical.fields(head.entity) if f"'{name}'" in outward),
-        name=head.entity if head.per in (None, head.entity) else f"{head.entity}/{head.per}",
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class EnvironmentSecrets:
-    """Resolves ``env:NAME`` references of one channel when they are used, never earlier."""
-
-    channel: str
-    references: Mapping[str, str]
-
-    def get(self, name: str) -> str:
-        """The value; raises Misconfigured naming channel and reference when there is none."""
-        reference = self.references.get(name)
-        if reference is None:
-            raise Misconfigured(
-                f"{self.channel}: the platform needs the secret {name!r}; channels.yaml names "
-                f"{', '.join(sorted(self.references)) or 'none'}: add `secrets: {{{name}: env:NAME}}`"
-            )
-        return resolve(reference, f"{self.channel}: secret {name!r}")
-
-
-def resolve(reference: str, what: str) -> str:
-    """The value behind ``env:NAME``; any other text is itself. Raises Misconfigured when the variable is not set."""
-    if not reference.startswith("env:"):
-        return reference
-    value = os.environ.get(reference[4:])
-    if value is None or value == "":
-        raise Misconfigured(f"{what}: the environment variable {reference[4:]} is not set; set it and start again")
-    return value
-
-
-class RegistryTokens:
-    """A channel's tokens in the registry, encrypted at rest with the project's key."""
-
-    def __init__(self, registry: Registry, channel: str, key: Callable[[], Fernet]) -> None:
-        self._registry, self._channel, self._key = registry, channel, key
-
-    def load(self) -> tuple[int, Mapping[str, str]]:
-        """Version and tokens; version 0 and nothing when there are none."""
-        with self._registry.read() as tx:
-            version, sealed = load_tokens(tx, self._channel)
-        return version, json.loads(self._key().decrypt(sealed)) if sealed else {}
-
-    def swap(self, version: int, tokens: Mapping[str, str]) -> bool:
-        """Store if nobody stored since ``version``."""
-        sealed = self._key().encrypt(json.dumps(dict(tokens)).encode())
-        return self._registry.attempt(lambda tx: swap_tokens(tx, self._channel, version, sealed))
-
-
-class RedButton:
-    """Asked before each request: stops writes of a paused channel within two seconds."""
-
-    def __init__(self, registry: Registry, channel: str) -> None:
-        self._registry, self._channel = registry, channel
-        self._paused, self._asked = False, -1.0
-
-    def take(self, n: int, lane: str) -> None:
-        """Returns when ``n`` requests may begin; raises Stopped when writes to the channel are paused."""
-        if lane != "write":
-            return
-        if time.monotonic() - self._asked > 1:
-            with self._registry.read() as tx:
-                self._paused = self._channel in paused(tx)
-            self._asked = time.monotonic()
-        if self._paused:
-            raise Stopped(f"{self._channel}: writes are paused; `serai channel {self._channel} resume` lets them go on")
 
 
 @dataclass(kw_only=True)

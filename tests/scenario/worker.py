@@ -11,8 +11,9 @@ import threading
 from datetime import timedelta
 
 from flows import steps
+from flows.routes import load_mappings
 from flows.settings import load_project
-from flows.wiring import House, load_mappings
+from flows.wiring import House
 from tests.scenario.world import Clock, timed
 
 

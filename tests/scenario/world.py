@@ -35,8 +35,9 @@ from deployments.sandbox.people import People, Refusal
 from deployments.sandbox.start import Sandbox, start_sandbox
 from flows import steps
 from flows.ledger import Ledger
+from flows.routes import PlatformMappings, load_mappings
 from flows.settings import load_project
-from flows.wiring import House, PlatformMappings, load_mappings
+from flows.wiring import House
 from registry import Registry, Tx, consent, open_registry, outbox_counts, parked, put_channels
 from tests.retailer import environment
 

@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 
+from connectors.base import Receipt
 from flows import push
 from flows.accept import accept_page
+from flows.receipts import record_receipts
 from flows.wiring import House, open_house
 from registry import Tx
 from tests.bench.stock_api import documents
@@ -57,10 +59,10 @@ def pushed(house: House, limit: int) -> tuple[int, int, int]:
         return sending
 
     sending = house.registry.attempt(decide)
-    receipts = [(one, push.Receipt(outcome="applied", id=one.write.doc["sku"], doc=one.write.doc)) for one in sending]
+    receipts = [(one, Receipt(outcome="applied", id=one.write.doc["sku"], doc=one.write.doc)) for one in sending]
 
     def record(tx: Tx) -> None:
-        push.record_receipts(house, tx, page, "shop", group, receipts)
+        record_receipts(house, tx, page, "shop", group, receipts)
         counted.append(tx.statements)
 
     house.registry.attempt(record)

@@ -14,8 +14,9 @@ import pytest
 
 import deployments.demo
 from connectors.base import Misconfigured
+from flows.ports import EnvironmentSecrets
+from flows.routes import load_mappings
 from flows.settings import load_project
-from flows.wiring import EnvironmentSecrets, load_mappings
 from mappings.language import LintError, LintErrors, load_yaml
 
 DEMO = Path(deployments.demo.__file__).parent

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import mappings
+from flows.routes import PlatformMappings, load_mappings
 from flows.settings import Project, load_project
-from flows.wiring import PlatformMappings, load_mappings
 from mappings.commerce.stock import problems
 
 DEMO = Path(mappings.__file__ or "").parent.parent / "deployments" / "demo"

@@ -1,0 +1,166 @@
+"""What a channel says of its records from now on, and the records that follow from what all channels say.
+
+What surprises here: a record that one channel alone decides is that channel's contribution itself, text and digest
+included; most first contacts are of that kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from flows.consequences import Change
+from flows.drift import told_figure
+from flows.render import shown
+from flows.work import Item, Work
+from mappings.commerce.merge import Contribution, record_values
+from registry import (
+    OWN_KEY,
+    Binding,
+    BindingRow,
+    HopRow,
+    Record,
+    RecordRow,
+    bindings_of,
+    digest,
+    encode,
+    lock_records,
+    moment,
+    own_key,
+    owners,
+)
+
+
+def contribute(work: Work, entity: str, items: list[Item]) -> None:
+    """Stores each item's contribution and the records that follow from all channels' contributions."""
+    if not items:
+        return
+    held = sorted({item.uid for item in items if item.uid is not None and not item.new})
+    locked = lock_records(work.tx, held) if held else {}
+    others = bindings_of(work.tx, held, entity) if held else {}
+    by_uid: dict[str, list[Item]] = {}
+    for item in items:
+        mine = item.binding if not others else next(
+            (b for b in others.get(str(item.uid), ()) if b.channel == work.channel
+             and b.external_id == item.record.id), item.binding
+        )
+        _said(work, item, mine)
+        by_uid.setdefault(str(item.uid), []).append(item)
+    for uid, group in by_uid.items():
+        said = {item.record.id for item in group}
+        rest = [b for b in others.get(uid, ()) if b.channel != work.channel or b.external_id not in said]
+        values = _merged(work, entity, group, rest)
+        before = locked.get(uid)
+        alone = values is group[0].values
+        text = group[0].text if alone else encode(values)
+        mark = group[0].mark if alone else digest(text)
+        moved = before is None or before.hash != mark
+        if moved:
+            _record(work, entity, uid, values, text, mark, before, group[0])
+        for item in group:
+            put_back = item.edit and _wrong(item, values)
+            if moved or put_back or item.first:
+                work.changes.append(Change(
+                    entity=entity, uid=uid, source=work.channel, before=before.values if before else None,
+                    after=values, bound=not item.first, put_back=put_back,
+                ))
+            work.account.count(entity, "created" if item.new else "updated")
+            work.documents.add(item.record.doc)
+
+
+def _wrong(item: Item, values: Mapping[str, Any]) -> bool:
+    """Whether the channel's own edit must be put back: it says otherwise than the record, or shows too much stock."""
+    if item.record.entity == "stock":
+        told = told_figure(item.binding)
+        return told is not None and shown(item.values) > told
+    return any(values.get(name) != item.values.get(name) for name in item.moved)
+
+
+def _said(work: Work, item: Item, binding: Binding | None) -> None:
+    """What the channel says of the record from now on: covered fields replaced, the others as they were."""
+    if binding is None:
+        item.values = item.record.values
+        item.moved = frozenset(item.values)
+        item.edit = bool(item.moved) and not item.first
+        item.changed = {"$since": work.moment, **dict.fromkeys(item.values, work.moment)}
+        covers = work.since_now(item.values)
+    else:
+        old, since, pending = binding.values or {}, binding.changed, binding.pending
+        item.values = {**old, **item.record.values}
+        item.moved = frozenset(
+            name for name, value in item.record.values.items() if name not in old or old[name] != value
+        )
+        item.edit = bool(item.moved) and not pending and not item.first
+        item.changed = {
+            "$since": since.get("$since", work.moment), **since,
+            **{name: work.moment for name in item.moved if not pending or name not in since},
+        }
+        covers = encode(item.changed)
+    item.text = encode(item.values)
+    item.mark = digest(item.text)
+    said: dict[str, Any] = {
+        "uid": item.uid, "resource": work.resource, "values": item.text, "values_hash": item.mark,
+        "covers": covers, "asked_at": work.asked_at, "verified_at": work.asked_at,
+        "mapping_hash": work.mapping_hash, "state": "live", "pending": False,
+        "document_hash": work.hash(item.record),
+    }
+    if binding is not None:
+        work.stored.append(binding.row(**said, kept={**binding.kept, **item.record.keep}))
+    else:
+        work.fresh.append(BindingRow(
+            channel=work.channel, entity=item.record.entity, external_id=item.record.id, kept=item.record.keep or None,
+            **said,
+        ))
+
+
+def _merged(work: Work, entity: str, group: Sequence[Item], rest: Sequence[Binding]) -> dict[str, Any]:
+    """The record's values. One contribution that decides every field is the record: most first contacts."""
+    if not rest and len(group) == 1 and work.alone(entity):
+        return group[0].values
+    contributions = [
+        _contribution(work.channel, item.values, item.changed, work.asked_at) for item in group
+    ] + [
+        _contribution(b.channel, b.values or {}, b.changed, b.asked_at or work.asked_at)
+        for b in rest if b.values_text is not None
+    ]
+    return record_values(entity, contributions, work.house.authority(entity))
+
+
+def _contribution(channel: str, values: Mapping[str, Any], changed: Mapping[str, int], at: datetime) -> Contribution:
+    moments = {name: moment(stamp) for name, stamp in changed.items()}
+    return Contribution(
+        channel=channel, values=values, covers=values.keys(), asked_at=at, since=moments.pop("$since", at),
+        changed=moments,
+    )
+
+
+def _record(
+    work: Work, entity: str, uid: str, values: dict[str, Any], text: str, mark: bytes, before: Record | None,
+    item: Item,
+) -> None:
+    """Adds the record, its links and its hop to what will be stored."""
+    state = "archived" if values.get("status") == "archived" else "live"
+    own = OWN_KEY.get(entity, ())
+    links = [(uid, entity, name, values[name]) for name in work.house.references.get(entity, ())
+             if name not in own and values.get(name) is not None]
+    if before is None:
+        key = item.key or own_key(entity, values, uid, free=False)
+        work.new_records.append(RecordRow(uid=uid, entity=entity, key=key, values=text, hash=mark, state=state))
+        work.first_links += links
+    else:
+        held = before.values
+        key = None
+        if any(values.get(name) != held.get(name) for name in own):
+            key = own_key(entity, values, uid)
+            taken = owners(work.tx, [(entity, "@".join(own), str(key))])
+            key = own_key(entity, values, uid, free=uid in taken.values() or not taken)
+        work.records.append(RecordRow(uid=uid, entity=entity, key=key, values=text, hash=mark, state=state))
+        if any(values.get(name) != held.get(name) for name in work.house.references.get(entity, ())):
+            work.relinked.add(uid)
+            work.links += links
+    work.hops.append(HopRow(
+        uid=uid, entity=entity, channel=work.channel, direction="inward", run=work.account.run,
+        external_id=item.record.id, before_hash=None if before is None else before.hash, after_hash=mark,
+        mapping_hash=work.mapping_hash, release=work.house.release_number,
+    ))

@@ -1,0 +1,143 @@
+"""Which record an item of a page is about: the owner of its keys, the one our reference names, or a new one.
+
+What surprises here: what matches several records is never guessed, and an order whose money does not add up is parked
+before it is anything at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from flows.matching import report_matches
+from flows.wiring import OURS
+from flows.work import Item, Work
+from mappings.commerce.match import keys as match_keys
+from mappings.commerce.order import balance
+from mappings.language import InwardRecord
+from registry import (
+    ParkedRow,
+    claim_keys,
+    encode,
+    new_uids,
+    own_kind,
+    owners,
+    park,
+    rebind,
+    records,
+)
+
+
+def identify(work: Work, entity: str, items: list[Item]) -> list[Item]:
+    """Gives each unbound item its record: the owner of its keys, or a new one where the channel may create.
+
+    What matches several records is quarantined; what matches none, on a channel without the right to create, is
+    skipped and kept as a candidate for a person to bind.
+    """
+    if not items:
+        return []
+    if entity == "order":
+        items = _balanced(work, items)
+    country = work.house.channel(work.channel).company.country
+    keys = {
+        item.record.id: match_keys(entity, item.record.values, work.channel, item.record.id, country=country)
+        for item in items
+    }
+    owned = owners(work.tx, [(entity, kind, value) for pairs in keys.values() for kind, value in pairs])
+    ours = _ours(work, entity, items)
+    may_create = work.house.may_create(work.channel, entity)
+    matched: list[Item] = []
+    unmatched: list[InwardRecord] = []
+    before = {item.record.id: item.uid for item in items if item.uid is not None}
+    for item in items:
+        hits = list(dict.fromkeys(
+            owned[entity, kind, value] for kind, value in keys[item.record.id] if (entity, kind, value) in owned
+        ))
+        if item.record.id in ours:
+            item.uid = ours[item.record.id]
+            matched.append(item)
+        elif len(hits) > 1 and entity != "customer":
+            work.account.count(entity, "quarantined", reason="its keys belong to several records")
+            unmatched.append(item.record)
+        elif hits:
+            item.uid = hits[0]
+            matched.append(item)
+        elif may_create:
+            item.new = True
+            matched.append(item)
+        else:
+            work.account.count(entity, "skipped", reason="unmatched: `serai match` lists it for a person to bind")
+            unmatched.append(item.record)
+    if unmatched:
+        report_matches(work.house, work.tx, work.channel, entity, unmatched)
+    own = own_kind(entity)
+    for item, uid in zip((new := [item for item in matched if item.new]), new_uids(len(new)), strict=True):
+        item.uid = uid
+    for item in new if own is not None else ():  # two documents of a page may be about one
+        item.key = next((value for kind, value in keys[item.record.id] if kind == own), None)
+        winner = owned.setdefault((entity, str(own), item.key), str(item.uid)) if item.key is not None else item.uid
+        if winner != item.uid:
+            item.uid, item.new = winner, False
+    claims = [
+        (entity, kind, value, item.uid) for item in matched for kind, value in keys[item.record.id]
+        if kind != own and item.uid is not None and owned.get((entity, kind, value), item.uid) == item.uid
+    ]
+    owned = claim_keys(work.tx, claims) if claims else {}
+    for item in matched:
+        for kind, value in keys[item.record.id]:
+            winner = owned.get((entity, kind, value))
+            if item.new and winner is not None and winner != item.uid:
+                item.uid, item.new = winner, False      # another worker, or this page, was first with the same key
+                break
+        work.known[entity, item.record.id] = str(item.uid)
+    if any(before.get(item.record.id, item.uid) != item.uid for item in matched):
+        rebind(work.tx, [work.channel])
+    if matched:
+        work.matched[entity] = [item.record.id for item in matched]
+    return matched
+
+
+def _balanced(work: Work, items: list[Item]) -> list[Item]:
+    """The orders whose lines and shipping add up to their total; the others are parked, never adjusted in silence."""
+    apart = [(item, difference) for item in items if (difference := _off(item.record.values)) is not None]
+    park(work.tx, [
+        ParkedRow(
+            channel=work.channel, entity="order", direction="inward", external_id=item.record.id,
+            resource=work.resource, document=encode(work.docs[item.record.doc]).encode(), field="total",
+            rule="balance", message=f"lines and shipping differ from the total by {difference}",
+            remedy="mend the order on the channel, or the mapping of its lines, then `serai replay`",
+        )
+        for item, difference in apart
+    ])
+    work.account.count("order", "parked", len(apart), reason="its money does not add up")
+    wrong = {item.record.id for item, _ in apart}
+    return [item for item in items if item.record.id not in wrong]
+
+
+def _off(values: Mapping[str, Any]) -> str | None:
+    """By how much an order does not add up; None when it does, or does not say enough to tell."""
+    if values.get("total") is None or values.get("lines") is None:
+        return None
+    try:
+        difference = balance(values)
+    except ValueError as fault:
+        return str(fault)
+    return None if Decimal(difference["amount"]) == 0 else f"{difference['amount']} {difference['currency']}"
+
+
+def _ours(work: Work, entity: str, items: Sequence[Item]) -> dict[str, str]:
+    """External id → record, of documents that carry our reference: it names the record by itself.
+
+    The platform may tell of what we created before its answer to us was read or kept, and may remember it after a
+    registry was put back from a copy; without this such a document would make a second record.
+    """
+    named: dict[str, str] = {}
+    if not work.house.carries_ours(work.channel, work.resource, entity):
+        return named
+    for item in items:
+        key = work.house.our_reference(work.channel, work.resource, entity, work.docs[item.record.doc])
+        if key is not None:
+            named[item.record.id] = key.removeprefix(OURS)[:32]
+    there = records(work.tx, list(named.values())) if named else {}
+    return {id: there[uid].uid for id, uid in named.items() if uid in there and there[uid].entity == entity}
