@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from registry.inbox import Inbox
 
 T = TypeVar("T")
-AnyRow: TypeAlias = Row[*tuple[Any, ...]]
-AnySelect: TypeAlias = Select[*tuple[Any, ...]]
+AnyRow: TypeAlias = Row[Any]
+AnySelect: TypeAlias = Select[Any]
 
 _BUSY_SECONDS = 30.0
 _CLOCK_SECONDS = 60.0

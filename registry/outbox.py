@@ -175,6 +175,10 @@ def open_writes(
     return found
 
 
+FIXED = "\"outbox\".state = 'decided'"
+"""The payload was fixed by an earlier attempt that was not sent."""
+
+
 def decide(
     tx: Tx, decisions: Iterable[Decision], *, owner: str | None = None, seconds: float = 60.0, state: str = "sent"
 ) -> set[int]:
@@ -198,8 +202,9 @@ def decide(
             "decided_at": f'coalesce("outbox".decided_at, {tx.stamp})',
             "claimed_by": ":claimed_by" if sent else "NULL",
             "claimed_until": str(until) if sent else "NULL",
-            "forced": "FALSE",  # fulfilled by this payload; a mark that comes while it flies sets it anew
-            "due_again": "FALSE",  # rendered from the record as it is now
+            # Rendered from the record as it is now: marks are fulfilled, but for one that came after a payload was fixed.
+            "forced": f"({FIXED} AND \"outbox\".forced)",
+            "due_again": f"({FIXED} AND \"outbox\".due_again)",
         },
         where="\"outbox\".state IN ('due', 'decided')",
     )

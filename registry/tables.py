@@ -311,7 +311,6 @@ outbox = Table(
         sqlite_where=text("stalled_at IS NOT NULL"),
         postgresql_where=text("stalled_at IS NOT NULL"),
     ),
-    postgresql_with={"fillfactor": 50},  # a decided write is put beside its due one, and no index hears of it
 )
 
 outbox_later = Table(

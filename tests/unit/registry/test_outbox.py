@@ -126,6 +126,7 @@ CHANGE, SEND, APPLIED = ("change", 0), ("send", 1), ("receipt", 0, "applied")
 
 @example(steps=[CHANGE, SEND, CHANGE, APPLIED])  # changed in flight
 @example(steps=[CHANGE, SEND, CHANGE, ("receipt", 0, "unknown"), ("settle",)])
+@example(steps=[CHANGE, SEND, ("receipt", 0, "again"), CHANGE])  # changed after its payload was fixed
 @example(steps=[CHANGE, ("wait", 1), CHANGE])  # what it waits for came
 @given(steps=st.lists(STEPS, max_size=30))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
