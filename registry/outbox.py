@@ -202,7 +202,7 @@ def decide(
             "decided_at": f'coalesce("outbox".decided_at, {tx.stamp})',
             "claimed_by": ":claimed_by" if sent else "NULL",
             "claimed_until": str(until) if sent else "NULL",
-            # Rendered from the record as it is now: marks are fulfilled, but for one that came after a payload was fixed.
+            # Rendered from the record as it is now: marks are fulfilled, but not those since a payload was fixed.
             "forced": f"({FIXED} AND \"outbox\".forced)",
             "due_again": f"({FIXED} AND \"outbox\".due_again)",
         },

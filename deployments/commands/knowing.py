@@ -111,6 +111,8 @@ def channel(
         elif name is not None and what is not None:
             for sentence in switches.set_mode(house, name, what, mode, who=who(), because=because):
                 say(sentence)
+            if mode in ("canary", "on"):
+                say(f"it is read from page one with the next run of the timetable; `serai pull {name}` reads it now")
         else:
             show("modes", mode_rows(_known(house, name)), json, nothing="channels.yaml names no channel")
 

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 def pull(
-    channel: Channel,
+    channel: Annotated[str, typer.Argument(help="a name from channels.yaml, or `all`")],
     resource: Annotated[str | None, typer.Argument(help="a resource of its platform; all of them when absent")] = None,
     project: Project = HERE,
     full: Annotated[bool, typer.Option("--full", help="everything, not only what changed")] = False,
     deployed: Deployed = False,
     json: Json = False,
 ) -> None:
-    """Read what changed on a channel."""
+    """Read what changed on a channel, or on all of them: those that others refer to first."""
     if deployed:
         _deployed(project, "pull", channel, resource)
         return
@@ -31,8 +31,11 @@ def pull(
     from flows import steps
 
     with opened(project) as house:
-        house.channel(channel)
         ledgers: list[Ledger] = []
+        if channel == "all":
+            _account(steps.pull_all(house, full=full), json, nothing="nothing is read from any channel")
+            return
+        house.channel(channel)
         for name in [resource] if resource is not None else steps.resources_of(house, channel):
             ledgers.append(steps.pull(house, channel, name, full=full))
             while ledgers[-1].more:

@@ -78,6 +78,7 @@ def look_around(sandbox: Sandbox, folder: Path, say: Any) -> int:
     from deployments.commands.houses import told
     from deployments.local import interruptible, running
     from deployments.tables import print_survey
+    from flows import steps
     from flows.survey import survey
     from flows.wiring import opened
 
@@ -87,9 +88,16 @@ def look_around(sandbox: Sandbox, folder: Path, say: Any) -> int:
             print_survey(survey(house))
         with running(folder, env=sandbox.environment(), say=say) as here:
             say(f"\nconsole  {here.urls['console']}\nPrefect  {here.urls['prefect']}\nproject  {folder}")
-            say("next: look around in the console; accept the match report with "
-                "`.venv/bin/serai match accept --exact --project .serai/demo` and switch the channels on with "
-                "`.venv/bin/serai channel shop-kz all on --because trying --project .serai/demo`; Ctrl-C stops it all")
+            say("reading every channel once; from now on notices come at once, the timetable every 5 minutes")
+            with opened(folder) as house:
+                read = sum(ledger.read for ledger in steps.pull_all(house))
+            say(f"{read} items read: the ERP's are records now, the others wait in shadow for a person")
+            say("next, in another terminal (or the first two in the console):\n" + "\n".join(
+                f"  .venv/bin/serai {words} --project .serai/demo" for words in (
+                    "match", "match accept --exact", "channel shop-kz all on --because trying", "pull shop-kz",
+                    "status",
+                )
+            ) + "\nCtrl-C stops it all")
             while True:
                 time.sleep(3600)
     return 0

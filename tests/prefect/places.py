@@ -17,7 +17,7 @@ depot:
   url: env:DEPOT_URL
   secrets: {token: env:DEPOT_TOKEN}
   entities: {location: on}
-  every: 1h
+  every: 24h
 """
 AUTHORITY = "location: {'*': [depot]}\n"
 PLATFORM = """\

@@ -102,6 +102,17 @@ def _our_run(up: Up) -> str | None:
         return next(row.prefect_run_id for row in runs(tx, "depot") if row.prefect_run_id is not None)
 
 
+def test_the_timetable_plans_runs_by_itself(up: Up) -> None:
+    """Nobody starts anything: Prefect's own scheduler makes the coming runs of every deployment."""
+    wanted = {row["id"] for row in deployments(up).values()}
+
+    def planned() -> bool:
+        found = api(up, "POST", "/flow_runs/filter", flow_runs={"state": {"type": {"any_": ["SCHEDULED"]}}})
+        return wanted <= {row["deployment_id"] for row in found}
+
+    until(planned, 120)
+
+
 def test_deploying_again_changes_nothing_and_keeps_a_pause(up: Up) -> None:
     """`serai deploy` can be run at any time: ids, planned runs and what ops switched in the UI stay."""
     before = deployments(up)
