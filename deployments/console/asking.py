@@ -211,7 +211,10 @@ def _needs_consent(house: House, tx: Tx, channel: str, entities: Sequence[str]) 
 def _on(channel: str, reads: Sequence[str], writes: Sequence[str], waiting: Mapping[str, int]) -> list[str]:
     effects = []
     if reads:
-        effects.append(f"What {channel} says of {listed(reads)} is read and enters the records.")
+        effects.append(
+            f"What {channel} says of {listed(reads)} is read, from page one with the next run of the timetable, "
+            "and enters the records."
+        )
     if writes:
         due = waiting.get("due", 0) + waiting.get("decided", 0)
         now = f"{due:,} {_due(due)} and go out at once" if due else "none is due yet"
