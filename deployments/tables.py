@@ -40,8 +40,9 @@ def status_rows(house: House) -> list[dict[str, Any]]:
         for cursor in cursors(tx):
             read_at[cursor.channel] = max(cursor.asked_at, read_at.get(cursor.channel, cursor.asked_at))
         due: Counter[str] = Counter()
-        for (channel, _, _), number in outbox_counts(tx).items():
-            due[channel] += number
+        waiting: Counter[str] = Counter()
+        for (channel, _, state), number in outbox_counts(tx).items():
+            (waiting if state == "waiting" else due)[channel] += number
         open_items: Counter[tuple[str, str]] = Counter()
         for (channel, _, _, kind), number in parked_counts(tx).items():
             open_items[channel, kind] += number
@@ -63,7 +64,7 @@ def status_rows(house: House) -> list[dict[str, Any]]:
                 "notices": notices.get(name, 0),
                 "due": due[name],
                 "parked": open_items[name, "parked"] + open_items[name, "quarantined"],
-                "waiting": open_items[name, "waiting"],
+                "waiting": open_items[name, "waiting"] + waiting[name],
                 "last_run": None if latest is None else f"{latest.what} {'ok' if latest.error is None else 'FAILED'}",
             }
         )
