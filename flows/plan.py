@@ -387,7 +387,7 @@ def _verdict(
     if place[1] in NEVER_HELD:
         return Verdict(held=False)
     moves = [(price.before, price.after) for price in prices if price.before is not None]
-    return judge(sum(not one.lowers for one in mine), known, moves, house.project.breaker(place[0]))
+    return judge(sum(not one.lowers for one in mine), known, moves, house.project.breaker_of(place[0]))
 
 
 def _plain(path: str) -> str:

@@ -14,9 +14,10 @@ from pathlib import Path
 
 from deployments.authoring import CannotDo
 from flows.mapping_files import PACKAGE, compile_file, mapping_files
+from flows.settings import RULES
 from mappings.language import Mapping as MappingFile
 
-SETTINGS = ("companies", "channels", "authority", "policies/stock")
+SETTINGS = ("companies", "channels", *RULES)
 """What a project's own settings files are called, without ``.yaml`` and without the environment."""
 _HEADS = re.compile(r"^(platform|resource|inward|outward|extends)[ \t]*:", re.MULTILINE)
 

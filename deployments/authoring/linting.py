@@ -9,7 +9,7 @@ from pathlib import Path
 from deployments.authoring.finding import files_of, find, shipped, shown
 from deployments.authoring.pages import lint_page
 from flows.mapping_files import PACKAGE, compile_file
-from flows.settings import load_project
+from flows.settings import Project, load_project
 from mappings.language import LintError, LintErrors, Mapping as MappingFile, load_yaml
 
 
@@ -27,6 +27,7 @@ class Linted:
     """What was looked at, and every mistake found in it, in the order of files, shown as a person types them."""
 
     checked: Sequence[Checked]
+    projects: Sequence[Project]
     looked_at: Mapping[str, int]
     errors: Sequence[LintError]
 
@@ -40,8 +41,9 @@ def lint(paths: Sequence[Path], folder: Path, *, all_mappings: bool = False) -> 
     errors: list[LintError] = []
     if not paths:
         found.projects[folder.resolve()] = None
+    projects: list[Project] = []
     for project in found.projects:
-        platforms, mistakes = _settings(project)
+        platforms, mistakes = _settings(project, projects)
         errors += mistakes
         if not paths:
             found.mappings.update(files_of(project, platforms))
@@ -66,16 +68,17 @@ def lint(paths: Sequence[Path], folder: Path, *, all_mappings: bool = False) -> 
         "project": len(found.projects), "mapping file": len(found.mappings), "example": blocks,
         "other file": len(found.others),
     }
-    return Linted(checked=checked, looked_at=looked_at, errors=LintErrors(errors).errors)
+    return Linted(checked=checked, projects=projects, looked_at=looked_at, errors=LintErrors(errors).errors)
 
 
-def _settings(project: Path) -> tuple[list[str], list[LintError]]:
-    """The platforms the project uses or has mappings for, and what is wrong in its settings."""
+def _settings(project: Path, read: list[Project]) -> tuple[list[str], list[LintError]]:
+    """The platforms the project uses or has mappings for, and what is wrong in its settings; adds it to ``read``."""
     own = {folder.name for folder in (project / "mappings").glob("*") if folder.is_dir()}
     try:
         settings = load_project(project)
     except LintErrors as found:
         return sorted(own), [replace(error, file=shown(project / error.file)) for error in found.errors]
+    read.append(settings)
     return sorted({*own, *(channel.platform for channel in settings.channels.values())}), []
 
 

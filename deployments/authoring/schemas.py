@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from connectors import CATALOG
-from flows.settings import CHANNEL_KEYS, COMPANY_KEYS, DESCRIBED, ENTITIES, MODES, ON_DELETE, STOCK_KEYS
+from flows.policies import TESTS, breaker, stock
+from flows.settings import CHANNEL_KEYS, COMPANY_KEYS, DESCRIBED, ENTITIES, MODES, ON_DELETE
 from mappings import canonical
 from mappings.language.editor import DRAFT, forms_schema, mapping_schema
 
@@ -26,8 +27,11 @@ def schemas() -> dict[str, Schema]:
             _CHANNEL, CHANNEL_KEYS, required=("platform", "company", "url", "entities")
         )),
         "authority": _authority(),
-        "stock": _rows("Stock policies: which stock a channel shows, and how much of it", _object(
-            _STOCK, STOCK_KEYS, required=("locations", "share")
+        "stock": _policy("Stock policies: which stock a channel shows, and how much of it", _object(
+            _STOCK, stock.KEYS, required=("locations", "share")
+        )),
+        "breaker": _policy("Breakers: what a channel takes without a person; * is for all others", _object(
+            _BREAKER, breaker.KEYS, required=()
         )),
     }
 
@@ -51,6 +55,11 @@ def write(folder: Path, names: tuple[str, ...] | None = None) -> list[Path]:
 
 def _rows(title: str, row: Schema) -> Schema:
     return {"$schema": DRAFT, "title": title, "type": "object", "additionalProperties": row}
+
+
+def _policy(title: str, row: Schema) -> Schema:
+    """Rows by channel, and the tests of the file."""
+    return {**_rows(title, row), "properties": {TESTS: _TESTS}}
 
 
 def _object(known: dict[str, Schema], keys: tuple[str, ...], *, required: tuple[str, ...]) -> Schema:
@@ -93,6 +102,18 @@ _STOCK: dict[str, Schema] = {
     "locations": {"type": "array", "items": {"type": "string"}, "description": "codes of the locations it sells from"},
     "share": {**_NUMBER, "description": "the part of what may be sold that it shows"},
     "safety": {"type": "integer", "minimum": 0, "description": "units it never shows"},
+}
+_BREAKER: dict[str, Schema] = {
+    "records": {**_NUMBER, "description": "the part of the channel's records that may change at once"},
+    "price": {**_NUMBER, "maximum": 10, "description": "how far a price may move, as a part of what it was"},
+    "at_least": {"type": "integer", "minimum": 0, "description": "fewer writes are never held for their number"},
+}
+_TESTS: Schema = {
+    "type": "array", "description": "the tests of this file, run by `serai test`", "items": {
+        "type": "object", "required": ["name", "given", "expect"], "additionalProperties": False, "properties": {
+            "name": _text("what holds, as a sentence"), "given": {"type": "object"}, "expect": {"type": "object"},
+        },
+    },
 }
 
 

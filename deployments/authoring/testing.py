@@ -16,6 +16,7 @@ from deployments.authoring.finding import shown
 from deployments.authoring.linting import Checked, lint
 from deployments.commands import number
 from deployments.printing import annotation, one_line
+from flows import policies
 from flows.mapping_files import source_schema
 from mappings import canonical
 from mappings.language import Difference, LintError, LintErrors, Mapping as MappingFile, TestResult, run_tests_of
@@ -27,19 +28,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """How one test of a mapping file went; ``place`` is file:line."""
+    """How one test of a mapping file or a policy went; ``place`` is file:line. A policy has no mapping."""
 
-    checked: Checked
+    path: Path
     result: TestResult
+    checked: Checked | None = None
 
     @property
     def place(self) -> str:
         """Where the test stands."""
-        return f"{shown(self.checked.path)}:{self.result.line}"
+        return f"{shown(self.path)}:{self.result.line}"
 
     def row_of(self, difference: Difference) -> str:
         """file:line and text of the row that set the value; empty where no single row did."""
-        return _row(self.checked.mapping, self.result.direction, difference)
+        return "" if self.checked is None else _row(self.checked.mapping, self.result.direction, difference)
 
 
 def row(outcome: Outcome) -> dict[str, Any]:
@@ -61,7 +63,7 @@ def print_failure(outcome: Outcome, *, github: bool = False) -> None:
     result = outcome.result
     if github:
         for one in result.differences:
-            file = shown(outcome.checked.path)
+            file = shown(outcome.path)
             mistake = LintError(file=file, line=result.line, column=1, code="test", what=one.what)
             typer.echo(annotation(mistake, title=result.name))
         return
@@ -85,7 +87,7 @@ def in_words(value: Any) -> str:
 def run(
     paths: Sequence[Path], folder: Path, *, all_mappings: bool = False, only: str = "", or_nothing: bool = False
 ) -> list[Outcome]:
-    """Runs the tests of every mapping file under the paths, those of the project without any.
+    """Runs the tests of every mapping file and policy under the paths, those of the project without any.
 
     Raises LintErrors when a file or a setting is wrong, CannotDo for a path that is not there, and for an ``only`` that
     cannot be read or, unless ``or_nothing``, fits no test.
@@ -95,10 +97,15 @@ def run(
     if linted.errors:
         raise LintErrors(linted.errors)
     outcomes = [
-        Outcome(checked=checked, result=result)
+        Outcome(path=checked.path, checked=checked, result=result)
         for checked in linted.checked
         for result in run_tests_of(checked.mapping)
         if chosen(f"{shown(checked.path)} {result.name}")
+    ] + [
+        Outcome(path=project.folder / example.file, result=policies.run(example, getattr(project, example.policy)))
+        for project in linted.projects
+        for example in project.tests
+        if chosen(f"{shown(project.folder / example.file)} {example.name}")
     ]
     if only and not outcomes and not or_nothing:
         raise CannotDo(f"no test of {number(len(linted.checked), 'mapping file')} fits -k {only!r}")

@@ -14,6 +14,7 @@ from typing import Any
 
 from deployments.authoring.editing import Edits
 from deployments.authoring.finding import shown
+from deployments.authoring.linting import Checked
 from deployments.authoring.testing import Outcome
 from flows.mapping_files import compile_file
 from mappings.language import Difference, LintErrors, TestResult, run_tests_of
@@ -35,13 +36,18 @@ def updates(failed: Sequence[Outcome]) -> list[Update]:
     """An update per file with failed tests; nothing is written yet."""
     by_file: dict[Path, list[Outcome]] = {}
     for outcome in failed:
-        by_file.setdefault(outcome.checked.path, []).append(outcome)
-    return [_update(path, outcomes) for path, outcomes in by_file.items()]
+        by_file.setdefault(outcome.path, []).append(outcome)
+    return [_update(path, outcomes, outcomes[0].checked) for path, outcomes in by_file.items()]
 
 
-def _update(path: Path, outcomes: Sequence[Outcome]) -> Update:
-    """Test by test, each on the text the one before left; one that does not pass afterwards changes nothing."""
-    checked = outcomes[0].checked
+def _update(path: Path, outcomes: Sequence[Outcome], checked: Checked | None) -> Update:
+    """Test by test, each on the text the one before left; one that does not pass afterwards changes nothing.
+
+    Nothing of a policy is changed: what it decides is for a person to expect.
+    """
+    if checked is None:
+        return Update(path=path, text=path.read_text(encoding="utf-8"), diff="",
+                      left=[outcome.result.name for outcome in outcomes])
     old = text = path.read_bytes().decode("utf-8")  # line ends stay as they are
     mapping, left = checked.mapping, []
     for name in [outcome.result.name for outcome in outcomes]:

@@ -61,7 +61,7 @@ def run_tests(
     seed: Annotated[int, typer.Option(help="which documents, for --properties")] = 0,
     format: As = Format.text,
 ) -> None:
-    """Run the tests that stand in mapping files; a failure shows expected, got and the row's line."""
+    """Run the tests that stand in mapping files and policies; a failure shows expected, got and the row's line."""
     from deployments.authoring.testing import print_broken, print_failure, property_row, row, run, run_properties
     from deployments.printing import print_json
 
@@ -82,7 +82,7 @@ def run_tests(
             print_failure(outcome, github=github)
         for one in broken:
             print_broken(one, github=github)
-        files = {outcome.checked.path for outcome in outcomes}
+        files = {outcome.path for outcome in outcomes}
         say(f"{number(len(outcomes), 'test')} in {number(len(files), 'file')}, {len(failed)} failed")
         if properties:
             say(f"{len(held)} properties of {number(len({one.file for one in held}), 'mapping')} over {examples} "
@@ -107,7 +107,7 @@ def _updated(failed: list[Outcome]) -> int:
 
 def schema(
     name: Annotated[
-        str, typer.Argument(help="mapping, forms, channels, companies, authority or stock")
+        str, typer.Argument(help="mapping, forms, channels, companies, authority, or a policy such as stock")
     ] = "mapping",
     to: Annotated[Path | None, typer.Option("--to", help="write all of them into this folder instead")] = None,
 ) -> None:

@@ -4,7 +4,7 @@
 stand in it; ``load_yaml`` reads any other YAML of a project by the same rules. See ``mappings/README.md``.
 """
 
-from mappings.language.examples import Difference, TestResult, run_tests, run_tests_of
+from mappings.language.examples import Difference, TestResult, compare, run_tests, run_tests_of
 from mappings.language.faults import (
     Fault,
     Inward,
@@ -36,6 +36,7 @@ __all__ = [
     "Ref",
     "Skip",
     "TestResult",
+    "compare",
     "compile",
     "load_yaml",
     "nearest",

@@ -76,6 +76,17 @@ class _Everything(dict[tuple[str, str], Any]):
         return Ref(name, {}) if self.outward else name
 
 
+def compare(expected: Table[str, Any], came: Table[str, Any]) -> tuple[Difference, ...]:
+    """How ``came`` differs from what is expected: objects on the keys that are expected, lists item by item."""
+    found: list[Difference] = []
+    for key, value in expected.items():
+        if key in came:
+            _compare(value, came[key], ("expect", key), key, found)
+        else:
+            _differ(found, ("expect", key), key, value, ABSENT)
+    return tuple(found)
+
+
 def run_tests(
     text: str, name: str, *, load: Callable[[str], str], source_schema: Schema | None, canonical: Table[str, Schema]
 ) -> list[TestResult]:

@@ -1,0 +1,84 @@
+"""Every table of the registry, each promise named on the constraint that keeps it; a module per subject.
+
+What surprises here: moments are whole microseconds since 1970 UTC (exact and cheap to compare on both dialects); JSON
+is TEXT written by ``codec.encode``; key texts sort by code point on both dialects (collation "C" on PostgreSQL). A
+change here needs a migration beside it (see registry/README.md); a test compares the two.
+"""
+
+from __future__ import annotations
+
+from registry.tables.frame import metadata
+from registry.tables.knowing import (
+    BINDING_STATES,
+    CANDIDATE_KINDS,
+    RECORD_STATES,
+    binding,
+    candidate,
+    cursor,
+    document,
+    hop,
+    link,
+    matchkey,
+    record,
+    scan,
+    sighting,
+)
+from registry.tables.moving import (
+    IN_FLIGHT,
+    OUTBOX_STATES,
+    PARKED_KINDS,
+    PARKED_STATES,
+    inbox,
+    lease,
+    outbox,
+    outbox_later,
+    parked,
+    reservation,
+)
+from registry.tables.standing import (
+    MODES,
+    audit,
+    channel,
+    consent,
+    credential,
+    mode,
+    release,
+    release_text,
+    run,
+)
+
+__all__ = [
+    "BINDING_STATES",
+    "CANDIDATE_KINDS",
+    "IN_FLIGHT",
+    "MODES",
+    "OUTBOX_STATES",
+    "PARKED_KINDS",
+    "PARKED_STATES",
+    "RECORD_STATES",
+    "audit",
+    "binding",
+    "candidate",
+    "channel",
+    "consent",
+    "credential",
+    "cursor",
+    "document",
+    "hop",
+    "inbox",
+    "lease",
+    "link",
+    "matchkey",
+    "metadata",
+    "mode",
+    "outbox",
+    "outbox_later",
+    "parked",
+    "record",
+    "release",
+    "release_text",
+    "reservation",
+    "run",
+    "scan",
+    "sighting",
+]

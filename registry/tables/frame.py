@@ -1,0 +1,18 @@
+"""What every table is made of: the one metadata, the kinds of columns, and words a column may hold."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, CheckConstraint, Integer, LargeBinary, MetaData, Text
+
+metadata = MetaData()
+
+Key = Text().with_variant(Text(collation="C"), "postgresql")
+Serial = BigInteger().with_variant(Integer, "sqlite")
+Moment = BigInteger
+Hash = LargeBinary(16)
+
+
+def one_of(column: str, *allowed: str, name: str) -> CheckConstraint:
+    """The promise that the column holds one of these words."""
+    words = ", ".join(f"'{word}'" for word in allowed)
+    return CheckConstraint(f"{column} IN ({words})", name=name)
