@@ -34,6 +34,7 @@ ENTITIES = (
     "shipment",
     "return",
     "interaction",
+    "review",
 )
 """Every entity, those that others refer to first."""
 
