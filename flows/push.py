@@ -48,7 +48,7 @@ from registry import (
     wake,
 )
 
-FREELY_CREATED = ("order", "customer", "shipment", "return", "interaction")
+FREELY_CREATED = ("order", "decision", "customer", "shipment", "return", "interaction")
 """Entities whose creation on a channel follows from what happened; the others want a person's consent first."""
 
 PATIENCE = timedelta(seconds=60)

@@ -27,8 +27,8 @@ from mappings.commerce.stock import StockPolicy
 from mappings.language import LintError, LintErrors
 
 ENTITIES: Final = (
-    "location", "product", "variant", "customer", "stock", "price", "order", "shipment", "return", "interaction",
-    "review",
+    "location", "product", "variant", "customer", "offer", "gift_card", "stock", "price", "order", "decision",
+    "shipment", "return", "loyalty_event", "interaction", "review",
 )
 """Every canonical entity, in the order in which one may refer to those before it."""
 MODES: Final = ("off", "shadow", "canary", "on")

@@ -30,9 +30,13 @@ ENTITIES = (
     "stock",
     "price",
     "customer",
+    "offer",
+    "gift_card",
     "order",
+    "decision",
     "shipment",
     "return",
+    "loyalty_event",
     "interaction",
     "review",
 )
