@@ -138,7 +138,10 @@ def test_personal_fields_are_marked() -> None:
         if field.get("x-personal") is True
     }
     assert {(entity, name) for entity, name in marked if entity == "customer"} == {
-        ("customer", name) for name in ("name", "given_name", "family_name", "email", "phone", "address")
+        ("customer", name)
+        for name in (
+            "name", "given_name", "family_name", "number", "tax_id", "born_on", "email", "phone", "address", "accounts",
+        )  # fmt: skip
     }
     assert {("order", "buyer"), ("order", "address")} <= marked
 
