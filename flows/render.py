@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from flows.routes import Group
 from flows.wiring import House, moment_text
-from mappings.commerce.price import pick
+from mappings.commerce.prices import pick
 from mappings.commerce.stock import allowed, free, publish_by_location
 from registry import (
     Binding,

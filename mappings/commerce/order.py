@@ -12,7 +12,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from mappings.commerce.price import digits, exact
+from mappings.commerce.prices import digits, exact
 
 STATUSES = ("open", "confirmed", "cancelled", "shipped", "delivered")
 """Earlier to later. Cancelling is legal until the goods leave; once they left, a cancellation is a return."""
