@@ -214,7 +214,7 @@ def _take_shown(work: Work, records: Mapping[str, InwardRecord]) -> dict[str, In
         work.account.count("stock", "created" if old is None else "updated")
         told = told_figure(old)
         if told is None or shown(record.values) > told:
-            due.append((work.channel, "stock", variant, None, told is not None, work.account.run))
+            due.append((work.channel, "stock", variant, None, told is not None, work.channel))
     if due and "stock" in work.house.channel(work.channel).receives:
         mark_due(work.tx, due)
     return {id: record for id, record in records.items() if id not in figures}
@@ -256,9 +256,9 @@ def _store(work: Work) -> None:
     if work.hops:
         put_hops(tx, work.hops)
     if work.changes:
-        follow(work.house, tx, work.changes, now=work.now, run=work.account.run)
+        follow(work.house, tx, work.changes, now=work.now, cause=work.channel)
     for entity, ids in work.matched.items():
         drop_candidates(tx, work.channel, entity, ids)
     for entity in {change.entity for change in work.changes if not change.bound}:
         wake(tx, channel=work.channel, reason=not_there(entity, work.channel))
-    counted(work.house, tx, work.seen_stock, work.asked_at, work.account.run)
+    counted(work.house, tx, work.seen_stock, work.asked_at, work.channel)

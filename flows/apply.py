@@ -102,7 +102,7 @@ def apply(house: House, planned: Plan, *, who: str, because: str = "", skip_stal
     fresh.release = release
     run = fresh.account("*", "apply", "outward").run
     in_line = realign(fresh, given.before, run=run) if release.settled_at is None else Realigned()
-    fresh.registry.attempt(lambda tx: mark_due(tx, [(*one.key, None, False, run) for one in to_do]))
+    fresh.registry.attempt(lambda tx: mark_due(tx, [(*one.key, None, False, fresh.release_cause) for one in to_do]))
     ledgers, notes = _deliver(fresh, to_do)
     if planned.scope.whole and not moved:
         fresh.registry.attempt(lambda tx: settle_release(tx, release.number))

@@ -53,7 +53,7 @@ class Change(Struct, frozen=True, kw_only=True):
     put_back: bool = False
 
 
-def follow(house: House, tx: Tx, changes: Sequence[Change], *, now: datetime, run: str) -> None:
+def follow(house: House, tx: Tx, changes: Sequence[Change], *, now: datetime, cause: str) -> None:
     """Marks due what the changes touch, and keeps reservations in step. A constant number of statements."""
     due: dict[tuple[str, str, str], bool] = {}
     by_entity: dict[str, list[Change]] = {}
@@ -64,29 +64,29 @@ def follow(house: House, tx: Tx, changes: Sequence[Change], *, now: datetime, ru
             _along(tx, route, changed, due)
     _stock_of(house, tx, _reservations(house, tx, by_entity, now), due)
     mark_due(tx, [
-        *((*key, None, forced, run) for key, forced in due.items()),
-        *dated(house, by_entity.get("price", ()), now, run),
+        *((*key, None, forced, cause) for key, forced in due.items()),
+        *dated(house, by_entity.get("price", ()), now, cause),
     ])
 
 
-def dated(house: House, prices: Sequence[Change], now: datetime, run: str) -> list[DueRow]:
+def dated(house: House, prices: Sequence[Change], now: datetime, cause: str) -> list[DueRow]:
     """A price with a window is due again when the window opens and when it closes."""
     moments = [
         (change, at) for change in prices for name in ("valid_from", "valid_to")
         if change.after.get(name) is not None and (at := datetime.fromisoformat(change.after[name])) > now
     ]
     return [
-        (route.channel, route.group.entity, uid, at, False, run)
+        (route.channel, route.group.entity, uid, at, False, cause)
         for change, at in moments for route in house.routes.get("price", ())
         if (uid := change.uid if route.how == "self" else change.after.get(route.field)) is not None
     ]
 
 
-def stock_due(house: House, tx: Tx, variants: Iterable[str], run: str) -> None:
+def stock_due(house: House, tx: Tx, variants: Iterable[str], cause: str) -> None:
     """Marks every channel's stock of these variants due: what is free changed, so what may be shown changed."""
     due: dict[tuple[str, str, str], bool] = {}
     _stock_of(house, tx, variants, due)
-    mark_due(tx, [(*key, None, forced, run) for key, forced in due.items()])
+    mark_due(tx, [(*key, None, forced, cause) for key, forced in due.items()])
 
 
 def _along(tx: Tx, route: Route, changes: Sequence[Change], due: dict[tuple[str, str, str], bool]) -> None:
@@ -177,7 +177,7 @@ def first_location(house: House, tx: Tx) -> dict[str, str]:
     }
 
 
-def counted(house: House, tx: Tx, stocks: Collection[str], asked_at: datetime, run: str) -> None:
+def counted(house: House, tx: Tx, stocks: Collection[str], asked_at: datetime, cause: str) -> None:
     """Sets free reservations that the figures of these stock records, asked for at ``asked_at``, already contain.
 
     A reservation ends when its order was posted (shipped, or handed over and taken by the ERP) *before* the request
@@ -189,7 +189,7 @@ def counted(house: House, tx: Tx, stocks: Collection[str], asked_at: datetime, r
     found = records(tx, [uid for uid in stock_records(tx, posted) if uid in stocks])
     places = [(record.values["variant"], record.values["location"]) for record in found.values()]
     if places and release_reservations(tx, places, asked_at) > 0:
-        stock_due(house, tx, [variant for variant, _ in places], run)
+        stock_due(house, tx, [variant for variant, _ in places], cause)
 
 
 def stock_records(tx: Tx, places: Iterable[tuple[str, str | None]]) -> list[str]:

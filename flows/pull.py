@@ -281,8 +281,8 @@ def vanish(house: House, account: Account, channel: str, resource: str, ids: Seq
             values = {**record.values, "status": "archived"}
             put_records(tx, [RecordRow(uid=record.uid, entity=record.entity, values=values, state="archived")])
             changes.append(Change(entity=record.entity, uid=uid, source=channel, before=record.values, after=values))
-        follow(house, tx, changes, now=house.registry.now(), run=account.run)
-        mark_due(tx, [(channel, b.entity, str(b.uid), None, True, account.run) for b in live
+        follow(house, tx, changes, now=house.registry.now(), cause=channel)
+        mark_due(tx, [(channel, b.entity, str(b.uid), None, True, channel) for b in live
                       if b.entity in house.channel(channel).receives and str(b.uid) not in ours])
 
     house.registry.attempt(work)
@@ -393,13 +393,13 @@ def reconcile(house: House, channel: str, resource: str) -> Ledger:
             if "order" in house.of(channel).inward[other].inward:
                 pull(house, channel, other, stretch=Stretch(seconds=1e9, records=10**9))
         if "stock" in drifting:
-            house.registry.attempt(lambda tx: _put_right(house, tx, channel, ledger.run))
+            house.registry.attempt(lambda tx: _put_right(house, tx, channel))
     return ledger
 
 
-def _put_right(house: House, tx: Tx, channel: str, run: str) -> None:
+def _put_right(house: House, tx: Tx, channel: str) -> None:
     """Marks due, forced, the stock that the channel was seen to show otherwise than it was told."""
-    mark_due(tx, [(channel, "stock", uid, None, True, run) for uid in drifted(house, tx, channel)])
+    mark_due(tx, [(channel, "stock", uid, None, True, channel) for uid in drifted(house, tx, channel)])
 
 
 def replay(house: House, uids: Sequence[str] | None = None, *, channel: str | None = None) -> list[Ledger]:

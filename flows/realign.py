@@ -273,8 +273,8 @@ def merge_again(house: House, tx: Tx, entity: str, uids: Sequence[str], done: Re
             put_links(tx, links, of=relinked)
         now = house.registry.now()
         quiet = Silent(project=house.project, registry=house.registry, mappings=house.mappings)
-        follow(quiet, tx, changes, now=now, run=run)
-        mark_due(tx, dated(house, [change for change in changes if change.entity == "price"], now, run))
+        follow(quiet, tx, changes, now=now, cause=house.release_cause)
+        mark_due(tx, dated(house, [change for change in changes if change.entity == "price"], now, house.release_cause))
     done.records += len(rows)
 
 

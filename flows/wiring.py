@@ -46,6 +46,8 @@ from registry import (
 
 OURS = "serai-"
 """How every idempotency key begins: a document that carries one was written by us."""
+RELEASE = "release"
+"""How the cause of a write begins that follows from a release: a person planned and applied it."""
 
 
 @dataclass(kw_only=True)
@@ -74,6 +76,11 @@ class House:
     def release_number(self) -> int | None:
         """The release under which this house works; None where it follows the disk."""
         return None if self.release is None else self.release.number
+
+    @property
+    def release_cause(self) -> str:
+        """What made a write due that follows from other mappings, authority or policies: a person put them in force."""
+        return "checkout" if self.release is None else f"{RELEASE} {self.release.number}"
 
     def outdated(self) -> bool:
         """Whether another release is in force by now, or, where the disk is followed, a file was saved since.
