@@ -15,6 +15,8 @@ from typing import Any, Literal, TypeAlias
 
 from anyascii import anyascii
 
+from mappings.commerce.products.identifiers import worldwide
+
 Key: TypeAlias = tuple[str, str]
 Kind: TypeAlias = Literal["exact", "fuzzy", "ambiguous", "none"]
 
@@ -22,7 +24,6 @@ SIMILAR = 0.5
 """From this share of common words on, two names are worth a person's look."""
 
 _WORD = re.compile(r"[a-z0-9]+")
-_GTIN_LENGTHS = (8, 12, 13, 14)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,16 +47,19 @@ def keys(
 ) -> list[Key]:
     """The document's match keys, strongest first; ``country`` (ISO 3166) is where a phone without prefix is at home.
 
-    variant: sku (exact text), gtin (valid check digit) · product, location: code · customer: email, phone (E.164) ·
-    stock: ``variant@location`` · price: ``variant@list`` · order, shipment: ``channel:external id`` and nothing else ·
-    return, interaction: the same. A field that is absent, null, empty or not valid as a key yields no key.
+    variant: sku (exact text), gtin (valid check digit, no shop's own number) · product, location: code · customer:
+    email, phone (E.164) · stock: ``variant@location`` · price: ``variant@list`` · order, shipment: ``channel:external
+    id`` and nothing else · return, interaction, review: the same. A field that is absent, null, empty or not valid as a
+    key yields no key.
     """
     if entity == "variant":
-        found = [("sku", values.get("sku")), ("gtin", gtin(values.get("gtin")))]
-    elif entity in ("product", "location"):
+        found = [("sku", values.get("sku")), ("gtin", worldwide(values.get("gtin")))]
+    elif entity in ("product", "location", "offer", "gift_card"):
         found = [("code", values.get("code"))]
     elif entity == "customer":
         found = [("email", email(values.get("email"))), ("phone", phone(values.get("phone"), country))]
+    elif entity == "loyalty_event":
+        found = [("number", values.get("number"))]
     elif entity in ("stock", "price"):
         where = "location" if entity == "stock" else "list"
         parts = (values.get("variant"), values.get(where))
@@ -131,20 +135,6 @@ def phone(text: Any, country: str | None = None) -> str | None:
         return None
     valid = phonenumbers.is_valid_number(number)
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) if valid else None
-
-
-def gtin(text: Any) -> str | None:
-    """GTIN-14 (shorter ones with leading zeros) when the check digit is right, else None: typing errors match nothing.
-
-    The check digit c makes ``Σ digit · weight`` a multiple of 10, weights 3, 1, 3, … counted from the digit before c.
-    """
-    if not isinstance(text, str):
-        return None
-    code = text.strip()
-    if not (code.isascii() and code.isdigit() and len(code) in _GTIN_LENGTHS) or not code.strip("0"):
-        return None
-    total = sum(int(digit) * (3 if position % 2 else 1) for position, digit in enumerate(reversed(code)))
-    return code.zfill(14) if total % 10 == 0 else None
 
 
 def _overlap(one: frozenset[str], other: frozenset[str]) -> float:
