@@ -23,6 +23,8 @@ from flows import policies
 from flows.setting_files import Row, SettingsFile, is_number, one_of, read_rows
 from mappings import canonical
 from mappings.commerce.breaker import Breaker
+from mappings.commerce.fulfilment.policy import Fulfilment
+from mappings.commerce.products import Listing
 from mappings.commerce.stock import StockPolicy
 from mappings.language import LintError, LintErrors
 
@@ -89,6 +91,8 @@ class Project:
     authority: Mapping[str, Mapping[str, Order]]
     stock: Mapping[str, StockPolicy]
     breaker: Mapping[str, Breaker] = field(default_factory=dict)
+    fulfilment: Fulfilment = field(default_factory=Fulfilment)
+    products: Mapping[str, Listing] = field(default_factory=dict)
     tests: Sequence[policies.Example] = ()
     sources: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
@@ -162,12 +166,17 @@ def load_project(
 
     stock = policies.stock.read(of("stock"), rows, errors)
     breakers = policies.breaker.read(of("breaker"), rows, errors)
+    zones = {company.id: company.zone for company in companies.values()}
+    fulfilment = policies.fulfilment.read(of("fulfilment"), rows, errors, zones=zones)
+    products = policies.products.read(of("products"), rows, errors)
     if not any(error.file.startswith("policies/") for error in errors):
         _allotted(rows, channels, stock)
     if errors:
         raise LintErrors(errors)
     return Project(
         folder=root, companies=companies, channels=channels, authority=authority, stock=stock, breaker=breakers,
+        fulfilment=fulfilment,
+        products=products,
         tests=tests,
     )
 

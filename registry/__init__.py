@@ -52,6 +52,15 @@ from registry.cursors import (
     save_cursor,
     scan_of,
 )
+from registry.deadlines import (
+    DeadlineRow,
+    deadline_counts,
+    deadlines_of,
+    decision_counts,
+    due_deadlines,
+    pressing_deadlines,
+    put_deadlines,
+)
 from registry.documents import document_pages, documents, drop_documents, put_documents
 from registry.engine import DatabaseRefused, LeaseLost, Registry, RegistryError, Tx, Unholdable, open_registry
 from registry.hops import Hop, HopRow, hops_of, put_hops
@@ -135,6 +144,7 @@ __all__ = [
     "Copy",
     "CursorRow",
     "DatabaseRefused",
+    "DeadlineRow",
     "Decision",
     "DueRow",
     "Hop",
@@ -183,7 +193,10 @@ __all__ = [
     "content_hash",
     "copied",
     "cursors",
+    "deadline_counts",
+    "deadlines_of",
     "decide",
+    "decision_counts",
     "decode",
     "digest",
     "dismiss",
@@ -195,6 +208,7 @@ __all__ = [
     "drop_documents",
     "drop_keys",
     "drop_scan",
+    "due_deadlines",
     "encode",
     "finish_scan",
     "held",
@@ -233,9 +247,11 @@ __all__ = [
     "pending_bindings",
     "post_reservations",
     "posted_reservations",
+    "pressing_deadlines",
     "put_bindings",
     "put_candidates",
     "put_channels",
+    "put_deadlines",
     "put_documents",
     "put_hops",
     "put_links",

@@ -7,9 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from connectors import CATALOG
-from flows.policies import TESTS, breaker, stock
+from flows.policies import TESTS, breaker, fulfilment, products, stock
 from flows.settings import CHANNEL_KEYS, COMPANY_KEYS, DESCRIBED, ENTITIES, MODES, ON_DELETE
 from mappings import canonical
+from mappings.commerce.fulfilment.calendar import DAYS
+from mappings.commerce.fulfilment.deadlines import KINDS
+from mappings.commerce.fulfilment.routing import BY
+from mappings.commerce.products import CONTENT_FIELDS
 from mappings.language.editor import DRAFT, forms_schema, mapping_schema
 
 Schema = dict[str, Any]
@@ -32,6 +36,10 @@ def schemas() -> dict[str, Schema]:
         )),
         "breaker": _policy("Breakers: what a channel takes without a person; * is for all others", _object(
             _BREAKER, breaker.KEYS, required=()
+        )),
+        "fulfilment": _fulfilment(),
+        "products": _policy("Listings: what a channel shows of products, and what it requires of them", _object(
+            _LISTING, products.KEYS, required=()
         )),
     }
 
@@ -108,6 +116,36 @@ _BREAKER: dict[str, Schema] = {
     "price": {**_NUMBER, "maximum": 10, "description": "how far a price may move, as a part of what it was"},
     "at_least": {"type": "integer", "minimum": 0, "description": "fewer writes are never held for their number"},
 }
+_WORDS: Schema = {"type": "object", "additionalProperties": {"type": "string"}}
+_PATH: Schema = {"type": "string", "pattern": f"^({'|'.join(products.JUDGED)})[.].+", "description": "variant.gtin"}
+_PATHS: Schema = {"type": "array", "items": _PATH, "minItems": 1}
+_LISTING: dict[str, Schema] = {
+    "content": {"type": "array", "items": {"type": "string"},
+                "description": "keys of content rows, the first that says something wins; without it, the channel's"},
+    "over": {"type": "array", "items": {"enum": list(CONTENT_FIELDS)},
+             "description": "the fields that content rows may say instead of the master"},
+    "categories": {**_WORDS, "description": "our category → the channel's; what it misses is not published"},
+    "attributes": {
+        "type": "object", "description": "our attribute → the channel's name and words",
+        "additionalProperties": _object(
+            {"name": _text("the channel's name"), "values": {**_WORDS, "description": "our value → the channel's"}},
+            products.ATTRIBUTE_KEYS, required=("name",),
+        ),
+    },
+    "requires": {
+        "type": "array", "description": "what a listing must have before the channel is told of it",
+        "items": {"anyOf": [_PATH, _object({
+            "path": _PATH, "any": {**_PATHS, "description": "one of these is enough"},
+            "longest": {"type": "integer", "minimum": 1, "description": "characters"},
+            "least": {"type": "integer", "minimum": 1, "description": "entries of a list"},
+            "plain": {"type": "boolean", "description": "text without HTML"},
+            "when": {"type": "object", "description": "path → values: required only there",
+                     "additionalProperties": {"type": "array", "items": {"type": "string"}}},
+        }, products.REQUIREMENT_KEYS, required=())]},
+    },
+    "unready": {"enum": list(products.UNREADY),
+                "description": "what becomes of a published listing that lacks something now"},
+}
 _TESTS: Schema = {
     "type": "array", "description": "the tests of this file, run by `serai test`", "items": {
         "type": "object", "required": ["name", "given", "expect"], "additionalProperties": False, "properties": {
@@ -115,6 +153,56 @@ _TESTS: Schema = {
         },
     },
 }
+
+
+_DURATION: Schema = {"type": "string", "pattern": fulfilment.DURATION.pattern, "description": "such as 15m, 2h or 1d"}
+_TIME: Schema = {"type": "string", "pattern": f"^({fulfilment.TIME.pattern})$", "description": "such as 09:00; 24:00"}
+_NAMES: Schema = {"type": "array", "items": {"type": "string"}}
+_TERM: Schema = {
+    "description": "a duration; hours in which the place is open; or days on which it opens",
+    "anyOf": [
+        _DURATION,
+        {"type": "object", "required": ["within"], "additionalProperties": False, "properties": {
+            "within": _DURATION, "counted": {"enum": list(fulfilment.COUNTED)},
+        }},
+        {"type": "object", "required": ["days"], "additionalProperties": False, "properties": {
+            "days": {"type": "integer", "minimum": 0, "maximum": 365},
+        }},
+    ],
+}
+_FULFILMENT: dict[str, Schema] = {
+    **dict.fromkeys(KINDS, _TERM), "soon": _DURATION,
+    "acceptance": {"enum": list(fulfilment.ACCEPTANCE), "description": "who answers an order that is offered to us"},
+    "routing": _text("a name from the table `routing`"),
+    "returns": {**_NAMES, "description": "places that take its goods back; empty: only the channel does"},
+}
+_CALENDAR: dict[str, Schema] = {
+    "zone": _text("a time zone; else the company's"),
+    "hours": {"type": "array", "items": _object(
+        {"days": {"type": "array", "items": {"enum": list(DAYS)}}, "from": _TIME, "to": _TIME},
+        fulfilment.HOURS_KEYS, required=fulfilment.HOURS_KEYS,
+    )},
+    "holidays": {"type": "array", "items": {"type": "string", "format": "date"}},
+    "cut_off": {**_TIME, "description": "what is ordered before it is handled the same day"},
+}
+_ROUTING: dict[str, Schema] = {
+    "places": {**_NAMES, "description": "codes of the locations, the preferred first"},
+    "by": {"type": "array", "items": {"enum": list(BY)}, "description": "which of them is tried first"},
+    "parcels": {"type": "integer", "minimum": 1, "maximum": 4, "description": "1: an order is never split"},
+}
+
+
+def _fulfilment() -> Schema:
+    def table(known: dict[str, Schema], keys: tuple[str, ...], required: tuple[str, ...] = ()) -> Schema:
+        return {"type": "object", "additionalProperties": _object(known, keys, required=required)}
+
+    return {
+        "$schema": DRAFT, "title": "Fulfilment: by when, by whom, from where", "type": "object",
+        "additionalProperties": False, "properties": {
+            "channels": table(_FULFILMENT, fulfilment.KEYS), "calendars": table(_CALENDAR, fulfilment.CALENDAR_KEYS),
+            "routing": table(_ROUTING, fulfilment.ROUTING_KEYS, ("places",)), TESTS: _TESTS,
+        },
+    }
 
 
 def _authority() -> Schema:

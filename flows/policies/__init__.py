@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from flows.policies import breaker, stock
+from flows.policies import breaker, fulfilment, products, stock
 from flows.setting_files import SettingsFile
 from mappings.language import TestResult, compare
 
@@ -25,6 +25,8 @@ _KEYS: Final = ("name", "given", "expect")
 EXAMPLES: Final[Mapping[str, Callable[[Any, Mapping[str, Any]], Mapping[str, Any]]]] = {
     "stock": stock.example,
     "breaker": breaker.example,
+    "fulfilment": fulfilment.example,
+    "products": products.example,
 }
 """Policy → what a test of its file gives."""
 FILES: Final = tuple(f"policies/{name}" for name in EXAMPLES)

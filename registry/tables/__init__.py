@@ -8,6 +8,7 @@ change here needs a migration beside it (see registry/README.md); a test compare
 from __future__ import annotations
 
 from registry.tables.frame import metadata
+from registry.tables.fulfilment import DEADLINE_STATES, deadline
 from registry.tables.knowing import (
     BINDING_STATES,
     CANDIDATE_KINDS,
@@ -50,6 +51,7 @@ from registry.tables.standing import (
 __all__ = [
     "BINDING_STATES",
     "CANDIDATE_KINDS",
+    "DEADLINE_STATES",
     "IN_FLIGHT",
     "MODES",
     "OUTBOX_STATES",
@@ -63,6 +65,7 @@ __all__ = [
     "consent",
     "credential",
     "cursor",
+    "deadline",
     "document",
     "hop",
     "inbox",

@@ -129,10 +129,13 @@ def _merged(sorted_windows: Sequence[tuple[datetime, datetime]]) -> list[tuple[d
 
 
 def openings(after: datetime, place: Calendar) -> Iterator[tuple[datetime, datetime]]:
-    """The open intervals that end after a moment, the first one cut at it; raises NeverOpen past the horizon."""
+    """The open intervals that end after a moment, the first cut at it; raises NeverOpen where none comes."""
     day = after.astimezone(place.place).date() - DAY
-    for _ in range(HORIZON):
+    closed = 0
+    while closed < HORIZON:
+        closed += 1
         for start, end in windows(day, place):
+            closed = 0
             if end > after:
                 yield max(start, after), end
         day += DAY

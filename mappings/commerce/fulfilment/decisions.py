@@ -36,7 +36,9 @@ class Decision:
     lines: Mapping[str, Decimal] | None = None
 
 
-def answer(order: Mapping[str, Any], mode: Acceptance, short: Collection[str], unroutable: str | None) -> Decision | None:
+def answer(
+    order: Mapping[str, Any], mode: Acceptance, short: Collection[str], unroutable: str | None
+) -> Decision | None:
     """What an order offered to us is answered; None where a person answers, or it waits for somebody else.
 
     ``accepted`` when every line is reserved in full, ``refused(out_of_stock)`` when a line of ``short`` is not,
@@ -67,9 +69,8 @@ def follow_up(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> lis
         return [] if was in ENDED else [Decision(kind="cancelled", reason=reason[0], note=reason[1])]
     found: list[Decision] = []
     old, new = _lines(before), _lines(after)
-    gone = {
-        key: grown for key, line in new.items() if (grown := _of(line, "cancelled") - _of(old.get(key), "cancelled")) > 0
-    }
+    grown = {key: _of(line, "cancelled") - _of(old.get(key), "cancelled") for key, line in new.items()}
+    gone = {key: quantity for key, quantity in grown.items() if quantity > 0}
     if gone:
         reason = reason_of(after.get("cancel_reason"))
         found.append(Decision(kind="cancelled", reason=reason[0], note=reason[1], lines=gone))
