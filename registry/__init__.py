@@ -122,11 +122,14 @@ from registry.releases import (
     settle_release,
 )
 from registry.reservations import (
+    Reservation,
     ReservationRow,
     cancel_reservations,
+    move_reservations,
     post_reservations,
     posted_reservations,
     release_reservations,
+    reservations_of,
     reserve,
     reserved,
 )
@@ -164,6 +167,7 @@ __all__ = [
     "Registry",
     "RegistryError",
     "Release",
+    "Reservation",
     "ReservationRow",
     "RunRow",
     "Scan",
@@ -229,6 +233,7 @@ __all__ = [
     "modes",
     "moment",
     "move_keys",
+    "move_reservations",
     "new_uids",
     "newest_release",
     "next_due",
@@ -273,6 +278,7 @@ __all__ = [
     "released_before",
     "releases",
     "renew",
+    "reservations_of",
     "reserve",
     "reserved",
     "resolve",

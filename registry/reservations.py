@@ -95,3 +95,34 @@ def reserved(tx: Tx, variant_uids: Collection[str]) -> dict[str, list[tuple[str,
     for row in sorted(_RESERVED.rows(tx, variant_uids), key=lambda row: (row.order_uid, row.line)):
         found[row.variant_uid].append((row.channel, row.location_uid, Decimal(row.quantity), row.order_uid))
     return found
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reservation(ReservationRow):
+    """As stored; ``released`` when it binds nothing any more."""
+
+    released: bool
+
+
+def reservations_of(tx: Tx, order_uids: Collection[str]) -> dict[str, list[Reservation]]:
+    """Order → its reservations by line, whether they still bind or not; [] for none."""
+    found: dict[str, list[Reservation]] = {uid: [] for uid in order_uids}
+    for row in sorted(bulk.gather(tx, select(reservation), reservation.c.order_uid, order_uids), key=lambda r: r.line):
+        found[row.order_uid].append(Reservation(
+            order=row.order_uid, line=row.line, variant=row.variant_uid, channel=row.channel,
+            quantity=Decimal(row.quantity), location=row.location_uid, released=row.released_at is not None,
+        ))
+    return found
+
+
+def move_reservations(tx: Tx, rows: Iterable[ReservationRow]) -> int:
+    """Afterwards what is still promised of these lines is promised at the ``location`` given here; the number moved."""
+    columns = ("order_uid", "line", "variant_uid", "location_uid", "channel", "quantity", "made_at")
+    stored = [
+        (row.order, row.line, row.variant, row.location, row.channel, format(row.quantity, "f"), tx.stamp)
+        for row in rows
+    ]
+    return bulk.upsert(
+        tx, "reservation", columns, stored, key=("order_uid", "line"),
+        change={"location_uid": "excluded.location_uid"}, unless="reservation.released_at IS NOT NULL",
+    )
