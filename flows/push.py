@@ -52,6 +52,8 @@ FREELY_CREATED = ("order", "decision", "customer", "shipment", "return", "intera
 """Entities whose creation on a channel follows from what happened; the others want a person's consent first."""
 
 PATIENCE = timedelta(seconds=60)
+NOT_READY = "not ready"
+"""How the reason of a write begins that waits for what its listing lacks."""
 
 
 def push(house: House, channel: str, entity: str, *, stretch: Stretch | None = None) -> Ledger:
@@ -160,7 +162,9 @@ def _decide(
     verdicts = _Verdicts(house=house, channel=channel, group=group, page=page, now=now)
     for row in rows:
         view, out = seen.get(row.uid), documents.get(row.uid)
-        if row.uid in faults:
+        if view is not None and view.missing:
+            verdicts.unready(row, view, bound.get(row.uid))
+        elif row.uid in faults:
             verdicts.fault(row, faults[row.uid])
         elif view is None or out is None:
             verdicts.unchanged(row, skipped.get(row.uid, "the record is gone"))
@@ -188,6 +192,7 @@ class _Verdicts:
         self.house, self.channel, self.group, self.page, self.now = house, channel, group, page, now
         descriptor = house.descriptor(channel, group.mapping.resource)
         self.creates = descriptor.create is not None or descriptor.batch_path is not None
+        self.deletes = descriptor.delete is not None
         self.keeps = descriptor.partial_update
         self.sending: list[Sending] = []
         self.decisions: list[Decision] = []
@@ -222,6 +227,36 @@ class _Verdicts:
             direction="outward", resource=self.group.mapping.resource, kind="parked", record_uid=row.uid,
             **explained(hard[0], self.channel, others=len(faults) - 1),
         ))
+
+    def unready(self, row: OutboxRow, view: View, bound: Binding | None) -> None:
+        """A listing that lacks something is never sent. One that is out already is withdrawn where the policy says so
+        and the channel can delete; else it stays as it was told last. Any change of its records looks again."""
+        rule = self.house.project.products.get(self.channel)
+        out = bound is not None and bound.told_hash is not None
+        if out and rule is not None and rule.unready == "withdraw" and self.deletes:
+            self._withdraw(row, view, bound)
+            return
+        lacks = view.missing[0]
+        more = f" and {len(view.missing) - 1} more" if len(view.missing) > 1 else ""
+        self.settings.append(OutboxChange(id=row.id, state="waiting", due_at=self.now, reason=(
+            f"{NOT_READY}: {lacks.what}{more}: {lacks.remedy}; `serai ready {self.channel}` lists all"
+        )))
+        self.page.count(self.group.entity, "waiting", reason=f"{NOT_READY}: `serai ready {self.channel}` says why")
+
+    def _withdraw(self, row: OutboxRow, view: View, bound: Binding | None) -> None:
+        if bound is None:
+            raise ValueError(f"outbox row {row.id} has no listing to withdraw")
+        text = encode({})
+        mark = digest(text)
+        key = self._key(row, "delete", mark)
+        publish = None if view.publish is None else 0
+        payload = encode({"doc": {}, PUBLISH: None if publish is None else "0"})
+        self.decisions.append(Decision(
+            id=row.id, key=key, op="delete", payload=payload.encode(), external_id=bound.external_id,
+        ))
+        self.sending.append(Sending(row=row, text=text, mark=mark, view=view, publish=publish, write=Write(
+            key=key, op="delete", doc={}, id=bound.external_id, attempt=row.attempt + 1, expected=bound.version,
+        )))
 
     def weigh(
         self, row: OutboxRow, view: View, doc: dict[str, Any], id: str | None, bound: Binding | None,

@@ -188,12 +188,13 @@ def _projection(
         said = (old.values or {}) if old is not None else {}
         values = {**said, **answer.values} or None
         changed.update({name: 0 for name in answer.values if name not in changed})
+    gone = one.write.op == "delete"     # it holds nothing now: what comes next is created
     return BindingRow(
         channel=channel, entity=group.name, external_id=receipt.id or one.write.id or "", uid=one.row.uid,
-        resource=group.mapping.resource, values=values, covers=encode(changed),
-        told=one.text, told_hash=one.mark, told_at=now, kept=kept,
+        resource=group.mapping.resource, values=None if gone else values, covers=encode(changed),
+        told=None if gone else one.text, told_hash=None if gone else one.mark, told_at=now, kept=kept,
         version=old.version if old is not None else None, asked_at=now,
         verified_at=now if receipt.doc is not None else (old.verified_at if old is not None else None),
         mapping_hash=old.mapping_hash if old is not None else None, state="live",
-        pending=answer is None and group.base == group.entity,
+        pending=answer is None and group.base == group.entity and not gone,
     )

@@ -13,10 +13,13 @@ from decimal import Decimal
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from flows.content import with_content
 from flows.routes import Group
 from flows.wiring import House, moment_text
 from mappings.commerce.prices import pick
+from mappings.commerce.products import Missing
 from mappings.commerce.stock import allowed, free, publish_by_location
 from registry import (
     Binding,
@@ -47,6 +50,7 @@ class View(Struct, frozen=True, kw_only=True):
     """One group as the outward mapping sees it. ``publish`` is what may be shown now, ``target`` what is aimed at.
 
     ``parts`` holds the uids of the group's records by entity, to compare with what the channel says of them.
+    ``missing`` is what a listing lacks: while it is not empty, nothing is published.
     """
 
     uid: str
@@ -56,6 +60,7 @@ class View(Struct, frozen=True, kw_only=True):
     target: int | None
     waits: bool
     policy: Mapping[str, Any]
+    missing: tuple[Missing, ...] = ()
 
 
 class Figure(Struct, frozen=True, kw_only=True):
@@ -78,11 +83,12 @@ def views(house: House, tx: Tx, channel: str, group: Group, uids: Sequence[str],
     stocks = joined.get("stock") or ({uid: [row] for uid, row in own.items()} if group.entity == "stock" else {})
     figures = _figures(house, tx, channel, _of_variants(tx, group, own, stocks)) if stocks else {}
     to_one = set(house.references.get(group.base, {}).values())
-    return {
+    found = {
         uid: _view(group, uid, row, {entity: rows[uid] for entity, rows in joined.items()}, stocks.get(uid, []),
                    figures, to_one)
         for uid, row in own.items()
     }
+    return {uid: _in_its_words(house, channel, group, view) for uid, view in found.items()}
 
 
 def _of_variants(
@@ -126,6 +132,14 @@ def _view(
         waits=any(figure.publish < figure.target for figure in mine.values()),
         policy={"stock": [figure.policy for figure in mine.values()]} if mine else {},
     )
+
+
+def _in_its_words(house: House, channel: str, group: Group, view: View) -> View:
+    """The view with product content as the channel is to see it, and what its listing lacks."""
+    values, lacks, because = with_content(house.project, channel, group, view.values)
+    if values is view.values:
+        return view
+    return replace(view, values=values, missing=lacks, policy={**view.policy, "content": because})
 
 
 def plural(entity: str) -> str:

@@ -186,6 +186,10 @@ def _policy(view: View, group: Group) -> list[Step]:
             f"on hand: {sellable}; reserved: {reserved}; share {rule['share']} gives {rule['target']}; other channels: "
             f"{others}; so {rule['publish']} may be shown"
         )))
+    steps += [
+        Step(kind="policy", where="policies/products.yaml", sentence=f"{place}: from the {source}")
+        for place, source in view.policy.get("content", {}).items()
+    ]
     if group.entity == "price":
         steps.append(Step(kind="policy", where="companies.yaml", sentence="the company's price list, at its price now"))
     return steps
