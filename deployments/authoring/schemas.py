@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from connectors import CATALOG
+from deployments.authoring.customer_schema import customers_schema
 from flows.policies import TESTS, breaker, fulfilment, products, stock
 from flows.settings import CHANNEL_KEYS, COMPANY_KEYS, DESCRIBED, ENTITIES, MODES, ON_DELETE
 from mappings import canonical
@@ -37,6 +38,7 @@ def schemas() -> dict[str, Schema]:
         "breaker": _policy("Breakers: what a channel takes without a person; * is for all others", _object(
             _BREAKER, breaker.KEYS, required=()
         )),
+        "customers": customers_schema(DRAFT, _TESTS),
         "fulfilment": _fulfilment(),
         "products": _policy("Listings: what a channel shows of products, and what it requires of them", _object(
             _LISTING, products.KEYS, required=()

@@ -7,14 +7,11 @@ unique per entity; two records that claim one key are one record.
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from anyascii import anyascii
-
+from mappings.commerce.customers.normalise import email, phone, words as folded
 from mappings.commerce.products.identifiers import worldwide
 
 Key: TypeAlias = tuple[str, str]
@@ -22,8 +19,6 @@ Kind: TypeAlias = Literal["exact", "fuzzy", "ambiguous", "none"]
 
 SIMILAR = 0.5
 """From this share of common words on, two names are worth a person's look."""
-
-_WORD = re.compile(r"[a-z0-9]+")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,31 +105,7 @@ def similar(label: str, candidates: Mapping[str, str], *, at_least: float = SIMI
 
 def words(text: str) -> frozenset[str]:
     """The words of a name: any script folded to Latin letters, lower case, without punctuation."""
-    return frozenset(_WORD.findall(anyascii(text).lower()))
-
-
-def email(text: Any) -> str | None:
-    """Stripped, lower case, NFC: one text per address. None where it is no text or has no ``name@domain`` shape."""
-    if not isinstance(text, str):
-        return None
-    address = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text.strip()).lower())
-    name, at, domain = address.rpartition("@")
-    usable = name and at and domain and "@" not in name and not any(sign.isspace() for sign in address)
-    return address if usable else None
-
-
-def phone(text: Any, country: str | None = None) -> str | None:
-    """E.164, such as ``+77011234567``; ``country`` is assumed where there is no ``+``. None where it is no number."""
-    if not isinstance(text, str):
-        return None
-    import phonenumbers  # its tables are a tenth of what a verb needs to start
-
-    try:
-        number = phonenumbers.parse(text, country)
-    except phonenumbers.NumberParseException:
-        return None
-    valid = phonenumbers.is_valid_number(number)
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) if valid else None
+    return frozenset(folded(text))
 
 
 def _overlap(one: frozenset[str], other: frozenset[str]) -> float:
