@@ -63,6 +63,7 @@ from registry.deadlines import (
 )
 from registry.documents import document_pages, documents, drop_documents, put_documents
 from registry.engine import DatabaseRefused, LeaseLost, Registry, RegistryError, Tx, Unholdable, open_registry
+from registry.fetches import Fetch, fetch_interval, fetched_times, fetches, put_fetch
 from registry.hops import Hop, HopRow, hops_of, put_hops
 from registry.inbox import Inbox, NoticeRow, StoredNotice
 from registry.leases import Lease, acquire, check_lease, held, release, renew
@@ -81,6 +82,7 @@ from registry.outbox import (
     open_writes,
     outbox_counts,
     outbox_rows,
+    reopen,
     set_outbox,
     to_settle,
     wake,
@@ -150,6 +152,7 @@ __all__ = [
     "DeadlineRow",
     "Decision",
     "DueRow",
+    "Fetch",
     "Hop",
     "HopRow",
     "Inbox",
@@ -214,6 +217,9 @@ __all__ = [
     "drop_scan",
     "due_deadlines",
     "encode",
+    "fetch_interval",
+    "fetched_times",
+    "fetches",
     "finish_scan",
     "held",
     "holdable",
@@ -258,6 +264,7 @@ __all__ = [
     "put_channels",
     "put_deadlines",
     "put_documents",
+    "put_fetch",
     "put_hops",
     "put_links",
     "put_records",
@@ -278,6 +285,7 @@ __all__ = [
     "released_before",
     "releases",
     "renew",
+    "reopen",
     "reservations_of",
     "reserve",
     "reserved",

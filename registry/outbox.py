@@ -276,6 +276,22 @@ def set_outbox(tx: Tx, changes: Iterable[OutboxChange], *, owner: str | None = N
     return ours
 
 
+def reopen(tx: Tx, channel: str, entity: str) -> int:
+    """Accepted writes that are due again are due at once; how many. For channels that know nothing of a write before
+    they come for it: a later one may take its place. ``forced``: what the file holds is not what the channel was told.
+    """
+    return tx.run(
+        update(outbox)
+        .where(
+            outbox.c.channel == channel,
+            outbox.c.entity == entity,
+            outbox.c.state == "accepted",
+            outbox.c.due_again,
+        )
+        .values(state="due", due_at=tx.stamp, due_again=False, forced=True, claimed_by=None, claimed_until=None)
+    )
+
+
 def wake(
     tx: Tx,
     *,

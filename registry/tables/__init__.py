@@ -36,6 +36,7 @@ from registry.tables.moving import (
     parked,
     reservation,
 )
+from registry.tables.products import feed_fetch
 from registry.tables.standing import (
     MODES,
     audit,
@@ -67,6 +68,7 @@ __all__ = [
     "cursor",
     "deadline",
     "document",
+    "feed_fetch",
     "hop",
     "inbox",
     "lease",
