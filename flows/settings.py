@@ -23,7 +23,10 @@ from flows import policies
 from flows.setting_files import Row, SettingsFile, is_number, one_of, read_rows
 from mappings import canonical
 from mappings.commerce.breaker import Breaker
+from mappings.commerce.customers.policy import CustomerPolicy
 from mappings.commerce.fulfilment.policy import Fulfilment
+from mappings.commerce.prices.currencies import NO_FX, Fx
+from mappings.commerce.prices.pipeline import Pipeline
 from mappings.commerce.products import Listing
 from mappings.commerce.stock import StockPolicy
 from mappings.language import LintError, LintErrors
@@ -91,10 +94,14 @@ class Project:
     authority: Mapping[str, Mapping[str, Order]]
     stock: Mapping[str, StockPolicy]
     breaker: Mapping[str, Breaker] = field(default_factory=dict)
+    customers: CustomerPolicy = field(default_factory=CustomerPolicy)
     fulfilment: Fulfilment = field(default_factory=Fulfilment)
     products: Mapping[str, Listing] = field(default_factory=dict)
+    taxes: policies.taxes.Taxes = field(default_factory=policies.taxes.Taxes)
+    fx: Fx = NO_FX
+    prices: Mapping[str, Pipeline] = field(default_factory=dict)
     tests: Sequence[policies.Example] = ()
-    sources: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    counting: policies.sources.Counting = field(default_factory=policies.sources.Counting)
 
     @property
     def state(self) -> Path:
@@ -164,20 +171,32 @@ def load_project(
             tests.extend(policies.examples(policy, *found.pop(policies.TESTS)))
         return found
 
-    stock = policies.stock.read(of("stock"), rows, errors)
+    stock_rows = of("stock")
+    counting = policies.sources.read(stock_rows, rows, errors)
+    stock = policies.stock.read(stock_rows, rows, errors)
     breakers = policies.breaker.read(of("breaker"), rows, errors)
+    customers = policies.customers.read(of("customers"), rows, errors)
     zones = {company.id: company.zone for company in companies.values()}
     fulfilment = policies.fulfilment.read(of("fulfilment"), rows, errors, zones=zones)
     products = policies.products.read(of("products"), rows, errors)
+    taxes = policies.taxes.read(of("taxes"), companies, errors)
+    fx = policies.fx.read(of("fx"), errors)
+    prices = policies.prices.read(
+        of("prices"), rows, errors, selling={name: channel.company for name, channel in channels.items()},
+        companies=companies, taxes=taxes, fx=fx,
+    )
     if not any(error.file.startswith("policies/") for error in errors):
         _allotted(rows, channels, stock)
+        _declared(rows, channels, authority, counting)
     if errors:
         raise LintErrors(errors)
     return Project(
         folder=root, companies=companies, channels=channels, authority=authority, stock=stock, breaker=breakers,
+        customers=customers,
         fulfilment=fulfilment,
         products=products,
-        tests=tests,
+        taxes=taxes, fx=fx, prices=prices,
+        tests=tests, counting=counting,
     )
 
 
@@ -338,6 +357,20 @@ def _authority(
                         file.fail((entity, name, position), "unknown-channel", f"found {channel!r}", one_of(channels))
             authority[entity][name] = order
     return authority
+
+
+def _declared(
+    rows: Mapping[str, Row], channels: Mapping[str, Channel], authority: Mapping[str, Mapping[str, Order]],
+    counting: policies.sources.Counting,
+) -> None:
+    """A channel whose stock counts and that does not say what its figure means is an error: nobody can guess it."""
+    told = {name: channel.receives for name, channel in channels.items()}
+    carried = {name: channel.entities for name, channel in channels.items()}
+    for name in policies.sources.undeclared(carried, told, authority, counting):
+        rows[name][0].fail((name, "entities", "stock"), "no-source",
+                           f"{name} says how much stock there is, and policies/stock.yaml not what that means",
+                           f"in policies/stock.yaml: sources: {{{name}: {{figure: on_hand, restocks: source}}}}; "
+                           "figure is on_hand, available or available_before_own_open_orders")
 
 
 def _allotted(rows: Mapping[str, Row], channels: Mapping[str, Channel], policies: Mapping[str, StockPolicy]) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from flows.policies import breaker, fulfilment, products, stock
+from flows.policies import breaker, customers, fulfilment, fx, prices, products, sources, stock, taxes
 from flows.setting_files import SettingsFile
 from mappings.language import TestResult, compare
 
@@ -25,8 +25,12 @@ _KEYS: Final = ("name", "given", "expect")
 EXAMPLES: Final[Mapping[str, Callable[[Any, Mapping[str, Any]], Mapping[str, Any]]]] = {
     "stock": stock.example,
     "breaker": breaker.example,
+    "customers": customers.example,
     "fulfilment": fulfilment.example,
     "products": products.example,
+    "taxes": taxes.example,
+    "fx": fx.example,
+    "prices": prices.example,
 }
 """Policy → what a test of its file gives."""
 FILES: Final = tuple(f"policies/{name}" for name in EXAMPLES)

@@ -1,6 +1,6 @@
 """The rules of trade: pure functions that decide. No I/O, no clock; what they need is handed in.
 
 ``merge`` one record out of what the channels say · ``match`` which record a document is about · ``stock`` how much a
-channel may show · ``prices`` which price holds, what a channel's price becomes of it · ``order`` whether a total adds up, which status wins ·
-``breaker`` what a person looks at first.
+channel may show · ``prices`` which price holds, what a channel's price becomes of it ·
+``order`` whether a total adds up, which status wins · ``breaker`` what a person looks at first.
 """
