@@ -1,29 +1,22 @@
 """Which record an item of a page is about: the owner of its keys, the one our reference names, or a new one.
 
-What surprises here: what matches several records is never guessed, and an order whose money does not add up is parked
-before it is anything at all.
+What surprises here: what matches several records is never guessed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from decimal import Decimal
-from typing import Any
+from collections.abc import Sequence
 
 from flows.matching import report_matches
 from flows.wiring import OURS
 from flows.work import Item, Work
 from mappings.commerce.match import keys as match_keys
-from mappings.commerce.order import balance
 from mappings.language import InwardRecord
 from registry import (
-    ParkedRow,
     claim_keys,
-    encode,
     new_uids,
     own_kind,
     owners,
-    park,
     rebind,
     records,
 )
@@ -37,8 +30,6 @@ def identify(work: Work, entity: str, items: list[Item]) -> list[Item]:
     """
     if not items:
         return []
-    if entity == "order":
-        items = _balanced(work, items)
     country = work.house.channel(work.channel).company.country
     keys = {
         item.record.id: match_keys(entity, item.record.values, work.channel, item.record.id, country=country)
@@ -96,34 +87,6 @@ def identify(work: Work, entity: str, items: list[Item]) -> list[Item]:
     if matched:
         work.matched[entity] = [item.record.id for item in matched]
     return matched
-
-
-def _balanced(work: Work, items: list[Item]) -> list[Item]:
-    """The orders whose lines and shipping add up to their total; the others are parked, never adjusted in silence."""
-    apart = [(item, difference) for item in items if (difference := _off(item.record.values)) is not None]
-    park(work.tx, [
-        ParkedRow(
-            channel=work.channel, entity="order", direction="inward", external_id=item.record.id,
-            resource=work.resource, document=encode(work.docs[item.record.doc]).encode(), field="total",
-            rule="balance", message=f"lines and shipping differ from the total by {difference}",
-            remedy="mend the order on the channel, or the mapping of its lines, then `serai replay`",
-        )
-        for item, difference in apart
-    ])
-    work.account.count("order", "parked", len(apart), reason="its money does not add up")
-    wrong = {item.record.id for item, _ in apart}
-    return [item for item in items if item.record.id not in wrong]
-
-
-def _off(values: Mapping[str, Any]) -> str | None:
-    """By how much an order does not add up; None when it does, or does not say enough to tell."""
-    if values.get("total") is None or values.get("lines") is None:
-        return None
-    try:
-        difference = balance(values)
-    except ValueError as fault:
-        return str(fault)
-    return None if Decimal(difference["amount"]) == 0 else f"{difference['amount']} {difference['currency']}"
 
 
 def _ours(work: Work, entity: str, items: Sequence[Item]) -> dict[str, str]:

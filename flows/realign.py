@@ -245,7 +245,7 @@ def merge_again(house: House, tx: Tx, entity: str, uids: Sequence[str], done: Re
     changes: list[Change] = []
     for uid, record in locked.items():
         contributions = [_contribution(binding) for binding in said.get(uid, ()) if binding.values_text is not None]
-        values = record_values(entity, contributions, house.authority(entity))
+        values = record_values(entity, contributions, house.authority(entity), record.values)
         text = encode(values)
         mark = digest(text)
         if not contributions or mark == record.hash:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import reduce
 from typing import Any, TypeAlias
 
 from mappings.canonical import fields
-from mappings.commerce.order import later
+from mappings.commerce.customers.survivorship import Group, survive
+from mappings.commerce.orders.merging import settled
 
 Rule: TypeAlias = str | Sequence[str]
 """``newest``, ``origin``, or an order of channels, in which the two words may stand for the channel they name."""
@@ -70,15 +70,22 @@ def merge(entity: str, contributions: Sequence[Contribution], authority: Authori
     return Merged(values=values, sources=sources)
 
 
-def record_values(entity: str, contributions: Sequence[Contribution], authority: Authority) -> dict[str, Any]:
-    """The values of `merge`; an order's status is the latest that any channel told, whoever has authority over it.
+def record_values(
+    entity: str, contributions: Sequence[Contribution], authority: Authority, before: Mapping[str, Any] | None = None,
+    groups: Sequence[Group] = (),
+) -> dict[str, Any]:
+    """The values of `merge`; an order's machines follow from what all channels say and from what it was (``before``).
 
-    A buyer's cancellation counts until the goods have left, and a repeated or late status changes nothing.
+    A buyer's cancellation counts until the goods have left, and a repeated or late status changes nothing. What a
+    customer allowed is the strictest of all that was said, and ``groups`` of a customer's fields are taken whole.
     """
-    values = merge(entity, contributions, authority).values
+    merged = merge(entity, contributions, authority)
+    values = merged.values
+    if entity == "customer":
+        return survive(values, contributions, groups, merged.sources.get("accounts"))
     if entity == "order":
-        said = [c.values["status"] for c in contributions if c.values.get("status") is not None]
-        values["status"] = reduce(later, said) if said else None
+        first = sorted(contributions, key=lambda c: (c.since, c.channel))
+        values = settled(values, [c.values for c in first], before)
     return values
 
 
@@ -93,5 +100,7 @@ def _decide(name: str, speaking: Sequence[Contribution], rule: Rule, origin: str
         channel = origin if word == "origin" else word
         candidates = [c for c in speaking if word == "newest" or c.channel == channel]
         if candidates:
-            return candidates[0] if len(candidates) == 1 else max(candidates, key=lambda c: c.moved(name))
+            return candidates[0] if len(candidates) == 1 else max(
+                candidates, key=lambda c: (c.moved(name), str(c.values[name]))  # two accounts of one channel may tie
+            )
     return None

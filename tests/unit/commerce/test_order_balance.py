@@ -1,15 +1,14 @@
-"""Orders: totals that add up and statuses that only move forward."""
+"""Orders: money that adds up to the minor unit."""
 
 from __future__ import annotations
 
 from decimal import Decimal
-from functools import reduce
 from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
 
-from mappings.commerce.order import STATUSES, balance, balanced, later
+from mappings.commerce.orders.balance import balance, balanced
 
 
 def order(lines: list[str], shipping: str | None, total: str, currency: str = "KZT") -> dict[str, Any]:
@@ -51,22 +50,3 @@ def test_currencies_are_never_added_together() -> None:
     mixed = {**order(["1.00"], None, "1.00"), "shipping": {"amount": "0.00", "currency": "EUR"}}
     with pytest.raises(ValueError, match="EUR, KZT"):
         balance(mixed)
-
-
-@given(st.lists(st.sampled_from(STATUSES), min_size=1, max_size=8), st.randoms())
-def test_late_and_repeated_statuses_change_nothing_in_whatever_order_they_arrive(
-    statuses: list[str], random: Any
-) -> None:
-    """P5: stale never wins."""
-    end = reduce(later, statuses)
-    assert later(end, random.choice(statuses)) == end
-    shuffled = [*statuses, *statuses]
-    random.shuffle(shuffled)
-    assert reduce(later, shuffled) == end
-
-
-def test_goods_that_left_are_not_cancelled_and_a_cancelled_order_is_not_reopened() -> None:
-    assert later("shipped", "cancelled") == "shipped"
-    assert later("cancelled", "confirmed") == "cancelled"
-    with pytest.raises(ValueError, match="'paid' is no status"):
-        later("open", "paid")
