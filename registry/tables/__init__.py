@@ -7,6 +7,7 @@ change here needs a migration beside it (see registry/README.md); a test compare
 
 from __future__ import annotations
 
+from registry.tables.customers import LIKENESS_STATES, erased, erasure, likeness, opt_out, trait
 from registry.tables.frame import metadata
 from registry.tables.fulfilment import DEADLINE_STATES, deadline
 from registry.tables.knowing import (
@@ -36,6 +37,8 @@ from registry.tables.moving import (
     parked,
     reservation,
 )
+from registry.tables.orders import order_edit, order_number
+from registry.tables.prices import shown_price
 from registry.tables.products import feed_fetch
 from registry.tables.standing import (
     MODES,
@@ -48,12 +51,14 @@ from registry.tables.standing import (
     release_text,
     run,
 )
+from registry.tables.stock import counting, shift, silence
 
 __all__ = [
     "BINDING_STATES",
     "CANDIDATE_KINDS",
     "DEADLINE_STATES",
     "IN_FLIGHT",
+    "LIKENESS_STATES",
     "MODES",
     "OUTBOX_STATES",
     "PARKED_KINDS",
@@ -64,18 +69,25 @@ __all__ = [
     "candidate",
     "channel",
     "consent",
+    "counting",
     "credential",
     "cursor",
     "deadline",
     "document",
+    "erased",
+    "erasure",
     "feed_fetch",
     "hop",
     "inbox",
     "lease",
+    "likeness",
     "link",
     "matchkey",
     "metadata",
     "mode",
+    "opt_out",
+    "order_edit",
+    "order_number",
     "outbox",
     "outbox_later",
     "parked",
@@ -85,5 +97,9 @@ __all__ = [
     "reservation",
     "run",
     "scan",
+    "shift",
+    "shown_price",
     "sighting",
+    "silence",
+    "trait",
 ]
