@@ -1,4 +1,5 @@
-"""Karavan Home, a retailer in Almaty made up from a seed: goods, people, past orders, and how its systems disagree.
+"""Karavan Home, a retailer in Almaty made up from a seed: goods, people, past orders, and how its systems disagree;
+with a second company in Plovdiv.
 
 What surprises here:
 
@@ -28,15 +29,22 @@ OVERSELLING = 12
 ONLY_SHOP, ONLY_MARKET = 5, 3
 PEOPLE, TWICE = 50, 3
 KNOWN_ORDERS, LOST_ORDERS = 6, 4
+AT_MARKET = 8
+"""SKUs of which some lie in the marketplace's own warehouse."""
+ABROAD = 20
+"""Products that the company in Plovdiv sells too."""
+EUR = 540
+"""KZT for one euro, when its prices were made."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Location:
-    """Where goods lie; kind is warehouse or store."""
+    """Where goods lie; kind is warehouse, store, or market: a warehouse from which the marketplace sells by itself."""
 
     code: str
     name: str
     kind: str
+    company: str = "kz"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,13 +111,25 @@ class PastOrder:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Abroad:
+    """A variant as the company in Plovdiv has it: price in EUR, and what lies there; its shop shows the warehouse."""
+
+    product: Product
+    variant: Variant
+    title: str
+    price: Decimal
+    on_hand: Mapping[str, int]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Retailer:
-    """All of it."""
+    """All of it. ``abroad``: what the second company, in Plovdiv, sells of the same catalogue."""
 
     locations: Sequence[Location]
     products: Sequence[Product]
     people: Sequence[Person]
     orders: Sequence[PastOrder]
+    abroad: Sequence[Abroad]
 
     def variants(self) -> Iterator[Variant]:
         """Every variant, in the order of the catalogue."""
@@ -120,7 +140,13 @@ LOCATIONS = (
     Location(code=WAREHOUSE, name="Алматы, қойма / склад Райымбек", kind="warehouse"),
     Location(code="almaty-1", name="Karavan Home Достык", kind="store"),
     Location(code="almaty-2", name="Karavan Home Абай", kind="store"),
+    Location(code="astana-1", name="Karavan Home Астана, Керуен", kind="store"),
+    Location(code="mkt-alm", name="Маркетплейс, склад в Алматы", kind="market"),
+    Location(code="plovdiv-wh", name="Пловдив, склад Тракия", kind="warehouse", company="bg"),
+    Location(code="plovdiv-1", name="Karavan Home Пловдив, Главната", kind="store", company="bg"),
 )
+MARKET_WAREHOUSE = "MKT-ALM"
+"""What the marketplace calls ``mkt-alm``."""
 
 _COLOURS = (("RED", "красный"), ("BLU", "синий"), ("GRN", "жасыл"), ("IVR", "айвори"), ("BLK", "чёрный"))
 _SIZES = {
@@ -163,7 +189,42 @@ def karavan_home(seed: int = 7) -> Retailer:
     dice = random.Random(f"karavan-home-{seed}")  # noqa: S311 - goods are made up here, not secrets
     products = _apart(_catalogue(dice), dice)
     people = _people(dice)
-    return Retailer(locations=LOCATIONS, products=products, people=people, orders=_orders(products, people, dice))
+    orders = _orders(products, people, dice)
+    more = random.Random(f"karavan-home-{seed}-more")  # noqa: S311 - the newer places change nothing of the older ones
+    products = _in_more_places(products, more)
+    abroad = _abroad(products, more)
+    return Retailer(locations=LOCATIONS, products=products, people=people, orders=orders, abroad=abroad)
+
+
+def _in_more_places(products: Sequence[Product], dice: random.Random) -> list[Product]:
+    """The same goods with what lies in the store in Astana and in the warehouse of the marketplace."""
+    listed = [v.sku for p in products for v in p.variants if {"erp", "market"} <= v.sold_in and not v.shows]
+    at_market = set(dice.sample(listed, min(AT_MARKET, len(listed))))
+    return [
+        replace(product, variants=[
+            variant if variant.on_hand == {} else replace(variant, on_hand={
+                **variant.on_hand, "astana-1": 0 if variant.sku == LAST_KETTLE else dice.randrange(0, 7),
+                **({"mkt-alm": dice.randrange(4, 11)} if variant.sku in at_market else {}),
+            }) for variant in product.variants
+        ]) for product in products
+    ]  # fmt: skip
+
+
+def _abroad(products: Sequence[Product], dice: random.Random) -> list[Abroad]:
+    """Some of the kettles, textiles and rugs, with names for shoppers in Bulgaria and prices in EUR."""
+    words = {"KTL": "Чайник", "TXT": "Текстил", "RUG": "Килим"}
+    fit = [
+        product for product in products
+        if product.code[:3] in words and {"erp", "shop"} <= product.variants[0].sold_in and len(product.variants) > 1
+    ]
+    return [
+        Abroad(
+            product=product, variant=variant, title=f"{words[product.code[:3]]} „{product.title}“",
+            price=(variant.price / EUR).quantize(Decimal(1)) + Decimal("0.99"),
+            on_hand={"plovdiv-wh": dice.choice((0, 3, 6, 10, 25)), "plovdiv-1": dice.randrange(0, 6)},
+        )
+        for product in dice.sample(fit, ABROAD) for variant in product.variants
+    ]  # fmt: skip
 
 
 def _gtin(n: int) -> str:

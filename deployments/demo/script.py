@@ -118,7 +118,7 @@ def _orders(people: People, goods: Goods, placed: dict[str, str]) -> str:
 
 def _ship(people: People, placed: dict[str, str]) -> str:
     sent = [people.ship(source_number=placed[name]) for name in ("shop", "market")]
-    return "tracking " + ", ".join(one.tracking for one in sent)
+    return "tracking " + ", ".join(str(one.tracking) for one in sent)
 
 
 def _off_and_on(people: People, keeper: Keeper, goods: Goods) -> str:

@@ -76,6 +76,11 @@ class Design:
     """One system: everything that makes it different from the others."""
 
     name: str
+    """The account; the second company has a shop and an ERP of its own, of the same ``platform``."""
+    platform: str = ""
+    currency: str = "KZT"
+    home: str = "almaty-wh"
+    """Where goods are sent from unless an order says otherwise."""
     written: Written
     resolution: timedelta
     lists: Lists

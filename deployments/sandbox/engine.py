@@ -74,12 +74,14 @@ class System:
         self.lock = threading.RLock()
         self.opening: datetime | None = None
         """While set, the clock stands at this moment: the opening data is entered."""
+        self.offline: dict[str, list[Doc]] = {}
+        """What parts of the system that are cut off have done and nobody can read yet, by part."""
         self._wall = wall
         self._last = datetime(1970, 1, 1, tzinfo=UTC)
         self.tables = {name: self._table(name, c) for name, c in design.collections.items()}
 
     def _table(self, name: str, collection: Collection) -> Table:
-        rule = schema(self.design.name, name)
+        rule = schema(self.design.platform or self.design.name, name)
         return Table(rule=rule, check=jsonschema_rs.validator_for(rule), number=collection.first)
 
     # -- time

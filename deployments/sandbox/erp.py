@@ -1,4 +1,4 @@
-"""The ERP: the company's products, stock by location, prices, customers, sales and shipments.
+"""The ERP: a company's products, stock by location, prices, customers, sales, shipments and returns.
 
 What surprises here: it takes the same ``reference`` of a sale twice without a word (as most do); a sale that says
 ``handed_over`` posts stock the moment it is entered, any other when staff ship it; stamps are whole seconds.
@@ -12,9 +12,8 @@ from typing import Any
 
 from deployments.sandbox.design import By, Collection, Design, Lists, Refused
 from deployments.sandbox.engine import System
-from deployments.sandbox.notation import Doc, local
+from deployments.sandbox.notation import Doc, Written, in_sofia, local
 
-WAREHOUSE = "almaty-wh"
 _CLOSED = {"shipped", "done", "cancelled"}
 _FIXED = ("lines", "handed_over", "location", "currency", "total", "delivery", "ordered_at", "reference")
 
@@ -60,17 +59,21 @@ def _met(system: System, old: Doc | None, new: Doc, by: By) -> None:
     system.books.enter("customer", system.now(), id=new["code"], email=new["email"], phone=new["phone"], why=by)
 
 
-def move(system: System, item: str, location: str, delta: Decimal, *, why: str, doc: str | None, by: By) -> None:
-    """Goods come or go: the stock row is entered or changed, and the movement booked."""
+def move(
+    system: System, item: str, location: str, delta: Decimal, *, why: str, doc: str | None, by: By,
+    quarantine: bool = False,
+) -> None:
+    """Goods come or go: the stock row is entered or changed, and the movement booked; into ``quarantine`` or not."""
     code = f"{item}@{location}"
     row = system.find("stock", code)
     now = delta if row is None else Decimal(row["on_hand"]) + delta
     if row is None:
         uom = system.get("items", item)["uom"]
         row = {"item": item, "location": location, "uom": uom}
-    system.put("stock", row | {"on_hand": f"{now:.3f}"}, by=by)
+    aside = Decimal(row.get("quarantined", "0")) + (delta if quarantine else 0)
+    system.put("stock", row | {"on_hand": f"{now:.3f}", "quarantined": f"{aside:.3f}"}, by=by)
     facts = {"sku": item, "location": location, "delta": f"{delta:.3f}", "now": f"{now:.3f}"}
-    system.books.enter("stock", system.now(), **facts, why=why, doc=doc)
+    system.books.enter("stock", system.now(), **facts, quarantined=f"{aside:.3f}", why=why, doc=doc)
 
 
 def on_hand(system: System, item: str, location: str) -> Decimal:
@@ -87,8 +90,11 @@ def _check_order(system: System, old: Doc | None, new: Doc, by: By) -> None:
         if Decimal(line["qty"]) <= 0:
             raise Refused(422, "bad_quantity", "a quantity is above zero", field=f"lines.{n}.qty")
     total = sum((Decimal(line["sum"]) for line in new["lines"]), Decimal(new["delivery"]))
+    total += Decimal(new["surcharge"]) - Decimal(new["discount"])
     if total != Decimal(new["total"]):
         raise Refused(422, "bad_total", f"lines and delivery make {total}, not {new['total']}", field="total")
+    if new["currency"] != system.design.currency:
+        raise Refused(422, "bad_currency", f"this company sells in {system.design.currency}", field="currency")
     if new["customer"] is not None:
         _known(system, "customers", new["customer"], "customer")
     if new["location"] is not None:
@@ -110,11 +116,16 @@ def _ordered(system: System, old: Doc | None, new: Doc, by: By) -> None:
             facts = {"id": new["number"], "number": new["source_number"], "was": old["state"], "now": new["state"]}
             system.books.enter("change", system.now(), **facts, why=by)
         return
-    lines = [{"sku": line["item"], "quantity": line["qty"], "total": line["sum"]} for line in new["lines"]]
+    lines = [
+        {"sku": line["item"], "quantity": line["qty"], "total": line["sum"], "tax_rate": line["vat_rate"]}
+        for line in new["lines"]
+    ]
     system.books.enter(
         "order", system.now(), id=new["number"], number=new["source_number"], reference=new["reference"],
         total=new["total"], currency=new["currency"], lines=lines, handed_over=new["handed_over"],
-        location=new["location"], state=new["state"], customer=new["customer"], why=by,
+        location=new["location"], state=new["state"], customer=new["customer"], paid=new["paid"],
+        ordered_at=new["ordered_at"], payments=[{"kind": p["kind"], "amount": p["amount"]} for p in new["payments"]],
+        why=by,
     )  # fmt: skip
     if new["handed_over"] and by != "seed":
         for line in new["lines"]:
@@ -150,11 +161,14 @@ def _order_of(system: System, ask: Doc) -> Doc:
 
 
 def ship(system: System, ask: Doc) -> Doc:
-    """Staff send everything of a sale: refused when goods are short; posts stock, gives a tracking number."""
+    """Staff send everything of a sale: refused when goods are short; posts stock, gives a tracking number.
+
+    ``collected``: the buyer took it in the store; no carrier has it.
+    """
     order = _order_of(system, ask)
     if order["state"] in _CLOSED or order["handed_over"]:
         raise Refused(409, "closed", f"{order['number']} is {order['state']}")
-    location = order["location"] if order["location"] is not None else WAREHOUSE
+    location = order["location"] if order["location"] is not None else system.design.home
     wanted: dict[str, Decimal] = {}
     for line in order["lines"]:
         wanted[line["item"]] = wanted.get(line["item"], Decimal(0)) + Decimal(line["qty"])
@@ -162,20 +176,21 @@ def ship(system: System, ask: Doc) -> Doc:
         if on_hand(system, item, location) < quantity:
             raise Refused(409, "short", f"{location} does not hold {quantity} of {item} for {order['number']}")
     number = system.tables["shipments"].number
+    collected = ask.get("collected") is True
     shipment = {
         "order": order["number"],
         "location": location,
-        "carrier": ask.get("carrier", "Kazpost"),
-        "tracking": ask.get("tracking", f"KZ{number:06d}"),
-        "sent_at": local(system.now()),
-        "state": "sent",
+        "carrier": None if collected else ask.get("carrier", "Kazpost"),
+        "tracking": None if collected else ask.get("tracking", f"KZ{number:06d}"),
+        "sent_at": system.design.written(system.now()),
+        "state": "delivered" if collected else "sent",
         "lines": [
             {"ref": str(n), "order_line": line["ref"], "item": line["item"], "qty": line["qty"]}
             for n, line in enumerate(order["lines"], 1)
         ],
     }
     made = system.add("shipments", shipment)
-    system.edit("orders", order["number"], {"state": "shipped"})
+    system.edit("orders", order["number"], {"state": "done" if collected else "shipped"})
     return made
 
 
@@ -196,7 +211,7 @@ def cancel(system: System, ask: Doc) -> Doc:
 
 def count(system: System, ask: Doc) -> Doc:
     """Staff count a shelf (``on_hand``) or receive goods (``delta``): the difference is posted."""
-    item, location = str(ask["item"]), str(ask.get("location", WAREHOUSE))
+    item, location = str(ask["item"]), str(ask.get("location", system.design.home))
     _known(system, "items", item, "item")
     _known(system, "locations", location, "location")
     before = on_hand(system, item, location)
@@ -207,62 +222,135 @@ def count(system: System, ask: Doc) -> Doc:
     return system.get("stock", f"{item}@{location}")
 
 
+def reprice(system: System, ask: Doc) -> Doc:
+    """A clerk types one price for all items of some groups: ``{groups, amount, list?, most?}``; how many it changed."""
+    name, most = ask.get("list", "retail"), int(ask.get("most", 10**6))
+    groups = {doc["code"] for doc in system.docs("products") if doc["group"] in ask["groups"]}
+    items = [doc["code"] for doc in system.docs("items") if doc["product"] in groups]
+    rows = [f"{name}:{item}" for item in items if system.find("prices", f"{name}:{item}") is not None][:most]
+    for row in rows:
+        system.edit("prices", row, {"amount": str(ask["amount"])})
+    return {"changed": len(rows), "items": [row.partition(":")[2] for row in rows]}
+
+
+def _check_return(system: System, old: Doc | None, new: Doc, by: By) -> None:
+    if old is not None:
+        raise Refused(422, "fixed", "a return stays as it is", field="lines")
+    _known(system, "orders", new["order"], "order")
+    if new["location"] is not None:
+        _known(system, "locations", new["location"], "location")
+    elif any(line["to"] != "none" for line in new["lines"]):
+        raise Refused(422, "no_location", "goods that came back lie somewhere", field="location")
+    left = {line["ref"]: Decimal(line["qty"]) for line in system.get("orders", new["order"])["lines"]}
+    for doc in system.docs("returns"):
+        if doc["order"] == new["order"] and doc["number"] != new["number"]:
+            for line in doc["lines"]:
+                left[line["order_line"]] -= Decimal(line["qty"])
+    for n, line in enumerate(new["lines"]):
+        left[line["order_line"]] = left.get(line["order_line"], Decimal(0)) - Decimal(line["qty"])
+        if left[line["order_line"]] < 0:
+            raise Refused(422, "too_many", "more than was sold", field=f"lines.{n}.qty")
+    paid = sum((Decimal(one["amount"]) for one in new["refunds"]), Decimal(0))
+    if paid != Decimal(new["total"]):
+        raise Refused(422, "bad_total", f"refunds make {paid}, not {new['total']}", field="total")
+
+
+def _returned(system: System, old: Doc | None, new: Doc, by: By) -> None:
+    order = system.get("orders", new["order"])
+    items = {line["ref"]: line["item"] for line in order["lines"]}
+    kinds = {one["ref"]: one["kind"] for one in order["payments"]}
+    system.books.enter(
+        "return", system.now(), id=new["number"], order=new["order"], number=order["source_number"],
+        location=new["location"], total=new["total"],
+        lines=[{"sku": items[line["order_line"]], "quantity": line["qty"], "to": line["to"],
+                "tax_rate": line["vat_rate"], "total": line["sum"]} for line in new["lines"]],
+        payments=[{"kind": kinds.get(one["payment"]), "amount": one["amount"]} for one in new["refunds"]], why=by,
+    )  # fmt: skip
+    for line in new["lines"]:
+        if line["to"] != "none":
+            move(system, items[line["order_line"]], new["location"], Decimal(line["qty"]), why="return",
+                 doc=new["number"], by="system", quarantine=line["to"] == "quarantine")  # fmt: skip
+
+
 _WRITES = frozenset({"create", "update"})
 
-ERP = Design(
-    name="erp",
-    written=local,
-    resolution=timedelta(seconds=1),
-    lists=Lists(
-        style="cursor", size=100, since="changed_since", position="cursor", reference="reference", envelope=_envelope
+
+def erp(name: str, currency: str, home: str, written: Written) -> Design:
+    """An ERP of the platform: each company has one, with a currency and a warehouse of its own."""
+    return Design(
+        name=name,
+        platform="erp",
+        currency=currency,
+        home=home,
+        written=written,
+        resolution=timedelta(seconds=1),
+        lists=Lists(
+            style="cursor", size=100, since="changed_since", position="cursor", reference="reference",
+            envelope=_envelope,
+        ),
+        coalesces=True,
+        acts={"ship": ship, "deliver": deliver, "cancel": cancel, "count": count, "reprice": reprice},
+        collections=_COLLECTIONS,
+    )  # fmt: skip
+
+
+_COLLECTIONS = {
+    "locations": Collection(id="code", key=lambda d: d["code"], stamp="changed_at", created="created_at"),
+    "products": Collection(
+        id="code", key=lambda d: d["code"], allows=_WRITES, stamp="changed_at", created="created_at"
     ),
-    coalesces=True,
-    acts={"ship": ship, "deliver": deliver, "cancel": cancel, "count": count},
-    collections={
-        "locations": Collection(id="code", key=lambda d: d["code"], stamp="changed_at", created="created_at"),
-        "products": Collection(
-            id="code", key=lambda d: d["code"], allows=_WRITES, stamp="changed_at", created="created_at"
-        ),
-        "items": Collection(
-            id="code",
-            key=lambda d: d["code"],
-            allows=_WRITES,
-            version="revision",
-            check=_check_item,
-            then=_named,
-            stamp="changed_at",
-            created="created_at",
-        ),
-        "stock": Collection(
-            id="code", stamp="changed_at", key=lambda d: f"{d['item']}@{d['location']}", check=_check_stock
-        ),
-        "prices": Collection(
-            id="code",
-            stamp="changed_at",
-            key=lambda d: f"{d['list']}:{d['item']}",
-            allows=_WRITES,
-            check=_check_price,
-            then=_priced,
-        ),
-        "customers": Collection(
-            id="code",
-            number="C{:05d}",
-            allows=_WRITES,
-            reference="reference",
-            then=_met,
-            stamp="changed_at",
-            created="created_at",
-        ),
-        "orders": Collection(
-            id="number",
-            number="S{:06d}",
-            allows=_WRITES,
-            reference="reference",
-            check=_check_order,
-            then=_ordered,
-            stamp="changed_at",
-            created="created_at",
-        ),
-        "shipments": Collection(id="number", number="D{:06d}", then=_shipped, stamp="changed_at", created="created_at"),
-    },
-)
+    "items": Collection(
+        id="code",
+        key=lambda d: d["code"],
+        allows=_WRITES,
+        version="revision",
+        check=_check_item,
+        then=_named,
+        stamp="changed_at",
+        created="created_at",
+    ),
+    "stock": Collection(
+        id="code", stamp="changed_at", key=lambda d: f"{d['item']}@{d['location']}", check=_check_stock
+    ),
+    "prices": Collection(
+        id="code",
+        stamp="changed_at",
+        key=lambda d: f"{d['list']}:{d['item']}",
+        allows=_WRITES,
+        check=_check_price,
+        then=_priced,
+    ),
+    "customers": Collection(
+        id="code",
+        number="C{:05d}",
+        allows=_WRITES,
+        reference="reference",
+        then=_met,
+        stamp="changed_at",
+        created="created_at",
+    ),
+    "orders": Collection(
+        id="number",
+        number="S{:06d}",
+        allows=_WRITES,
+        reference="reference",
+        check=_check_order,
+        then=_ordered,
+        stamp="changed_at",
+        created="created_at",
+    ),
+    "shipments": Collection(id="number", number="D{:06d}", then=_shipped, stamp="changed_at", created="created_at"),
+    "returns": Collection(
+        id="number",
+        number="R{:06d}",
+        allows=frozenset({"create"}),
+        reference="reference",
+        check=_check_return,
+        then=_returned,
+        stamp="changed_at",
+        created="created_at",
+    ),
+}
+
+ERP = erp("erp", "KZT", "almaty-wh", local)
+ERP_BG = erp("erp_bg", "EUR", "plovdiv-wh", in_sofia)

@@ -1,7 +1,9 @@
 """The marketplace: listings keyed by the seller's SKU, each with one price and one figure; orders; shipments.
 
 What surprises here: a shipment's ``reference`` is taken once, the same again gives the shipment that is there; a
-listing can be made by hand for a SKU that nobody else knows.
+listing can be made by hand for a SKU that nobody else knows; an order that waits for the seller's word (``OFFERED``)
+does not lower the listing, so two buyers may want the same last unit; what lies in the marketplace's own warehouse it
+sells and sends by itself.
 """
 
 from __future__ import annotations
@@ -12,9 +14,11 @@ from typing import Any
 
 from deployments.sandbox.design import By, Collection, Design, Lists, Refused
 from deployments.sandbox.engine import System
-from deployments.sandbox.notation import Doc, utc_millis
+from deployments.sandbox.notation import Doc, parsed, utc_millis
 
 CURRENCY = "KZT"
+PREPARED = timedelta(hours=24)
+"""How long a seller has to send what was ordered."""
 
 
 def _envelope(resource: str, docs: list[Doc], facts: Doc) -> Any:
@@ -64,7 +68,7 @@ def _ordered(system: System, old: Doc | None, new: Doc, by: By) -> None:
     if old is not None:
         if old["state"] != new["state"]:
             facts = {"id": new["orderId"], "number": new["orderId"], "was": old["state"], "now": new["state"]}
-            system.books.enter("change", system.now(), **facts, why=by)
+            system.books.enter("change", system.now(), **facts, reason=new["cancelReason"], why=by)
         return
     lines = [
         {"sku": item["sellerSku"], "quantity": item["qty"], "total": item["total"]["amount"]} for item in new["items"]
@@ -72,7 +76,7 @@ def _ordered(system: System, old: Doc | None, new: Doc, by: By) -> None:
     system.books.enter(
         "order", system.now(), id=new["orderId"], number=new["orderId"], reference=None, total=new["total"]["amount"],
         currency=new["total"]["currency"], lines=lines, handed_over=False, state=new["state"],
-        customer=new["buyer"]["buyerId"], why=by,
+        customer=new["buyer"]["buyerId"], accept_by=new["acceptBy"], fulfilled_by=new["fulfilledBy"], why=by,
     )  # fmt: skip
 
 
@@ -80,6 +84,10 @@ def _check_shipment(system: System, old: Doc | None, new: Doc, by: By) -> None:
     order = system.find("orders", new["orderId"])
     if order is None:
         raise Refused(422, "unknown_order", f"orders has no {new['orderId']}", field="orderId")
+    if order["fulfilledBy"] == "MARKETPLACE" and by == "api":
+        raise Refused(422, "not_yours", "the marketplace sends this order by itself", field="orderId")
+    if order["state"] in ("OFFERED", "REFUSED", "LAPSED"):
+        raise Refused(422, "not_accepted", f"the order is {order['state']}", field="orderId")
     open_ = {item["itemId"]: int(item["qty"]) for item in order["items"]}
     for doc in system.docs("shipments"):
         if doc["orderId"] == new["orderId"] and doc["shipmentId"] != new["shipmentId"]:
@@ -128,13 +136,19 @@ def _buyer(system: System, ask: Doc) -> Doc:
 
 
 def order(system: System, ask: Doc) -> Doc:
-    """Somebody buys: ``{name, phone?, email?, lines: [{sku, quantity}]}``; refused when too little is shown."""
+    """Somebody buys: ``{name, phone?, email?, lines: [{sku, quantity}]}``; refused when too little is shown.
+
+    ``accept_within`` (seconds): the order waits for the seller's word. ``warehouse``: the marketplace sells what lies
+    in its own.
+    """
     items = []
+    warehouse, within = ask.get("warehouse"), ask.get("accept_within")
     taken: dict[str, int] = {}
     total = Decimal(0)
     for n, wanted in enumerate(ask["lines"], 1):
         sku, quantity = str(wanted["sku"]), int(wanted["quantity"])
-        offer, price, shown = (system.find(name, sku) for name in ("offers", "prices", "stocks"))
+        offer, price = system.find("offers", sku), system.find("prices", sku)
+        shown = system.find("stocks", sku) if warehouse is None else system.find("held", f"{warehouse}:{sku}")
         taken[sku] = taken.get(sku, 0) + quantity
         if offer is None or offer["state"] != "ON_SALE" or price is None or quantity < 1:
             raise Refused(404, "not_sold", f"the marketplace does not sell {sku}")
@@ -145,19 +159,118 @@ def order(system: System, ask: Doc) -> Doc:
         facts = {"itemId": str(n), "sellerSku": sku, "title": offer["title"], "qty": str(quantity)}
         items.append(facts | {"price": price["price"], "total": _money(line)})
     buyer = _buyer(system, ask)
+    now = system.now()
     doc = {
-        "state": "NEW",
-        "payment": "PREPAID",
+        "state": "NEW" if within is None else "OFFERED",
+        "payment": "PREPAID" if within is None else "AUTHORIZED",
+        "acceptBy": None if within is None else utc_millis(now + timedelta(seconds=float(within))),
+        "shipBy": utc_millis(now + PREPARED),
+        "fulfilledBy": "SELLER" if warehouse is None else "MARKETPLACE",
+        "warehouse": warehouse,
         "buyer": {name: buyer[name] for name in ("buyerId", "fullName", "phone", "email")},
         "delivery": {"cost": _money(Decimal(0)), "address": ask.get("address")},
         "items": items,
         "total": _money(total),
     }
     placed = system.add("orders", doc)
-    for sku, quantity in taken.items():
-        shown = system.get("stocks", sku)
-        system.put("stocks", shown | {"available": str(int(shown["available"]) - quantity)}, by="system", id=sku)
+    if within is None:
+        _take(system, placed, -1)
     return placed
+
+
+def _take(system: System, order: Doc, sign: int) -> None:
+    """The goods of an order leave (-1) or come back to (1) what is shown; never below zero."""
+    for item in order["items"]:
+        own = order["warehouse"] is not None
+        name, id = ("held", f"{order['warehouse']}:{item['sellerSku']}") if own else ("stocks", item["sellerSku"])
+        shown = system.get(name, id)
+        now = max(0, int(shown["available"]) + sign * int(item["qty"]))
+        system.put(name, shown | {"available": str(now)}, by="system", id=id)
+
+
+def send_own(system: System, ask: Doc) -> Doc:
+    """The marketplace sends an order of its own warehouse: ``{id}``."""
+    doc = system.get("orders", str(ask["id"]))
+    if doc["fulfilledBy"] != "MARKETPLACE" or doc["state"] in ("SENT", "DELIVERED", "CANCELLED"):
+        raise Refused(409, "closed", f"the order is {doc['state']}, sent by {doc['fulfilledBy']}")
+    return system.edit("orders", doc["orderId"], {"state": "SENT"})
+
+
+def store(system: System, ask: Doc) -> Doc:
+    """Goods of the seller arrive in (or leave) a warehouse of the marketplace: ``{sku, warehouse, delta}``."""
+    warehouse, sku = str(ask["warehouse"]), str(ask["sku"])
+    system.get("warehouses", warehouse)
+    row = system.find("held", f"{warehouse}:{sku}")
+    now = int(ask["delta"]) + (0 if row is None else int(row["available"]))
+    return system.put("held", {"warehouse": warehouse, "sellerSku": sku, "available": str(now)}, by="people")
+
+
+def expire(system: System, ask: Doc) -> Doc:
+    """Offers whose time is over end, their buyers are told: how many. (The marketplace's clock strikes.)"""
+    over = [doc for doc in system.docs("orders") if _over(system, doc)]
+    for doc in over:
+        _end(system, doc, "EXPIRED", "expired", None)
+    return {"expired": len(over)}
+
+
+def _over(system: System, order: Doc) -> bool:
+    by = order["acceptBy"]
+    return order["state"] == "OFFERED" and by is not None and parsed(by) < system.now()
+
+
+def _end(system: System, order: Doc, state: str, what: str, reason: str | None) -> None:
+    """An order ends unsent: its money goes back and the buyer is told."""
+    paid = order["payment"] == "PREPAID"
+    change = order | {"state": state, "cancelReason": reason, "payment": "REFUNDED" if paid else "VOID"}
+    system.put("orders", change, by="system", id=order["orderId"])
+    _told(system, order, what, reason)
+
+
+def _told(system: System, order: Doc, what: str, reason: str | None) -> None:
+    facts = {"id": order["orderId"], "number": order["orderId"], "what": what, "reason": reason}
+    system.books.enter("told", system.now(), **facts)
+
+
+_ANSWERS = ("ACCEPTED", "REFUSED")
+
+
+def _check_decision(system: System, old: Doc | None, new: Doc, by: By) -> None:
+    order = system.find("orders", new["orderId"])
+    if order is None:
+        raise Refused(422, "unknown_order", f"orders has no {new['orderId']}", field="orderId")
+    if new["kind"] in ("REFUSED", "CANCELLED") and new["reason"] is None:
+        raise Refused(422, "no_reason", "the buyer is told why: give a reason", field="reason")
+    if new["kind"] == "DELAYED" and new["until"] is None:
+        raise Refused(422, "no_day", "a delay names the new day", field="until")
+    if new["kind"] in _ANSWERS and (order["state"] == "EXPIRED" or _over(system, order)):
+        raise Refused(409, "too_late", f"the order could be answered until {order['acceptBy']}", field="orderId")
+    allowed = {"ACCEPTED": ("OFFERED",), "REFUSED": ("OFFERED",), "DELIVERED": ("SENT",)}
+    if order["state"] not in allowed.get(new["kind"], ("NEW", "ACCEPTED")):
+        raise Refused(409, "closed", f"the order is {order['state']}", field="orderId")
+
+
+def _decided(system: System, old: Doc | None, new: Doc, by: By) -> None:
+    order = system.get("orders", new["orderId"])
+    facts = {"id": order["orderId"], "number": order["orderId"], "decision": new["kind"], "reason": new["reason"]}
+    system.books.enter("decision", system.now(), **facts, accept_by=order["acceptBy"], why=by)
+    if new["kind"] in ("REFUSED", "CANCELLED"):
+        if new["kind"] == "CANCELLED":
+            _take(system, order, 1)
+        _end(system, order, new["kind"], new["kind"].lower(), new["reason"])
+        return
+    change = {"ACCEPTED": {"state": "ACCEPTED", "payment": "PREPAID"}, "DELAYED": {"shipBy": new["until"]},
+              "DELIVERED": {"state": "DELIVERED"}, "READY": {}}[new["kind"]]  # fmt: skip
+    system.put("orders", order | change, by="system", id=order["orderId"])
+    if new["kind"] == "ACCEPTED":
+        _take(system, order, -1)
+    _told(system, order, new["kind"].lower(), new["reason"])
+
+
+def _lies(system: System, old: Doc | None, new: Doc, by: By) -> None:
+    was = "0" if old is None else old["available"]
+    if was != new["available"]:
+        facts = {"sku": new["sellerSku"], "location": new["warehouse"], "was": was, "now": new["available"]}
+        system.books.enter("held", system.now(), **facts, why=_WHY[by])
 
 
 def list_by_hand(system: System, ask: Doc) -> Doc:
@@ -172,13 +285,12 @@ def list_by_hand(system: System, ask: Doc) -> Doc:
 def cancel(system: System, ask: Doc) -> Doc:
     """A buyer cancels an order that was not sent; its goods are shown again."""
     doc = system.get("orders", str(ask["id"]))
-    if doc["state"] not in ("NEW", "ACCEPTED"):
+    if doc["state"] not in ("NEW", "ACCEPTED", "OFFERED"):
         raise Refused(409, "closed", f"the order is {doc['state']}")
-    for item in doc["items"]:
-        shown = system.get("stocks", item["sellerSku"])
-        available = str(int(shown["available"]) + int(item["qty"]))
-        system.put("stocks", shown | {"available": available}, by="system", id=item["sellerSku"])
-    return system.edit("orders", doc["orderId"], {"state": "CANCELLED", "payment": "REFUNDED"})
+    if doc["state"] != "OFFERED":
+        _take(system, doc, 1)
+    change = {"state": "CANCELLED", "payment": "REFUNDED", "cancelReason": ask.get("reason", "BUYER")}
+    return system.edit("orders", doc["orderId"], change)
 
 
 _WRITES = frozenset({"create", "update"})
@@ -193,7 +305,10 @@ MARKET = Design(
     written=utc_millis,
     resolution=timedelta(milliseconds=1),
     lists=Lists(style="page", size=50, since="updatedFrom", position="page", reference="reference", envelope=_envelope),
-    acts={"order": order, "list_by_hand": list_by_hand, "cancel": cancel},
+    acts={
+        "order": order, "list_by_hand": list_by_hand, "cancel": cancel, "expire": expire, "send_own": send_own,
+        "store": store,
+    },
     collections={
         "offers": Collection(
             id="sellerSku", key=_by_sku, allows=_WRITES, then=_named, stamp="updatedAt", created="createdAt"
@@ -213,6 +328,21 @@ MARKET = Design(
             then=_ordered,
             stamp="updatedAt",
             created="createdAt",
+        ),
+        "decisions": Collection(
+            id="decisionId",
+            number="DC-{}",
+            allows=frozenset({"create"}),
+            reference="reference",
+            once=True,
+            check=_check_decision,
+            then=_decided,
+            stamp="updatedAt",
+            created="createdAt",
+        ),
+        "warehouses": Collection(id="warehouseId", stamp="updatedAt", key=lambda d: str(d["warehouseId"])),
+        "held": Collection(
+            id="heldId", stamp="updatedAt", key=lambda d: f"{d['warehouse']}:{d['sellerSku']}", then=_lies
         ),
         "shipments": Collection(
             id="shipmentId",

@@ -12,18 +12,25 @@ from datetime import UTC, datetime, timedelta, timezone
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, TypeAlias
+from zoneinfo import ZoneInfo
 
 Doc: TypeAlias = dict[str, Any]
 Written: TypeAlias = Callable[[datetime], Any]
 """A moment in a system's notation."""
 
 ALMATY = timezone(timedelta(hours=5))
+SOFIA = ZoneInfo("Europe/Sofia")
 SCHEMAS = Path(__file__).parents[2] / "mappings"
 
 
 def local(moment: datetime) -> str:
     """Almaty time with offset, whole seconds."""
     return moment.astimezone(ALMATY).isoformat(timespec="seconds")
+
+
+def in_sofia(moment: datetime) -> str:
+    """Sofia time with offset (another in summer), whole seconds."""
+    return moment.astimezone(SOFIA).isoformat(timespec="seconds")
 
 
 def utc_seconds(moment: datetime) -> str:

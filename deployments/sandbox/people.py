@@ -30,7 +30,7 @@ class Refusal(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """An order that was placed: the channel's id of it, its number, its total in KZT."""
+    """An order that was placed: the channel's id of it, its number, its total in the channel's currency."""
 
     id: str
     number: str
@@ -39,10 +39,10 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A shipment: its number in the ERP and the carrier's tracking number."""
+    """A shipment: its number in the ERP and the carrier's tracking number (None: collected in the store)."""
 
     number: str
-    tracking: str
+    tracking: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +54,27 @@ class People:
     # -- shoppers
 
     def buy_in_shop(
-        self, lines: Mapping[str, int], *, email: str, name: str, phone: str | None = None, guest: bool = False
+        self, lines: Mapping[str, int], *, email: str, name: str, phone: str | None = None, guest: bool = False,
+        shop: str = "shop", **how: Any,
     ) -> Placed:
-        """A shopper orders {sku: quantity}; the shop's own figures fall. sold_out when it shows too little."""
-        doc = self._act("shop", "order", lines=_lines(lines), email=email, name=name, phone=phone, guest=guest)
+        """A shopper orders {sku: quantity}; the shop's own figures fall. sold_out when it shows too little.
+
+        ``how``: pay, gift_card, coupon, pickup, sign_within, cash_fee, tax_rate; see ``shop_orders.order``.
+        """
+        doc = self._act(shop, "order", lines=_lines(lines), email=email, name=name, phone=phone, guest=guest, **how)
         return Placed(doc["id"], doc["number"], Decimal(doc["totalMinor"]) / 100)
 
     def buy_on_market(
-        self, lines: Mapping[str, int], *, name: str, phone: str | None = None, email: str | None = None
+        self, lines: Mapping[str, int], *, name: str, phone: str | None = None, email: str | None = None,
+        accept_within: float | None = None, warehouse: str | None = None,
     ) -> Placed:
-        """Somebody orders on the marketplace; the listings' own figures fall. sold_out when one shows too little."""
-        doc = self._act("market", "order", lines=_lines(lines), name=name, phone=phone, email=email)
+        """Somebody orders on the marketplace; the listings' own figures fall. sold_out when one shows too little.
+
+        ``accept_within``: seconds in which the seller must answer; until then the listing keeps its figure.
+        ``warehouse``: bought from the marketplace's own, which sends it itself.
+        """
+        doc = self._act("market", "order", lines=_lines(lines), name=name, phone=phone, email=email,
+                        accept_within=accept_within, warehouse=warehouse)
         return Placed(doc["orderId"], doc["orderId"], Decimal(doc["total"]["amount"]))
 
     def cancel_in_shop(self, id: str) -> None:
@@ -74,6 +84,26 @@ class People:
     def cancel_on_market(self, id: str) -> None:
         """A buyer cancels an order that was not sent."""
         self._act("market", "cancel", id=id)
+
+    def sign(self, id: str) -> None:
+        """The buyer of an order by instalments signs at the bank."""
+        self._act("shop", "sign", id=id)
+
+    def pay_courier(self, id: str) -> None:
+        """The courier hands in the cash that an order's buyer paid at the door."""
+        self._act("shop", "collect_cash", id=id)
+
+    def expire(self, system: str) -> int:
+        """The clock of the shop or the marketplace strikes: what nobody answered or signed in time ends; how many."""
+        return int(self._act(system, "expire")["expired"])
+
+    def send_from_market(self, id: str) -> None:
+        """The marketplace sends an order from its own warehouse."""
+        self._act("market", "send_own", id=id)
+
+    def store_at_market(self, sku: str, delta: int, *, warehouse: str = "MKT-ALM") -> None:
+        """Goods of the seller arrive in (or leave) the marketplace's own warehouse."""
+        self._act("market", "store", sku=sku, delta=delta, warehouse=warehouse)
 
     def edit_phone(self, system: str, id: str, phone: str) -> None:
         """A customer's phone number changes in the shop or the CRM (``system``)."""
@@ -88,7 +118,28 @@ class People:
         doc = self._act("pos", "sell", store=store, lines=_lines(lines), tender=tender, phone=phone)
         return Placed(doc["id"], doc["id"], Decimal(doc["total"]))
 
+    def cut_off(self, store: str) -> None:
+        """The tills of a store lose their line; they sell on, and nobody sees what."""
+        self._act("pos", "cut_off", store=store)
+
+    def back_online(self, store: str) -> str:
+        """The line is there again: the shift and its receipts are posted; the shift's number."""
+        return str(self._act("pos", "back_online", store=store)["id"])
+
+    def bring_back(self, store: str, number: str, lines: Mapping[str, int], *, to: str = "QUARANTINE") -> Decimal:
+        """Somebody brings {line of an online order: quantity} to a store's desk; what was paid back.
+
+        unknown_order when the desk was not told that the order may be brought there.
+        """
+        rows = [{"line": line, "quantity": quantity, "to": to} for line, quantity in lines.items()]
+        return Decimal(self._act("pos", "take_back", store=store, number=number, lines=rows)["total"])
+
     # -- staff at the ERP
+
+    def reprice(self, groups: Sequence[str], amount: Decimal | str, *, most: int) -> Sequence[str]:
+        """A clerk types one price for every item of some groups (at most ``most``); the items."""
+        found: Sequence[str] = self._act("erp", "reprice", groups=groups, amount=str(amount), most=most)["items"]
+        return found
 
     def set_price(self, item: str, amount: Decimal | str, *, price_list: str = "retail") -> None:
         """The price of an item in a list of the ERP changes."""
@@ -106,10 +157,15 @@ class People:
         """Goods came in: the ERP posts them."""
         self._act("erp", "count", item=item, location=location, delta=quantity)
 
-    def ship(self, *, order: str | None = None, source_number: str | None = None) -> Sent:
-        """Staff send a sale, meant by its ERP number or its number in the channel. short when goods are missing."""
-        which = {"order": order} if order is not None else {"source_number": source_number}
-        doc = self._act("erp", "ship", **which)
+    def ship(
+        self, *, order: str | None = None, source_number: str | None = None, collected: bool = False, erp: str = "erp"
+    ) -> Sent:
+        """Staff send a sale, meant by its ERP number or its number in the channel. short when goods are missing.
+
+        ``collected``: they hand it over in the store.
+        """
+        which: Doc = {"order": order} if order is not None else {"source_number": source_number}
+        doc = self._act(erp, "ship", **which, collected=collected)
         return Sent(doc["number"], doc["tracking"])
 
     def deliver(self, shipment: str) -> None:

@@ -11,8 +11,10 @@ from decimal import Decimal
 
 from deployments.demo.data import (
     LOCATIONS,
+    MARKET_WAREHOUSE,
     OPENED,
     WAREHOUSE,
+    Abroad,
     PastOrder,
     Person,
     Product,
@@ -53,16 +55,50 @@ def fill(systems: Mapping[str, System], *, seed: int, filled: bool) -> None:
     accounts = [_person(systems, filling, person) for person in retailer.people]
     for order in retailer.orders:
         _order(systems, filling, retailer, order, accounts[order.person])
+    pages: dict[str, str] = {}
+    for offer in retailer.abroad:
+        _offer(systems, filling, pages, offer)
 
 
 def _places(systems: Mapping[str, System], filling: _Filling) -> None:
     for location in LOCATIONS:
-        kind = {"warehouse": "W", "store": "S"}[location.kind]
+        home = location.company == "kz"
+        kind = {"warehouse": "W", "store": "S", "market": "M"}[location.kind]
         filling.add(
-            systems["erp"], "locations", {"code": location.code, "name": location.name, "type": kind, "state": "A"}
-        )
+            systems["erp" if home else "erp_bg"], "locations",
+            {"code": location.code, "name": location.name, "type": kind, "state": "A"},
+        )  # fmt: skip
         if location.kind == "store":
+            place = {"code": location.code, "name": location.name, "pickup": True}
+            filling.add(systems["shop" if home else "shop_bg"], "locations", place)
+        if location.kind == "store" and home:
             filling.add(systems["pos"], "stores", {"code": location.code, "label": location.name})
+        if location.kind == "market":
+            doc = {"warehouseId": MARKET_WAREHOUSE, "sellerCode": location.code, "name": location.name}
+            filling.add(systems["market"], "warehouses", doc)
+
+
+def _offer(systems: Mapping[str, System], filling: _Filling, pages: dict[str, str], offer: Abroad) -> None:
+    """What the second company sells, in its own ERP and its own shop."""
+    erp, shop, product, variant = systems["erp_bg"], systems["shop_bg"], offer.product, offer.variant
+    if product.code not in pages:
+        filling.add(erp, "products", {"code": product.code, "title": product.title, "group": product.category,
+                                      "brand": product.brand, "state": "A"})  # fmt: skip
+        page: Doc = {"handle": product.code, "title": offer.title, "bodyHtml": "", "vendor": product.brand or ""}
+        page |= {"productType": product.category, "images": [], "published": True}
+        pages[product.code] = filling.add(shop, "products", page)["id"]
+    doc: Doc = {"code": variant.sku, "product": product.code, "name": variant.name, "barcode": variant.gtin}
+    filling.add(erp, "items", doc | {"features": dict(variant.options), "uom": "PCE", "vat": "S", "state": "A"})
+    price: Doc = {"item": variant.sku, "list": "retail-bg", "amount": str(offer.price), "currency": "EUR"}
+    filling.add(erp, "prices", price | {"vat_included": True})
+    for location, quantity in offer.on_hand.items():
+        erp.opening = filling.moment()
+        move(erp, variant.sku, location, Decimal(quantity), why="opening", doc=None, by="seed")
+        erp.opening = None
+    doc = {"productId": pages[product.code], "sku": variant.sku, "barcode": variant.gtin or "", "title": offer.title}
+    made = filling.add(shop, "variants", doc | {"options": dict(variant.options), "active": True})
+    filling.add(shop, "prices", {"variantId": made["id"], "amountMinor": int(offer.price * 100), "currency": "EUR"})
+    filling.add(shop, "inventory", {"variantId": made["id"], "available": offer.on_hand["plovdiv-wh"]})
 
 
 def _goods(systems: Mapping[str, System], filling: _Filling, product: Product) -> None:
@@ -94,7 +130,9 @@ def _goods(systems: Mapping[str, System], filling: _Filling, product: Product) -
 
 def _in_erp(erp: System, filling: _Filling, product: Product, variant: Variant) -> None:
     doc: Doc = {"code": variant.sku, "product": product.code, "name": variant.name, "barcode": variant.gtin}
-    filling.add(erp, "items", doc | {"features": dict(variant.options), "uom": "PCE", "vat": "S", "state": "A"})
+    cost = f"{variant.price * 55 / 100:.2f}"
+    doc |= {"features": dict(variant.options), "uom": "PCE", "vat": "S", "cost": cost, "state": "A"}
+    filling.add(erp, "items", doc)
     price = {
         "item": variant.sku,
         "list": "retail",
@@ -130,6 +168,9 @@ def _on_market(market: System, filling: _Filling, variant: Variant) -> None:
     price = {"amount": f"{variant.price_in('market'):.2f}", "currency": "KZT"}
     filling.add(market, "prices", {"sellerSku": variant.sku, "price": price})
     filling.add(market, "stocks", {"sellerSku": variant.sku, "available": str(variant.shown_in("market"))})
+    if "mkt-alm" in variant.on_hand:
+        held = {"warehouse": MARKET_WAREHOUSE, "sellerSku": variant.sku, "available": str(variant.on_hand["mkt-alm"])}
+        filling.add(market, "held", held)
 
 
 def _person(systems: Mapping[str, System], filling: _Filling, person: Person) -> dict[str, str]:
@@ -189,6 +230,7 @@ def _order(
     doc: Doc = {"number": number, "placedAt": utc_seconds(at), "status": "COMPLETED" if order.known else "PENDING"}
     doc |= {"financialStatus": "PAID", "customerId": account["id"], "contact": contact, "currency": "KZT"}
     doc |= {"shippingAddress": account["defaultAddress"], "lines": lines, "shippingMinor": 0, "totalMinor": total}
+    doc["tenders"] = [{"id": "1", "kind": "CARD", "amountMinor": total, "state": "CAPTURED"}]
     filling.add(shop, "orders", doc, at)
     if not order.known:
         for line in lines:  # the goods of an open order are no longer shown

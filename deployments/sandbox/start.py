@@ -1,4 +1,4 @@
-"""Starts the five systems in this process, filled with the data of a demo retailer."""
+"""Starts the systems in this process, filled with the data of a demo retailer."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from deployments.sandbox.books import Books
 from deployments.sandbox.crm import CRM
 from deployments.sandbox.design import Design
 from deployments.sandbox.engine import System
-from deployments.sandbox.erp import ERP
+from deployments.sandbox.erp import ERP, ERP_BG
 from deployments.sandbox.market import MARKET
 from deployments.sandbox.notices import Notices
 from deployments.sandbox.pos import POS
 from deployments.sandbox.seed import fill
 from deployments.sandbox.server import Served, Server
-from deployments.sandbox.shop import SHOP
+from deployments.sandbox.shop import SHOP, SHOP_BG
 
-DESIGNS: tuple[Design, ...] = (ERP, CRM, SHOP, POS, MARKET)
+DESIGNS: tuple[Design, ...] = (ERP, CRM, SHOP, POS, MARKET, ERP_BG, SHOP_BG)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sandbox:
-    """Five running systems: ``urls``, ``tokens``, ``readers`` (tokens that may only read), ``hook_secrets`` by name."""
+    """Running systems: ``urls``, ``tokens``, ``readers`` (tokens that may only read), ``hook_secrets`` by name."""
 
     port: int
     systems: Mapping[str, System]

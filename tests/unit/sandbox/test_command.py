@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import deployments
+from deployments.sandbox.start import DESIGNS
 
 
 def test_the_command_tells_how_to_speak_to_the_systems_and_leaves_full_books(tmp_path: Path) -> None:
@@ -33,5 +34,5 @@ def test_the_command_tells_how_to_speak_to_the_systems_and_leaves_full_books(tmp
     finally:
         started.send_signal(signal.SIGTERM)
         assert started.wait(20) == 0
-    assert {path.name for path in tmp_path.iterdir()} == {f"{n}.jsonl" for n in ("erp", "crm", "shop", "pos", "market")}
+    assert {path.name for path in tmp_path.iterdir()} == {f"{design.name}.jsonl" for design in DESIGNS}
     assert all(path.read_text(encoding="utf-8").endswith("}\n") for path in tmp_path.iterdir())

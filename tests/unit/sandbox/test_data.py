@@ -31,10 +31,10 @@ def test_the_same_seed_gives_the_same_systems_and_another_seed_others() -> None:
 
 @SEEDS
 def test_the_retailer_has_the_size_that_the_demo_promises(seed: int) -> None:
-    """220 products with 300 to 400 variants, 3 locations, 50 people, whatever the seed; every SKU stands once."""
+    """220 products with 300 to 400 variants, 7 places of 2 companies, 50 people, whatever the seed; a SKU is one."""
     retailer = karavan_home(seed)
     skus = [variant.sku for variant in retailer.variants()]
-    assert (len(retailer.products), len(retailer.locations), len(retailer.people)) == (220, 3, 50)
+    assert (len(retailer.products), len(retailer.locations), len(retailer.people)) == (220, 7, 50)
     assert 300 <= len(skus) <= 400
     assert len(set(skus)) == len(skus)
     assert {"007", "00712", "1E5"} <= set(skus)
@@ -109,4 +109,7 @@ def test_empty_systems_know_their_places_only() -> None:
         for name, system in sandbox.systems.items()
         for resource, table in system.tables.items()
     }
-    assert {key: n for key, n in counts.items() if n} == {("erp", "locations"): 3, ("pos", "stores"): 2}
+    assert {key: n for key, n in counts.items() if n} == {
+        ("erp", "locations"): 5, ("pos", "stores"): 3, ("shop", "locations"): 3, ("market", "warehouses"): 1,
+        ("erp_bg", "locations"): 2, ("shop_bg", "locations"): 1,
+    }
