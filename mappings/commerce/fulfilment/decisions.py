@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any, Final, Literal, TypeAlias
 
 from mappings.commerce.fulfilment.deadlines import awaits_us, is_collected
+from mappings.commerce.orders.quantities import counts
 
 Kind: TypeAlias = Literal["accepted", "refused", "delayed", "cancelled", "ready", "delivered"]
 Acceptance: TypeAlias = Literal["automatic", "person", "none"]
@@ -25,8 +26,8 @@ ZERO: Final = Decimal(0)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Decision:
-    """``lines`` maps keys of the order's lines to quantities; empty: the whole order. ``note`` is what a person or
-    system wrote, ``until`` the new day of what is delayed."""
+    """``lines`` maps keys of the order's lines to quantities; none: the whole order. ``note`` is what a person or
+    system wrote, ``until`` the new day of what is delayed, ``standing`` how much of each line is cancelled by now."""
 
     kind: Kind
     reason: str | None = None
@@ -34,6 +35,7 @@ class Decision:
     until: str | None = None
     location: str | None = None
     lines: Mapping[str, Decimal] | None = None
+    standing: Mapping[str, Decimal] | None = None
 
 
 def answer(
@@ -73,7 +75,8 @@ def follow_up(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> lis
     gone = {key: quantity for key, quantity in grown.items() if quantity > 0}
     if gone:
         reason = reason_of(after.get("cancel_reason"))
-        found.append(Decision(kind="cancelled", reason=reason[0], note=reason[1], lines=gone))
+        found.append(Decision(kind="cancelled", reason=reason[0], note=reason[1], lines=gone,
+                              standing={key: _of(line, "cancelled") for key, line in new.items()}))
     if is_collected(after):
         if all_picked(after) and not all_picked(before):
             found.append(Decision(kind="ready", location=place_of(after)))
@@ -91,19 +94,17 @@ def reason_of(text: Any) -> tuple[str, str | None]:
 
 
 def all_picked(order: Mapping[str, Any]) -> bool:
-    """``∀ line: picked + handed_over ≥ ordered − cancelled``, with at least one piece: a person holds all of it."""
-    lines = list(_lines(order).values())
-    open_ = [(_ordered(line) - _of(line, "cancelled"), line) for line in lines]
-    return any(left > 0 for left, _ in open_) and all(
-        _of(line, "picked") + _of(line, "handed_over") >= left for left, line in open_
+    """``∀ line: open = allocated = 0``, with at least one piece picked or handed over: a person holds all of it."""
+    every = [counts(line) for line in order.get("lines") or ()]
+    return all(line.open == 0 == line.allocated for line in every) and any(
+        line.picked + line.handed_over > 0 for line in every
     )
 
 
 def all_handed_over(order: Mapping[str, Any]) -> bool:
-    """``∀ line: handed_over ≥ ordered − cancelled``, with at least one piece."""
-    lines = list(_lines(order).values())
-    open_ = [(_ordered(line) - _of(line, "cancelled"), line) for line in lines]
-    return any(left > 0 for left, _ in open_) and all(_of(line, "handed_over") >= left for left, line in open_)
+    """``∀ line: open = allocated = picked = 0``, with at least one piece handed over."""
+    every = [counts(line) for line in order.get("lines") or ()]
+    return all(line.to_ship == 0 for line in every) and any(line.handed_over > 0 for line in every)
 
 
 def place_of(order: Mapping[str, Any]) -> str | None:
@@ -115,22 +116,19 @@ def place_of(order: Mapping[str, Any]) -> str | None:
 def about(decision: Decision) -> str:
     """What makes two decisions about one order the same one: told again, it is told once.
 
-    An order is accepted, refused, ready, delivered or cancelled as a whole once; a part of it is cancelled by the
-    quantities, and a delay by its new day.
+    An order is accepted, refused, ready, delivered or cancelled as a whole once; a part of it is known by how much is
+    cancelled then, and a delay by its new day.
     """
     if decision.kind == "delayed":
         return f"delayed {decision.until}"
     if decision.lines:
-        return "cancelled " + " ".join(f"{key}={quantity:f}" for key, quantity in sorted(decision.lines.items()))
+        standing = sorted((decision.standing or decision.lines).items())
+        return "cancelled " + " ".join(f"{key}={quantity.normalize():f}" for key, quantity in standing if quantity > 0)
     return decision.kind
 
 
 def _lines(order: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return {line["key"]: line for line in order.get("lines") or ()}
-
-
-def _ordered(line: Mapping[str, Any]) -> Decimal:
-    return Decimal(line["quantity"]["value"])
 
 
 def _of(line: Mapping[str, Any] | None, name: str) -> Decimal:
