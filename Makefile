@@ -1,6 +1,6 @@
 # Serai from a checkout: only Python ≥ 3.11, make and git are assumed. `make` alone lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo day test check style types layers yaml bench real mutation fuzz
+.PHONY: help setup demo day test check style types layers yaml bench real mutation fuzz model
 BIN := .venv/bin
 STAMP := .venv/serai-setup.stamp
 # `make day ARGS=--json`, `make test ARGS="-k merge"`: extra words for the command behind the target.
@@ -35,6 +35,9 @@ yaml: setup
 
 mutation: setup ## change every mapping in every place and count who notices: lint, or the tests in its file (ARGS=mappings/shopify)
 	@$(BIN)/python -m tests.mutation $(ARGS)
+
+model: setup ## the escrow of stock in larger scopes than the tests search: minutes
+	@SERAI_TEST_MODEL=full $(BIN)/python -m pytest -n 0 -s tests/model $(ARGS)
 
 fuzz: setup ## five minutes of whatever authors and documents may hold, against the loader, the compiler and their mappings
 	@$(BIN)/python -m tests.fuzz $(ARGS)

@@ -1,0 +1,118 @@
+"""The escrow of hard allocation in every interleaving of a small world: nothing is oversold, and each rule is needed.
+
+``SERAI_TEST_MODEL=full`` also searches the larger scopes (minutes): ``make model``.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+import pytest
+
+from mappings.commerce.stock import counting
+from mappings.commerce.stock.escrow import Raises
+from tests.model.escrow_world import Rules, World, moves, oversold, starts
+from tests.model.search import Found, search
+
+Kind = tuple[Raises, int]
+COMPARES: Kind = ("compare", 1)
+BY_ZERO: Kind = ("zero", 1)
+BUNDLE: Kind = ("compare", 2)
+
+
+def quiet(*listings: Kind, units: int) -> Rules:
+    """Only buyers, channels and Serai: sales, writes, lost writes and lost answers, reading."""
+    return Rules(listings=listings, units=units, erp=False, regrets=0, expires=False, late=False)
+
+
+FULL = os.environ.get("SERAI_TEST_MODEL") == "full"
+
+
+def explored(rules: Rules) -> Found[World]:
+    """The search, with what it took for whoever runs it with ``-s``."""
+    found = search(starts(rules), lambda world: moves(world, rules), lambda world: oversold(world, rules))
+    print(f"{found.states} states, {found.steps} steps")
+    return found
+
+
+SCOPES = {
+    "three channels that compare": quiet(COMPARES, COMPARES, COMPARES, units=3),
+    "one compares, one goes by zero": quiet(COMPARES, BY_ZERO, units=2),
+    "both go by zero": quiet(BY_ZERO, BY_ZERO, units=2),
+    "an article and a bundle of two of it": quiet(COMPARES, BUNDLE, units=3),
+    "writes arrive late, buyers cancel, orders expire": Rules(listings=(COMPARES, COMPARES), units=1, erp=False),
+    "late writes by zero": Rules(listings=(BY_ZERO, BY_ZERO), units=1, erp=False, regrets=0),
+    "the ERP takes, ships, posts and counts": Rules(
+        listings=(COMPARES, COMPARES), units=1, deliveries=1, regrets=0, late=False
+    ),
+}
+LARGER = {
+    "two that compare, whole": Rules(listings=(COMPARES, COMPARES), units=2, deliveries=1),
+    "two that compare, three units, late": replace(quiet(COMPARES, COMPARES, units=3), late=True),
+    "one of each, three units": quiet(COMPARES, BY_ZERO, units=3),
+    "one of each, everything but the ERP": Rules(listings=(COMPARES, BY_ZERO), units=1, erp=False, regrets=2),
+    "both by zero, three units": quiet(BY_ZERO, BY_ZERO, units=3),
+    "three of all kinds": quiet(COMPARES, BY_ZERO, BUNDLE, units=2),
+}
+
+
+@pytest.mark.parametrize("scope", [*SCOPES, *(LARGER if FULL else ())])
+def test_nothing_is_oversold_in_any_interleaving(scope: str) -> None:
+    """P8: 0 oversold, whatever figures Serai aims at and whenever it does what."""
+    found = explored({**SCOPES, **LARGER}[scope])
+    assert found.trace is None
+    assert found.states > 1_000
+
+
+PAIR = Rules(listings=(COMPARES, COMPARES), units=2, late=False)
+
+
+def without(rules: Rules) -> list[str]:
+    """The shortest way to an oversell under these rules."""
+    trace = explored(rules).trace
+    assert trace is not None, "a rule that can be left out is none"
+    return trace
+
+
+def test_without_comparison_five_steps_oversell() -> None:
+    """P8: an absolute write puts a unit back on show that was sold and not read yet."""
+    trace = without(replace(PAIR, compares=False))
+    assert len(trace) == 5
+    assert trace.count("a sale") == 3
+
+
+def test_raising_before_the_lowering_is_confirmed_oversells_in_five_steps() -> None:
+    """P8: the lowered channel sells once more before it hears of it."""
+    trace = without(replace(PAIR, lowers_first=False))
+    assert len(trace) == 5
+    assert sum(step.endswith("is sent") for step in trace) == 2
+
+
+def test_setting_free_at_the_erps_acknowledgement_oversells_in_seven_steps() -> None:
+    """P8: the goods are still on hand when the ERP has taken the order: its figure does not contain it yet."""
+    trace = without(replace(PAIR, units=1, kind=counting.AVAILABLE))
+    assert len(trace) == 7
+    assert trace[:4] == ["a sale", "a sale is read", "the ERP takes the order", "the ERP's stock is read"]
+
+
+@pytest.mark.parametrize("listing", [COMPARES, BY_ZERO])
+def test_taking_an_unanswered_write_as_not_carried_out_oversells(listing: Kind) -> None:
+    """P3, P8: what is unknown counts at the larger figure."""
+    trace = without(replace(PAIR, units=1, listings=(listing, listing), counts_unknown=False))
+    assert len(trace) == 6
+    assert "1 arrives, the answer is lost" in trace
+
+
+def test_raising_from_zero_without_the_orders_up_to_then_oversells() -> None:
+    """P8: zero → read the orders past that moment → raise; without the middle a sale of before counts twice."""
+    trace = without(replace(PAIR, units=1, listings=(BY_ZERO, BY_ZERO), reads_orders=False))
+    assert len(trace) == 6
+    assert "zero is shown: the orders are taken as read" in trace
+
+
+def test_believing_an_overtaken_answer_of_the_erp_oversells() -> None:
+    """P5, P8: a stock figure asked for before the shipment brings the goods back after its reservation has ended."""
+    trace = without(replace(PAIR, units=1, drops_stale=False, regrets=0, expires=False))
+    assert len(trace) == 11
+    assert trace.index("the ERP's stock is read") < trace.index("the ERP's answer arrives")
