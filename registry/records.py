@@ -42,6 +42,10 @@ OWN_KEY = {"stock": ("variant", "location"), "price": ("variant", "list")}
 """Entity → the fields that its own key is made of. The first are looked up by: see ``linked``."""
 
 
+QUALIFIED = {"price": ("group", "min_quantity", "kind", "valid_from", "valid_to")}
+"""Entity → the fields that tell several records of one meeting apart; the usual one has none of them."""
+
+
 def own_kind(entity: str) -> str | None:
     """The kind of match key that stands in the record itself, such as ``variant@location``; None where none does."""
     return "@".join(OWN_KEY[entity]) if entity in OWN_KEY else None
@@ -52,6 +56,9 @@ def own_key(entity: str, values: Mapping[str, Any], uid: str, *, free: bool = Tr
     parts = [values.get(name) for name in OWN_KEY.get(entity, ())]
     if not parts:
         return None
+    told = [values.get(name) for name in QUALIFIED.get(entity, ())]
+    more = ["" if value is None or value == "regular" else str(value) for value in told]
+    parts += more if any(more) else []
     return "@".join([part or "" for part in parts] + ([] if free and None not in parts else [uid]))
 
 

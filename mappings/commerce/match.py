@@ -58,10 +58,18 @@ def keys(
     elif entity in ("stock", "price"):
         where = "location" if entity == "stock" else "list"
         parts = (values.get("variant"), values.get(where))
-        found = [(f"variant@{where}", None if None in parts else f"{parts[0]}@{parts[1]}")]
+        kind = _price_kind(values) if entity == "price" else ""
+        found = [(f"variant@{where}", None if None in parts else f"{parts[0]}@{parts[1]}{kind}")]
     else:
         found = [("origin", f"{channel}:{external_id}")]
     return [(kind, value) for kind, value in found if value is not None and value != ""]
+
+
+def _price_kind(values: Mapping[str, Any]) -> str:
+    """What tells a price from the usual one of its list: group, quantity, kind, window; nothing for the usual one."""
+    told = [values.get(name) for name in ("group", "min_quantity", "kind", "valid_from", "valid_to")]
+    texts = ["" if value is None or value == "regular" else str(value) for value in told]
+    return "".join(f"@{text}" for text in texts) if any(texts) else ""
 
 
 def classify(
