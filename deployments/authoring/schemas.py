@@ -8,13 +8,14 @@ from typing import Any
 
 from connectors import CATALOG
 from deployments.authoring.customer_schema import customers_schema
-from flows.policies import TESTS, breaker, fulfilment, products, stock
+from flows.policies import TESTS, breaker, fulfilment, products, sources, stock
 from flows.settings import CHANNEL_KEYS, COMPANY_KEYS, DESCRIBED, ENTITIES, MODES, ON_DELETE
 from mappings import canonical
 from mappings.commerce.fulfilment.calendar import DAYS
 from mappings.commerce.fulfilment.deadlines import KINDS
 from mappings.commerce.fulfilment.routing import BY
 from mappings.commerce.products import CONTENT_FIELDS
+from mappings.commerce.stock import counting, freshness
 from mappings.language.editor import DRAFT, forms_schema, mapping_schema
 
 Schema = dict[str, Any]
@@ -32,9 +33,7 @@ def schemas() -> dict[str, Schema]:
             _CHANNEL, CHANNEL_KEYS, required=("platform", "company", "url", "entities")
         )),
         "authority": _authority(),
-        "stock": _policy("Stock policies: which stock a channel shows, and how much of it", _object(
-            _STOCK, stock.KEYS, required=("locations", "share")
-        )),
+        "stock": _stock(),
         "breaker": _policy("Breakers: what a channel takes without a person; * is for all others", _object(
             _BREAKER, breaker.KEYS, required=()
         )),
@@ -96,6 +95,8 @@ _CHANNEL: dict[str, Schema] = {
     "platform": {"type": "string", "description": "a platform Serai knows ("
                  + ", ".join(sorted(set(CATALOG) - {DESCRIBED})) + ") or one described in platforms/<name>.yaml"},
     "company": _text("a name from companies.yaml"),
+    "companies": {"type": "array", "items": {"type": "string"},
+                  "description": "whose orders and customers it hears of besides its own company's"},
     "url": _text("the address, as it is or env:NAME"),
     "secrets": {"type": "object", "additionalProperties": {"type": "string"}, "description": "name → env:NAME"},
     "entities": {
@@ -113,10 +114,31 @@ _STOCK: dict[str, Schema] = {
     "share": {**_NUMBER, "description": "the part of what may be sold that it shows"},
     "safety": {"type": "integer", "minimum": 0, "description": "units it never shows"},
 }
+_SPAN: Schema = {"type": "string", "pattern": f"^{sources.DURATION.pattern}$", "description": "such as 30s, 15m, 2h"}
+_SOURCE: dict[str, Schema] = {
+    "figure": {"enum": list(counting.KINDS), "description": "what its figure means, and so when an order is in it"},
+    "restocks": {"enum": list(counting.RESTOCKS), "description": "who gives cancelled units back to its figure"},
+    "allocates": {"type": "boolean", "description": "with what is on hand it tells what it allocated to orders"},
+    "fresh": {**_SPAN, "description": "how old its figures may be, such as 15m"},
+    "dead_after": {"type": "number", "minimum": 1, "description": "how many times that age on it counts as dead"},
+    "dead": {"enum": list(freshness.DEAD), "description": "what is published of a dead source"},
+    "counting": {"enum": list(freshness.COUNTING), "description": "what is published of a place while it is counted"},
+    "expires_within": {"type": "integer", "minimum": 0, "description": "days: lots that expire sooner are not sold"},
+}
+_TILL: dict[str, Schema] = {
+    "posts_to_erp": {"enum": list(freshness.POSTS), "description": "how its receipts reach who counts stock"},
+    "silent_after": {**_SPAN, "description": "open hours without a receipt after which its register is silent"},
+    "silent": {"enum": list(freshness.SILENT), "description": "what is published of a store with a silent register"},
+}
 _BREAKER: dict[str, Schema] = {
-    "records": {**_NUMBER, "description": "the part of the channel's records that may change at once"},
-    "price": {**_NUMBER, "maximum": 10, "description": "how far a price may move, as a part of what it was"},
-    "at_least": {"type": "integer", "minimum": 0, "description": "fewer writes are never held for their number"},
+    "window": {"type": "string", "pattern": "^[0-9]+[smh]$", "description": "how far back writes of one cause count"},
+    "at_least": {"type": "integer", "minimum": 0, "description": "fewer items are never held for their number"},
+    "records": {**_NUMBER, "description": "the part of the channel's listings that may change within the window"},
+    "price": {"type": "number", "minimum": 0, "description": "how far one price may move, as a part of what it was"},
+    "moved": {**_NUMBER, "description": "the part of the listings times the size of their moves"},
+    "deletions": {**_NUMBER, "description": "the part of the listings that may go within the window"},
+    "zeroed": {**_NUMBER, "description": "the part of the listings that may go to zero stock unannounced"},
+    "stock": {"enum": list(breaker.STOCK), "description": "a fall of stock en masse; holding it oversells"},
 }
 _WORDS: Schema = {"type": "object", "additionalProperties": {"type": "string"}}
 _PATH: Schema = {"type": "string", "pattern": f"^({'|'.join(products.JUDGED)})[.].+", "description": "variant.gtin"}
@@ -205,6 +227,20 @@ def _fulfilment() -> Schema:
             "routing": table(_ROUTING, fulfilment.ROUTING_KEYS, ("places",)), TESTS: _TESTS,
         },
     }
+
+
+def _stock() -> Schema:
+    def table(known: dict[str, Schema], keys: tuple[str, ...], required: tuple[str, ...], what: str) -> Schema:
+        row = _object(known, keys, required=required)
+        return {"type": "object", "description": what, "additionalProperties": row}
+
+    row = _object(_STOCK, stock.KEYS, required=("locations", "share"))
+    schema = _policy("Stock policies: which stock a channel shows, and how much of it", row)
+    schema["properties"]["sources"] = table(
+        _SOURCE, sources.SOURCE_KEYS, sources.SOURCE_KEYS[:2], "channel → what its stock figures mean"
+    )
+    schema["properties"]["pos"] = table(_TILL, sources.POS_KEYS, sources.POS_KEYS[:1], "channel → how its till posts")
+    return schema
 
 
 def _authority() -> Schema:

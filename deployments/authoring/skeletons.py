@@ -86,6 +86,8 @@ stock: {'*': [erp-kz]}
 price: {'*': [erp-kz]}
 """),
     "policies/stock.yaml": ("stock", """\
+# What the figures of a channel that decides stock mean, and who gives back what is cancelled there.
+sources: {erp-kz: {figure: on_hand, restocks: source}}
 # What a channel may show of a location's free stock. A location's shares add up to at most 1.
 shop-kz: {locations: [almaty-wh], share: 0.6, safety: 1}
 """),

@@ -39,7 +39,7 @@ MEMORY = 250
 FILES = {
     "companies.yaml": "kz: {name: Bench, country: KZ, currency: KZT, tax: 0.16, price_list: retail}\n",
     "authority.yaml": "location: {'*': [erp]}\nvariant: {'*': [erp]}\nstock: {'*': [erp]}\n",
-    "policies/stock.yaml": "shop: {locations: [main], share: 1}\n",
+    "policies/stock.yaml": "sources: {erp: {figure: on_hand, restocks: source}}\nshop: {locations: [main], share: 1}\n",
     "channels.yaml": """\
 erp: {platform: bench_erp, company: kz, url: "env:BENCH_URL", entities: {location: on, variant: on, stock: on}}
 shop: {platform: bench_shop, company: kz, url: "env:BENCH_URL", entities: {variant: on, stock: on}, receives: [stock]}

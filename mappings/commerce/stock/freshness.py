@@ -29,10 +29,12 @@ ZERO: Final = Decimal(0)
 class Source:
     """What a channel that says how much stock there is declares: what its figure means, who restocks what is cancelled,
     how fresh its figures are to be, from how many times that age on it counts as dead, and what then is published.
+    ``allocates``: with what is on hand it tells the part that it has allocated to orders.
     """
 
     figure: str
     restocks: str
+    allocates: bool = False
     level: timedelta = timedelta(hours=1)
     dead_after: Decimal = Decimal(4)
     dead: str = "keep"
