@@ -11,6 +11,10 @@ from importlib import import_module
 from connectors.base import Connector
 
 _LINES = {
+    "feed_google": "connectors.feed:GoogleFeed",
+    "feed_google_local": "connectors.feed:GoogleLocalFeed",
+    "feed_kaspi": "connectors.feed:PriceListFeed",
+    "feed_meta": "connectors.feed:MetaFeed",
     "generic_rest": "connectors.generic_rest:GenericRest",
     "medusa": "connectors.medusa:Medusa",
     "tryton": "connectors.tryton:Tryton",

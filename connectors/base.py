@@ -154,7 +154,9 @@ class Resource:
     idempotency key; ``version`` the path of a document's version and ``expect`` the header that makes a write depend
     on it (If-Match; set, it also stands in batches); ``partial_update``: an omitted field is kept (True) or cleared
     (False); ``returns_doc``: an answer to a write carries the whole document; ``stock_kind`` what its stock figure
-    means; ``visible_after`` seconds until a written document can be found.
+    means; ``visible_after`` seconds until a written document can be found; ``supersedes``: a write that was accepted
+    and not yet taken may be replaced by a later one of the same document; ``ours``: all that is in it came from us, so
+    that nothing can be there already.
     """
 
     path: str
@@ -186,6 +188,8 @@ class Resource:
     returns_doc: bool = True
     stock_kind: str | None = None
     visible_after: float = 0.0
+    supersedes: bool = False
+    ours: bool = False
 
 
 class Secrets(Protocol):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import gc
+import hashlib
 import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -103,15 +104,24 @@ class House:
     @cached_property
     def key(self) -> Fernet:
         """The key that seals tokens: $SERAI_KEY, else one kept beside the registry, readable by its owner only."""
+        return Fernet(self._sealing)
+
+    @cached_property
+    def secret(self) -> bytes:
+        """What pseudonyms are made with: it follows from the key, and says nothing of it."""
+        return hashlib.blake2b(self._sealing, person=b"pseudonyms").digest()
+
+    @cached_property
+    def _sealing(self) -> bytes:
         given = os.environ.get("SERAI_KEY")
         if given is not None:
-            return Fernet(given)
+            return given.encode()
         path = self.project.state / "key"
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
                 file.write(base64.urlsafe_b64encode(os.urandom(32)))
-        return Fernet(path.read_bytes())
+        return path.read_bytes()
 
     def channel(self, name: str) -> Channel:
         """The channel of that name; raises Misconfigured naming those there are."""
@@ -164,7 +174,11 @@ class House:
         return {resource: sorted(paths) for resource, paths in wanted.items()}
 
     def _address(self, row: Channel) -> str:
-        return resolve(row.url, f"{row.name}: url")
+        """The channel's address; a folder (``file:…``) is the project's unless it begins at the root."""
+        found = resolve(row.url, f"{row.name}: url")
+        if found.startswith("file:"):
+            return f"file:{self.project.folder / found.removeprefix('file:').removeprefix('//')}"
+        return found
 
     def _ports(self, row: Channel) -> Ports:
         return Ports(
