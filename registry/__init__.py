@@ -64,6 +64,7 @@ from registry.deadlines import (
 )
 from registry.documents import document_pages, documents, drop_documents, put_documents
 from registry.engine import DatabaseRefused, LeaseLost, Registry, RegistryError, Tx, Unholdable, open_registry
+from registry.escrows import EscrowRow, escrows, put_escrows, unread_escrows
 from registry.fetches import Fetch, fetch_interval, fetched_times, fetches, put_fetch, told_uids
 from registry.holds import (
     HeldItem,
@@ -105,6 +106,7 @@ from registry.outbox import (
     to_settle,
     wake,
 )
+from registry.overrides import EVERYWHERE, OverrideRow, all_overrides, end_override, overrides, put_override
 from registry.parked import (
     Parked,
     ParkedKey,
@@ -206,6 +208,7 @@ from registry.stock import (
 )
 
 __all__ = [
+    "EVERYWHERE",
     "OWN_KEY",
     "PART",
     "QUALIFIED",
@@ -223,6 +226,7 @@ __all__ = [
     "DueRow",
     "EditRow",
     "ErasureRow",
+    "EscrowRow",
     "Fetch",
     "HeldItem",
     "Hold",
@@ -237,6 +241,7 @@ __all__ = [
     "NumberRow",
     "OutboxChange",
     "OutboxRow",
+    "OverrideRow",
     "Parked",
     "ParkedKey",
     "ParkedRow",
@@ -260,6 +265,7 @@ __all__ = [
     "Unholdable",
     "acquire",
     "add_links",
+    "all_overrides",
     "audit_rows",
     "awaiting",
     "before_counts",
@@ -300,8 +306,10 @@ __all__ = [
     "due_deadlines",
     "edits_of",
     "encode",
+    "end_override",
     "erased_ids",
     "erasures",
+    "escrows",
     "fetch_interval",
     "fetched_times",
     "fetches",
@@ -351,6 +359,7 @@ __all__ = [
     "orders_by_number",
     "outbox_counts",
     "outbox_rows",
+    "overrides",
     "own_key",
     "own_kind",
     "owners",
@@ -371,6 +380,7 @@ __all__ = [
     "put_edits",
     "put_erased",
     "put_erasure",
+    "put_escrows",
     "put_fetch",
     "put_held",
     "put_hold",
@@ -379,6 +389,7 @@ __all__ = [
     "put_links",
     "put_numbers",
     "put_opt_outs",
+    "put_override",
     "put_records",
     "put_release",
     "put_reservations",
@@ -431,6 +442,7 @@ __all__ = [
     "told_uids",
     "uids_for",
     "unpark",
+    "unread_escrows",
     "wake",
     "with_traits",
     "write_audit",

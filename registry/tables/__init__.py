@@ -8,8 +8,10 @@ change here needs a migration beside it (see registry/README.md); a test compare
 from __future__ import annotations
 
 from registry.tables.customers import LIKENESS_STATES, erased, erasure, likeness, opt_out, trait
+from registry.tables.escrow import OVERRIDDEN, escrow, override
 from registry.tables.frame import metadata
 from registry.tables.fulfilment import DEADLINE_STATES, deadline
+from registry.tables.holds import HOLD_STATES, hold, hold_item, tally
 from registry.tables.knowing import (
     BINDING_STATES,
     CANDIDATE_KINDS,
@@ -57,10 +59,12 @@ __all__ = [
     "BINDING_STATES",
     "CANDIDATE_KINDS",
     "DEADLINE_STATES",
+    "HOLD_STATES",
     "IN_FLIGHT",
     "LIKENESS_STATES",
     "MODES",
     "OUTBOX_STATES",
+    "OVERRIDDEN",
     "PARKED_KINDS",
     "PARKED_STATES",
     "RECORD_STATES",
@@ -76,7 +80,10 @@ __all__ = [
     "document",
     "erased",
     "erasure",
+    "escrow",
     "feed_fetch",
+    "hold",
+    "hold_item",
     "hop",
     "inbox",
     "lease",
@@ -90,6 +97,7 @@ __all__ = [
     "order_number",
     "outbox",
     "outbox_later",
+    "override",
     "parked",
     "record",
     "release",
@@ -101,5 +109,6 @@ __all__ = [
     "shown_price",
     "sighting",
     "silence",
+    "tally",
     "trait",
 ]

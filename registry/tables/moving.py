@@ -176,7 +176,11 @@ reservation = Table(
     Column("made_at", Moment, nullable=False),
     Column("posted_at", Moment),
     Column("released_at", Moment),
+    Column("taken_at", Moment),
+    Column("moved_at", Moment),
+    Column("because", Text),
     PrimaryKeyConstraint("order_uid", "line", name="one_reservation_per_order_line"),
+    Index("reservations_by_variant_and_moment", "variant_uid", "made_at"),
     Index(
         "reservations_that_bind_stock",
         "variant_uid",

@@ -42,21 +42,24 @@ from registry import (
     note_documents,
     open_registry,
     park,
+    promises,
     put_bindings,
     put_candidates,
     put_documents,
     put_hops,
     put_links,
     put_records,
+    put_reservations,
     put_sightings,
     records,
     refs_for,
-    release_reservations,
+    reservations_of,
     reserve,
     reserved,
     seen_later,
     set_outbox,
     standings,
+    take_reservations,
     uids_for,
     unpark,
 )
@@ -102,7 +105,10 @@ def a_page(tx: Tx, n: int) -> dict[str, int]:
     assert len(did(standings, "erp", "stock", ids)) == n
     did(awaiting, "erp", keys)
     assert did(unpark, [("erp", "stock", id, "inward") for id in ids]) == n
-    did(release_reservations, [(uid, None) for uid in uids], NOON)
+    did(take_reservations, uids, NOON)
+    assert len(did(promises, uids)) == n
+    assert len(did(reservations_of, uids)) == n
+    did(put_reservations, [row for rows in did(reservations_of, uids).values() for row in rows])
     did(mark_due, [("shop", "stock", uid, None, False, None) for uid in uids])
     rows = did(claim_due, "shop", "stock", n)
     assert len(rows) == n

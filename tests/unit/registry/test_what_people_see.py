@@ -14,12 +14,9 @@ from registry import (
     ParkedRow,
     Registry,
     RegistryError,
-    ReservationRow,
     RunRow,
-    Tx,
     audit_rows,
     awaiting,
-    cancel_reservations,
     candidates,
     consent,
     consented,
@@ -33,15 +30,10 @@ from registry import (
     parked,
     parked_counts,
     paused,
-    post_reservations,
-    posted_reservations,
     put_candidates,
     put_channels,
     put_hops,
     put_run,
-    release_reservations,
-    reserve,
-    reserved,
     runs,
     set_mode,
     set_pause,
@@ -145,52 +137,6 @@ def test_what_waits_for_a_reference_is_found_when_it_comes(reg: Registry) -> Non
         assert awaiting(tx, "pos", [("customer", "c1")]) == []
         unpark(tx, [("shop", "order", "7", "inward")])
         assert awaiting(tx, "shop", [("customer", "c1")]) == []
-
-
-def promise(tx: Tx, line: str = "1", location: str | None = "L", quantity: str = "2") -> int:
-    row = ReservationRow(
-        order="o", line=line, variant="v", channel="shop", quantity=Decimal(quantity), location=location
-    )
-    return reserve(tx, [row])
-
-
-def test_stock_is_promised_until_a_figure_that_contains_the_sale(reg: Registry) -> None:
-    """P8: a figure asked for before the order was posted does not release it; one asked for after does."""
-    with reg.write() as tx:
-        assert promise(tx) == 1
-        assert promise(tx, quantity="9") == 0, "an order read twice promises once"
-        assert reserved(tx, ["v", "w"]) == {"v": [("shop", "L", Decimal("2"), "o")], "w": []}
-        later = NOON + timedelta(microseconds=1)
-        assert release_reservations(tx, [("v", "L")], later) == 0, "not posted yet"
-        assert posted_reservations(tx) == []
-        post_reservations(tx, ["o"], NOON)
-        post_reservations(tx, ["o"], later)
-        assert posted_reservations(tx) == [("v", "L")]
-        assert release_reservations(tx, [("v", "L")], NOON) == 0
-        assert release_reservations(tx, [("v", "elsewhere")], later) == 0
-        assert release_reservations(tx, [("v", "L"), ("w", "L")], later) == 1
-        assert reserved(tx, ["v"]) == {"v": []}
-        assert posted_reservations(tx) == []
-
-
-def test_a_promise_without_a_location_ends_with_any_figure_of_its_variant(reg: Registry) -> None:
-    """P8: where the piece was taken from is the ERP's to say."""
-    with reg.write() as tx:
-        promise(tx, location=None, quantity="0.125")
-        post_reservations(tx, ["o"], NOON)
-        assert reserved(tx, ["v"])["v"][0][2] == Decimal("0.125")
-        assert release_reservations(tx, [("v", "L")], NOON + timedelta(seconds=1)) == 1
-
-
-def test_a_cancelled_order_or_line_promises_nothing(reg: Registry) -> None:
-    """P8: stock of a cancelled line is for sale again, that of the others is not."""
-    with reg.write() as tx:
-        promise(tx, "1")
-        promise(tx, "2")
-        assert cancel_reservations(tx, ["o"], ["1"]) == 1
-        assert len(reserved(tx, ["v"])["v"]) == 1
-        assert cancel_reservations(tx, ["o"]) == 1
-        assert reserved(tx, ["v"]) == {"v": []}
 
 
 def test_lineage_and_runs_are_shown_newest_first(reg: Registry) -> None:
