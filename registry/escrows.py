@@ -1,0 +1,83 @@
+"""What may still be sold of a variant on each channel under hard allocation, as `flows` reckons it.
+
+What surprises here: rows are locked when they are read, in key order, so that no two workers raise two channels into
+the same free units. Who reads them must write what it decides in the same transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+
+from msgspec import Struct
+from sqlalchemy import bindparam, select
+
+from registry import bulk
+from registry.codec import maybe_micros, maybe_moment, micros
+from registry.engine import Tx
+from registry.tables import escrow
+
+_COLUMNS = ("channel", "variant_uid", "held", "shown", "sent", "open", "late", "back", "version", "expected",
+            "shown_at", "sent_at")  # fmt: skip
+
+
+class EscrowRow(Struct, frozen=True, kw_only=True):
+    """What is known of one variant on one channel, in units; ``mappings.commerce.stock.escrow`` says what each means.
+
+    ``version`` is the channel's at ``shown``; None: look before anything is compared with it. ``expected``: the version
+    that a write without an outcome expects.
+    """
+
+    channel: str
+    variant: str
+    held: int
+    shown: int | None = None
+    sent: int | None = None
+    open: bool = False
+    late: int = 0
+    back: int = 0
+    version: str | None = None
+    expected: str | None = None
+    shown_at: datetime | None = None
+    sent_at: datetime | None = None
+
+
+_OF_VARIANTS = bulk.Keyed(
+    select(*(escrow.c[name] for name in _COLUMNS)).order_by(escrow.c.variant_uid, escrow.c.channel).with_for_update(),
+    escrow.c.variant_uid,
+)
+_UNREAD = (
+    select(escrow.c.variant_uid)
+    .where(
+        escrow.c.channel == bindparam("on"), escrow.c.shown_at < bindparam("before"),
+        escrow.c.shown.is_not(None), escrow.c.held > escrow.c.shown,
+    )
+    .order_by(escrow.c.variant_uid)
+)
+
+
+def escrows(tx: Tx, variants: Collection[str]) -> dict[str, dict[str, EscrowRow]]:
+    """Variant → channel → row, locked until this transaction ends; a variant without rows is left out."""
+    found: dict[str, dict[str, EscrowRow]] = {}
+    for row in _OF_VARIANTS.rows(tx, sorted(variants)):
+        found.setdefault(row.variant_uid, {})[row.channel] = EscrowRow(
+            channel=row.channel, variant=row.variant_uid, held=row.held, shown=row.shown, sent=row.sent,
+            open=bool(row.open), late=row.late, back=row.back, version=row.version, expected=row.expected,
+            shown_at=maybe_moment(row.shown_at), sent_at=maybe_moment(row.sent_at),
+        )
+    return found
+
+
+def put_escrows(tx: Tx, rows: Iterable[EscrowRow]) -> int:
+    """Afterwards these rows stand as they are given; the number written."""
+    stored = [
+        (row.channel, row.variant, row.held, row.shown, row.sent, row.open, row.late, row.back, row.version,
+         row.expected, maybe_micros(row.shown_at), maybe_micros(row.sent_at))
+        for row in rows
+    ]  # fmt: skip
+    return bulk.upsert(tx, "escrow", _COLUMNS, stored, key=("variant_uid", "channel"))
+
+
+def unread_escrows(tx: Tx, channel: str, before: datetime) -> list[str]:
+    """Variants of which the channel may have sold more than we read, by figures confirmed or seen before a moment."""
+    return [row.variant_uid for row in tx.rows(_UNREAD, {"on": channel, "before": micros(before)})]
