@@ -15,7 +15,18 @@ from typing import Annotated
 
 import typer
 
-from deployments.commands import MISTAKE, authoring, explaining, knowing, moving, planning, running, starting
+from deployments.commands import (
+    MISTAKE,
+    authoring,
+    explaining,
+    holding,
+    knowing,
+    moving,
+    orders,
+    planning,
+    running,
+    starting,
+)
 
 MISTAKES = (
     ("deployments.authoring", "CannotDo"),
@@ -23,6 +34,8 @@ MISTAKES = (
     ("connectors.base", "ConnectorError"),
     ("flows.matching", "CannotBind"),
     ("flows.apply", "CannotApply"),
+    ("flows.holds", "CannotDecide"),
+    ("flows.desk", "CannotDecide"),
     ("flows.why", "Unknown"),
     ("registry", "RegistryError"),
     ("deployments.local", "CannotStart"),
@@ -58,6 +71,8 @@ VERBS: dict[str, Callable[..., None]] = {
     "why": knowing.why,
     "parked": knowing.parked,
     "status": knowing.status,
+    "deadlines": orders.deadlines,
+    "returnable": orders.returnable,
     "channel": knowing.channel,
 }
 
@@ -95,6 +110,18 @@ match_app.callback(invoke_without_command=True)(knowing.match)
 match_app.command()(knowing.accept)
 match_app.command()(knowing.bind)
 app.add_typer(match_app, name="match")
+
+hold_app = typer.Typer(help="What a breaker stopped: list, show, approve, reject.", no_args_is_help=True)
+hold_app.command("list")(holding.list_holds)
+hold_app.command("show")(holding.show_hold)
+hold_app.command()(holding.approve)
+hold_app.command()(holding.reject)
+app.add_typer(hold_app, name="hold")
+
+order_app = typer.Typer(help="One order: what is known of it, and what a person decides.", no_args_is_help=True)
+for name in ("show", "accept", "refuse", "delay", "cancel", "ready"):
+    order_app.command(name)(getattr(orders, name))
+app.add_typer(order_app, name="order")
 
 new_app = typer.Typer(help="A project, a platform or a mapping from a skeleton that works.", no_args_is_help=True)
 new_app.command("project")(starting.new_project)

@@ -14,8 +14,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from flows.plan_money import Price, prices_of
+from flows.labels import labels
 from flows.plan_reasons import FileChange, Reasons, file_changes
+from flows.price_moves import Price, effect, prices_of
 from flows.rehearsal import MINTED, Rehearsal, Rehearsed, Scope, rehearse
 from flows.release import Content, on_disk, released
 from flows.render import PUBLISH
@@ -36,7 +37,6 @@ from registry import (
     micros,
     newest_release,
     outbox_rows,
-    records,
     refs_for,
     registry_mark,
     released_before,
@@ -235,7 +235,7 @@ def _of_place(
     group = house.of(channel).outward[entity]
     was, now = binding_for(tx, channel, group.name, uids), binding_for(tried, channel, group.name, uids)
     held = _held(given, tx, channel, group, was, house.registry.now())
-    labels = _labels(tried, group, uids)
+    names = labels(tried, uids)
     docs: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
     for uid in uids:
         after = now[uid].told or {} if uid in now else {}
@@ -251,7 +251,7 @@ def _of_place(
         told = was[uid].told_text if uid in was else None
         text = encode(after)
         yield Planned(
-            channel=channel, entity=entity, uid=uid, label=labels.get(uid, uid), op=found.told[channel, entity, uid],
+            channel=channel, entity=entity, uid=uid, label=names.get(uid, uid), op=found.told[channel, entity, uid],
             id=was[uid].external_id if uid in was else None, fields=changes,
             told="" if told is None else digest(told).hex(), telling=digest(text).hex(),
             minted=not house.minted.isdisjoint(MINTED.findall(text)), prices=tuple(prices.get(uid, ())),
@@ -321,21 +321,6 @@ def _lowers(was: Binding | None, now: Binding | None) -> bool:
     return before is not None and after is not None and int(after) < int(before)
 
 
-def _labels(tx: Tx, group: Group, uids: Sequence[str]) -> dict[str, str]:
-    """uid → what people call the record: its SKU, code or number, or that of the record it is about."""
-    found = {uid: record.values for uid, record in records(tx, uids).items()}
-    about = {uid: values.get("variant") or values.get("order") for uid, values in found.items()}
-    others = {uid: record.values for uid, record in records(tx, sorted({one for one in about.values() if one})).items()}
-    labels = {}
-    for uid, values in found.items():
-        for said in (values, others.get(about[uid] or "", {})):
-            name = next((said[key] for key in ("sku", "code", "number") if isinstance(said.get(key), str)), None)
-            if name is not None:
-                labels[uid] = name
-                break
-    return labels
-
-
 def _differ(before: Any, after: Any, old: Any, new: Any, path: str = "") -> Iterator[FieldChange]:
     """The leaves at which two documents differ; ``old`` and ``new`` are the same documents with values masked."""
     if before == after and type(before) is type(after):
@@ -375,19 +360,18 @@ def _parts(house: House, found: Rehearsed, writes: Sequence[Planned]) -> list[Pa
             waiting=len(left) - parked, parked=parked, unchanged=max(0, looked_at - len(mine) - len(left)),
             reasons=dict(Counter(why for _, why in left if why)), note=found.notes.get(place, ""),
             fields=dict(Counter(path for one in mine for path in {_plain(change.path) for change in one.fields})),
-            prices=prices, verdict=_verdict(house, place, mine, looked_at, prices),
+            prices=prices, verdict=_verdict(house, place, mine, looked_at),
         ))
     return parts
 
 
-def _verdict(
-    house: House, place: tuple[str, str], mine: Sequence[Planned], known: int, prices: Sequence[Price]
-) -> Verdict:
+def _verdict(house: House, place: tuple[str, str], mine: Sequence[Planned], known: int) -> Verdict:
     """What the breaker would say to these writes; falls of stock and orders are never its subject."""
     if place[1] in NEVER_HELD:
         return Verdict(held=False)
-    moves = [(price.before, price.after) for price in prices if price.before is not None]
-    return judge(sum(not one.lowers for one in mine), known, moves, house.project.breaker_of(place[0]))
+    return judge(
+        [effect(one.prices, counts=not one.lowers) for one in mine], known, house.project.breaker_of(place[0])
+    )
 
 
 def _plain(path: str) -> str:

@@ -15,18 +15,23 @@ from functools import partial
 from typing import Any
 
 from connectors.base import Connector, ConnectorError, Misconfigured, Op, Receipt, RetryLater, Stopped, Write
+from flows import order_moves, pricing
 from flows.faults import explained
+from flows.holding import Held, stop
 from flows.ledger import Account, Ledger, Stretch
+from flows.people import CUSTOMER, told_elsewhere
 from flows.pull import recount_posted
 from flows.receipts import RAISE_WAITS, Sending, record_receipts
 from flows.render import PUBLISH, View, seen_equal, views
 from flows.routes import Group
+from flows.settle import settle
 from flows.wiring import OURS, House, not_there
 from mappings.language import Fault, Ref
 from registry import (
     Binding,
     BindingRow,
     Decision,
+    DueRow,
     OutboxChange,
     OutboxRow,
     ParkedRow,
@@ -39,11 +44,13 @@ from registry import (
     digest,
     encode,
     load_cursor,
+    mark_due,
     modes,
     park,
     paused,
     put_bindings,
     refs_for,
+    reopen,
     set_outbox,
     wake,
 )
@@ -72,6 +79,8 @@ def push(house: House, channel: str, entity: str, *, stretch: Stretch | None = N
     resource = group.mapping.resource
     limit = max(20, min(1_000, connector.resources[resource].batch * 10))
     patient = house.registry.now() - PATIENCE
+    if connector.resources[resource].supersedes:
+        settle(house, channel, entity)      # what was fetched meanwhile is known before anything takes its place
     while True:
         page = account.page()
         sending = house.registry.attempt(partial(_decide, house, page, channel, group, limit, patient))
@@ -139,6 +148,9 @@ def _decide(
     """
     page.clear()
     wake(tx, channel=channel, entity=group.entity, before=patient)
+    facts = house.descriptor(channel, group.mapping.resource)
+    if facts.supersedes:
+        reopen(tx, channel, group.entity)
     rows = claim_due(tx, channel, group.entity, limit)
     if not rows:
         return None
@@ -149,8 +161,9 @@ def _decide(
     bound = binding_for(tx, channel, group.name, uids)
     said = _said(house, tx, channel, group, seen)
     mapping = group.mapping
-    shapes = [seen[uid].values for uid in uids if uid in seen]
-    order = [uid for uid in uids if uid in seen]
+    mark_due(tx, pricing.later(house, channel, group, now))
+    order = [uid for uid in uids if uid in seen and not _silent(seen[uid])]
+    shapes = [seen[uid].values for uid in order]
     refs = refs_for(tx, channel, list(mapping.outward_references(shapes)))
     result = mapping.map_outward(shapes, _refs(refs), house.context(channel, now, page.run))
     documents = {order[out.index]: out for out in result.docs}
@@ -158,19 +171,41 @@ def _decide(
     for fault in result.faults:
         faults.setdefault(order[fault.doc], []).append(fault)
     skipped = {order[skip.doc]: skip.reason for skip in result.skips}
-    may_create = group.entity in FREELY_CREATED or (channel, group.entity) in consented(tx)
+    may_create = group.entity in FREELY_CREATED or facts.ours or (channel, group.entity) in consented(tx)
+    stopped = order_moves.stopped(tx, uids) if group.entity == "order" else {}
     verdicts = _Verdicts(house=house, channel=channel, group=group, page=page, now=now)
+    elsewhere, joining = (
+        told_elsewhere(tx, channel, set(uids) - bound.keys(), page.run) if group.name == CUSTOMER else ({}, set())
+    )
     for row in rows:
         view, out = seen.get(row.uid), documents.get(row.uid)
-        if view is not None and view.missing:
+        if row.uid in elsewhere:
+            verdicts.unchanged(row, elsewhere[row.uid])
+        elif row.uid in joining:
+            verdicts.waiting(row, not_there(CUSTOMER, channel))
+        elif row.uid in stopped:
+            verdicts.waiting(row, stopped[row.uid])
+        elif row.uid == pricing.EVERY:
+            pricing.all_of(house, tx, channel, group, row)
+            verdicts.unchanged(row, "a rule began or ended: each of its prices is looked at")
+        elif view is not None and view.price is not None and view.price.silent:
+            verdicts.unpriced(row, view.price)
+        elif view is not None and view.missing:
             verdicts.unready(row, view, bound.get(row.uid))
+        elif view is not None and view.stuck and house.may_create(channel, "stock"):
+            verdicts.stuck(row, view.stuck)
         elif row.uid in faults:
             verdicts.fault(row, faults[row.uid])
         elif view is None or out is None:
             verdicts.unchanged(row, skipped.get(row.uid, "the record is gone"))
         else:
             verdicts.weigh(row, view, out.doc, out.id, bound.get(row.uid), said, may_create)
+    verdicts.stop(stop(house, tx, channel, group, verdicts.sending, bound, now))
     return verdicts.store(tx)
+
+
+def _silent(view: View) -> bool:
+    return view.price is not None and view.price.silent
 
 
 def _refs(found: Mapping[tuple[str, str], tuple[str, Mapping[str, Any]]]) -> dict[tuple[str, str], Ref]:
@@ -200,6 +235,7 @@ class _Verdicts:
         self.settings: list[OutboxChange] = []
         self.parked: list[ParkedRow] = []
         self.adopted: list[BindingRow] = []
+        self.passed: list[DueRow] = []
 
     def unchanged(self, row: OutboxRow, reason: str) -> None:
         """Nothing to write."""
@@ -227,6 +263,37 @@ class _Verdicts:
             direction="outward", resource=self.group.mapping.resource, kind="parked", record_uid=row.uid,
             **explained(hard[0], self.channel, others=len(faults) - 1),
         ))
+
+    def stuck(self, row: OutboxRow, why: str) -> None:
+        """An order that no place can serve is a person's, until there is a place; it keeps what it has reserved."""
+        message, _, remedy = why.partition("; ")
+        self.settings.append(OutboxChange(id=row.id, state="parked", reason=message))
+        self.page.count(self.group.entity, "parked", reason="no place can serve it")
+        self.page.fault(f"{self.channel} {self.group.entity} {row.uid}: {why}")
+        self.parked.append(ParkedRow(
+            channel=self.channel, entity=self.group.entity, external_id=row.external_id or row.uid,
+            direction="outward", resource=self.group.mapping.resource, kind="parked", record_uid=row.uid,
+            field="location", rule="routing", message=message, remedy=remedy,
+        ))
+
+    def unpriced(self, row: OutboxRow, price: pricing.Telling) -> None:
+        """A price that is told under another record is due there; one that is held is a person's, until what it lacks
+        is there; the channel keeps what it shows."""
+        if price.instead is not None:
+            self.passed.append((self.channel, self.group.entity, price.instead, row.due_at, row.forced, row.cause))
+            self.unchanged(row, pricing.ELSEWHERE)
+        elif price.held is None:
+            self.unchanged(row, price.nothing)
+        else:
+            held = price.held
+            self.settings.append(OutboxChange(id=row.id, state="parked", reason=held.reason))
+            self.page.count(self.group.entity, "parked", reason=f"the price is held: {held.rule}")
+            self.page.fault(f"{self.channel} {self.group.entity} {row.uid}: held: {held.reason}")
+            self.parked.append(ParkedRow(
+                channel=self.channel, entity=self.group.entity, external_id=row.uid, direction="outward",
+                resource=self.group.mapping.resource, kind="parked", record_uid=row.uid, field="amount",
+                rule=held.rule, message=held.reason, remedy=held.remedy,
+            ))
 
     def unready(self, row: OutboxRow, view: View, bound: Binding | None) -> None:
         """A listing that lacks something is never sent. One that is out already is withdrawn where the policy says so
@@ -285,7 +352,8 @@ class _Verdicts:
         there = known or (external_id is not None and not self.creates)
         op: Op = "update" if there else "create"
         key = self._key(row, op, mark)
-        payload = encode({"doc": doc, PUBLISH: None if view.publish is None else str(view.publish)})
+        price = {pricing.PRICE: view.policy["price"]} if "price" in view.policy else {}
+        payload = encode({"doc": doc, PUBLISH: None if view.publish is None else str(view.publish), **price})
         self.decisions.append(Decision(
             id=row.id, key=key, op=op, payload=payload.encode(), external_id=external_id,
         ))
@@ -293,6 +361,20 @@ class _Verdicts:
             key=key, op=op, doc=self._written(row, op, doc, bound), id=external_id, attempt=row.attempt + 1,
             expected=bound.version if bound is not None else None,
         )))
+
+    def stop(self, stopped: Held) -> None:
+        """What the breaker stopped is not sent: it is held, or refused once and for all."""
+        for one in self.sending:
+            if one.row.id in stopped.held:
+                reason = stopped.held[one.row.id]
+                self.settings.append(OutboxChange(id=one.row.id, state="held", reason=f"hold {reason}"))
+                self.page.count(self.group.entity, "held", reason=reason.partition(": ")[2])
+            elif one.row.id in stopped.refused:
+                self.unchanged(one.row, stopped.refused[one.row.id])
+        gone = {*stopped.held, *stopped.refused}
+        if gone:
+            self.sending = [one for one in self.sending if one.row.id not in gone]
+            self.decisions = [one for one in self.decisions if one.id not in gone]
 
     def _written(self, row: OutboxRow, op: str, doc: dict[str, Any], bound: Binding | None) -> dict[str, Any]:
         """The whole document, or what changed of it: where the channel keeps what a write leaves out, the mapping asks
@@ -331,6 +413,8 @@ class _Verdicts:
             close_outbox(tx, self.finished)
         if self.settings:
             set_outbox(tx, self.settings)
+        if self.passed:
+            mark_due(tx, self.passed)
         if self.parked:
             park(tx, self.parked)
         if self.decisions:

@@ -18,13 +18,15 @@ from datetime import datetime
 from functools import partial
 
 from connectors.base import Connector, Cursor, Doc, Page, Ports, Receipt, Stopped, Write
+from flows.companies import companies_of, hears
 from flows.consequences import BACK_TO_ORIGIN
 from flows.ledger import Stretch
+from flows.pricing import carries
 from flows.push import push
 from flows.realign import Realigned, realign
 from flows.routes import Group
 from flows.settings import UNASKED, Channel
-from flows.wiring import House
+from flows.wiring import RELEASE, House
 from registry import (
     Copy,
     Record,
@@ -97,6 +99,11 @@ class Rehearsal(House):
     rejected: Mapping[tuple[str, str], frozenset[bytes]] = field(default_factory=dict)
     minted: set[str] = field(default_factory=set)
 
+    @property
+    def release_cause(self) -> str:
+        """What is rehearsed would be put in force by a person: the breaker gives its verdict and holds nothing."""
+        return f"{RELEASE} rehearsed"
+
     def mint(self, key: str) -> str:
         """The id of what would be created under this key: the same for the same key, digits only."""
         id = f"9{int.from_bytes(digest(key)[:7], 'big'):017d}"
@@ -165,6 +172,8 @@ def affected(house: House, before: House | None, channel: str, entity: str) -> b
     group = house.of(channel).outward[entity]
     if old is None or old.mapping.hash != group.mapping.hash:
         return True
+    if carries(group) and house.project.prices.get(channel) != before.project.prices.get(channel):
+        return True
     return "stock" in (group.entity, *group.joins) and house.project.stock != before.project.stock
 
 
@@ -180,7 +189,7 @@ def rehearse(house: House, before: House | None, scope: Scope, copy: Copy) -> Re
     with copy.read() as tx:
         mode = modes(tx)
     looked_at = {
-        place: _mark(stage, before, *place, realigned.moved, scope, account.run)
+        place: _mark(stage, before, *place, realigned.moved, scope)
         for place in wanted if mode.get(place, "off") == "on"
     }
     notes, faults = _push_all(stage, wanted)
@@ -208,7 +217,7 @@ def _rejected(house: House) -> dict[tuple[str, str], frozenset[bytes]]:
 
 
 def _mark(
-    house: Rehearsal, before: House | None, channel: str, entity: str, moved: Collection[str], scope: Scope, run: str
+    house: Rehearsal, before: House | None, channel: str, entity: str, moved: Collection[str], scope: Scope
 ) -> int:
     """Marks due what must be rendered anew; returns how many records the group has in all."""
     group = house.of(channel).outward[entity]
@@ -220,14 +229,16 @@ def _mark(
         touched = _touched(house, group, moved, scope.since)
     number, after = 0, ""
     while True:
-        marked, after = house.registry.attempt(partial(_mark_page, channel, group, after, touched, run))
+        marked, after = house.registry.attempt(partial(
+            _mark_page, house, channel, group, after, touched, house.release_cause
+        ))
         number += marked
         if not after:
             return number
 
 
 def _mark_page(
-    channel: str, group: Group, after: str, touched: set[str] | None, run: str, tx: Tx
+    house: House, channel: str, group: Group, after: str, touched: set[str] | None, cause: str, tx: Tx
 ) -> tuple[int, str]:
     page = records_where(tx, group.base, after, PAGE)
     if group.base in BACK_TO_ORIGIN:
@@ -235,9 +246,10 @@ def _mark_page(
         held = refs_for(tx, channel, [("order", order) for order in orders.values() if order is not None])
         page_uids = [record.uid for record in page if ("order", orders[record.uid]) in held]
     else:
-        page_uids = [record.uid for record in page]
+        whose = companies_of(house, tx, group.base, {record.uid: None for record in page})
+        page_uids = [record.uid for record in page if whose is None or hears(house, channel, whose[record.uid])]
     mark_due(tx, [
-        (channel, group.entity, uid, None, False, run) for uid in page_uids if touched is None or uid in touched
+        (channel, group.entity, uid, None, False, cause) for uid in page_uids if touched is None or uid in touched
     ])
     return len(page_uids), page[-1].uid if page else ""
 

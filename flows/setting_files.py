@@ -6,6 +6,7 @@ What surprises here: mistakes are collected, not raised at the first, so that on
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -114,3 +115,9 @@ def is_number(found: Any) -> bool:
 def one_of(names: Collection[str]) -> str:
     """What is allowed, as an error says it."""
     return f"one of {', '.join(sorted(names))}" if names else "none is defined yet"
+
+
+def seconds(text: object) -> int | None:
+    """A duration such as 30s, 5m or 1h; None where it is none."""
+    match = re.fullmatch(r"(\d+)([smh])", str(text))
+    return int(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]] if match else None

@@ -20,11 +20,12 @@ from zoneinfo import ZoneInfo
 from connectors import CATALOG
 from connectors.base import Misconfigured, Ports, Stopped, SystemClock
 from flows import policies
-from flows.setting_files import Row, SettingsFile, is_number, one_of, read_rows
+from flows.setting_files import Row, SettingsFile, is_number, one_of, read_rows, seconds
 from mappings import canonical
 from mappings.commerce.breaker import Breaker
 from mappings.commerce.customers.policy import CustomerPolicy
 from mappings.commerce.fulfilment.policy import Fulfilment
+from mappings.commerce.orders.figures import OrderPolicy
 from mappings.commerce.prices.currencies import NO_FX, Fx
 from mappings.commerce.prices.pipeline import Pipeline
 from mappings.commerce.products import Listing
@@ -42,7 +43,8 @@ ROUTE_ORDER: Final = {entity: position for position, entity in enumerate(ENTITIE
 Order = list[str] | Literal["newest", "origin"]
 
 CHANNEL_KEYS: Final = (
-    "platform", "company", "url", "secrets", "entities", "receives", "every", "settings", "timeout", "on_delete",
+    "platform", "company", "companies", "url", "secrets", "entities", "receives", "every", "settings", "timeout",
+    "on_delete",
 )
 COMPANY_KEYS: Final = ("name", "country", "currency", "tax", "price_list", "zone")
 STATE: Final = ".serai"
@@ -65,7 +67,10 @@ class Company:
 
 @dataclass(frozen=True, kw_only=True)
 class Channel:
-    """One account of a platform. ``entities`` holds first modes; ``every`` is the schedule in seconds."""
+    """One account of a platform. ``entities`` holds first modes; ``every`` is the schedule in seconds.
+
+    ``companies``: whose orders and customers it hears of, its own ``company`` among them.
+    """
 
     name: str
     platform: str
@@ -79,6 +84,7 @@ class Channel:
     timeout: float
     on_delete: str
     description: Mapping[str, Any] | None
+    companies: frozenset[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +101,7 @@ class Project:
     stock: Mapping[str, StockPolicy]
     breaker: Mapping[str, Breaker] = field(default_factory=dict)
     customers: CustomerPolicy = field(default_factory=CustomerPolicy)
+    orders: Mapping[str, OrderPolicy] = field(default_factory=dict)
     fulfilment: Fulfilment = field(default_factory=Fulfilment)
     products: Mapping[str, Listing] = field(default_factory=dict)
     taxes: policies.taxes.Taxes = field(default_factory=policies.taxes.Taxes)
@@ -176,6 +183,7 @@ def load_project(
     stock = policies.stock.read(stock_rows, rows, errors)
     breakers = policies.breaker.read(of("breaker"), rows, errors)
     customers = policies.customers.read(of("customers"), rows, errors)
+    orders = policies.orders.read(of("orders"), rows, errors)
     zones = {company.id: company.zone for company in companies.values()}
     fulfilment = policies.fulfilment.read(of("fulfilment"), rows, errors, zones=zones)
     products = policies.products.read(of("products"), rows, errors)
@@ -192,7 +200,7 @@ def load_project(
         raise LintErrors(errors)
     return Project(
         folder=root, companies=companies, channels=channels, authority=authority, stock=stock, breaker=breakers,
-        customers=customers,
+        customers=customers, orders=orders,
         fulfilment=fulfilment,
         products=products,
         taxes=taxes, fx=fx, prices=prices,
@@ -248,7 +256,7 @@ def _channels(
             if row["company"] not in legal:
                 file.fail((name, "company"), "unknown-company", f"found {row['company']!r}", one_of(legal))
             continue
-        every, timeout = _seconds(row.get("every", "5m")), row.get("timeout", 30)
+        every, timeout = seconds(row.get("every", "5m")), row.get("timeout", 30)
         if every is None:
             file.fail((name, "every"), "duration", f"found {row['every']!r}", "a duration such as 30s, 5m or 1h")
             continue
@@ -257,11 +265,20 @@ def _channels(
             continue
         if not _carried(file, name, row):
             continue
+        others = row.get("companies") or []
+        if not file.list_of_texts((name, "companies"), others):
+            continue
+        strange = [position for position, other in enumerate(others) if other not in legal]
+        for position in strange:
+            file.fail((name, "companies", position), "unknown-company", f"found {others[position]!r}", one_of(legal))
+        if strange:
+            continue
         channels[name] = Channel(
             name=name, platform=platform, company=company, url=row["url"], secrets=dict(row.get("secrets") or {}),
             entities=dict(row["entities"]), every=every, settings=dict(row.get("settings") or {}),
             receives=tuple(sorted(row.get("receives") or [], key=lambda entity: ROUTE_ORDER.get(entity, 99))),
             timeout=float(timeout), on_delete=row.get("on_delete", "archive"), description=descriptions[platform],
+            companies=frozenset({company.id, *others}),
         )
     return channels
 
@@ -389,8 +406,3 @@ def _is_zone(name: str) -> bool:
     except (OSError, ValueError, KeyError):
         return False
     return True
-
-
-def _seconds(text: object) -> int | None:
-    match = re.fullmatch(r"(\d+)([smh])", str(text))
-    return int(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]] if match else None

@@ -42,8 +42,7 @@ from registry.tables import IN_FLIGHT, outbox, outbox_later
 DueRow: TypeAlias = tuple[str, str, str, datetime | None, bool, str | None]
 """(channel, entity, uid, due at (None: now), forced, cause)"""
 
-_STALLED = "'waiting', 'parked', 'rejected'"
-_STILL = f"{_STALLED}, 'held'"
+_STALLED = "'waiting', 'held', 'parked', 'rejected'"
 _FLYING = ", ".join(f"'{state}'" for state in IN_FLIGHT)
 _STATE = '"outbox".state'
 _MARK = {
@@ -113,8 +112,9 @@ class OutboxChange(Struct, frozen=True, kw_only=True):
 def mark_due(tx: Tx, rows: Iterable[DueRow]) -> int:
     """Afterwards each of these will be rendered and written after its moment; the number of rows inserted or changed.
 
-    A waiting, parked or rejected write becomes due; one that is claimed, decided or in flight is due again when it is
-    closed; a held one stays held. ``forced`` (write even if the projection says unchanged) is never taken back here.
+    A waiting, held, parked or rejected write becomes due (and is held again when it is rendered, unless it need no
+    longer be); one that is claimed, decided or in flight is due again when it is closed. ``forced`` (write even if the
+    projection says unchanged) is never taken back here.
     A ``due_at`` in the future waits beside the others and survives them.
     """
     now: list[tuple[Any, ...]] = []
@@ -246,8 +246,8 @@ def close_outbox(tx: Tx, ids: Collection[int], *, owner: str | None = None) -> i
 def set_outbox(tx: Tx, changes: Iterable[OutboxChange], *, owner: str | None = None) -> set[int]:
     """Afterwards these rows stand in their new state, unclaimed; the ids changed.
 
-    Key, payload and attempts stay. One that goes to waiting, parked or rejected while it is due again is due at once
-    instead: what it waits for may have just come.
+    Key, payload and attempts stay. One that goes to waiting, held, parked or rejected while it is due again is due at
+    once instead: what it waits for may have just come.
     """
     wanted = {row.id: row for row in changes}
     ours = _ours(tx, wanted, owner, ())
@@ -270,7 +270,7 @@ def set_outbox(tx: Tx, changes: Iterable[OutboxChange], *, owner: str | None = N
             "due_again": f"CASE WHEN :state IN ({_STALLED}, 'due') THEN FALSE ELSE \"outbox\".due_again END",
             "claimed_by": "NULL",
             "claimed_until": "NULL",
-            "stalled_at": f"CASE WHEN :state IN ({_STILL}) AND NOT {again} THEN {tx.stamp} ELSE NULL END",
+            "stalled_at": f"CASE WHEN :state IN ({_STALLED}) AND NOT {again} THEN {tx.stamp} ELSE NULL END",
         },
     )
     return ours

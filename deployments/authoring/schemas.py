@@ -13,7 +13,7 @@ from flows.settings import CHANNEL_KEYS, COMPANY_KEYS, DESCRIBED, ENTITIES, MODE
 from mappings import canonical
 from mappings.commerce.fulfilment.calendar import DAYS
 from mappings.commerce.fulfilment.deadlines import KINDS
-from mappings.commerce.fulfilment.routing import BY
+from mappings.commerce.fulfilment.routing import BY, SERVICES
 from mappings.commerce.products import CONTENT_FIELDS
 from mappings.commerce.stock import counting, freshness
 from mappings.language.editor import DRAFT, forms_schema, mapping_schema
@@ -169,6 +169,7 @@ _LISTING: dict[str, Schema] = {
     },
     "unready": {"enum": list(products.UNREADY),
                 "description": "what becomes of a published listing that lacks something now"},
+    "gtins": {"enum": list(products.GTINS), "description": "which GTINs it is told: worldwide leaves out shops' own"},
 }
 _TESTS: Schema = {
     "type": "array", "description": "the tests of this file, run by `serai test`", "items": {
@@ -197,7 +198,10 @@ _TERM: Schema = {
 _FULFILMENT: dict[str, Schema] = {
     **dict.fromkeys(KINDS, _TERM), "soon": _DURATION,
     "acceptance": {"enum": list(fulfilment.ACCEPTANCE), "description": "who answers an order that is offered to us"},
-    "routing": _text("a name from the table `routing`"),
+    "routing": {"description": "a name from the table `routing`, for all services or for each", "anyOf": [
+        {"type": "string"}, {"type": "object", "additionalProperties": False,
+                             "properties": {service: {"type": "string"} for service in SERVICES}},
+    ]},
     "returns": {**_NAMES, "description": "places that take its goods back; empty: only the channel does"},
 }
 _CALENDAR: dict[str, Schema] = {

@@ -1,68 +1,180 @@
-"""The breaker's rule: when a set of writes to a channel is so large, or moves prices so far, that a person looks first.
+"""The breaker's rule: when writes to a channel would do so much, or move prices so far, that a person looks first.
 
-What surprises here: this only judges a set. Falls of stock and orders are no subject of it: holding them oversells or
-loses a sale, so whoever asks leaves them out.
+What surprises here: two questions are asked. A single write that no retailer means (a price of nothing, one that moves
+far, another currency) is held by itself. And everything of one cause counts together over a window: what 200 small
+batches do is what one large batch does. Falls of stock are only told, unless the policy says otherwise: holding a fall
+sells what is not there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
-from typing import TypeAlias
+from functools import reduce
+from typing import Literal
 
-Move: TypeAlias = tuple[Decimal, Decimal]
-"""An amount before and after, in one currency."""
+_NONE = Decimal(0)
+_ALL = Decimal(1)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Breaker:
-    """What a channel takes without a person: ``records`` and ``price`` are fractions, ``at_least`` a number of writes.
+    """What a channel takes without a person. ``records price moved deletions zeroed`` are fractions.
 
-    A set of fewer than ``at_least`` writes is never held for its size: a small channel would be held for each record.
+    ``window``: how far back writes of one cause count together. ``at_least``: fewer items than this are never held for
+    their number, or a small channel would be held for each record.
     """
 
+    window: timedelta = timedelta(hours=1)
+    at_least: int = 20
     records: Decimal = Decimal("0.3")
     price: Decimal = Decimal("0.3")
-    at_least: int = 20
+    moved: Decimal = Decimal("0.05")
+    deletions: Decimal = Decimal("0.05")
+    zeroed: Decimal = Decimal("0.3")
+    stock: Literal["alert", "hold"] = "alert"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Move:
+    """One price that a write would change. ``before`` None: the channel shows none yet."""
+
+    before: Decimal | None
+    after: Decimal
+    currency: str
+    was_currency: str | None = None
+    tax_mode: str | None = None
+    was_tax_mode: str | None = None
+
+    @property
+    def size(self) -> Decimal:
+        """``min(1, |after − before| / before)``; 1 where ``before`` is nothing, 0 where there was no price."""
+        if self.before is None or self.after == self.before:
+            return _NONE
+        return _ALL if self.before <= 0 else min(_ALL, abs(self.after - self.before) / self.before)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Effect:
+    """What one write would do to what the channel shows. ``counts`` False: a fall of stock, which is no change here."""
+
+    moves: tuple[Move, ...] = ()
+    deletes: bool = False
+    zeroes: bool = False
+    counts: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tally:
+    """What the writes of one cause did inside the window: items changed, Σ sizes of moves, items deleted, at zero."""
+
+    changed: int = 0
+    moved: Decimal = _NONE
+    deleted: int = 0
+    zeroed: int = 0
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(
+            changed=self.changed + other.changed, moved=self.moved + other.moved,
+            deleted=self.deleted + other.deleted, zeroed=self.zeroed + other.zeroed,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verdict:
-    """Whether the set would be held, and every reason for it as a sentence."""
+    """Whether the writes would be held, and every reason for it as a sentence."""
 
     held: bool
     because: tuple[str, ...] = ()
 
 
-def judge(changed: int, known: int, prices: Iterable[Move], rule: Breaker) -> Verdict:
-    """Held when ``changed ≥ at_least and changed > records · known``, or for any price when ``after ≤ 0`` or
-    ``|after − before| > price · before``.
+def tally(effects: Iterable[Effect]) -> Tally:
+    """The sum of the effects; an item whose prices move counts with the farthest of them."""
+    return reduce(Tally.__add__, (
+        Tally(changed=int(one.counts), moved=max((move.size for move in one.moves), default=_NONE),
+              deleted=int(one.deletes), zeroed=int(one.zeroes))
+        for one in effects
+    ), Tally())
 
-    ``known`` is how many of these records the channel has. A price that was zero or less before has no proportion:
-    any move of it is held. A price that does not move is never a reason.
+
+def alone(effects: Iterable[Effect], rule: Breaker) -> tuple[str, ...]:
+    """Why these writes are for a person, each by itself, whatever else happens: a sentence per kind of reason.
+
+    For any price: ``after ≤ 0``; ``|after − before| > price · before`` (any move of one that was nothing); another
+    currency or tax mode than the channel shows. A price that does not move is never a reason.
+    """
+    found: dict[str, list[Move]] = {}
+    for move in (move for effect in effects for move in effect.moves):
+        kind = _strange(move, rule)
+        if kind is not None:
+            found.setdefault(kind, []).append(move)
+    reasons = []
+    for why, moves in sorted(found.items()):
+        far = max(moves, key=lambda move: abs(move.after - (move.before or _NONE)))
+        reasons.append(f"{_count(len(moves), 'price')} " + {
+            "nothing": "would be zero or less",
+            "far": f"would move by more than {_percent(rule.price)}, the farthest from {far.before} to {far.after}",
+            "currency": f"would turn from {far.was_currency} to {far.currency}",
+            "tax": f"would turn from {far.was_tax_mode} to {far.tax_mode}",
+        }[why])
+    return tuple(reasons)
+
+
+def _strange(move: Move, rule: Breaker) -> Literal["nothing", "currency", "tax", "far"] | None:
+    if move.was_currency is not None and move.was_currency != move.currency:
+        return "currency"
+    if move.was_tax_mode is not None and move.was_tax_mode != move.tax_mode:
+        return "tax"
+    if move.after == move.before:
+        return None
+    if move.after <= 0:
+        return "nothing"
+    if move.before is not None and move.size > 0 and (
+        move.before <= 0 or abs(move.after - move.before) > rule.price * move.before
+    ):
+        return "far"
+    return None
+
+
+def together(done: Tally, known: int, rule: Breaker) -> tuple[str, ...]:
+    """Why everything of this cause is for a person; () when it is not. ``known``: how many items the channel lists.
+
+    ``changed ≥ at_least and changed > records · known`` · ``changed ≥ at_least and Σ size > moved · known`` (the share
+    of items times the size of their moves) · ``deleted ≥ at_least and deleted > deletions · known``. Where
+    ``stock`` is ``hold``: ``zeroed ≥ at_least and zeroed > zeroed · known``.
     """
     reasons = []
-    if changed >= rule.at_least and changed > rule.records * known:
-        reasons.append(f"{changed} of {known} records would change, more than {_percent(rule.records)}")
-    moved = [(before, after) for before, after in prices if before != after]
-    nothing = [after for _, after in moved if after <= 0]
-    if nothing:
-        reasons.append(f"{_count(len(nothing), 'price')} would be zero or less")
-    far = [(before, after) for before, after in moved
-           if after > 0 and (before <= 0 or abs(after - before) > rule.price * before)]  # fmt: skip
-    if far:
-        before, after = max(far, key=lambda move: abs(move[1] - move[0]))
-        reasons.append(
-            f"{_count(len(far), 'price')} would move by more than {_percent(rule.price)}, "
-            f"the farthest from {before} to {after}"
-        )
-    return Verdict(held=bool(reasons), because=tuple(reasons))
+    if done.changed >= rule.at_least and done.changed > rule.records * known:
+        reasons.append(f"{done.changed} of {known} records would change, more than {_percent(rule.records)}")
+    if done.changed >= rule.at_least and done.moved > rule.moved * known:
+        reasons.append(f"prices would move by {_percent(done.moved / known if known else _ALL)} over all listings, "
+                       f"more than {_percent(rule.moved)}")
+    if done.deleted >= rule.at_least and done.deleted > rule.deletions * known:
+        reasons.append(f"{done.deleted} of {known} listings would go, more than {_percent(rule.deletions)}")
+    if rule.stock == "hold":
+        reasons += emptied(done, known, rule)
+    return tuple(reasons)
 
 
-def _percent(share: Decimal) -> str:
-    return f"{(share * 100).normalize():f} %"
+def emptied(done: Tally, known: int, rule: Breaker) -> tuple[str, ...]:
+    """Why somebody should be told of stock: ``zeroed ≥ at_least and zeroed > zeroed · known``; () otherwise."""
+    if done.zeroed >= rule.at_least and done.zeroed > rule.zeroed * known:
+        return (f"{done.zeroed} of {known} listings go to zero stock, more than {_percent(rule.zeroed)}",)
+    return ()
+
+
+def judge(effects: Iterable[Effect], known: int, rule: Breaker) -> Verdict:
+    """What would become of these writes as one set of one cause with nothing before it in the window."""
+    effects = list(effects)
+    reasons = (*together(tally(effects), known, rule), *alone(effects, rule))
+    return Verdict(held=bool(reasons), because=reasons)
 
 
 def _count(n: int, noun: str) -> str:
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def _percent(share: Decimal) -> str:
+    return f"{(share * 100).quantize(Decimal('0.1')).normalize():f} %"

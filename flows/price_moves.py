@@ -1,4 +1,4 @@
-"""The prices that a planned write moves: what the channel would say of itself before and after, read by its mapping.
+"""The prices that a write moves: what the channel would say of itself before and after, read by its mapping.
 
 What surprises here: native documents write money in their own ways (minor units, text, pairs), so both documents go
 back through the channel's inward mapping, and the amounts of the canonical record are compared. Where that mapping
@@ -14,21 +14,25 @@ from typing import Any
 
 from flows.routes import Group
 from flows.wiring import House
+from mappings.commerce.breaker import Effect, Move
 from mappings.language import Mapping as MappingFile
 from registry import Binding, Tx, records
 
-Amounts = dict[str, tuple[Decimal, str]]
-"""Path of a canonical money value → amount and currency."""
+Amounts = dict[str, tuple[Decimal, str, str | None]]
+"""Path of a canonical money value → amount, currency, and the tax mode of the record it stands in."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Price:
-    """One amount that moves, in one currency; ``before`` None: there was none."""
+    """One amount that moves, and what it was; ``before`` None: there was none."""
 
     path: str
     before: Decimal | None
     after: Decimal
     currency: str
+    was_currency: str | None = None
+    tax_mode: str | None = None
+    was_tax_mode: str | None = None
 
     @property
     def moved(self) -> Decimal:
@@ -74,13 +78,28 @@ def prices_of(
                 coming[place] = dict(_money(merged[uid].values))
     return {
         uid: [
-            Price(path=path, before=former[place][path][0] if path in former[place] else None, after=amount,
-                  currency=currency)
-            for path, (amount, currency) in coming[place].items()
-            if path not in former[place] or former[place][path] != (amount, currency)
+            _price(path, former[place].get(path), after) for path, after in coming[place].items()
+            if former[place].get(path) != after
         ]
         for place, uid in enumerate(uids)
     }
+
+
+def effect(prices: Sequence[Price], *, deletes: bool = False, zeroes: bool = False, counts: bool = True) -> Effect:
+    """What the breaker judges of one write."""
+    return Effect(deletes=deletes, zeroes=zeroes, counts=counts, moves=tuple(
+        Move(before=one.before, after=one.after, currency=one.currency, was_currency=one.was_currency,
+             tax_mode=one.tax_mode, was_tax_mode=one.was_tax_mode)
+        for one in prices
+    ))
+
+
+def _price(path: str, before: tuple[Decimal, str, str | None] | None, after: tuple[Decimal, str, str | None]) -> Price:
+    was = (None, None, None) if before is None else before
+    return Price(
+        path=path, before=was[0], after=after[0], currency=after[1], was_currency=was[1], tax_mode=after[2],
+        was_tax_mode=was[2],
+    )
 
 
 def _amounts(mapping: MappingFile | None, docs: Sequence[dict[str, Any]], context: dict[str, Any]) -> list[Amounts]:
@@ -91,14 +110,17 @@ def _amounts(mapping: MappingFile | None, docs: Sequence[dict[str, Any]], contex
     return found
 
 
-def _money(values: Any, path: str = "") -> Iterator[tuple[str, tuple[Decimal, str]]]:
-    """Every money value in canonical values, with its path."""
+def _money(
+    values: Any, path: str = "", mode: str | None = None
+) -> Iterator[tuple[str, tuple[Decimal, str, str | None]]]:
+    """Every money value in canonical values, with its path, and the tax mode that stands beside or above it."""
     if isinstance(values, Mapping):
         if values.keys() == {"amount", "currency"} and isinstance(values["amount"], str):
-            yield path, (Decimal(values["amount"]), values["currency"])
+            yield path, (Decimal(values["amount"]), values["currency"], mode)
             return
+        mode = values.get("tax_mode") or mode
         for name, value in values.items():
-            yield from _money(value, f"{path}.{name}" if path else name)
+            yield from _money(value, f"{path}.{name}" if path else name, mode)
     elif isinstance(values, list):
         for place, value in enumerate(values):
-            yield from _money(value, f"{path}[{place}]")
+            yield from _money(value, f"{path}[{place}]", mode)
