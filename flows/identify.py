@@ -5,9 +5,11 @@ What surprises here: what matches several records is never guessed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from flows import people
 from flows.matching import report_matches
+from flows.pricing import unmatched_homes
 from flows.wiring import OURS
 from flows.work import Item, Work
 from mappings.commerce.match import keys as match_keys
@@ -30,6 +32,12 @@ def identify(work: Work, entity: str, items: list[Item]) -> list[Item]:
     """
     if not items:
         return []
+    if entity == people.CUSTOMER:
+        before = {item.record.id: item.uid for item in items if item.uid is not None}
+        taken = people.identities(work, items, _ours(work, entity, items))
+        if any(before.get(item.record.id, item.uid) != item.uid for item in taken):
+            rebind(work.tx, [work.channel])
+        return taken
     country = work.house.channel(work.channel).company.country
     keys = {
         item.record.id: match_keys(entity, item.record.values, work.channel, item.record.id, country=country)
@@ -37,6 +45,8 @@ def identify(work: Work, entity: str, items: list[Item]) -> list[Item]:
     }
     owned = owners(work.tx, [(entity, kind, value) for pairs in keys.values() for kind, value in pairs])
     ours = _ours(work, entity, items)
+    if entity == "price" and not work.house.may_create(work.channel, entity):
+        owned |= _prices_of_lists(work, items, keys, owned)
     may_create = work.house.may_create(work.channel, entity)
     matched: list[Item] = []
     unmatched: list[InwardRecord] = []
@@ -48,7 +58,7 @@ def identify(work: Work, entity: str, items: list[Item]) -> list[Item]:
         if item.record.id in ours:
             item.uid = ours[item.record.id]
             matched.append(item)
-        elif len(hits) > 1 and entity != "customer":
+        elif len(hits) > 1:
             work.account.count(entity, "quarantined", reason="its keys belong to several records")
             unmatched.append(item.record)
         elif hits:
@@ -87,6 +97,18 @@ def identify(work: Work, entity: str, items: list[Item]) -> list[Item]:
     if matched:
         work.matched[entity] = [item.record.id for item in matched]
     return matched
+
+
+def _prices_of_lists(
+    work: Work, items: Sequence[Item], keys: Mapping[str, list[tuple[str, str]]],
+    owned: Mapping[tuple[str, str, str], str],
+) -> dict[tuple[str, str, str], str]:
+    """What a channel shows as the price of a list that has no usual one, only dated ones, is about the list's home."""
+    lost = {
+        (str(item.record.values["variant"]), str(item.record.values["list"])): pair for item in items
+        for pair in keys[item.record.id] if ("price", *pair) not in owned
+    }
+    return {("price", *lost[place]): uid for place, uid in unmatched_homes(work.tx, lost).items()}
 
 
 def _ours(work: Work, entity: str, items: Sequence[Item]) -> dict[str, str]:

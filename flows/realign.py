@@ -19,9 +19,10 @@ from functools import cached_property, partial
 from typing import Any
 
 from flows.consequences import Change, dated, follow
+from flows.people import CUSTOMER, contributions_of
 from flows.routes import Route
 from flows.wiring import House
-from mappings.commerce.merge import Contribution, record_values
+from mappings.commerce.merge import record_values
 from mappings.language import InwardRecord, Mapping as MappingFile
 from registry import (
     Binding,
@@ -38,7 +39,7 @@ from registry import (
     encode,
     lock_records,
     mark_due,
-    moment,
+    members,
     put_bindings,
     put_hops,
     put_links,
@@ -236,7 +237,10 @@ def merge_again(house: House, tx: Tx, entity: str, uids: Sequence[str], done: Re
     says anything.
     """
     locked = lock_records(tx, sorted(set(uids)))
-    said = bindings_of(tx, list(locked), entity)
+    same = members(tx, list(locked)) if entity == CUSTOMER else {uid: [uid] for uid in locked}
+    found = bindings_of(tx, {uid for uids in same.values() for uid in uids}, entity)
+    said = {locked[uid].uid: [binding for one in same[uid] for binding in found[one]] for uid in locked}
+    locked = {record.uid: record for record in locked.values()}
     names = house.references.get(entity, {})
     rows: list[RecordRow] = []
     hops: list[HopRow] = []
@@ -244,8 +248,10 @@ def merge_again(house: House, tx: Tx, entity: str, uids: Sequence[str], done: Re
     relinked: list[str] = []
     changes: list[Change] = []
     for uid, record in locked.items():
-        contributions = [_contribution(binding) for binding in said.get(uid, ()) if binding.values_text is not None]
-        values = record_values(entity, contributions, house.authority(entity), record.values)
+        contributions = contributions_of(said.get(uid, ()))
+        values = record_values(
+            entity, contributions, house.authority(entity), record.values, house.project.customers.survivorship
+        )
         text = encode(values)
         mark = digest(text)
         if not contributions or mark == record.hash:
@@ -276,13 +282,3 @@ def merge_again(house: House, tx: Tx, entity: str, uids: Sequence[str], done: Re
         follow(quiet, tx, changes, now=now, cause=house.release_cause)
         mark_due(tx, dated(house, [change for change in changes if change.entity == "price"], now, house.release_cause))
     done.records += len(rows)
-
-
-def _contribution(binding: Binding) -> Contribution:
-    values, stamps = binding.values or {}, binding.changed
-    moments = {name: moment(stamp) for name, stamp in stamps.items()}
-    at = binding.asked_at or moments.get("$since") or moment(0)
-    return Contribution(
-        channel=binding.channel, values=values, covers=values.keys(), asked_at=at, since=moments.pop("$since", at),
-        changed=moments,
-    )

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, Literal
 
 from flows.mapping_files import compile_file, mapping_files
+from flows.regions import denied
 from flows.release import Content
 from flows.settings import Project
 from mappings import canonical
@@ -109,6 +110,7 @@ def load_mappings(project: Project, content: Content | None = None) -> dict[str,
             if mapping.outward is not None:
                 outward[mapping.outward.entity] = group_of(mapping)
         loaded[platform] = PlatformMappings(inward=inward, outward=outward)
+    errors.extend(denied(project, loaded))
     if errors:
         raise LintErrors(errors)
     return loaded

@@ -29,6 +29,7 @@ from flows.release import on_disk, released
 from flows.routes import PlatformMappings, Route, load_mappings, routes_of
 from flows.settings import ENTITIES, STATE, Channel, Order, Project, load_project
 from mappings import canonical
+from mappings.commerce.prices.taxes import rate
 from mappings.language import LintError, LintErrors
 from registry import (
     ChannelSetting,
@@ -197,12 +198,14 @@ class House:
     def context(self, channel: str, now: datetime, run: str = "") -> dict[str, Any]:
         """What a mapping may read besides its document: names and figures of channel and company, a frozen now."""
         row = self.channel(channel)
-        company = row.company
+        company, prices = row.company, self.project.prices[channel]
+        tax = rate(prices.taxes, company.id, None, now)
         return {
             "channel": channel, "settings": dict(row.settings), "now": moment_text(now), "run": run,
             "company": {
-                "id": company.id, "name": company.name, "country": company.country, "currency": company.currency,
-                "tax": str(company.tax), "price_list": company.price_list, "zone": company.zone,
+                "id": company.id, "name": company.name, "country": company.country, "currency": prices.currency,
+                "tax": str(company.tax if tax is None else tax.rate), "price_list": prices.price_list,
+                "zone": company.zone,
             },
         }
 

@@ -18,6 +18,7 @@ from sqlalchemy import bindparam, func, select, text
 from registry import bulk
 from registry.codec import Json, as_text, decode, digest, encode, maybe_micros, maybe_moment
 from registry.engine import Tx
+from registry.people import members
 from registry.tables import binding
 
 _COLUMNS = tuple(column.name for column in binding.columns)
@@ -247,6 +248,7 @@ _EVERYWHERE = bulk.Keyed(
     select(binding).where(binding.c.entity == bindparam("kind"), _LIVE), binding.c.uid
 )
 _ANY_KIND = bulk.Keyed(select(binding).where(_LIVE), binding.c.uid)
+_HOLDERS = bulk.Keyed(select(binding.c.uid, binding.c.channel).where(_LIVE), binding.c.uid)
 def bindings(tx: Tx, channel: str, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], Binding]:
     """(entity, external id) → binding, of those that exist; one statement per entity and 1,000 external ids."""
     return {
@@ -266,6 +268,14 @@ def bindings_of(tx: Tx, uids: Collection[str], entity: str | None = None) -> dic
     found: dict[str, list[Binding]] = {uid: [] for uid in uids}
     for row in sorted(rows, key=itemgetter(0, 2)):
         found[row[3]].append(Binding(row))
+    return found
+
+
+def holders(tx: Tx, uids: Collection[str]) -> dict[str, set[str]]:
+    """uid → the channels on which it is bound and not gone; an empty set for a uid without any. One statement."""
+    found: dict[str, set[str]] = {uid: set() for uid in uids}
+    for uid, channel in _HOLDERS.rows(tx, found):
+        found[uid].add(channel)
     return found
 
 
@@ -320,12 +330,23 @@ def uids_for(tx: Tx, channel: str, keys: Collection[tuple[str, str]]) -> dict[tu
 def refs_for(
     tx: Tx, channel: str, keys: Collection[tuple[str, str]]
 ) -> dict[tuple[str, str], tuple[str, dict[str, Any]]]:
-    """(entity, uid) → (external id, kept) on that channel, of those that are live there."""
+    """(entity, uid) → (external id, kept) on that channel, of those that are live there.
+
+    A customer without an account of their own there is the first by external id of the person's others.
+    """
     found: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {}
     for entity, uids in _by_entity(keys).items():
         rows = _REF_BY_UID.rows(tx, uids, on=channel, kind=entity)
         for uid, external_id, kept in sorted(rows, key=itemgetter(1)):
             found.setdefault((entity, uid), (external_id, {} if kept is None else decode(kept)))
+        lacking = [uid for uid in uids if (entity, uid) not in found] if entity == "customer" else []
+        same = {uid: others for uid, others in members(tx, lacking).items() if len(others) > 1} if lacking else {}
+        if same:
+            rows = _REF_BY_UID.rows(tx, {one for others in same.values() for one in others}, on=channel, kind=entity)
+            for uid, others in same.items():
+                theirs = sorted((row for row in rows if row[0] in others), key=itemgetter(1))
+                if theirs:
+                    found[entity, uid] = theirs[0][1], {} if theirs[0][2] is None else decode(theirs[0][2])
     return found
 
 
