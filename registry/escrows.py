@@ -1,7 +1,7 @@
 """What may still be sold of a variant on each channel under hard allocation, as `flows` reckons it.
 
-What surprises here: rows are locked when they are read, in key order, so that no two workers raise two channels into
-the same free units. Who reads them must write what it decides in the same transaction.
+What surprises here: who changes rows reads them with ``lock``, in key order, and writes them in the same transaction,
+so that no two workers raise two channels into the same free units.
 """
 
 from __future__ import annotations
@@ -13,24 +13,25 @@ from msgspec import Struct
 from sqlalchemy import bindparam, select
 
 from registry import bulk
-from registry.codec import maybe_micros, maybe_moment, micros
+from registry.codec import maybe_micros, maybe_moment, micros, moment
 from registry.engine import Tx
 from registry.tables import escrow
 
 _COLUMNS = ("channel", "variant_uid", "held", "shown", "sent", "open", "late", "back", "version", "expected",
-            "shown_at", "sent_at")  # fmt: skip
+            "shown_at", "sent_at", "opened_at")  # fmt: skip
 
 
 class EscrowRow(Struct, frozen=True, kw_only=True):
     """What is known of one variant on one channel, in units; ``mappings.commerce.stock.escrow`` says what each means.
 
     ``version`` is the channel's at ``shown``; None: look before anything is compared with it. ``expected``: the version
-    that a write without an outcome expects.
+    that a write without an outcome expects. ``opened_at``: from when on the channel's orders are reckoned with.
     """
 
     channel: str
     variant: str
     held: int
+    opened_at: datetime
     shown: int | None = None
     sent: int | None = None
     open: bool = False
@@ -42,10 +43,9 @@ class EscrowRow(Struct, frozen=True, kw_only=True):
     sent_at: datetime | None = None
 
 
-_OF_VARIANTS = bulk.Keyed(
-    select(*(escrow.c[name] for name in _COLUMNS)).order_by(escrow.c.variant_uid, escrow.c.channel).with_for_update(),
-    escrow.c.variant_uid,
-)
+_SOME = select(*(escrow.c[name] for name in _COLUMNS)).order_by(escrow.c.variant_uid, escrow.c.channel)
+_OF_VARIANTS = bulk.Keyed(_SOME, escrow.c.variant_uid)
+_LOCKED = bulk.Keyed(_SOME.with_for_update(), escrow.c.variant_uid)
 _UNREAD = (
     select(escrow.c.variant_uid)
     .where(
@@ -56,14 +56,14 @@ _UNREAD = (
 )
 
 
-def escrows(tx: Tx, variants: Collection[str]) -> dict[str, dict[str, EscrowRow]]:
-    """Variant → channel → row, locked until this transaction ends; a variant without rows is left out."""
+def escrows(tx: Tx, variants: Collection[str], *, lock: bool = False) -> dict[str, dict[str, EscrowRow]]:
+    """Variant → channel → row, of those that have any; ``lock``: nobody else reckons with them until this commits."""
     found: dict[str, dict[str, EscrowRow]] = {}
-    for row in _OF_VARIANTS.rows(tx, sorted(variants)):
+    for row in (_LOCKED if lock else _OF_VARIANTS).rows(tx, sorted(variants)):
         found.setdefault(row.variant_uid, {})[row.channel] = EscrowRow(
             channel=row.channel, variant=row.variant_uid, held=row.held, shown=row.shown, sent=row.sent,
             open=bool(row.open), late=row.late, back=row.back, version=row.version, expected=row.expected,
-            shown_at=maybe_moment(row.shown_at), sent_at=maybe_moment(row.sent_at),
+            shown_at=maybe_moment(row.shown_at), sent_at=maybe_moment(row.sent_at), opened_at=moment(row.opened_at),
         )
     return found
 
@@ -72,7 +72,7 @@ def put_escrows(tx: Tx, rows: Iterable[EscrowRow]) -> int:
     """Afterwards these rows stand as they are given; the number written."""
     stored = [
         (row.channel, row.variant, row.held, row.shown, row.sent, row.open, row.late, row.back, row.version,
-         row.expected, maybe_micros(row.shown_at), maybe_micros(row.sent_at))
+         row.expected, maybe_micros(row.shown_at), maybe_micros(row.sent_at), micros(row.opened_at))
         for row in rows
     ]  # fmt: skip
     return bulk.upsert(tx, "escrow", _COLUMNS, stored, key=("variant_uid", "channel"))

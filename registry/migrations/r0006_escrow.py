@@ -31,6 +31,7 @@ def upgrade() -> None:
         sa.Column("expected", sa.Text(), nullable=True),
         sa.Column("shown_at", sa.BigInteger(), nullable=True),
         sa.Column("sent_at", sa.BigInteger(), nullable=True),
+        sa.Column("opened_at", sa.BigInteger(), nullable=False),
         sa.CheckConstraint("held >= 0 AND late >= 0 AND back >= 0", name="nothing_less_than_nothing_may_be_sold"),
         sa.PrimaryKeyConstraint("variant_uid", "channel", name="one_escrow_per_variant_and_channel"),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from msgspec.structs import replace as changed
@@ -22,7 +22,8 @@ from registry import (
     unread_escrows,
 )
 
-ROW = EscrowRow(channel="shop-kz", variant="v1", held=5, shown=3, sent=4, open=True, late=1, back=2, version="7",
+OPENED = datetime(2026, 3, 1, tzinfo=UTC)
+ROW = EscrowRow(channel="shop-kz", variant="v1", held=5, opened_at=OPENED, shown=3, sent=4, open=True, late=1, back=2, version="7",
                 expected="6")
 
 
@@ -30,10 +31,10 @@ def test_what_may_be_sold_is_kept_as_it_was_reckoned(reg: Registry) -> None:
     """P8, P7: nothing known is another thing than zero."""
     now = reg.now()
     row = changed(ROW, shown_at=now, sent_at=now)
-    bare = EscrowRow(channel="market-kz", variant="v1", held=0)
+    bare = EscrowRow(channel="market-kz", variant="v1", held=0, opened_at=OPENED)
     reg.attempt(lambda tx: put_escrows(tx, [row, bare]))
     with reg.write() as tx:
-        assert escrows(tx, ["v1", "v2"]) == {"v1": {"shop-kz": row, "market-kz": bare}}
+        assert escrows(tx, ["v1", "v2"], lock=True) == {"v1": {"shop-kz": row, "market-kz": bare}}
     reg.attempt(lambda tx: put_escrows(tx, [changed(bare, shown=0)]))
     with reg.write() as tx:
         assert escrows(tx, ["v1"])["v1"]["market-kz"].shown == 0
