@@ -16,18 +16,20 @@ from datetime import datetime
 from typing import Any
 
 from connectors.base import Doc
-from flows.consequences import counted, follow
+from flows import order_moves, pricing
+from flows.consequences import figures_read, follow, word_of
 from flows.contribute import contribute
 from flows.drift import told_figure
 from flows.faults import settle_faults
 from flows.identify import identify
 from flows.ledger import Account
 from flows.matching import report_matches
+from flows.people import settle
 from flows.recognise import Look, look, only_salted_otherwise
 from flows.render import shown
 from flows.wiring import House, entity_order, not_there
 from flows.work import Item, Work
-from mappings.language import InwardRecord, Mapping as MappingFile
+from mappings.language import Fault, InwardRecord, Mapping as MappingFile
 from registry import (
     BindingRow,
     DueRow,
@@ -76,11 +78,15 @@ def accept_page(
     docs = first.docs
     wanted = mapping.inward_references(docs)
     refs = uids_for(tx, channel, list(wanted))
-    result = mapping.map_inward(docs, refs, house.context(channel, now, account.run))
+    context = house.context(channel, now, account.run)
+    result = mapping.map_inward(docs, refs, context)
+    partial: Mapping[str, Sequence[Fault]] = {}
+    if result.faults and "order" in mapping.inward:
+        result, partial = order_moves.nameable(mapping, docs, refs, context, result, mode.get("order", "off"))
     work = Work(
         house=house, tx=tx, account=account, channel=channel, resource=resource, docs=docs, asked_at=asked_at,
         now=now, mapping_hash=mapping.hash, standing=first.found, asked=first.asked,
-        hashes=_known_by(first, mapping, wanted - refs.keys()),
+        hashes=_known_by(first, mapping, wanted - refs.keys()), partial=partial,
     )
     _settled(work, first)
     read = len(first.settled) + settle_faults(house, tx, account, channel, resource, docs, result, mode)
@@ -126,7 +132,7 @@ def _known_by(first: Look, mapping: MappingFile, missing: Set[tuple[str, str]]) 
 def _settled(work: Work, first: Look) -> None:
     """What is as it was: accounted for, no longer parked, and its stock figures counted."""
     if first.settled:
-        unpark(work.tx, [(work.channel, first.entity, id, "inward") for id in first.settled])
+        unpark(work.tx, [(work.channel, first.entity, id, "inward") for id in first.settled], beside=False)
         work.account.count(first.entity, "unchanged", len(first.settled))
         if first.entity == "stock" and work.house.may_create(work.channel, "stock"):
             work.seen_stock.update(first.settled.values())
@@ -172,13 +178,20 @@ def _accept_entity(work: Work, entity: str, records: Mapping[str, InwardRecord])
     if noted:
         note_documents(work.tx, work.channel, entity, noted)
     if unchanged:
-        unpark(work.tx, [(work.channel, entity, id, "inward") for id in unchanged])
+        unpark(work.tx, [(work.channel, entity, id, "inward") for id in unchanged], beside=False)
         work.account.count(entity, "unchanged", len(unchanged))
-    fresh = identify(work, entity, fresh)
-    contribute(work, entity, edited + fresh)
+    taken = edited + identify(work, entity, fresh)
+    if taken and entity in order_moves.MOVED:
+        taken = order_moves.admissible(work, entity, taken)
+    contribute(work, entity, taken)
+    if entity == "price" and "price" in work.house.channel(work.channel).receives:
+        pricing.read(work.house, work.tx, work.channel, [item.values for item in taken], work.asked_at,
+                     work.account.run)
+    if entity == "order" and work.channel in work.house.project.counting.sources:
+        work.said.update({str(item.uid): item.values for item in taken})
     if entity == "stock" and work.house.may_create(work.channel, "stock"):
         work.seen_stock.update(str(found[id].uid) for id in unchanged)
-        work.seen_stock.update(str(item.uid) for item in edited + fresh)
+        work.seen_stock.update(str(item.uid) for item in taken)
 
 
 def _take_shown(work: Work, records: Mapping[str, InwardRecord]) -> dict[str, InwardRecord]:
@@ -244,9 +257,12 @@ def _store(work: Work) -> None:
         add_links(tx, work.first_links)
     put_bindings(tx, work.fresh, new=True)
     put_bindings(tx, work.stored)
-    stored = [*work.fresh, *work.stored]
+    stored = {(b.channel, b.entity.split("/")[0], b.external_id, "inward") for b in (*work.fresh, *work.stored)}
+    stored |= {(channel, "order", id, "inward") for channel, id in work.cleared}
+    stored -= {(channel, "order", id, "inward") for channel, id in work.judged}
     if stored:
-        unpark(tx, [(b.channel, b.entity.split("/")[0], b.external_id, "inward") for b in stored])
+        unpark(tx, sorted(stored))
+    order_moves.store(work)
     if work.documents:
         docs = [work.docs[index] for index in sorted(work.documents)]
         put_documents(tx, [
@@ -255,10 +271,12 @@ def _store(work: Work) -> None:
         ])
     if work.hops:
         put_hops(tx, work.hops)
+    settle(work)
     if work.changes:
         follow(work.house, tx, work.changes, now=work.now, cause=work.channel)
     for entity, ids in work.matched.items():
         drop_candidates(tx, work.channel, entity, ids)
     for entity in {change.entity for change in work.changes if not change.bound}:
         wake(tx, channel=work.channel, reason=not_there(entity, work.channel))
-    counted(work.house, tx, work.seen_stock, work.asked_at, work.channel)
+    word_of(work.house, tx, work.channel, work.said, work.now, work.channel)
+    figures_read(work.house, tx, work.channel, work.seen_stock, work.asked_at, work.now, work.channel)

@@ -15,10 +15,11 @@ from datetime import datetime, timedelta
 
 from connectors.base import ConnectorError, Cursor, Doc, Misconfigured, Page, RetryLater
 from flows.accept import accept_page
-from flows.consequences import Change, follow, stock_records
+from flows.consequences import Change, follow
 from flows.drift import drifted
 from flows.ledger import Account, Ledger, Stretch
 from flows.matching import matchable
+from flows.reserving import stock_records, takes_at_once
 from flows.settings import ENTITIES
 from flows.wiring import House, entity_order
 from registry import (
@@ -305,7 +306,7 @@ def _again(house: House, account: Account, channel: str, resource: str) -> None:
 def _recount(house: House, account: Account, channel: str, resource: str) -> None:
     """Reads the stock of posted orders once more: a figure asked for after the posting sets the reservation free."""
     with house.registry.read() as tx:
-        places = posted_reservations(tx)
+        places = posted_reservations(tx, taken=takes_at_once(house))
         uids = stock_records(tx, places)
         ids = sorted({binding.external_id for binding in binding_for(tx, channel, "stock", uids).values()})
     if ids:
@@ -320,6 +321,13 @@ def accept(
     stale = take(house, account, channel, resource, docs, asked_at, scan=scan)
     if stale:
         _fetch(house, account, channel, resource, sorted(stale))
+    return house.finish(account.ledger(house.registry.now()))
+
+
+def reread(house: House, channel: str, resource: str, ids: Sequence[str]) -> Ledger:
+    """Asks for these documents now and accepts what comes. Raises ConnectorError when the channel cannot be asked."""
+    account = house.account(channel, resource, "inward")
+    _fetch(house, account, channel, resource, ids)
     return house.finish(account.ledger(house.registry.now()))
 
 
@@ -364,7 +372,7 @@ def _rank(house: House, channel: str, resource: str) -> tuple[int, str, str]:
 def recount_posted(house: House) -> list[Ledger]:
     """Asks once more for the stock of orders that were posted, where stock has its authority; usually there is none."""
     with house.registry.read() as tx:
-        if not posted_reservations(tx):
+        if not posted_reservations(tx, taken=takes_at_once(house)):
             return []
     ledgers = []
     for channel in house.project.channels:

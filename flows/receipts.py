@@ -5,13 +5,15 @@ What surprises here: what the channel answers to a write completes the projectio
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from msgspec import Struct
 
 from connectors.base import Receipt, Write
+from flows import pricing
+from flows.consequences import word_of
 from flows.ledger import Account
 from flows.render import PUBLISH, View
 from flows.routes import Group
@@ -53,6 +55,20 @@ class Sending(Struct, frozen=True, kw_only=True):
     mark: bytes
     view: View | None
     publish: int | None
+    price: Mapping[str, Any] | None = None
+
+    @property
+    def kept_price(self) -> Mapping[str, Any] | None:
+        """What is kept of the price that was told, also by who settles the write later; None: it carried none."""
+        found: Mapping[str, Any] | None = self.price if self.view is None else self.view.policy.get("price")
+        return found
+
+    @property
+    def policy(self) -> Mapping[str, Any] | None:
+        """The rules' inputs and steps, for lineage."""
+        if self.view is not None:
+            return self.view.policy
+        return None if self.price is None else {"price": self.price}
 
 
 def record_receipts(
@@ -81,7 +97,7 @@ def record_receipts(
         hops.append(HopRow(
             uid=one.row.uid, entity=group.entity, channel=channel, direction="outward", run=page.run,
             external_id=receipt.id or one.write.id, after_hash=one.mark,
-            mapping_hash=group.mapping.hash, policy=None if one.view is None else one.view.policy,
+            mapping_hash=group.mapping.hash, policy=one.policy,
             key=one.write.key, detail=one.write.op, release=house.release_number,
         ))
     if hops:
@@ -89,8 +105,20 @@ def record_receipts(
         put_hops(tx, hops)
         unpark(tx, [(channel, group.entity, one.row.uid, "outward") for one, _ in applied])
         page.count(group.entity, "written", len(hops))
+    told_prices = [
+        pricing.Told(
+            price=one.kept_price, key=one.write.key, due_at=one.row.due_at,
+            answer=answered[one.write.key].values if group.entity == "price" and one.write.key in answered else None,
+        )
+        for one, _ in applied if one.kept_price is not None
+    ]
+    if told_prices:
+        pricing.confirmed(house, tx, channel, told_prices, now)
     _outbox_states(house, tx, page, channel, group, receipts, now)
-    if group.entity == "order" and applied and house.may_create(channel, "stock"):
+    if group.entity == "order" and applied and channel in house.project.counting.sources:
+        word_of(house, tx, channel, {
+            one.row.uid: answered[one.write.key].values for one, _ in applied if one.write.key in answered
+        }, now, channel)
         taken = records(tx, [one.row.uid for one, _ in applied])
         handed = [one.row.uid for one, _ in applied
                   if one.row.uid in taken and taken[one.row.uid].values.get("handed_over") is True]

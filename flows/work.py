@@ -12,11 +12,13 @@ from connectors.base import Doc
 from flows.consequences import Change
 from flows.ledger import Account
 from flows.wiring import House
-from mappings.language import InwardRecord
+from mappings.language import Fault, InwardRecord
 from registry import (
     Binding,
     BindingRow,
     HopRow,
+    NumberRow,
+    ParkedRow,
     RecordRow,
     Standing,
     Tx,
@@ -76,7 +78,13 @@ class Work:
     standing: Mapping[str, Standing] = field(default_factory=dict)
     asked: frozenset[str] = frozenset()
     seen_stock: set[str] = field(default_factory=set)
+    said: dict[str, dict[str, Any]] = field(default_factory=dict)
     deciding: dict[str, bool] = field(default_factory=dict)
+    people: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    partial: Mapping[str, Sequence[Fault]] = field(default_factory=dict)
+    judged: dict[tuple[str, str], ParkedRow] = field(default_factory=dict)
+    cleared: set[tuple[str, str]] = field(default_factory=set)
+    numbers: list[NumberRow] = field(default_factory=list)
     moved: dict[tuple[str, ...], str] = field(default_factory=dict)
 
     @cached_property
