@@ -10,13 +10,16 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from flows import order_moves
 from flows.consequences import Change
 from flows.drift import told_figure
+from flows.people import CUSTOMER
 from flows.render import shown
 from flows.work import Item, Work
 from mappings.commerce.merge import Contribution, record_values
 from registry import (
     OWN_KEY,
+    QUALIFIED,
     Binding,
     BindingRow,
     HopRow,
@@ -26,6 +29,7 @@ from registry import (
     digest,
     encode,
     lock_records,
+    members,
     moment,
     own_key,
     owners,
@@ -38,7 +42,7 @@ def contribute(work: Work, entity: str, items: list[Item]) -> None:
         return
     held = sorted({item.uid for item in items if item.uid is not None and not item.new})
     locked = lock_records(work.tx, held) if held else {}
-    others = bindings_of(work.tx, held, entity) if held else {}
+    others = _others(work, entity, held)
     by_uid: dict[str, list[Item]] = {}
     for item in items:
         mine = item.binding if not others else next(
@@ -46,34 +50,54 @@ def contribute(work: Work, entity: str, items: list[Item]) -> None:
              and b.external_id == item.record.id), item.binding
         )
         _said(work, item, mine)
-        by_uid.setdefault(str(item.uid), []).append(item)
+        by_uid.setdefault(locked[str(item.uid)].uid if item.uid in locked else str(item.uid), []).append(item)
+        if entity == CUSTOMER:
+            work.people[str(item.uid)] = item.values
     for uid, group in by_uid.items():
         said = {item.record.id for item in group}
-        rest = [b for b in others.get(uid, ()) if b.channel != work.channel or b.external_id not in said]
-        values = _merged(work, entity, group, rest)
-        before = locked.get(uid)
+        rest = [b for b in others.get(str(group[0].uid), ())
+                if b.channel != work.channel or b.external_id not in said]
+        before = locked.get(str(group[0].uid))
+        values = _merged(work, entity, group, rest, before)
         alone = values is group[0].values
         text = group[0].text if alone else encode(values)
         mark = group[0].mark if alone else digest(text)
+        held_values = None if before is None else before.values
         moved = before is None or before.hash != mark
         if moved:
             _record(work, entity, uid, values, text, mark, before, group[0])
         for item in group:
-            put_back = item.edit and _wrong(item, values)
+            put_back = item.edit and _wrong(work, item, values)
             if moved or put_back or item.first:
                 work.changes.append(Change(
-                    entity=entity, uid=uid, source=work.channel, before=before.values if before else None,
-                    after=values, bound=not item.first, put_back=put_back,
+                    entity=entity, uid=uid, source=work.channel, before=held_values,
+                    after=values, bound=not item.first, put_back=put_back, identity=item.uid,
                 ))
-            work.account.count(entity, "created" if item.new else "updated")
+            if entity == "order":
+                work.numbers += order_moves.numbers_of(work.channel, uid, item.values, item.record.id)
+            if entity == "order" and order_moves.judge(work, item, uid, values, held_values, rest):
+                work.account.count(entity, "parked", reason="taken and reserved; a person must look at it")
+            else:
+                work.account.count(entity, "created" if item.new else "updated")
             work.documents.add(item.record.doc)
 
 
-def _wrong(item: Item, values: Mapping[str, Any]) -> bool:
+def _others(work: Work, entity: str, held: Sequence[str]) -> Mapping[str, Sequence[Binding]]:
+    """uid → what is known of its record on all channels; of a customer, what all identities of the person say."""
+    if not held or entity != CUSTOMER:
+        return bindings_of(work.tx, held, entity) if held else {}
+    same = members(work.tx, held)
+    found = bindings_of(work.tx, {uid for uids in same.values() for uid in uids}, entity)
+    return {uid: [binding for one in uids for binding in found[one]] for uid, uids in same.items()}
+
+
+def _wrong(work: Work, item: Item, values: Mapping[str, Any]) -> bool:
     """Whether the channel's own edit must be put back: it says otherwise than the record, or shows too much stock."""
     if item.record.entity == "stock":
         told = told_figure(item.binding)
         return told is not None and shown(item.values) > told
+    if item.record.entity == "price" and work.house.project.prices[work.channel].written:
+        return bool(item.moved & {"amount", "tax_mode"})    # what it was told is not what the record says
     return any(values.get(name) != item.values.get(name) for name in item.moved)
 
 
@@ -114,9 +138,11 @@ def _said(work: Work, item: Item, binding: Binding | None) -> None:
         ))
 
 
-def _merged(work: Work, entity: str, group: Sequence[Item], rest: Sequence[Binding]) -> dict[str, Any]:
+def _merged(
+    work: Work, entity: str, group: Sequence[Item], rest: Sequence[Binding], before: Record | None
+) -> dict[str, Any]:
     """The record's values. One contribution that decides every field is the record: most first contacts."""
-    if not rest and len(group) == 1 and work.alone(entity):
+    if entity != "order" and not rest and len(group) == 1 and work.alone(entity):
         return group[0].values
     contributions = [
         _contribution(work.channel, item.values, item.changed, work.asked_at) for item in group
@@ -124,7 +150,15 @@ def _merged(work: Work, entity: str, group: Sequence[Item], rest: Sequence[Bindi
         _contribution(b.channel, b.values or {}, b.changed, b.asked_at or work.asked_at)
         for b in rest if b.values_text is not None
     ]
-    return record_values(entity, contributions, work.house.authority(entity))
+    known = None if before is None else before.values
+    values = record_values(
+        entity, contributions, work.house.authority(entity), known, work.house.project.customers.survivorship
+    )
+    if entity != "order":
+        return values
+    if known is None:
+        values = order_moves.estimated(work.house, work.channel, values)
+    return group[0].values if values == group[0].values else values
 
 
 def _contribution(channel: str, values: Mapping[str, Any], changed: Mapping[str, int], at: datetime) -> Contribution:
@@ -151,7 +185,7 @@ def _record(
     else:
         held = before.values
         key = None
-        if any(values.get(name) != held.get(name) for name in own):
+        if any(values.get(name) != held.get(name) for name in (*own, *QUALIFIED.get(entity, ()))):
             key = own_key(entity, values, uid)
             taken = owners(work.tx, [(entity, "@".join(own), str(key))])
             key = own_key(entity, values, uid, free=uid in taken.values() or not taken)

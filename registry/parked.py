@@ -96,8 +96,28 @@ _CLOSE = bulk.Keyed(
 )
 
 
-def unpark(tx: Tx, keys: Collection[ParkedKey], *, state: str = "replayed") -> int:
-    """Closes the open items of these keys, because they succeeded; the number closed. Unknown keys are no error."""
+_CLOSE_ALONE = bulk.Keyed(
+    update(items).where(*_OPEN, (items.c.direction == "outward") | items.c.record_uid.is_(None))
+    .values(state=bindparam("ends"), last_at=bindparam("stamp")), items.c.subject
+)  # fmt: skip
+_BESIDE = bulk.Keyed(
+    select(items.c.record_uid, items.c.rule, items.c.message).where(
+        items.c.entity == bindparam("of"), items.c.direction == literal_column("'inward'"),
+        items.c.state == literal_column("'open'"), items.c.record_uid.is_not(None),
+    ), items.c.record_uid
+)  # fmt: skip
+
+
+def open_inward(tx: Tx, entity: str, record_uids: Collection[str]) -> dict[str, tuple[str, str]]:
+    """Record → (rule, message) of the item that stands open beside it: it was taken, and a person must look at it."""
+    return {row.record_uid: (row.rule or "", row.message) for row in _BESIDE.rows(tx, record_uids, of=entity)}
+
+
+def unpark(tx: Tx, keys: Collection[ParkedKey], *, state: str = "replayed", beside: bool = True) -> int:
+    """Closes the open items of these keys, because they succeeded; the number closed. Unknown keys are no error.
+
+    Without ``beside`` those stay open that stand beside their record: what is as it was is still to be looked at.
+    """
     subjects: dict[tuple[str, str, str], list[str]] = {}
     for channel, entity, subject, direction in keys:
         subjects.setdefault((channel, entity, direction), []).append(subject)
@@ -105,7 +125,8 @@ def unpark(tx: Tx, keys: Collection[ParkedKey], *, state: str = "replayed") -> i
     for (channel, entity, direction), given in sorted(subjects.items()):
         place = {"on": channel, "of": entity, "way": direction}
         if tx.rows(_ANY_OPEN, place):  # mostly nothing is, and then a page of subjects need not be looked for
-            closed += _CLOSE.run(tx, given, **place, ends=state, stamp=tx.stamp)
+            close = _CLOSE if beside else _CLOSE_ALONE
+            closed += close.run(tx, given, **place, ends=state, stamp=tx.stamp)
     return closed
 
 

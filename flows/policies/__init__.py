@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from flows.policies import breaker, customers, fulfilment, fx, prices, products, sources, stock, taxes
+from flows.policies import breaker, customers, fulfilment, fx, orders, prices, products, sources, stock, taxes
 from flows.setting_files import SettingsFile
 from mappings.language import TestResult, compare
 
@@ -26,6 +26,7 @@ EXAMPLES: Final[Mapping[str, Callable[[Any, Mapping[str, Any]], Mapping[str, Any
     "stock": stock.example,
     "breaker": breaker.example,
     "customers": customers.example,
+    "orders": orders.example,
     "fulfilment": fulfilment.example,
     "products": products.example,
     "taxes": taxes.example,

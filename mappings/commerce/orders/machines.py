@@ -66,11 +66,11 @@ def merged_status(said: Iterable[str], before: str | None = None) -> str:
     """The order's status: the last in STATUSES of what channels say now and of what it was (``before``).
 
     ``before`` counts unless it was a hold or an offer, which end when nobody says them; an offer once accepted is none
-    any more, so that ``offered`` after anything else is late. While a hold or an offer stands, what is said to have left
-    is not taken. Raises ValueError for a word that is none.
+    any more, so that ``offered`` after anything else is late. While a hold or an offer stands that nobody cancelled, what
+    is said to have left is not taken. Raises ValueError for a word that is none.
     """
     words = _standing(said, before)
-    if words & set(REVERSIBLE):
+    if words & set(REVERSIBLE) and "cancelled" not in words:
         words -= set(LEFT)
     if not words:
         raise ValueError("no channel says a status")
@@ -93,11 +93,13 @@ def _standing(said: Iterable[str], before: str | None) -> set[str]:
     for word in words | ({before} if before is not None else set()):
         if word not in STATUSES:
             raise ValueError(f"{word!r} is no status of an order; known: {', '.join(STATUSES)}")
-    if before is not None and before not in REVERSIBLE:
-        words.add(before)
-        words.discard("offered")
+    if before is not None:
+        if before != "offered":
+            words.discard("offered")
         if before in LEFT:
             words.discard("held")
+        if before not in REVERSIBLE or not words:
+            words.add(before)
     return words
 
 

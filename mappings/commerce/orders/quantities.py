@@ -47,7 +47,7 @@ def counts(line: Mapping[str, Any], *, shipped: Decimal = ZERO, returned: Decima
     """Where a line's units are, of its own marks and of what shipments and returns say (the larger counts).
 
     ``handed_over = max(told, shipped)``, ``picked``, ``allocated`` what is left of theirs, ``open`` the rest; no count
-    goes below zero or above what is ordered: `excess` names what would.
+    goes below zero or above what is ordered: `over_handed` and `over_returned` name what would.
     """
     ordered = Decimal(line["quantity"]["value"])
     told = {name: Decimal(line[name]["value"]) if line.get(name) is not None else ZERO for name in COUNTED}
@@ -62,36 +62,68 @@ def counts(line: Mapping[str, Any], *, shipped: Decimal = ZERO, returned: Decima
     )  # fmt: skip
 
 
-def excess(
+def of_order(
+    order: Mapping[str, Any], shipments: Sequence[Mapping[str, Any]] = (), returns: Sequence[Mapping[str, Any]] = ()
+) -> dict[str, Counts]:
+    """Line key → where its units are. An order that was handed over, or of which a channel says that it has left while
+    nobody tells what, left whole but for what was cancelled."""
+    lines = list(order.get("lines") or ())
+    left, back = shipped_by_line(lines, shipments), returned_by_line(returns)
+    if order.get("handed_over") is True or (order.get("status") in LEFT and not left):
+        left = {line["key"]: Decimal(line["quantity"]["value"]) - _told(line, "cancelled") for line in lines}
+    return {
+        line["key"]: counts(line, shipped=left.get(line["key"], ZERO), returned=back.get(line["key"], ZERO))
+        for line in lines
+    }
+
+
+def restocked(returns: Sequence[Mapping[str, Any]]) -> dict[str, Decimal]:
+    """Line key → units that came back onto a sellable shelf: ``restock`` is true and the condition is no quarantine."""
+    found: dict[str, Decimal] = {}
+    for one in returns:
+        for row in one.get("lines") or () if one.get("kind") != "refund" else ():
+            if row.get("line") is not None and row.get("restock") is True and row.get("condition") != "quarantine":
+                found[row["line"]] = found.get(row["line"], ZERO) + Decimal(row["quantity"]["value"])
+    return found
+
+
+def over_handed(order: Mapping[str, Any], shipments: Sequence[Mapping[str, Any]] = ()) -> Illegal | None:
+    """The first line of which more went than there is: ``handed over + cancelled > ordered``; None without one."""
+    lines = list(order.get("lines") or ())
+    left = shipped_by_line(lines, shipments)
+    for n, line in enumerate(lines):
+        ordered, cancelled = Decimal(line["quantity"]["value"]), _told(line, "cancelled")
+        handed = max(_told(line, "handed_over"), left.get(line["key"], ZERO))
+        if handed + cancelled > ordered:
+            return Illegal(
+                path=f"$.lines[{n}]",
+                message=f"line {line['key']}: {handed:f} {line['quantity']['unit']} handed over and {cancelled:f} "
+                        f"cancelled of {ordered:f} ordered",
+                remedy="find out which of them left: take the goods back as a return, or undo the cancellation",
+            )  # fmt: skip
+    return None
+
+
+def over_returned(
     order: Mapping[str, Any], shipments: Sequence[Mapping[str, Any]] = (), returns: Sequence[Mapping[str, Any]] = ()
 ) -> Illegal | None:
-    """The first line of which more went than there is: ``handed over + cancelled > ordered`` or ``returned > handed over``.
+    """The first line of which more came back than left: ``returned > handed over``; None without one.
 
-    None when every unit is in one place. Where nobody tells what left (no shipment, no count, no status) a return is
-    compared with what was ordered.
+    Where nobody tells what left (no shipment, no count) a return is compared with what was ordered and not cancelled. So
+    it may come before its shipments, which nothing but `over_handed` refuses.
     """
     lines = list(order.get("lines") or ())
     left, back = shipped_by_line(lines, shipments), returned_by_line(returns)
     all_left = order.get("status") in LEFT or order.get("handed_over") is True
     told = bool(left) or any(line.get("handed_over") is not None for line in lines)
     for n, line in enumerate(lines):
-        ordered = Decimal(line["quantity"]["value"])
         handed = max(_told(line, "handed_over"), left.get(line["key"], ZERO))
-        cancelled = _told(line, "cancelled")
+        most = handed if told and not all_left else Decimal(line["quantity"]["value"]) - _told(line, "cancelled")
         returned = max(_told(line, "returned"), back.get(line["key"], ZERO))
-        unit = line["quantity"]["unit"]
-        if handed + cancelled > ordered:
-            return Illegal(
-                path=f"$.lines[{n}]",
-                message=f"line {line['key']}: {handed:f} {unit} handed over and {cancelled:f} cancelled of {ordered:f} "
-                        "ordered",
-                remedy="find out which of them left: take the goods back as a return, or undo the cancellation",
-            )  # fmt: skip
-        most = handed if told and not all_left else ordered - cancelled
         if returned > most:
             return Illegal(
                 path=f"$.lines[{n}].returned",
-                message=f"line {line['key']}: {returned:f} {unit} came back of {most:f} handed over",
+                message=f"line {line['key']}: {returned:f} {line['quantity']['unit']} came back of {most:f} handed over",
                 remedy="correct the return, or enter the shipment that is missing, then `serai replay`",
             )
     return None

@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import Any, Final
 
 from mappings.commerce.orders.machines import Illegal
-from mappings.commerce.orders.quantities import counts, returned_by_line, shipped_by_line
+from mappings.commerce.orders.quantities import of_order
 from mappings.commerce.prices.money import digits, exact, money
 
 ZERO = Fraction(0)
@@ -52,10 +52,10 @@ def kept_worth(
     Shipping, surcharges and discounts of the order as a whole stay, unless all of it was cancelled before it left.
     """
     lines = list(order.get("lines") or ())
-    left, back = shipped_by_line(lines, shipments), returned_by_line(returns)
+    where = of_order(order, shipments, returns)
     gone, nothing = ZERO, bool(lines)
     for line in lines:
-        now = counts(line, shipped=left.get(line["key"], Decimal(0)), returned=back.get(line["key"], Decimal(0)))
+        now = where[line["key"]]
         away = now.cancelled + now.returned
         gone += worth(line, away, after=now.ordered - away)
         nothing = nothing and now.cancelled == now.ordered
