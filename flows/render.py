@@ -16,11 +16,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from flows.content import with_content
+from flows.figures import Escrowed, Figure, figures, shown
+from flows.people import CUSTOMER
+from flows.placing import show_places
+from flows.pricing import Telling, priced
+from flows.regions import shielded
 from flows.routes import Group
-from flows.wiring import House, moment_text
-from mappings.commerce.prices import pick
+from flows.wiring import House
 from mappings.commerce.products import Missing
-from mappings.commerce.stock import allowed, free, publish_by_location
 from registry import (
     Binding,
     Record,
@@ -34,23 +37,13 @@ from registry import (
     reserved,
 )
 
-ZERO = Decimal(0)
-
-
-def shown(values: Mapping[str, Any]) -> Decimal:
-    """The figure of a stock contribution or record."""
-    return Decimal(values["quantity"]["value"])
-
-
-PUBLISH = "$publish"
-"""Where the figure last told stands among a binding's kept values and in an outbox row's payload."""
-
-
 class View(Struct, frozen=True, kw_only=True):
     """One group as the outward mapping sees it. ``publish`` is what may be shown now, ``target`` what is aimed at.
 
     ``parts`` holds the uids of the group's records by entity, to compare with what the channel says of them.
-    ``missing`` is what a listing lacks: while it is not empty, nothing is published.
+    ``missing`` is what a listing lacks: while it is not empty, nothing is published. ``stuck`` is why an order has no
+    place to be sent from: while it is not empty, who keeps stock does not hear of it. ``price`` is what may be told as
+    its price, or why nothing may.
     """
 
     uid: str
@@ -61,34 +54,38 @@ class View(Struct, frozen=True, kw_only=True):
     waits: bool
     policy: Mapping[str, Any]
     missing: tuple[Missing, ...] = ()
-
-
-class Figure(Struct, frozen=True, kw_only=True):
-    """What a channel may show of one variant: the aim, what is allowed now, the split by stock record, and why."""
-
-    target: int
-    publish: int
-    by_stock: Mapping[str, int]
-    policy: Mapping[str, Any]
+    stuck: str = ""
+    price: Telling | None = None
 
 
 def views(house: House, tx: Tx, channel: str, group: Group, uids: Sequence[str], now: datetime) -> dict[str, View]:
     """uid → view, of the groups that exist; a constant number of statements."""
     base = records(tx, uids)
     joined = {entity: _join(house, tx, group.base, entity, base) for entity in group.joins}
-    if "price" in joined:
-        for rows in joined["price"].values():
-            rows[:] = _priced(house, channel, rows, now)
-    own = {uid: _values(record) for uid, record in base.items()}
+    prices = priced(house, tx, channel, group, base, now)
+    for uid, rows in joined.get("price", {}).items():
+        row = prices[uid].row if uid in prices else None
+        rows[:] = [] if row is None else [dict(row)]
+    for entity, by_base in joined.items():
+        for rows in by_base.values():
+            rows[:] = shielded(house, channel, entity, rows)
+    own = {uid: shielded(house, channel, group.base, [_values(record, uid)])[0] for uid, record in base.items()}
+    if group.base == "price":
+        own |= {uid: dict(one.row) for uid, one in prices.items() if one.row is not None}
     stocks = joined.get("stock") or ({uid: [row] for uid, row in own.items()} if group.entity == "stock" else {})
-    figures = _figures(house, tx, channel, _of_variants(tx, group, own, stocks)) if stocks else {}
+    found_figures = figures(house, tx, channel, _of_variants(tx, group, own, stocks), now) if stocks else {}
     to_one = set(house.references.get(group.base, {}).values())
+    stuck = show_places(house, tx, own) if group.entity == "order" == group.base else {}
     found = {
         uid: _view(group, uid, row, {entity: rows[uid] for entity, rows in joined.items()}, stocks.get(uid, []),
-                   figures, to_one)
+                   found_figures, to_one)
         for uid, row in own.items()
     }
-    return {uid: _in_its_words(house, channel, group, view) for uid, view in found.items()}
+    seen = {uid: _in_its_words(house, channel, group, view) for uid, view in found.items()}
+    for uid, one in prices.items():
+        policy = seen[uid].policy if one.policy is None else {**seen[uid].policy, "price": one.policy}
+        seen[uid] = replace(seen[uid], price=one, policy=policy)
+    return seen | {uid: replace(seen[uid], stuck=why) for uid, why in stuck.items()}
 
 
 def _of_variants(
@@ -147,9 +144,10 @@ def plural(entity: str) -> str:
     return f"{entity}s"
 
 
-def _values(record: Record) -> dict[str, Any]:
+def _values(record: Record, uid: str | None = None) -> dict[str, Any]:
+    """The record with its uid; under ``uid`` an identity of a person is shown with what the person is."""
     values = record.values
-    values["uid"] = record.uid
+    values["uid"] = uid if uid is not None and record.entity == CUSTOMER else record.uid
     return values
 
 
@@ -167,112 +165,6 @@ def _join(
             there = records(tx, sorted({one for one in wanted.values() if one is not None}))
             return {uid: [_values(there[one])] if one in there else [] for uid, one in wanted.items()}
     return {uid: [] for uid in of}
-
-
-def _priced(house: House, channel: str, rows: Sequence[dict[str, Any]], now: datetime) -> list[dict[str, Any]]:
-    """The one price of the company's list that holds now; none when the list has none."""
-    company = house.channel(channel).company
-    chosen = pick(rows, company.price_list, moment_text(now))
-    return [] if chosen is None else [dict(chosen)]
-
-
-def _figures(
-    house: House, tx: Tx, channel: str, every: Mapping[str, Sequence[dict[str, Any]]]
-) -> dict[str, Figure]:
-    """Variant → figure for this channel, from ``every`` stock record of each variant.
-
-    ``publish = Σ sellable − reserved`` over the policy's locations, split by fixed shares; then never more than
-    sellable less what the other channels are exposed with: the larger of what each was last told and is being told.
-    """
-    policies = house.project.stock
-    codes = sorted({code for policy in policies.values() for code in policy.locations})
-    places = {uid: code for (_, _, code), uid in owners(tx, [("location", "code", code) for code in codes]).items()}
-    held = reserved(tx, list(every))
-    pool = _shared(policies, policies[channel].locations if channel in policies else ())
-    rivals = {name for name, policy in policies.items() if name != channel and pool.intersection(policy.locations)}
-    exposed = _exposures(tx, rivals, every) if rivals else {}
-    share = str(policies[channel].share) if channel in policies else "0"
-    found = {}
-    for variant, stocks in every.items():
-        sellable: dict[str, Decimal] = {}
-        for stock in stocks:
-            code = places.get(stock["location"])
-            if code is not None:
-                sellable[code] = sellable.get(code, ZERO) + shown(stock)
-        promised: dict[str | None, Decimal] = {}
-        for _channel, location, quantity, _order in held[variant]:
-            code = places.get(location) if location is not None else None
-            if location is None or code is not None:
-                promised[code] = promised.get(code, ZERO) + quantity
-        split = publish_by_location(sellable, promised, policies).get(channel, {})
-        target = sum(split.values())
-        left = sum(units for code, units in free(sellable, promised).items() if code in pool)
-        others = exposed.get(variant, {})
-        publish = allowed(target, left, others.values())
-        found[variant] = Figure(
-            target=target, publish=publish, by_stock=_spread(publish, split, stocks, places),
-            policy={
-                "variant": variant, "sellable": {code: str(figure) for code, figure in sellable.items()},
-                "reserved": {str(code): str(figure) for code, figure in promised.items()}, "exposed": others,
-                "share": share, "target": target, "publish": publish,
-            },
-        )
-    return found
-
-
-def _shared(policies: Mapping[str, Any], locations: Sequence[str]) -> set[str]:
-    """The locations of every channel that shares one with these, so that a pool is compared with all it feeds."""
-    shared = set(locations)
-    for policy in policies.values():
-        if shared & set(policy.locations):
-            shared |= set(policy.locations)
-    return shared
-
-
-def _spread(
-    publish: int, split: Mapping[str, int], stocks: Sequence[dict[str, Any]], places: Mapping[str, str]
-) -> dict[str, int]:
-    """Stock uid → its part of ``publish``: each location's own part, cut from the last when less is allowed."""
-    left = publish
-    parts = {}
-    for code, amount in split.items():
-        for stock in stocks:
-            if places.get(stock["location"]) == code:
-                parts[stock["uid"]] = part = min(left, amount)
-                left -= part
-                break
-    return parts
-
-
-def _exposures(
-    tx: Tx, rivals: Set[str], stocks: Mapping[str, Sequence[dict[str, Any]]]
-) -> dict[str, dict[str, int]]:
-    """Variant → rival → the most it may be showing: last told or being told, else what it was seen to hold."""
-    owner = {stock["uid"]: variant for variant, rows in stocks.items() for stock in rows}
-    bound = {**bindings_of(tx, list(stocks), "stock/variant"), **bindings_of(tx, list(owner), "stock")}
-    flights = {**in_flight_payloads(tx, "stock", list(stocks)), **in_flight_payloads(tx, "stock", list(owner))}
-    told: dict[tuple[str, str], int] = {}
-    seen: dict[tuple[str, str], int] = {}
-    for uid, rows in bound.items():
-        for binding in rows:
-            if binding.channel not in rivals:
-                continue
-            place = (owner.get(uid, uid), binding.channel)
-            figure = binding.kept.get(PUBLISH)
-            if figure is not None:
-                told[place] = told.get(place, 0) + int(figure)
-            elif binding.values is not None:
-                seen[place] = seen.get(place, 0) + max(0, int(shown(binding.values)))
-    for uid, flying in flights.items():
-        for name, payload in flying:
-            figure = decode(payload).get(PUBLISH)
-            if name in rivals and figure is not None:
-                place = (owner.get(uid, uid), name)
-                told[place] = max(told.get(place, 0), int(figure))
-    found: dict[str, dict[str, int]] = {}
-    for (variant, name), units in {**seen, **told}.items():
-        found.setdefault(variant, {})[name] = units
-    return found
 
 
 def seen_equal(view: View, group: Group, said: Mapping[str, Binding]) -> bool:

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 from connectors.base import Op, Receipt, Write
 from flows.ledger import Account, Ledger, Stretch
+from flows.pricing import PRICE
 from flows.pull import pull
 from flows.receipts import Sending, record_receipts
 from flows.render import PUBLISH
@@ -113,6 +114,7 @@ def _resumed(row: OutboxRow) -> Sending:
     text = encode(payload["doc"])
     return Sending(
         row=row, text=text, mark=digest(text), view=None, publish=None if publish is None else int(publish),
+        price=payload.get(PRICE),
         write=Write(
             key=row.key or "", op=op_of(row), doc=payload["doc"], id=row.external_id, ticket=row.ticket,
             attempt=row.attempt,

@@ -1,0 +1,432 @@
+"""What each channel shows as the price of a variant, why, and whom a change of it concerns.
+
+What surprises here:
+
+* A channel shows one price of a variant, whatever records its list has of it. The write is filed under one of them, the
+  *home*: the one that the channel's own item is bound to, else the usual price of the list. What touches any other
+  record of the list is passed on to the home when it is looked at (`Offer.home`).
+* Rules that begin or end at a moment make all prices of a channel due: one dated row in the outbox stands for all
+  (``EVERY``), and becomes all of them when its moment has come.
+* What another channel shows counts for ``not_above`` and ``not_below`` as seen *and* as aimed at, whichever is
+  stricter, so that a raise waits until the other's is confirmed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
+
+from flows.routes import Group
+from flows.wiring import House
+from mappings.commerce.prices.lists import plain
+from mappings.commerce.prices.money import exact
+from mappings.commerce.prices.pipeline import Held, Pipeline, Priced, moments, price
+from mappings.commerce.prices.reference import EU, Reference, Shown, lowest_before, unit_price, usual_before
+from mappings.commerce.prices.steps import replay
+from registry import (
+    DueRow,
+    OutboxRow,
+    Record,
+    ShownPrice,
+    ShownRow,
+    Tx,
+    binding_for,
+    linked,
+    mark_due,
+    put_shown_prices,
+    records,
+    records_by_field,
+    records_where,
+    shown_prices,
+)
+
+if TYPE_CHECKING:
+    from flows.consequences import Change
+
+PRICE: Final = "$price"
+"""Where what is kept of a price stands in an outbox row's payload."""
+EVERY: Final = "*"
+"""Stands in the outbox for every price of a channel."""
+OTHER_LIST: Final = "a price list of other customers"
+ELSEWHERE: Final = "told under the channel's own record of this price"
+NO_PRICE: Final = "no price of the channel's list holds now"
+COUNTS: Final = ("cost", "handling", "map", "tax_category", "category", "net_content")
+"""The fields of a variant that its price follows from."""
+PAGE: Final = 5_000
+
+
+class Offer(Struct, frozen=True, kw_only=True):
+    """What a channel is to show of a variant: the price as the outward mapping sees it, or why there is none.
+
+    ``home`` is the record the write is filed under; ``policy`` what is kept of it for `serai why`.
+    """
+
+    row: dict[str, Any] | None = None
+    home: str | None = None
+    held: Held | None = None
+    policy: dict[str, Any] | None = None
+    result: Priced | None = None
+
+
+class Telling(Struct, frozen=True, kw_only=True):
+    """A group's price: its row, or why nothing may be told now: ``held`` (a person must act), ``nothing`` (there is
+    nothing to tell), ``instead`` (it is told under that record).
+    """
+
+    row: dict[str, Any] | None = None
+    held: Held | None = None
+    nothing: str = ""
+    instead: str | None = None
+    policy: dict[str, Any] | None = None
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing may be told."""
+        return self.held is not None or self.instead is not None or self.nothing != ""
+
+
+def carries(group: Group) -> bool:
+    """Whether the group's writes carry prices."""
+    return "price" in (group.entity, group.base, *group.joins)
+
+
+def pipeline_of(house: House, channel: str) -> Pipeline:
+    """How the channel's price follows from its list."""
+    return house.project.prices[channel]
+
+
+def lists_of(house: House, channel: str) -> set[str]:
+    """Every list that the channel's price follows from: its own, of costs, of ceilings, and those of its neighbours."""
+    found: set[str] = set()
+    for name in {channel, *_neighbours(house, channel)}:
+        one = pipeline_of(house, name)
+        found |= {one.price_list, *(rule.cost_list for rule in one.floors if rule.cost_list is not None)}
+        found |= {rule.price_list for rule in one.ceilings if rule.price_list is not None}
+    return found
+
+
+def _neighbours(house: House, channel: str) -> set[str]:
+    """The channels whose prices bound this one's, and those that bound theirs."""
+    found: set[str] = set()
+    waiting = [channel]
+    while waiting:
+        one = pipeline_of(house, waiting.pop())
+        fresh = {*one.not_above, *one.not_below} - found
+        found |= fresh
+        waiting += sorted(fresh)
+    return found
+
+
+# ── what is shown ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def priced(
+    house: House, tx: Tx, channel: str, group: Group, base: Mapping[str, Record], now: datetime
+) -> dict[str, Telling]:
+    """uid → the price of a group; of groups that carry none, nothing. A constant number of statements."""
+    if not carries(group) or group.base not in ("price", "variant"):
+        return {}
+    mine = lists_of(house, channel)
+    of = {uid: uid for uid in base}
+    if group.base == "price":
+        of = {uid: values["variant"] for uid, record in base.items() if (values := record.values)["list"] in mine}
+    content = "'unit_price'" in group.mapping.source
+    found = offers(house, tx, channel, of.values(), now, whole=content)
+    return {uid: _telling(group, uid, found[of[uid]]) if uid in of else Telling(nothing=OTHER_LIST) for uid in base}
+
+
+def _telling(group: Group, uid: str, offer: Offer) -> Telling:
+    if group.base == "price" and offer.home != uid:
+        return Telling(nothing=NO_PRICE) if offer.home is None else Telling(instead=offer.home)
+    if offer.held is not None:
+        return Telling(held=offer.held)
+    if offer.row is None:
+        return Telling(nothing=NO_PRICE if group.entity == "price" else "")
+    return Telling(row={**offer.row, "uid": uid} if group.base == "price" else offer.row, policy=offer.policy)
+
+
+def offers(
+    house: House, tx: Tx, channel: str, variants: Collection[str], now: datetime, *, whole: bool = True
+) -> dict[str, Offer]:
+    """Variant → what the channel is to show of it at a moment; a constant number of statements.
+
+    Four at most: the prices, the variants, what was seen to be shown, what is bound. Without ``whole`` the variants are
+    looked at only where the channel has rules of its own.
+    """
+    pipeline = pipeline_of(house, channel)
+    wanted = sorted(set(variants))
+    prices = {
+        variant: [_values(record) for record in rows if record.state == "live"]
+        for variant, rows in records_by_field(tx, "price", "variant", wanted).items()
+    }
+    whole = whole or pipeline.written
+    goods = {uid: record.values for uid, record in records(tx, wanted).items()} if whole else {}
+    near = _neighbours(house, channel)
+    reducing = {variant for variant, rows in prices.items() if any(row.get("kind") == "sale" for row in rows)}
+    history: dict[tuple[str, str], list[ShownPrice]] = {}
+    if near or (reducing and pipeline.country in EU):
+        history = shown_prices(tx, wanted if near else sorted(reducing), {channel, *near})
+    homes = _homes(tx, channel, pipeline.price_list, prices)
+    return {
+        variant: _offer(house, pipeline, variant, prices[variant], goods.get(variant, {}), history, now,
+                        homes.get(variant))
+        for variant in wanted
+    }
+
+
+def _offer(
+    house: House, pipeline: Pipeline, variant: str, prices: Sequence[dict[str, Any]], goods: Mapping[str, Any],
+    history: Mapping[tuple[str, str], Sequence[ShownPrice]], now: datetime, home: str | None,
+) -> Offer:
+    found = _price(house, pipeline, variant, prices, goods, history, now)
+    if found is None:
+        return Offer(home=home)
+    if isinstance(found, Held):
+        return Offer(home=home, held=found)
+    row = {**found.price, "tax_mode": found.tax_mode}
+    if len(found.steps) > 1:
+        row["amount"] = _money(found.amount, found.currency)
+    content = unit_price(found.amount, found.currency, goods.get("net_content"))
+    row["reference_price"], row["unit_price"], row["breaks"] = None, content, None
+    if found.breaks:
+        row["breaks"] = [
+            {"min_quantity": f"{least:f}", "amount": _money(amount, found.currency)} for least, amount in found.breaks
+        ]
+    kept: dict[str, Any] = {
+        "variant": variant, "at": now.isoformat(), **row["amount"], "tax_mode": found.tax_mode,
+        "floor": None if found.floor is None else f"{found.floor:f}", "steps": list(found.steps),
+    }
+    if found.price.get("kind") == "sale":
+        reference = _reference(house, pipeline, found, variant, prices, goods, history, now)
+        if reference.amount is not None:
+            row["reference_price"] = _money(reference.amount, found.currency)
+        kept["reference"] = {
+            "amount": None if reference.amount is None else f"{reference.amount:f}", "reason": reference.reason,
+        }
+    return Offer(row=row, home=home, policy=kept, result=found)
+
+
+def _price(
+    house: House, pipeline: Pipeline, variant: str, prices: Sequence[dict[str, Any]], goods: Mapping[str, Any],
+    history: Mapping[tuple[str, str], Sequence[ShownPrice]], now: datetime,
+) -> Priced | Held | None:
+    """The channel's price, those of its neighbours being bounds: what they aim at, and what they were seen to show."""
+    others: dict[str, list[Decimal]] = {}
+    for name in dict.fromkeys((*pipeline.not_above, *pipeline.not_below)):
+        aimed = _price(house, pipeline_of(house, name), variant, prices, goods, history, now)
+        shows = [
+            one.amount for one in history.get((name, variant), ())
+            if one.until is None and (one.currency, one.tax_mode) == _shape(aimed, one)
+        ]
+        if isinstance(aimed, Held) and not shows:
+            return Held(
+                reason=f"it depends on the price of {name}, which is held: {aimed.reason}", rule=aimed.rule,
+                remedy=aimed.remedy,
+            )
+        others[name] = [*shows, *([aimed.amount] if isinstance(aimed, Priced) else [])]
+    return price(pipeline, prices, goods, now, others=others)
+
+
+def _shape(aimed: Priced | Held | None, one: ShownPrice) -> tuple[str, str]:
+    return (aimed.currency, aimed.tax_mode) if isinstance(aimed, Priced) else (one.currency, one.tax_mode)
+
+
+def _reference(
+    house: House, pipeline: Pipeline, found: Priced, variant: str, prices: Sequence[dict[str, Any]],
+    goods: Mapping[str, Any], history: Mapping[tuple[str, str], Sequence[ShownPrice]], now: datetime,
+) -> Reference:
+    """The strike-through price beside a sale: in the EU from the channel's own history, else its usual price."""
+    if pipeline.country not in EU:
+        usual = _price(house, pipeline, variant, [row for row in prices if row.get("kind") != "sale"], goods, history,
+                       now)
+        return usual_before(usual.amount if isinstance(usual, Priced) else None, found.amount)
+    mine = [
+        Shown(amount=one.amount, currency=one.currency, tax_mode=one.tax_mode, start=one.start, end=one.until)
+        for one in history.get((pipeline.channel, variant), ())
+    ]
+    begins = now
+    if found.price.get("valid_from") is not None:
+        begins = datetime.fromisoformat(found.price["valid_from"])
+    elif mine and mine[-1].end is None and mine[-1].amount == found.amount:
+        begins = mine[-1].start
+    return lowest_before(
+        mine, begins, Shown(amount=found.amount, currency=found.currency, tax_mode=found.tax_mode, start=begins)
+    )
+
+
+def recomputed(policy: Mapping[str, Any]) -> dict[str, str]:
+    """The price that the kept steps give, computed again; raises ValueError where a step does not give what it says."""
+    state = replay(policy["steps"])
+    places = max(0, -int(Decimal(policy["amount"]).as_tuple().exponent))
+    return _money(exact(state.amount, places), state.currency)
+
+
+# ── where a write is filed ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def home_of(rows: Sequence[Mapping[str, Any]], bound: Collection[str] = ()) -> str | None:
+    """The record under which a channel is told the price: one it has bound, the usual one, the first; None: none."""
+    ranked = sorted(rows, key=lambda row: (row["uid"] not in bound, not plain(row), row["uid"]))
+    return ranked[0]["uid"] if ranked else None
+
+
+def _homes(
+    tx: Tx, channel: str, price_list: str, prices: Mapping[str, Sequence[dict[str, Any]]]
+) -> dict[str, str]:
+    mine = {variant: [row for row in rows if row["list"] == price_list and row.get("kind") != "cost"]
+            for variant, rows in prices.items()}
+    several = [row["uid"] for rows in mine.values() if len(rows) > 1 for row in rows]
+    bound = binding_for(tx, channel, "price", several) if several else {}
+    return {variant: home for variant, rows in mine.items() if (home := home_of(rows, bound)) is not None}
+
+
+def unmatched_homes(tx: Tx, wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """(variant, list) → the record that a channel's price of a list is about, where the list has no usual price."""
+    found = records_by_field(tx, "price", "variant", sorted({variant for variant, _ in wanted})) if wanted else {}
+    homes = {
+        (variant, name): home_of([row for record in found[variant] if (row := _values(record))["list"] == name
+                                  and row.get("kind") != "cost"])
+        for variant, name in wanted
+    }
+    return {place: home for place, home in homes.items() if home is not None}
+
+
+# ── whom it concerns ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def due_rows(house: House, tx: Tx, variants: Iterable[str], cause: str, *, only: Collection[str] | None = None,
+             at: datetime | None = None) -> list[DueRow]:
+    """The outbox rows that look at these variants' prices anew, on every channel or ``only`` on some."""
+    uids = sorted(set(variants))
+    routes = [route for route in house.routes.get("price", ()) if only is None or route.channel in only]
+    if not uids or not routes:
+        return []
+    by_price: dict[str, list[str]] = {}
+    if any(route.how == "self" for route in routes):
+        by_price = linked(tx, "price", "variant", uids)
+    found: list[DueRow] = []
+    for route in routes:
+        touched = [uid for uids_ in by_price.values() for uid in uids_] if route.how == "self" else uids
+        found += [(route.channel, route.group.entity, uid, at, False, cause) for uid in touched]
+    return found
+
+
+def follow(house: House, tx: Tx, changes: Sequence[Change], cause: str) -> list[DueRow]:
+    """What a change of variants makes due: their prices, where a field moved from which a price follows."""
+    moved = [
+        change.uid for change in changes
+        if any((change.before or {}).get(name) != change.after.get(name) for name in COUNTS)
+        and change.before is not None
+    ]
+    written = {name for name, pipeline in house.project.prices.items() if pipeline.written}
+    content = [change.uid for change in changes if change.before is not None
+               and change.before.get("net_content") != change.after.get("net_content")]
+    return [*due_rows(house, tx, moved, cause, only=written), *due_rows(house, tx, content, cause)]
+
+
+def dependents(house: House, channel: str) -> list[str]:
+    """The channels whose prices are bounded by this one's."""
+    return [name for name, one in house.project.prices.items() if channel in (*one.not_above, *one.not_below)]
+
+
+def later(house: House, channel: str, group: Group, now: datetime) -> list[DueRow]:
+    """One row for each moment ahead at which a rule of the channel, or of one that bounds it, begins or ends."""
+    if not carries(group):
+        return []
+    ahead = {at for name in {channel, *_neighbours(house, channel)} for at in moments(pipeline_of(house, name), now)}
+    return [(channel, group.entity, EVERY, at, False, "clock") for at in sorted(ahead)]
+
+
+def all_of(house: House, tx: Tx, channel: str, group: Group, row: OutboxRow) -> int:
+    """A rule has begun or ended: afterwards every price of the channel is due since that moment; how many there are."""
+    mine, number, after = lists_of(house, channel), 0, ""
+    while page := records_where(tx, group.base, after, PAGE):
+        after = page[-1].uid
+        uids = [one.uid for one in page if group.base != "price" or one.values["list"] in mine]
+        mark_due(tx, [(channel, group.entity, uid, row.due_at, row.forced, row.cause) for uid in uids])
+        number += len(uids)
+    return number
+
+
+# ── what was seen ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def seen(house: House, tx: Tx, rows: Sequence[ShownRow], cause: str) -> None:
+    """Keeps what channels were seen to show; whose price is bounded by one that is new becomes due."""
+    news = put_shown_prices(tx, rows)
+    due: list[DueRow] = []
+    for channel in dict.fromkeys(row.channel for row in news):
+        bounded = dependents(house, channel)
+        if bounded:
+            due += due_rows(house, tx, [row.variant for row in news if row.channel == channel], cause, only=bounded)
+    if due:
+        mark_due(tx, due)
+
+
+class Told(Struct, frozen=True, kw_only=True):
+    """A write that was applied: what is kept of its price, and what the channel answered it holds; None: nothing."""
+
+    price: Mapping[str, Any]
+    answer: Mapping[str, Any] | None
+    key: str
+    due_at: datetime
+
+
+def confirmed(house: House, tx: Tx, channel: str, told: Sequence[Told], now: datetime) -> None:
+    """Keeps what these applied writes show. One that was not answered with its price counts as shown only where the
+    channel's prices are never read; else the next read tells.
+    """
+    is_read = any("price" in mapping.inward for mapping in house.of(channel).inward.values())
+    rows = []
+    for one in told:
+        says: Mapping[str, Any] = {
+            "amount": {name: one.price[name] for name in ("amount", "currency")}, "tax_mode": one.price["tax_mode"],
+        }
+        if one.answer is not None and "amount" in one.answer:
+            says = {**says, **one.answer}
+        elif is_read:
+            continue
+        row = shown_row(channel, one.price["variant"], says, now, f"receipt {one.key}", one.due_at)
+        rows += [] if row is None else [row]
+    if rows:
+        seen(house, tx, rows, channel)
+
+
+def read(
+    house: House, tx: Tx, channel: str, values: Iterable[Mapping[str, Any]], asked_at: datetime, run: str
+) -> None:
+    """Keeps what a channel was seen to show, asked at a moment: the prices of the list that it sells from."""
+    name = pipeline_of(house, channel).price_list
+    rows = [
+        row for one in values if one.get("list") == name and one.get("variant") is not None
+        if (row := shown_row(channel, one["variant"], one, asked_at, f"run {run}")) is not None
+    ]
+    if rows:
+        seen(house, tx, rows, channel)
+
+
+def shown_row(
+    channel: str, variant: str, values: Mapping[str, Any], at: datetime, source: str, due_at: datetime | None = None
+) -> ShownRow | None:
+    """What canonical values say that a channel shows; None where they say no whole price."""
+    amount = values.get("amount")
+    if amount is None or values.get("tax_mode") is None:
+        return None
+    return ShownRow(
+        channel=channel, variant=variant, amount=Decimal(amount["amount"]), currency=amount["currency"],
+        tax_mode=values["tax_mode"], start=at, source=source, due_at=due_at,
+    )
+
+
+def _money(amount: Decimal, currency: str) -> dict[str, str]:
+    return {"amount": f"{amount:f}", "currency": currency}
+
+
+def _values(record: Record) -> dict[str, Any]:
+    values = record.values
+    values["uid"] = record.uid
+    return values
