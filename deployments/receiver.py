@@ -1,4 +1,4 @@
-"""Takes the webhooks of all channels: verified, stored durably, then acknowledged; nothing else happens here.
+"""Takes the webhooks of all channels: verified, stored durably, then acknowledged; and gives away their feeds.
 
 What surprises here:
 
@@ -32,6 +32,7 @@ from fastapi.responses import PlainTextResponse
 from starlette.requests import ClientDisconnect
 
 from connectors.base import Connector, Forged, Misconfigured, Notice, Received, Request, RetryLater, ShapeChanged
+from deployments.feeds import Feeds, add_feeds, feeds_of
 from deployments.loopback import NotLoopback, address, listen, serve
 from deployments.telling import kind_and_place, log_to_stderr
 from flows.wiring import House, opened
@@ -92,8 +93,8 @@ class Refusals:
             log.warning("%s: refused a delivery that is not this channel's (refused since start: %d)", channel, count)
 
 
-def create_app(intake: Intake, *, max_body: int = MAX_BODY) -> FastAPI:
-    """The application: ``POST /hooks/{channel}`` and ``GET /health``."""
+def create_app(intake: Intake, *, feeds: Feeds | None = None, max_body: int = MAX_BODY) -> FastAPI:
+    """The application: ``POST /hooks/{channel}``, ``GET /health``, and ``GET /feeds/{channel}/{token}``."""
     app = FastAPI(title="Serai receiver", docs_url=None, redoc_url=None, openapi_url=None)
     refusals = Refusals()
 
@@ -146,6 +147,8 @@ def create_app(intake: Intake, *, max_body: int = MAX_BODY) -> FastAPI:
             log.error("%s: nothing could be stored (%s); the sender is asked to repeat", channel, kind_and_place(error))
             return Response(status_code=503, headers=RETRY_AFTER)
 
+    if feeds is not None:
+        add_feeds(app, feeds)
     return app
 
 
@@ -216,7 +219,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     with opened(given.project) as house:
         print(f"receiver {address(sock)}", flush=True)
-        serve(create_app(intake_of(house)), sock)
+        serve(create_app(intake_of(house), feeds=feeds_of(house)), sock)
     return 0
 
 

@@ -16,6 +16,9 @@ from flows.settings import Project
 from mappings.commerce.products import Listing, Missing, listed
 
 PLAIN = Listing()
+NO_PRICE = Missing(
+    what="no price holds now", where="price", remedy="give it a price on the company's list, or see `serai hold list`"
+)
 
 
 def publishes(group: Group) -> bool:
@@ -35,10 +38,14 @@ def with_content(
     found = {entity: base if entity == group.base else shaped.get(entity) for entity in JUDGED}
     records = {entity: values for entity, values in found.items() if isinstance(values, dict)}
     rule = project.products.get(channel, PLAIN)
-    if not records or (rule is PLAIN and not records.get("product", {}).get("content")):
+    needless = rule is PLAIN and not records.get("product", {}).get("content") and "price" not in group.joins
+    if not records or needless:
         return shaped, (), {}
     shown = listed(channel, records, rule)
     view = dict(shown.records[group.base]) if alone and group.base in records else dict(shaped)
     view.update({entity: values for entity, values in shown.records.items() if not (alone and entity == group.base)})
+    lacks = shown.missing
+    if "price" in group.joins and shaped.get("prices") == []:
+        lacks = (*lacks, NO_PRICE)
     hidden = any(values.get("status") == "archived" for values in records.values())
-    return view, shown.missing if publishes(group) and not hidden else (), shown.because
+    return view, lacks if publishes(group) and not hidden else (), shown.because

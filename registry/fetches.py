@@ -15,7 +15,7 @@ from sqlalchemy import delete, func, select, update
 
 from registry.codec import micros, moment
 from registry.engine import Tx
-from registry.tables import feed_fetch, outbox
+from registry.tables import binding, feed_fetch, outbox
 
 KEPT = 50
 """Fetches kept per channel."""
@@ -61,6 +61,19 @@ def fetch_interval(tx: Tx, channel: str) -> float | None:
     stamps = [micros(one.at) for one in fetches(tx, channel)]
     gaps = [(later - earlier) / 1_000_000 for later, earlier in pairwise(stamps)]
     return median(gaps) if gaps else None
+
+
+def told_uids(tx: Tx, channel: str) -> set[tuple[str, str]]:
+    """(entity, uid) of everything that a channel's feed must hold: what it was told, and what waits to be fetched."""
+    told = tx.rows(
+        select(binding.c.entity, binding.c.uid).where(binding.c.channel == channel, binding.c.told_hash.is_not(None))
+    )
+    waiting = tx.rows(
+        select(outbox.c.entity, outbox.c.uid).where(
+            outbox.c.channel == channel, outbox.c.state == "accepted", func.coalesce(outbox.c.op, "") != "delete"
+        )
+    )
+    return {(row[0].partition("/")[0], row[1]) for row in (*told, *waiting)}
 
 
 def fetched_times(tx: Tx) -> dict[str, datetime]:

@@ -14,10 +14,11 @@ from mappings import canonical
 from mappings.commerce.products import CONTENT_FIELDS, Attribute, Listing, Requirement, listed
 from mappings.language import LintError
 
-KEYS: Final = ("content", "over", "categories", "attributes", "requires", "unready")
+KEYS: Final = ("content", "over", "categories", "attributes", "requires", "unready", "gtins")
 REQUIREMENT_KEYS: Final = ("path", "any", "longest", "least", "plain", "when")
 ATTRIBUTE_KEYS: Final = ("name", "values")
 UNREADY: Final = ("keep", "withdraw")
+GTINS: Final = ("any", "worldwide")
 JUDGED: Final = ("product", "variant")
 """The entities whose fields a channel may require: what a listing is made of."""
 
@@ -40,10 +41,11 @@ def read(rows: Mapping[str, Row], channels: Collection[str], errors: list[LintEr
             categories=_table(file, (name, "categories"), row["categories"]) if "categories" in row else None,
             attributes=_attributes(file, (name, "attributes"), row.get("attributes", {})),
             requires=_requires(file, (name, "requires"), row.get("requires", [])),
-            unready=row.get("unready", "keep"),
+            unready=row.get("unready", "keep"), gtins=row.get("gtins", "any"),
         )
-        if listing.unready not in UNREADY:
-            file.fail((name, "unready"), "unready", f"found {listing.unready!r}", f"one of {', '.join(UNREADY)}")
+        for key, words in (("unready", UNREADY), ("gtins", GTINS)):
+            if row.get(key, words[0]) not in words:
+                file.fail((name, key), key, f"found {row[key]!r}", f"one of {', '.join(words)}")
         if len(errors) == before:
             found[name] = listing
     return found

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from mappings.commerce.products.categories import Attribute, attributes_of, category_of
+from mappings.commerce.products.identifiers import worldwide
 from mappings.commerce.products.readiness import Missing, Requirement, concerning, missing
 
 CONTENT_FIELDS: Final = ("name", "description", "link", "images", "attributes")
@@ -22,7 +23,8 @@ class Listing:
     """What a channel shows of products: ``content`` rows by key, the first that says something wins, of ``over``.
 
     ``categories``: own category → the channel's; None: the own word goes out. ``unready``: what becomes of a listing
-    that is out already and lacks something now: ``keep`` (nothing more is told of it) or ``withdraw``.
+    that is out already and lacks something now: ``keep`` (nothing more is told of it) or ``withdraw``. ``gtins``: a
+    till scans any number, a marketplace takes those only that name the same goods in every shop.
     """
 
     content: tuple[str, ...] = ()
@@ -31,6 +33,7 @@ class Listing:
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
     requires: tuple[Requirement, ...] = ()
     unready: Literal["keep", "withdraw"] = "keep"
+    gtins: Literal["any", "worldwide"] = "any"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,6 +62,10 @@ def listed(channel: str, records: Mapping[str, Mapping[str, Any]], policy: Listi
         if entity in shown:
             shown[entity] = _in_words(channel, entity, shown[entity], policy, because, gaps)
     lacks = missing(shown, concerning(policy.requires, shown))
+    number = shown.get("variant", {}).get("gtin")
+    if policy.gtins == "worldwide" and number is not None and worldwide(number) is None:
+        shown["variant"] = {**shown["variant"], "gtin": None}
+        because["variant.gtin"] = "rule gtins: worldwide"
     return Listed(records=shown, missing=(*lacks, *gaps), because=because)
 
 
