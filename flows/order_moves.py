@@ -1,8 +1,8 @@
 """Orders, shipments and returns as they come in: what does not add up or breaks a machine is parked, never adjusted.
 
-What surprises here: an order is parked *beside* its record. The record is made, what it names is reserved, its deadlines
-run; but while its money does not add up, or a line's article is not known, nothing of it goes out (`stopped`). A
-shipment or a return that no machine allows becomes nothing at all until a person has looked.
+What surprises here: an order is parked *beside* its record. The record is made, what it names is reserved, its
+deadlines run; but while its money does not add up, or a line's article is not known, nothing of it goes out
+(`stopped`). A shipment or a return that no machine allows becomes nothing at all until a person has looked.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from flows.work import Item, Work
 from mappings.commerce.orders.balance import imbalance
 from mappings.commerce.orders.edits import changes
 from mappings.commerce.orders.figures import estimated_fees
-from mappings.commerce.orders.machines import CONTRADICTIONS, LEFT, Illegal, contradiction, illegal_tender
+from mappings.commerce.orders.machines import CONTRADICTIONS, Illegal, contradiction, illegal_tender
 from mappings.commerce.orders.merging import words_of
 from mappings.commerce.orders.quantities import over_handed, over_returned
 from mappings.commerce.orders.refunds import over_refunded
@@ -60,8 +60,8 @@ def nameable(
 ) -> tuple[InwardResult, dict[str, list[Fault]]]:
     """Orders at fault for nothing but articles that nobody knows become records without these articles.
 
-    What they can name is reserved; ``faults`` by the order's id say what is parked. A line that could not be named has no
-    ``variant`` at all, unlike a line without an article, whose variant is null.
+    What they can name is reserved; ``faults`` by the order's id say what is parked. A line that could not be named has
+    no ``variant`` at all, unlike a line without an article, whose variant is null.
     """
     apart: dict[tuple[int, str], list[Fault]] = {}
     for fault in result.faults if mode in ("on", "canary") else ():
@@ -190,7 +190,7 @@ def store(work: Work) -> None:
 
 
 def numbers_of(channel: str, uid: str, values: Mapping[str, Any], id: str) -> list[NumberRow]:
-    """Every number by which a channel knows an order: its own id and number, and what it says of the others' numbers."""
+    """Every number by which a channel knows an order: its own id and number, and what it says of others' numbers."""
     said = {"id": id, "channel": values.get("number"), **{
         whose: number for whose, number in (values.get("numbers") or {}).items() if number is not None
     }}
@@ -225,5 +225,5 @@ def _row(
 
 
 __all__ = [
-    "BALANCE", "LEFT", "MOVE", "MOVED", "admissible", "estimated", "judge", "nameable", "numbers_of", "stopped", "store",
+    "BALANCE", "MOVE", "MOVED", "admissible", "estimated", "judge", "nameable", "numbers_of", "stopped", "store",
 ]

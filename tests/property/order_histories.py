@@ -20,7 +20,6 @@ from typing import Any
 
 from mappings.commerce.orders.balance import imbalance
 from mappings.commerce.orders.edits import changes
-from mappings.commerce.orders.machines import tender_states
 from mappings.commerce.orders.merging import settled
 from mappings.commerce.orders.quantities import of_order, over_handed, over_returned, restocked
 from mappings.commerce.orders.refunds import money_ledger, over_refunded, refunded_by_tender
@@ -207,7 +206,8 @@ class World:
         elif what == "price":
             line.total += self.dice.choice((-1, 1)) * min(line.total, self.dice.randint(1, 500))
         elif what == "add":
-            self.lines[f"L{len(self.lines) + 10 * self.version}"] = Line(self.dice.randint(1, 3), self.dice.randint(1, 999))
+            added = Line(self.dice.randint(1, 3), self.dice.randint(1, 999))
+            self.lines[f"L{len(self.lines) + 10 * self.version}"] = added
         elif len(self.lines) > 1 and line.shipped == line.cancelled == 0:
             del self.lines[key]
         else:
@@ -225,7 +225,9 @@ class World:
         return True
 
 
-ACTS = {"partial ship": 4, "cancel line": 2, "refund and restock": 2, "refund without restock": 1, "return": 1, "edit": 2}
+ACTS = {
+    "partial ship": 4, "cancel line": 2, "refund and restock": 2, "refund without restock": 1, "return": 1, "edit": 2,
+}
 
 
 def live(dice: Random) -> World:

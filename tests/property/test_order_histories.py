@@ -1,4 +1,4 @@
-"""Orders over their lives: whatever happened, in whatever order it was told, not a unit and not a minor unit is missing."""
+"""Orders over their lives: whatever happened, in whatever order it was told, no unit and no cent is missing."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Whether an order's money adds up, to the minor unit: what the buyer owes, and the tenders that pay it.
 
 What surprises here: figures are the platform's own, summed and compared, never rebuilt from unit prices (their rounding
-differs from platform to platform). And unpaid is a state, not an imbalance: a tender that is due counts like one that is
-captured, and one that failed leaves its amount owed.
+differs from platform to platform). And unpaid is a state, not an imbalance: a tender that is due counts like one that
+is captured, and one that failed leaves its amount owed.
 """
 
 from __future__ import annotations
@@ -45,8 +45,7 @@ def imbalance(order: Mapping[str, Any]) -> Imbalance | None:
         one_currency(_amounts(order))
     except ValueError as fault:
         return Imbalance(path="$", message=str(fault), remedy="mend the mapping of its amounts, then `serai replay`")
-    found = _lines_apart(order) or _total_apart(order) or _tenders_apart(order)
-    return found
+    return _lines_apart(order) or _total_apart(order) or _tenders_apart(order)
 
 
 def balance(order: Mapping[str, Any]) -> dict[str, str]:
@@ -120,8 +119,8 @@ def _lines_apart(order: Mapping[str, Any]) -> Imbalance | None:
             currency = line["total"]["currency"]
             return Imbalance(
                 path=f"$.lines[{n}].total",
-                message=f"line {line['key']}: gross, discounts{' and tax' if net else ''} make {spelled(made, currency)},"
-                        f" its total is {spelled(_of(line['total']), currency)}",
+                message=f"line {line['key']}: gross, discounts{' and tax' if net else ''} make "
+                        f"{spelled(made, currency)}, its total is {spelled(_of(line['total']), currency)}",
                 remedy="mend the line on the channel, or the mapping of its amounts, then `serai replay`",
             )  # fmt: skip
     return None

@@ -26,8 +26,8 @@ _ABSENT: Final = object()
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Edit:
-    """One change. ``kind`` says what was changed (``line added``, ``quantity``, ``address``, …), ``key`` of which line or
-    part; ``before`` and ``after`` are the values, None for personal ones and for what was not there."""
+    """One change. ``kind`` says what was changed (``line added``, ``quantity``, ``address``, …), ``key`` of which line
+    or part; ``before`` and ``after`` are the values, None for personal ones and for what was not there."""
 
     kind: str
     key: str | None = None
@@ -44,8 +44,9 @@ class Edit:
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Edit]:
     """What a person edited between two states of an order; empty when only its machines moved.
 
-    line added · line removed · quantity · line price (total, gross, discount, tax) · line (its other fields) · address ·
-    buyer · customer · discount · surcharge · tax · tender · shipping · rounding · total · any other field by its name.
+    line added · line removed · quantity · line price (total, gross, discount, tax) · line (its other fields) · address
+    · buyer · customer · discount · surcharge · tax · tender · shipping · rounding · total · any other field by its
+    name.
     """
     found = [*_lines(before.get("lines") or (), after.get("lines") or ())]
     found += [Edit(kind=name) for name in PERSONAL if before.get(name) != after.get(name)]
@@ -90,8 +91,8 @@ def _keyed(kind: str, before: Sequence[Mapping[str, Any]], after: Sequence[Mappi
 def fingerprint(order: Mapping[str, Any], keys: Sequence[str] | None = None) -> str:
     """A digest of what a buyer ordered: currency, total, and of each line key, article, quantity and total.
 
-    Numbers are compared as numbers (``2.000`` is ``2``); the sequence of lines is none of it. ``keys`` are the line keys
-    that count; None: all.
+    Numbers are compared as numbers (``2.000`` is ``2``); the sequence of lines is none of it. ``keys`` are the line
+    keys that count; None: all.
     """
     text = "\n".join(f"{name}={value}" for name, value in compared(order, keys).items())
     return hashlib.sha256(text.encode()).hexdigest()[:16]

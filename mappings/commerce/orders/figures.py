@@ -1,7 +1,8 @@
 """Three figures of one order: what the buyer pays, what the seller sold it for, what the channel pays out.
 
-What surprises here: a discount that the channel or the manufacturer funds lowers the buyer's price but not the seller's;
-a tax that the channel remits is in the buyer's price but never reaches the seller; fees touch the payout alone.
+What surprises here: a discount that the channel or the manufacturer funds lowers the buyer's price but not the
+seller's; a tax that the channel remits is in the buyer's price but never reaches the seller; fees touch the payout
+alone.
 """
 
 from __future__ import annotations

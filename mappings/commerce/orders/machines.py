@@ -1,7 +1,7 @@
 """The machines of an order and of its tenders: which moves are legal, as data, and where each stands now.
 
-What surprises here: statuses are what channels say *now*, so the order's status is a function of the set of words, not of
-the sequence in which they came: late, repeated and reordered messages end at the same status. A word from which the
+What surprises here: statuses are what channels say *now*, so the order's status is a function of the set of words, not
+of the sequence in which they came: late, repeated and reordered messages end at the same status. A word from which the
 known status follows is late and changes nothing; two words of which neither follows from the other contradict, and a
 person must look.
 """
@@ -30,7 +30,7 @@ leave some out."""
 
 CONTRADICTIONS: Final[Mapping[tuple[str, str], str]] = {
     ("offered", "shipped"): "an offer that nobody has accepted was shipped: call the goods back, or accept the offer",
-    ("offered", "delivered"): "an offer that nobody has accepted was delivered: call the goods back, or accept the offer",
+    ("offered", "delivered"): "an offer that nobody has accepted was delivered: take the goods back, or accept it",
     ("held", "shipped"): "an order on hold was shipped: let it go on its channel, or call the goods back",
     ("held", "delivered"): "an order on hold was delivered: let it go on its channel, or take the goods back",
     ("cancelled", "shipped"): "a cancelled order was shipped: take the goods back as a return, or ask for payment anew",
@@ -66,8 +66,8 @@ def merged_status(said: Iterable[str], before: str | None = None) -> str:
     """The order's status: the last in STATUSES of what channels say now and of what it was (``before``).
 
     ``before`` counts unless it was a hold or an offer, which end when nobody says them; an offer once accepted is none
-    any more, so that ``offered`` after anything else is late. While a hold or an offer stands that nobody cancelled, what
-    is said to have left is not taken. Raises ValueError for a word that is none.
+    any more, so that ``offered`` after anything else is late. While a hold or an offer stands that nobody cancelled,
+    what is said to have left is not taken. Raises ValueError for a word that is none.
     """
     words = _standing(said, before)
     if words & set(REVERSIBLE) and "cancelled" not in words:
@@ -143,8 +143,8 @@ def illegal_tender(before: Sequence[Mapping[str, Any]], told: Sequence[Mapping[s
 def payment_word(tenders: Sequence[Mapping[str, Any]]) -> str | None:
     """The canonical payment of an order with these tenders; None without any: then the channel's own word holds.
 
-    all failed → void · some money back → refunded (all captured tenders) or part_refunded · captured → paid, or part_paid
-    while some is not · authorised → authorized · else open.
+    all failed → void · some money back → refunded (all captured tenders) or part_refunded · captured → paid, or
+    part_paid while some is not · authorised → authorized · else open.
     """
     states = [row["state"] for row in tenders]
     live = [state for state in states if state != "failed"]

@@ -21,9 +21,9 @@ def settled(values: Values, said: Sequence[Values], before: Values | None = None
     the order as it was.
 
     status = `merged_status` of all channels' words, of the lines' counts, and of before; a till's receipt: the origin's
-    word · a line's counts = the largest any channel says · a tender's state = as told, unless that is late · payment = of
-    the tenders, where they are told · a cancellation's reason: of the first channel that gives one · fees = as told, else
-    as they were.
+    word · a line's counts = the largest any channel says · a tender's state = as told, unless that is late · payment =
+    of the tenders, where they are told · a cancellation's reason: of the first channel that gives one · fees = as
+    told, else as they were.
     """
     found = dict(values)
     lines = found.get("lines")

@@ -109,8 +109,8 @@ def over_returned(
 ) -> Illegal | None:
     """The first line of which more came back than left: ``returned > handed over``; None without one.
 
-    Where nobody tells what left (no shipment, no count) a return is compared with what was ordered and not cancelled. So
-    it may come before its shipments, which nothing but `over_handed` refuses.
+    Where nobody tells what left (no shipment, no count) a return is compared with what was ordered and not cancelled.
+    So it may come before its shipments, which nothing but `over_handed` refuses.
     """
     lines = list(order.get("lines") or ())
     left, back = shipped_by_line(lines, shipments), returned_by_line(returns)
@@ -123,7 +123,8 @@ def over_returned(
         if returned > most:
             return Illegal(
                 path=f"$.lines[{n}].returned",
-                message=f"line {line['key']}: {returned:f} {line['quantity']['unit']} came back of {most:f} handed over",
+                message=f"line {line['key']}: {returned:f} {line['quantity']['unit']} came back "
+                        f"of {most:f} handed over",
                 remedy="correct the return, or enter the shipment that is missing, then `serai replay`",
             )
     return None
@@ -156,7 +157,9 @@ def returned_by_line(returns: Iterable[Mapping[str, Any]]) -> dict[str, Decimal]
     return found
 
 
-def merged_counts(lines: Sequence[Mapping[str, Any]], said: Iterable[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
+def merged_counts(
+    lines: Sequence[Mapping[str, Any]], said: Iterable[Sequence[Mapping[str, Any]]]
+) -> list[dict[str, Any]]:
     """The lines of the channel that decides, with each count the largest that any channel says of the same line key.
 
     ``count = max over channels``: commutative, idempotent, never falls while its channel stands by it.

@@ -38,8 +38,9 @@ class MoneyLedger:
 
 
 def worth(line: Mapping[str, Any], units: Decimal, *, after: Decimal = Decimal(0)) -> Fraction:
-    """What ``units`` of a line are worth, the first ``after`` of them left out: ``share(after + units) − share(after)``,
-    where ``share(n) = round(total · n / ordered)`` at the currency's digits. With tax, after the line's discounts."""
+    """What ``units`` of a line are worth, the first ``after`` of them left out: ``share(after + units) −
+    share(after)``, where ``share(n) = round(total · n / ordered)`` at the currency's digits. With tax, after the
+    line's discounts."""
     ordered = Decimal(line["quantity"]["value"])
     return _share(line["total"], after + units, ordered) - _share(line["total"], after, ordered)
 
@@ -88,7 +89,8 @@ def refunded_by_tender(returns: Sequence[Mapping[str, Any]]) -> dict[str | None,
 
 
 def over_refunded(order: Mapping[str, Any], returns: Sequence[Mapping[str, Any]]) -> Illegal | None:
-    """The first tender of which more went back than was captured: ``Σ refunds per tender ≤ captured``; None without one.
+    """The first tender of which more went back than was captured: ``Σ refunds per tender ≤ captured``; None without
+    one.
 
     What names no tender counts against all of them together. An order whose tenders nobody told refuses nothing.
     """
@@ -111,8 +113,8 @@ def over_refunded(order: Mapping[str, Any], returns: Sequence[Mapping[str, Any]]
 def refund_plan(
     order: Mapping[str, Any], returns: Sequence[Mapping[str, Any]], amount: Fraction
 ) -> list[tuple[str, dict[str, str]]]:
-    """(tender key, money) that gives ``amount`` back: gift cards and points first, then in the order's own sequence, each
-    at most ``captured − refunded``. Raises ValueError when that is less than the amount."""
+    """(tender key, money) that gives ``amount`` back: gift cards and points first, then in the order's own sequence,
+    each at most ``captured − refunded``. Raises ValueError when that is less than the amount."""
     back, currency = refunded_by_tender(returns), order["total"]["currency"]
     tenders = sorted(order.get("tenders") or (), key=lambda row: row["kind"] not in BACK_FIRST)
     plan, left = [], amount

@@ -133,7 +133,8 @@ def test_a_tender_makes_only_legal_moves_and_a_late_one_changes_nothing(states: 
 def test_every_pair_of_states_of_a_tender_is_a_move_or_late() -> None:
     """A chargeback of what failed cannot be; money that came back does not come again."""
     apart = {(a, b) for a, b in product(TENDER_MOVES, repeat=2) if not legal(a, b, TENDER_MOVES)}
-    assert apart == {("failed", "part_refunded"), ("failed", "refunded"), ("part_refunded", "failed"), ("refunded", "failed")}
+    assert apart == {(a, b) for pair in (("failed", "part_refunded"), ("failed", "refunded"))
+                     for a, b in (pair, pair[::-1])}
     found = illegal_tender([tender("failed")], [tender("refunded")])
     assert found is not None
     assert found.path == "$.tenders[0].state"
@@ -154,7 +155,9 @@ TOLD = st.fixed_dictionaries({name: st.none() | st.integers(0, 9) for name in CO
 
 @settings(max_examples=200)
 @given(st.integers(0, 8), TOLD, st.integers(0, 9), st.integers(0, 9))
-def test_every_unit_of_a_line_is_in_one_place(ordered: int, told: dict[str, int | None], shipped: int, back: int) -> None:
+def test_every_unit_of_a_line_is_in_one_place(
+    ordered: int, told: dict[str, int | None], shipped: int, back: int
+) -> None:
     """ordered = cancelled + open + allocated + picked + handed over; handed over = with buyer + returned."""
     line = {"key": "1", "quantity": units(ordered), **{
         name: None if value is None else units(value) for name, value in told.items()
