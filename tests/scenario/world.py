@@ -151,8 +151,11 @@ outward:
 """
 
 
-def write_project(folder: Path, *, lossy: bool = False) -> Path:
-    """The demo's project with everything switched on.
+ABROAD = ("erp-bg:", "shop-bg:")
+
+
+def write_project(folder: Path, *, lossy: bool = False, abroad: bool = False) -> Path:
+    """The demo's project with everything switched on; ``abroad``: with the second company's channels.
 
     ``lossy``: the tills keep the beginning of a name only, and shop and tills answer a write without the document, so
     that what they hold afterwards is known from the next read.
@@ -172,6 +175,12 @@ def write_project(folder: Path, *, lossy: bool = False) -> Path:
             path.write_text(text.replace("create: POST", "returns_doc: false, create: POST"), encoding="utf-8")
     channels = folder / "channels.yaml"
     text = channels.read_text(encoding="utf-8").replace(": shadow", ": on")
+    if not abroad:
+        text = text[: text.index("\n# The company in Plovdiv")]
+        for path in (folder / "authority.yaml", *(folder / "policies").iterdir()):
+            kept = path.read_text(encoding="utf-8").replace(", erp-bg", "").replace(", shop-bg", "")
+            lines = kept.splitlines(keepends=True)
+            path.write_text("".join(line for line in lines if not line.lstrip().startswith(ABROAD)), encoding="utf-8")
     channels.write_text(text.replace("  every: 5m\n", "  every: 5m\n  timeout: 3\n"), encoding="utf-8")
     return folder
 
@@ -446,8 +455,11 @@ class _Receiver(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def world(folder: Path, url: str, seed: int, *, lossy: bool = False) -> Iterator[World]:
-    """A retailer on empty systems and the migrated registry at ``url``; afterwards nothing listens."""
+def world(folder: Path, url: str, seed: int, *, lossy: bool = False, abroad: bool = False) -> Iterator[World]:
+    """A retailer on empty systems and the migrated registry at ``url``; afterwards nothing listens.
+
+    ``abroad``: with the second company.
+    """
     print(f"seed {seed}{', lossy channels' if lossy else ''}")
     clock = Clock()
     sandbox = start_sandbox(filled=False, seed=seed, wall=clock.now)
@@ -456,7 +468,7 @@ def world(folder: Path, url: str, seed: int, *, lossy: bool = False) -> Iterator
     thread = threading.Thread(target=receiver.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     try:
         with environment(sandbox.environment()):
-            project = load_project(write_project(folder / "project", lossy=lossy))
+            project = load_project(write_project(folder / "project", lossy=lossy, abroad=abroad))
             desk = House(project=project, registry=timed(url, clock), mappings=_compiled(lossy), owner="desk")
             desk.registry.attempt(lambda tx: put_channels(tx, [
                 (row.name, row.platform, row.company.id, dict(row.entities)) for row in project.channels.values()

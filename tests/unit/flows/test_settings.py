@@ -81,7 +81,7 @@ def line_of(project: Path, file: str, text: str) -> int:
         ("channels.yaml", "platform: sandbox_crm", "platform: sandbox_crn", "unknown-platform", "medusa"),
         ("channels.yaml", "platform: sandbox_crm", "platform: 1", "type", "in quotes"),
         ("channels.yaml", "platform: sandbox_crm", "platform: generic_rest", "unknown-platform", "platforms/"),
-        ("channels.yaml", "company: kz", "company: bg", "unknown-company", "one of kz"),
+        ("channels.yaml", "company: kz", "company: ge", "unknown-company", "one of bg, kz"),
         ("channels.yaml", "company: kz", "company: [kz]", "type", "text"),
         ("channels.yaml", "every: 5m", "every: 5", "duration", "30s, 5m or 1h"),
         ("channels.yaml", "every: 5m", "every: 5m\n  timeout: soon", "timeout", "seconds"),
@@ -89,15 +89,15 @@ def line_of(project: Path, file: str, text: str) -> int:
         ("channels.yaml", "every: 5m", "every: 5m\n  on_delete: burn", "on-delete", "archive"),
         ("channels.yaml", "{customer: shadow, order", "{custmer: shadow, order", "unknown-key", "'customer'"),
         ("channels.yaml", "{customer: shadow, order", "{customer: maybe, order", "mode", "off, shadow, canary, on"),
-        ("channels.yaml", "receives: [variant, price]", "receives: [variant, product]", "receives", "one of location"),
-        ("channels.yaml", "receives: [variant, price]", "receives: variant", "type", "[first, second]"),
-        ("channels.yaml", "receives: [variant, price]", "receives: [[variant]]", "type", "[first, second]"),
+        ("channels.yaml", "receives: [variant, price, order]", "receives: [variant, product]", "receives", "one of location"),
+        ("channels.yaml", "receives: [variant, price, order]", "receives: variant", "type", "[first, second]"),
+        ("channels.yaml", "receives: [variant, price, order]", "receives: [[variant]]", "type", "[first, second]"),
         ("channels.yaml", "settings: {orders_from", "settings: [orders_from", "yaml", ""),
         ("channels.yaml", "secrets: {token: env:SERAI_CRM_TOKEN", "secrets: {token: 5", "type", "env:NAME"),
         ("authority.yaml", "location: ", "locaton: ", "unknown-entity", "location"),
-        ("authority.yaml", "{'*': [erp-kz]}", "{'*': [erp]}", "unknown-channel", "erp-kz"),
-        ("authority.yaml", "{'*': [erp-kz]}", "{'*': erp-kz}", "authority", "newest, origin, or a list"),
-        ("authority.yaml", "{'*': [erp-kz]}", "{name: [erp-kz]}", "authority", "'*'"),
+        ("authority.yaml", "{'*': [erp-kz, erp-bg]}", "{'*': [erp]}", "unknown-channel", "erp-kz"),
+        ("authority.yaml", "{'*': [erp-kz, erp-bg]}", "{'*': erp-kz}", "authority", "newest, origin, or a list"),
+        ("authority.yaml", "{'*': [erp-kz, erp-bg]}", "{name: [erp-kz]}", "authority", "'*'"),
         ("authority.yaml", "given_name:", "given_nam:", "unknown-key", "did you mean 'given_name'"),
         ("policies/stock.yaml", "share: 0.6", "shares: 0.6", "unknown-key", "did you mean 'share'"),
         ("policies/stock.yaml", "share: 0.6", "share: 1.6", "share", "0 to 1"),
@@ -105,7 +105,7 @@ def line_of(project: Path, file: str, text: str) -> int:
         ("policies/stock.yaml", "safety: 0", "safety: -1", "safety", "whole units"),
         ("policies/stock.yaml", "safety: 0", "safety: true", "safety", "whole units"),
         ("policies/stock.yaml", "[almaty-wh]", "almaty-wh", "type", "[first, second]"),
-        ("policies/stock.yaml", "shop-kz:", "shop-bg:", "unknown-channel", "shop-kz"),
+        ("policies/stock.yaml", "shop-kz:", "shop-ge:", "unknown-channel", "shop-kz"),
         ("platforms/sandbox_crm.yaml", "check: GET /ping", "chek: GET /ping", "description", "`check`"),
         ("platforms/sandbox_crm.yaml", "page_size: 20", "page_sise: 20", "description", "`page_size`"),
         ("platforms/sandbox_crm.yaml", "paging: page,", "paging: pages,", "description", "`page`"),
@@ -201,7 +201,8 @@ def test_shares_of_a_location_that_add_up_to_more_than_all_of_it_are_refused(pro
     assert "1.0001" in error.what
     assert "at most 1" in error.allowed
     edit("policies/stock.yaml", "share: 0.4001", "share: 0.4")
-    assert sum(policy.share for policy in load_project(project).stock.values()) == Decimal(1)
+    allotted = load_project(project).stock
+    assert allotted["shop-kz"].share + allotted["market-kz"].share == Decimal(1)
 
 
 def test_a_channel_that_receives_stock_without_an_allotment_is_refused(project: Path, edit: Edit) -> None:
@@ -211,7 +212,7 @@ def test_a_channel_that_receives_stock_without_an_allotment_is_refused(project: 
     (project / "policies/stock.yaml").write_text(kept + "\n", encoding="utf-8")
     (error,) = errors(project)
     assert (error.file, error.code) == ("channels.yaml", "no-policy")
-    assert error.line == line_of(project, "channels.yaml", "receives: [stock, price, shipment]")
+    assert error.line == line_of(project, "channels.yaml", "receives: [stock, price, shipment, decision]")
     assert "policies/stock.yaml" in error.allowed
     assert "market-kz" in error.allowed
     (project / "policies/stock.yaml").unlink()
