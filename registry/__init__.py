@@ -59,6 +59,7 @@ from registry.deadlines import (
     deadlines_of,
     decision_counts,
     due_deadlines,
+    open_deadlines,
     pressing_deadlines,
     put_deadlines,
 )
@@ -351,6 +352,7 @@ __all__ = [
     "note_documents",
     "note_silence",
     "numbers_of_orders",
+    "open_deadlines",
     "open_holds",
     "open_inward",
     "open_registry",

@@ -67,6 +67,17 @@ def due_deadlines(tx: Tx, kinds: Collection[str], at: datetime, limit: int = 500
     return [_row(row) for row in tx.rows(statement)]
 
 
+def open_deadlines(tx: Tx, kind: str, limit: int = 500) -> list[DeadlineRow]:
+    """Open ones of a kind, due or not, the oldest first."""
+    statement = (
+        select(deadline)
+        .where(deadline.c.state == "open", deadline.c.kind == kind)
+        .order_by(deadline.c.due_at, deadline.c.order_uid)
+        .limit(limit)
+    )
+    return [_row(row) for row in tx.rows(statement)]
+
+
 def pressing_deadlines(tx: Tx, at: datetime, limit: int = 500) -> list[DeadlineRow]:
     """Open ones that are late or soon late at ``at``, the most pressing first."""
     statement = (

@@ -18,7 +18,7 @@ from mappings.commerce.fulfilment.calendar import DAYS, NeverOpen, calendar, min
 from mappings.commerce.fulfilment.deadlines import KINDS as DEADLINES, Term, Terms, deadlines, state
 from mappings.commerce.fulfilment.decisions import answer
 from mappings.commerce.fulfilment.policy import EVERY, ChannelRules, Fulfilment
-from mappings.commerce.fulfilment.routing import BY, Place, Routing, Unroutable, route
+from mappings.commerce.fulfilment.routing import BY, SERVICES, Place, Routing, Unroutable, route
 from mappings.language import LintError
 
 TABLES: Final = ("channels", "calendars", "routing")
@@ -87,9 +87,13 @@ def _rules(
     acceptance = whole.get("acceptance", "person")
     if acceptance not in ACCEPTANCE:
         file.fail((*path, "acceptance"), "acceptance", f"found {acceptance!r}", f"one of {', '.join(ACCEPTANCE)}")
-    routing = whole.get("routing")
-    if routing is not None and routing not in routings:
-        file.fail((*path, "routing"), "unknown-routing", f"found {routing!r}", one_of(routings))
+    found = whole.get("routing", {})
+    routing = found if isinstance(found, dict) else dict.fromkeys(SERVICES, found)
+    for service, name in routing.items():
+        if service not in SERVICES:
+            file.fail((*path, "routing", service), "service", f"found {service!r}", f"one of {', '.join(SERVICES)}")
+        elif name not in routings:
+            file.fail((*path, "routing"), "unknown-routing", f"found {name!r}", one_of(routings))
     returns = whole.get("returns")
     if returns is not None and not file.list_of_texts((*path, "returns"), returns):
         return None
@@ -204,14 +208,15 @@ def example(policy: Fulfilment, given: Mapping[str, Any]) -> Mapping[str, Any]:
         came["pressing"] = {kind: word for kind, at in due.items()
                             if (word := state(at, now, rules.terms.soon)) != "running"}
     verdict: Any = None
-    routing = policy.route_of(channel)
+    service = (order.get("delivery") or {}).get("kind") or "ship"
+    routing = policy.route_of(channel, service)
     if "free" in given and routing is not None:
         verdict = route(
             {line["key"]: (line["variant"], Decimal(line["quantity"]["value"])) for line in order["lines"]},
             {code: {variant: Decimal(units) for variant, units in row.items()} for code, row in given["free"].items()},
             {code: Place(code=code, services=frozenset(row.get("services", ["ship"])), closed=row.get("closed"),
                          distance=float(row.get("distance", 0))) for code, row in given["places"].items()},
-            routing, service=(order.get("delivery") or {}).get("kind") or "ship", chosen=given.get("chosen"),
+            routing, service=service, chosen=given.get("chosen"),
         )
         came["route"] = {"unroutable": verdict.reason} if isinstance(verdict, Unroutable) else {
             part.line: part.place for part in verdict

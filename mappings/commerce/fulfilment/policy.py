@@ -16,12 +16,13 @@ EVERY = "*"
 
 @dataclass(frozen=True, kw_only=True)
 class ChannelRules:
-    """How orders of one channel are handled. ``returns``: places that may take its goods back; None: every place that
-    offers it, unless the channel itself holds the money."""
+    """How orders of one channel are handled. ``routing``: service → name; one that is not named is not routed.
+    ``returns``: places that may take its goods back; None: every place that offers it, unless the channel itself holds
+    the money."""
 
     terms: Terms = field(default_factory=Terms)
     acceptance: Acceptance = "person"
-    routing: str | None = None
+    routing: Mapping[str, str] = field(default_factory=dict)
     returns: tuple[str, ...] | None = None
 
 
@@ -37,9 +38,9 @@ class Fulfilment:
         """The channel's rules."""
         return self.channels.get(channel) or self.channels.get(EVERY) or ChannelRules()
 
-    def route_of(self, channel: str) -> Routing | None:
-        """The routing of a channel's orders; None: they are not routed."""
-        name = self.of(channel).routing
+    def route_of(self, channel: str, service: str) -> Routing | None:
+        """The routing of a channel's orders that want a service; None: they are not routed."""
+        name = self.of(channel).routing.get(service)
         return None if name is None else self.routing[name]
 
     def calendar_of(self, company: str, zone: str, place: Mapping[str, Any] | None = None) -> Calendar:

@@ -16,6 +16,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 By: TypeAlias = Literal["priority", "distance", "stock"]
 BY: Final = ("priority", "distance", "stock")
+SERVICES: Final = ("ship", "pickup", "curbside")
 EARTH_KM: Final = 6371.0088
 FAR: Final = 20_100.0
 """Kilometres assumed to a place whose distance nobody knows: farther than any place on earth."""
