@@ -27,7 +27,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from markupsafe import Markup, escape
 
 from connectors.base import ConnectorError
-from deployments.console import pages, times
+from deployments.console import holds, pages, times
 from deployments.console.asking import (
     Answer,
     Ask,
@@ -105,6 +105,7 @@ def create_app(house: House, *, prefect: str | None = None) -> FastAPI:
             "project": house.settings.folder.name,
             "prefect": prefect,
             "parked_total": pages.parked_total(house),
+            "held_total": pages.held_total(house),
             "said": unquote(request.cookies.get("said", "")),
             "zone": "UTC",
             "dev": follows_disk(),
@@ -294,6 +295,8 @@ def create_app(house: House, *, prefect: str | None = None) -> FastAPI:
             answer.set_cookie("said", quote(said), max_age=30, httponly=True, samesite="strict")
             return answer
         return render(request, "parked_replayed.html", rows=rows, total=total, chosen=channel, report=said)
+
+    holds.add_pages(app, house, render, question, switch)
 
     @app.get("/runs")
     def run_page(request: Request, channel: Channel = "") -> Response:

@@ -23,6 +23,7 @@ from registry import (
     RunRow,
     cursors,
     held,
+    holds,
     last_runs,
     modes,
     outbox_counts,
@@ -284,6 +285,12 @@ def parked_total(house: House) -> int:
     """How many items need a person: those that wait for a reference are not among them."""
     with house.registry.read() as tx:
         return sum(n for (_, _, _, kind), n in parked_counts(tx).items() if kind != "waiting")
+
+
+def held_total(house: House) -> int:
+    """How many sets of writes wait for a person's word."""
+    with house.registry.read() as tx:
+        return sum(one.kind != "alert" for one in holds(tx))
 
 
 def _parked_line(row: Parked) -> ParkedLine:
