@@ -95,7 +95,8 @@ class Receipt:
     """What became of one write: applied, rejected (``detail`` says why), accepted (``ticket``) or unknown.
 
     ``doc`` is the document as the platform now holds it, where the answer carries it. From ``settle``, ``rejected``
-    with ``id`` None and a detail "not found…" means that the write never arrived and may be sent again.
+    with ``id`` None and a detail "not found…" means that the write never arrived and may be sent again. ``stale``: it
+    was rejected because the document is at another version than the write expected.
     """
 
     outcome: Outcome
@@ -103,6 +104,7 @@ class Receipt:
     doc: Doc | None = None
     ticket: str | None = None
     detail: str = ""
+    stale: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -156,7 +158,9 @@ class Resource:
     (False); ``returns_doc``: an answer to a write carries the whole document; ``stock_kind`` what its stock figure
     means; ``visible_after`` seconds until a written document can be found; ``supersedes``: a write that was accepted
     and not yet taken may be replaced by a later one of the same document; ``ours``: all that is in it came from us, so
-    that nothing can be there already.
+    that nothing can be there already; ``compare_and_set``: every change, a sale too, moves ``version``, and a write
+    with `Write.expected` is carried out only while the document is at that version (a figure that a platform compares
+    itself, as Shopify's ``changeFromQuantity``, is such a version).
     """
 
     path: str
@@ -190,6 +194,7 @@ class Resource:
     visible_after: float = 0.0
     supersedes: bool = False
     ours: bool = False
+    compare_and_set: bool = False
 
 
 class Secrets(Protocol):

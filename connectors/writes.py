@@ -96,9 +96,9 @@ def judged(facts: Resource, write: Write, status: int, body: Any, clean: Callabl
     text = clean(said(body)) or "the platform does not say why"
     if status == 408 or status >= 500:
         return Receipt(outcome="unknown", id=write.id, detail=f"HTTP {status}: {text}")
-    if status in (409, 412, 428):
-        text = f"{text} (the platform holds another version than we expected)" if write.expected is not None else text
-    return Receipt(outcome="rejected", id=write.id, detail=f"HTTP {status}: {text}")
+    stale = status in (409, 412, 428) and write.expected is not None
+    text = f"{text} (the platform holds another version than we expected)" if stale else text
+    return Receipt(outcome="rejected", id=write.id, detail=f"HTTP {status}: {text}", stale=stale)
 
 
 def batch_body(facts: Resource, writes: Sequence[Write]) -> Doc:

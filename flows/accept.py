@@ -21,12 +21,12 @@ from flows.consequences import figures_read, follow, word_of
 from flows.contribute import contribute
 from flows.drift import told_figure
 from flows.faults import settle_faults
+from flows.figures import shown
 from flows.identify import identify
 from flows.ledger import Account
 from flows.matching import report_matches
-from flows.people import settle
+from flows.people import forgotten, settle
 from flows.recognise import Look, look, only_salted_otherwise
-from flows.render import shown
 from flows.wiring import House, entity_order, not_there
 from flows.work import Item, Work
 from mappings.language import Fault, InwardRecord, Mapping as MappingFile
@@ -83,13 +83,15 @@ def accept_page(
     partial: Mapping[str, Sequence[Fault]] = {}
     if result.faults and "order" in mapping.inward:
         result, partial = order_moves.nameable(mapping, docs, refs, context, result, mode.get("order", "off"))
+    result, hushed, erased = forgotten(house, tx, channel, account, result)
     work = Work(
         house=house, tx=tx, account=account, channel=channel, resource=resource, docs=docs, asked_at=asked_at,
         now=now, mapping_hash=mapping.hash, standing=first.found, asked=first.asked,
         hashes=_known_by(first, mapping, wanted - refs.keys()), partial=partial,
+        hushed=hushed,
     )
     _settled(work, first)
-    read = len(first.settled) + settle_faults(house, tx, account, channel, resource, docs, result, mode)
+    read = len(first.settled) + erased + settle_faults(house, tx, account, channel, resource, docs, result, mode)
     by_entity: dict[str, dict[str, InwardRecord]] = {}
     for record in result.records:
         same = by_entity.setdefault(record.entity, {})
@@ -264,7 +266,7 @@ def _store(work: Work) -> None:
         unpark(tx, sorted(stored))
     order_moves.store(work)
     if work.documents:
-        docs = [work.docs[index] for index in sorted(work.documents)]
+        docs = [work.docs[index] for index in sorted(work.documents - work.hushed)]
         put_documents(tx, [
             (work.channel, work.resource, id, encode(doc).encode(), work.asked_at)
             for id, doc in zip(work.house.document_ids(work.channel, work.resource, docs), docs, strict=True)

@@ -13,8 +13,9 @@ from typing import Any
 from flows import order_moves
 from flows.consequences import Change
 from flows.drift import told_figure
+from flows.figures import shown
 from flows.people import CUSTOMER
-from flows.render import shown
+from flows.reserving import PART_FIELDS, part_links
 from flows.work import Item, Work
 from mappings.commerce.merge import Contribution, record_values
 from registry import (
@@ -178,6 +179,7 @@ def _record(
     own = OWN_KEY.get(entity, ())
     links = [(uid, entity, name, values[name]) for name in work.house.references.get(entity, ())
              if name not in own and values.get(name) is not None]
+    links += part_links(entity, uid, values)
     if before is None:
         key = item.key or own_key(entity, values, uid, free=False)
         work.new_records.append(RecordRow(uid=uid, entity=entity, key=key, values=text, hash=mark, state=state))
@@ -190,7 +192,8 @@ def _record(
             taken = owners(work.tx, [(entity, "@".join(own), str(key))])
             key = own_key(entity, values, uid, free=uid in taken.values() or not taken)
         work.records.append(RecordRow(uid=uid, entity=entity, key=key, values=text, hash=mark, state=state))
-        if any(values.get(name) != held.get(name) for name in work.house.references.get(entity, ())):
+        names = (*work.house.references.get(entity, ()), *PART_FIELDS)
+        if any(values.get(name) != held.get(name) for name in names):
             work.relinked.add(uid)
             work.links += links
     work.hops.append(HopRow(

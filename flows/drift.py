@@ -7,7 +7,7 @@ figure above what the channel was told can sell what is not there: it is put bac
 
 from __future__ import annotations
 
-from flows.render import PUBLISH, shown
+from flows.figures import PUBLISH, shown
 from flows.wiring import House
 from registry import Binding, Tx, bindings_where
 

@@ -17,9 +17,9 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from flows.figures import PUBLISH
 from flows.price_moves import Price, effect, prices_of
 from flows.receipts import Sending
-from flows.render import PUBLISH
 from flows.routes import Group
 from flows.wiring import RELEASE, House
 from mappings.commerce.breaker import Breaker, Effect, Move, Tally, alone, emptied, tally, together

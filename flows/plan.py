@@ -14,12 +14,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
+from flows.figures import PUBLISH
 from flows.labels import labels
 from flows.plan_reasons import FileChange, Reasons, file_changes
 from flows.price_moves import Price, effect, prices_of
 from flows.rehearsal import MINTED, Rehearsal, Rehearsed, Scope, rehearse
 from flows.release import Content, on_disk, released
-from flows.render import PUBLISH
 from flows.routes import Group, load_mappings
 from flows.settings import load_project
 from flows.why import MASKED, personal_rows, veiled

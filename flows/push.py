@@ -17,12 +17,13 @@ from typing import Any
 from connectors.base import Connector, ConnectorError, Misconfigured, Op, Receipt, RetryLater, Stopped, Write
 from flows import order_moves, pricing
 from flows.faults import explained
+from flows.figures import PUBLISH
 from flows.holding import Held, stop
 from flows.ledger import Account, Ledger, Stretch
 from flows.people import CUSTOMER, told_elsewhere
 from flows.pull import recount_posted
-from flows.receipts import RAISE_WAITS, Sending, record_receipts
-from flows.render import PUBLISH, View, seen_equal, views
+from flows.receipts import Sending, record_receipts
+from flows.render import View, seen_equal, views
 from flows.routes import Group
 from flows.settle import settle
 from flows.wiring import OURS, House, not_there
@@ -335,7 +336,7 @@ class _Verdicts:
         external_id = bound.external_id if bound is not None else id
         if bound is not None and bound.told_hash == mark and not row.forced:
             if view.waits:
-                self.waiting(row, RAISE_WAITS)
+                self.waiting(row, view.waits)
             else:
                 self.unchanged(row, "the channel was told so already")
             return

@@ -14,8 +14,9 @@ from msgspec import Struct
 from connectors.base import Receipt, Write
 from flows import pricing
 from flows.consequences import word_of
+from flows.figures import PUBLISH, RAISE_WAITS
 from flows.ledger import Account
-from flows.render import PUBLISH, View
+from flows.render import View
 from flows.routes import Group
 from flows.wiring import House, not_there
 from registry import (
@@ -42,8 +43,6 @@ from registry import (
     unpark,
     wake,
 )
-
-RAISE_WAITS = "a raise waits until the other channels' lowering is confirmed"
 
 
 class Sending(Struct, frozen=True, kw_only=True):
@@ -147,7 +146,7 @@ def _outbox_states(
     for one, receipt in receipts:
         if receipt.outcome == "applied":
             if one.view is not None and one.view.waits:
-                settings.append(OutboxChange(id=one.row.id, state="waiting", reason=RAISE_WAITS))
+                settings.append(OutboxChange(id=one.row.id, state="waiting", reason=one.view.waits))
             else:
                 finished.append(one.row.id)
         elif receipt.outcome == "rejected" and one.write.op == "create" and receipt.detail.startswith("not found"):

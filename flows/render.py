@@ -1,8 +1,7 @@
 """Records as a channel is to see them: groups joined, the rules of trade applied, ready for the outward mapping.
 
-What surprises here: stock is never a record's own figure. ``publish`` is what this channel may show: the sellable stock
-of its locations divided by fixed shares, less its share's reservations, and never more than what the other channels
-leave free while they still show an older figure: a raise waits until every lowering is confirmed (P8).
+What surprises here: stock is never a record's own figure. ``publish`` is what this channel may show of it now
+(`flows.figures`).
 """
 
 from __future__ import annotations
@@ -28,17 +27,14 @@ from registry import (
     Binding,
     Record,
     Tx,
-    bindings_of,
-    decode,
-    in_flight_payloads,
-    owners,
     records,
     records_by_field,
-    reserved,
 )
 
+
 class View(Struct, frozen=True, kw_only=True):
-    """One group as the outward mapping sees it. ``publish`` is what may be shown now, ``target`` what is aimed at.
+    """One group as the outward mapping sees it. ``publish`` is what may be shown now, ``target`` what is aimed at, and
+    ``waits`` what stands between them ("": nothing); ``escrowed`` is set where the escrow of hard allocation decides.
 
     ``parts`` holds the uids of the group's records by entity, to compare with what the channel says of them.
     ``missing`` is what a listing lacks: while it is not empty, nothing is published. ``stuck`` is why an order has no
@@ -51,11 +47,12 @@ class View(Struct, frozen=True, kw_only=True):
     parts: Mapping[str, Sequence[str]]
     publish: int | None
     target: int | None
-    waits: bool
+    waits: str
     policy: Mapping[str, Any]
     missing: tuple[Missing, ...] = ()
     stuck: str = ""
     price: Telling | None = None
+    escrowed: Escrowed | None = None
 
 
 def views(house: House, tx: Tx, channel: str, group: Group, uids: Sequence[str], now: datetime) -> dict[str, View]:
@@ -126,7 +123,8 @@ def _view(
         publish, target = sum(one.publish for one in mine.values()), sum(one.target for one in mine.values())
     return View(
         uid=uid, values=shaped, parts=parts, publish=publish if stocks else None, target=target if stocks else None,
-        waits=any(figure.publish < figure.target for figure in mine.values()),
+        waits=next((one.waits for one in mine.values() if one.waits), ""),
+        escrowed=next((one.escrowed for one in mine.values()), None) if group.base == "variant" else None,
         policy={"stock": [figure.policy for figure in mine.values()]} if mine else {},
     )
 

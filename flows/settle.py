@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from connectors.base import Op, Receipt, Write
+from flows.figures import PUBLISH
 from flows.ledger import Account, Ledger, Stretch
 from flows.pricing import PRICE
 from flows.pull import pull
 from flows.receipts import Sending, record_receipts
-from flows.render import PUBLISH
 from flows.routes import Group
 from flows.wiring import House
 from registry import OutboxChange, OutboxRow, Tx, binding_for, decode, digest, encode, open_writes, set_outbox

@@ -12,8 +12,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from flows.render import PUBLISH, View, views
+from flows.figures import PUBLISH
+from flows.pricing import offers
+from flows.render import View, views
 from flows.routes import Group
+from flows.why_prices import proof, sentences
 from flows.wiring import House
 from mappings.language import Mapping as MappingFile, Ref
 from registry import (
@@ -107,7 +110,8 @@ def why(house: House, channel: str, entity: str, key: str, field: str | None = N
         else "the channel has not been read since"
     )))
     steps.append(Step(kind="recomputed", sentence=(
-        "rendering the record again gives exactly what the channel was told" if same
+        "nothing is told now, the channel keeps what it was told last" if doc is None
+        else "rendering the record again gives exactly what the channel was told" if same
         else f"rendering the record again gives {encode(doc)}: a newer change is on its way"
     )))
     return Why(
@@ -127,15 +131,19 @@ def _base(house: House, tx: Tx, channel: str, group: Group, key: str) -> str:
             return next(iter(found.values()))
     variant = owners(tx, [("variant", "sku", key)]).get(("variant", "sku", key))
     if variant is not None and "variant" in house.references.get(base, {}).values():
-        company = house.channel(channel).company
-        mine = [record for record in records_by_field(tx, base, "variant", [variant])[variant]
-                if base != "price" or record.values.get("list") == company.price_list]
+        if base == "price":
+            home = offers(house, tx, channel, [variant], house.registry.now())[variant].home
+            mine = [] if home is None else [home]
+        else:
+            mine = [record.uid for record in records_by_field(tx, base, "variant", [variant])[variant]]
         if mine:
-            return mine[0].uid
+            return mine[0]
     raise Unknown(f"no {base} has the SKU, code, GTIN, e-mail or uid {key!r}")
 
 
 def _rendered(house: House, tx: Tx, channel: str, group: Group, view: View, now: datetime) -> dict[str, Any] | None:
+    if view.price is not None and view.price.silent:
+        return None
     refs = refs_for(tx, channel, list(group.mapping.outward_references([view.values])))
     result = group.mapping.map_outward(
         [view.values], {pair: Ref(id=id, kept=kept) for pair, (id, kept) in refs.items()}, house.context(channel, now)
@@ -146,6 +154,8 @@ def _rendered(house: House, tx: Tx, channel: str, group: Group, view: View, now:
 def _sources(house: House, tx: Tx, entity: str, view: View, wanted: str | None) -> list[Step]:
     """Which channel's document says each field, by which row, and why that channel decides."""
     uids = [*view.parts.get(entity, ())]
+    if entity == "price" and "price" in view.policy:
+        uids = [view.policy["price"]["steps"][0]["price"]]      # the one of the list's prices that holds now
     found = records(tx, uids)
     steps = []
     said = bindings_of(tx, uids)
@@ -190,8 +200,10 @@ def _policy(view: View, group: Group) -> list[Step]:
         Step(kind="policy", where="policies/products.yaml", sentence=f"{place}: from the {source}")
         for place, source in view.policy.get("content", {}).items()
     ]
-    if group.entity == "price":
-        steps.append(Step(kind="policy", where="companies.yaml", sentence="the company's price list, at its price now"))
+    if "price" in view.policy:
+        steps += [Step(kind="policy", sentence=said, where=where) for said, where in sentences(view.policy["price"])]
+    if view.price is not None and view.price.held is not None:
+        steps.append(Step(kind="policy", sentence=f"held: {view.price.held.reason}; {view.price.held.remedy}"))
     return steps
 
 
@@ -256,7 +268,9 @@ def _receipts(hops: Sequence[Hop], channel: str, entity: str) -> list[Step]:
     if not written:
         return [Step(kind="receipt", sentence="the channel held this already when it was matched; nothing was written")]
     last = written[0]
-    return [Step(
+    kept = last.policy.get("price") if isinstance(last.policy, dict) else None
+    proven = [] if kept is None else [Step(kind="proof", sentence=proof(kept), where=f"lineage, hop {last.id}")]
+    return [*proven, Step(
         kind="receipt", where=f"run {last.run}",
         sentence=f"{last.detail} applied at {last.at:%Y-%m-%d %H:%M:%S} UTC as {last.external_id}, key {last.key}",
     )]

@@ -119,6 +119,7 @@ _CATALOGUE = {
         allows=_WRITES,
         check=_check_inventory,
         then=_shown,
+        version="revision",
     ),
     "prices": Collection(
         id="variantId", stamp="updatedAt", key=_by_variant, allows=_WRITES, check=_check_price, then=_priced

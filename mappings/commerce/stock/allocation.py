@@ -12,17 +12,29 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 from math import lcm
+from typing import Literal
 
 _NONE = Decimal(0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StockPolicy:
-    """What a channel may sell: from these locations, this share of each (0 … 1), less ``safety`` units in all."""
+    """What a channel may sell: from these locations, this share of each (0 … 1), less ``safety``, at most ``cap`` units.
+
+    ``allocation``: ``hard``, an escrow (`escrow`); ``pooled``, every channel its share of all whatever the others show,
+    with the risk that `risk` measures; None, fixed shares, of which a raise waits for the lowering of the others.
+    """
 
     locations: tuple[str, ...]
     share: Decimal = Decimal(1)
     safety: int = 0
+    cap: int | None = None
+    allocation: Literal["hard", "pooled"] | None = None
+
+    @property
+    def oversells(self) -> bool:
+        """Whether it may: it is told its share of all, whatever the others show."""
+        return self.allocation == "pooled"
 
 
 def problems(policies: Mapping[str, StockPolicy]) -> list[str]:
@@ -34,7 +46,10 @@ def problems(policies: Mapping[str, StockPolicy]) -> list[str]:
     ]
     found += [f"{channel}: safety {p.safety} is negative" for channel, p in policies.items() if p.safety < 0]
     for location in dict.fromkeys(name for policy in policies.values() for name in policy.locations):
-        using = {channel: policy.share for channel, policy in policies.items() if location in policy.locations}
+        using = {
+            channel: policy.share for channel, policy in policies.items()
+            if location in policy.locations and not policy.oversells
+        }
         if sum(using.values()) > 1:
             shares = ", ".join(f"{channel} {share}" for channel, share in using.items())
             found.append(f"{location}: the shares add up to {sum(using.values())}, at most 1 is there ({shares})")
@@ -57,7 +72,8 @@ def publish_by_location(
     ``free(l) = ⌊max(0, sellable(l)) − reserved(l)⌋``, at least 0; ``part(c, l)`` divides ``⌊free(l) · Σ shares⌋`` by
     share, largest remainder first, ties in the order of ``policies``; then ``safety(c)`` is taken from the channel's
     locations in the order of its policy, never below 0. What is reserved at no location (None) is taken from those
-    that the policies name, in their order, then from the others. Raises ValueError with the sentences of ``problems``.
+    that the policies name, in their order, then from the others. A pooled channel has ``⌊free(l) · share⌋`` of each,
+    beside the others. Last, ``cap(c)`` is the most in all. Raises ValueError with the sentences of ``problems``.
     """
     plan = _plan(tuple(policies.items()))
     units = free({name: sellable[name] for name in [*plan, *sellable] if name in sellable}, reserved)
@@ -66,11 +82,17 @@ def publish_by_location(
         for channel, part in divide(units.get(location, 0), shares).items():
             parts[channel][location] = part
     for channel, policy in policies.items():
+        if policy.oversells:
+            for location in policy.locations:
+                parts[channel][location] = int(units.get(location, 0) * policy.share)
         kept_back = policy.safety
         for location in policy.locations if kept_back > 0 else ():
             taken = min(kept_back, parts[channel][location])
             parts[channel][location] -= taken
             kept_back -= taken
+        for location in policy.locations if policy.cap is not None else ():
+            over = max(0, sum(parts[channel].values()) - (policy.cap or 0))
+            parts[channel][location] -= min(over, parts[channel][location])
     return parts
 
 
@@ -82,7 +104,9 @@ def _plan(policies: tuple[tuple[str, StockPolicy], ...]) -> dict[str, dict[str, 
         raise ValueError("; ".join(wrong))
     named = dict.fromkeys(name for _, policy in policies for name in policy.locations)
     return {
-        location: {channel: policy.share for channel, policy in policies if location in policy.locations}
+        location: {
+            channel: policy.share for channel, policy in policies if location in policy.locations and not policy.oversells
+        }
         for location in named
     }
 
