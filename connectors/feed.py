@@ -188,7 +188,10 @@ class Feed(Connector):
 
     def _put(self, state: sqlite3.Connection, write: Write, sequence: int) -> Receipt:
         """One item into the state, under the id it had first."""
-        id = write.id if write.id is not None else "/".join(str(write.doc.get(name)) for name in self.identity)
+        id = write.id
+        if id is None:      # created before and not fetched since: it is still that item, whatever its SKU is by now
+            row = state.execute("SELECT id FROM item WHERE key = ?", (write.key,)).fetchone()
+            id = row[0] if row is not None else "/".join(str(write.doc.get(name)) for name in self.identity)
         if write.op == "delete":
             doc = None
         else:

@@ -146,8 +146,9 @@ def _google_fault(row: Row) -> str | None:
         wrong = next((found for text in texts if (found := _holds(text)) is not None), None)
         if wrong is not None:
             return f"{name}: {wrong}"
-        if len(texts[0]) > _GOOGLE_LENGTHS.get(name, len(texts[0])):
-            return f"{name}: has {len(texts[0])} characters, at most {_GOOGLE_LENGTHS[name]} are taken"
+        longest = max(map(len, texts), default=0)
+        if longest > _GOOGLE_LENGTHS.get(name, longest):
+            return f"{name}: has {longest} characters, at most {_GOOGLE_LENGTHS[name]} are taken"
     return _unknown(row, GOOGLE_COLUMNS)
 
 

@@ -42,6 +42,7 @@ from registry import (
     close_outbox,
     consented,
     decide,
+    decode,
     digest,
     encode,
     load_cursor,
@@ -228,7 +229,7 @@ class _Verdicts:
         self.house, self.channel, self.group, self.page, self.now = house, channel, group, page, now
         descriptor = house.descriptor(channel, group.mapping.resource)
         self.creates = descriptor.create is not None or descriptor.batch_path is not None
-        self.deletes = descriptor.delete is not None
+        self.deletes, self.supersedes = descriptor.delete is not None, descriptor.supersedes
         self.keeps = descriptor.partial_update
         self.sending: list[Sending] = []
         self.decisions: list[Decision] = []
@@ -300,7 +301,7 @@ class _Verdicts:
         """A listing that lacks something is never sent. One that is out already is withdrawn where the policy says so
         and the channel can delete; else it stays as it was told last. Any change of its records looks again."""
         rule = self.house.project.products.get(self.channel)
-        out = bound is not None and bound.told_hash is not None
+        out = (row.attempt > 0 and self.supersedes) or (bound is not None and bound.told_hash is not None)
         if out and rule is not None and rule.unready == "withdraw" and self.deletes:
             self._withdraw(row, view, bound)
             return
@@ -312,18 +313,20 @@ class _Verdicts:
         self.page.count(self.group.entity, "waiting", reason=f"{NOT_READY}: `serai ready {self.channel}` says why")
 
     def _withdraw(self, row: OutboxRow, view: View, bound: Binding | None) -> None:
-        if bound is None:
-            raise ValueError(f"outbox row {row.id} has no listing to withdraw")
-        text = encode({})
+        """What nobody fetched yet has no id of its own: the key under which it was created says which one it is."""
+        doc = decode(row.payload)["doc"] if bound is None and row.payload is not None else {}
+        external_id = None if bound is None else bound.external_id
+        text = encode(doc)
         mark = digest(text)
-        key = self._key(row, "delete", mark)
+        key = self._key(row, "create" if bound is None else "delete", mark)
         publish = None if view.publish is None else 0
-        payload = encode({"doc": {}, PUBLISH: None if publish is None else "0"})
+        payload = encode({"doc": doc, PUBLISH: None if publish is None else "0"})
         self.decisions.append(Decision(
-            id=row.id, key=key, op="delete", payload=payload.encode(), external_id=bound.external_id,
+            id=row.id, key=key, op="delete", payload=payload.encode(), external_id=external_id,
         ))
         self.sending.append(Sending(row=row, text=text, mark=mark, view=view, publish=publish, write=Write(
-            key=key, op="delete", doc={}, id=bound.external_id, attempt=row.attempt + 1, expected=bound.version,
+            key=key, op="delete", doc=doc, id=external_id, attempt=row.attempt + 1,
+            expected=None if bound is None else bound.version,
         )))
 
     def weigh(

@@ -239,6 +239,8 @@ def test_a_list_of_pictures_is_repeated_in_xml_and_one_cell_elsewhere_its_commas
     xml = GOOGLE.row(told)
     assert xml.count("<g:additional_image_link>") == 2
     assert "g:gtin" not in xml, "null is no element"
+    assert GOOGLE.fault({**told, "additional_image_link": []}) is None
+    assert (GOOGLE.fault({**told, "title": "x" * 151}) or "").startswith("title: has 151 characters")
     assert "https://img.example/2%2C3.jpg,https://img.example/4.jpg" in GOOGLE_TSV.row(told)
 
 

@@ -1,0 +1,153 @@
+"""Content and readiness through the whole chain: the master's documents in, a channel's listings out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.databases import registry_url  # noqa: F401 (fixture)
+from tests.unit.flows.showroom import Showroom, goods, product, showroom
+
+
+@pytest.fixture
+def room(tmp_path: Path, registry_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Showroom]:  # noqa: F811
+    with showroom(tmp_path / "project", registry_url, monkeypatch) as found:
+        yield found
+
+
+def test_a_channel_shows_its_own_words_and_category_and_the_others_the_masters(room: Showroom) -> None:
+    own = [{"key": "feed-google", "name": "Copper kettle", "description": None}]
+    room.take("products", product(content=own))
+    goods(room, "007")
+    room.push("feed-google")
+    room.push("kiosk-kz", "product")
+    shown = room.shown()["007"]
+    assert (shown["title"], shown["description"]) == ("Copper kettle", "Медный")
+    assert shown["google_product_category"] == "751"
+    (kiosk,) = room.kiosk.articles.values()
+    assert (kiosk["title"], kiosk["group"]) == ("Чайник", "Чайники")
+
+
+def test_a_listing_that_is_not_ready_is_never_sent_and_goes_out_once_it_is(room: Showroom) -> None:
+    """Required attributes are checked before publishing; what is missing is said, with its remedy."""
+    room.take("products", product(description=None))
+    goods(room, "007", mpn=None)
+    assert room.push("feed-google").counts["stock", "waiting"] == 1
+    assert room.push("kiosk-kz", "product").counts["product", "waiting"] == 1
+    assert (room.shown(), room.kiosk.calls) == ({}, [])
+    (feed,), (kiosk,) = room.reasons("feed-google"), room.reasons("kiosk-kz")
+    assert feed.startswith("not ready: product.description is empty and 1 more: fill it where it has authority")
+    assert kiosk.startswith("not ready: product.description is empty: fill it")
+    room.take("products", product())
+    room.push("kiosk-kz", "product")
+    assert room.push("feed-google").counts["stock", "waiting"] == 1, "the part number is still missing"
+    goods(room, "007", mpn="M-1")
+    room.push("feed-google")
+    assert (list(room.shown()), room.kiosk.calls) == (["007"], ["POST KTL"])
+
+
+def test_a_published_listing_that_becomes_unready_is_kept_or_withdrawn_as_the_policy_says(room: Showroom) -> None:
+    room.take("products", product())
+    goods(room, "007")
+    room.push("feed-google")
+    room.push("kiosk-kz", "product")
+    room.fetch()
+    room.take("products", product(name="Чайник 2", description=None))
+    room.push("feed-google")
+    room.push("kiosk-kz", "product")
+    assert room.shown() == {}, "its price and stock would grow stale: withdrawn"
+    assert room.kiosk.calls == ["POST KTL"], "the last good text stays"
+    assert next(iter(room.kiosk.articles.values()))["text"] == "Медный"
+    room.take("products", product(name="Чайник 2"))
+    room.push("feed-google")
+    room.push("kiosk-kz", "product")
+    assert room.shown()["007"]["title"] == "Чайник 2"
+    assert room.kiosk.calls == ["POST KTL", "PUT KTL"], "the same article, not a second one"
+
+
+def test_an_archived_product_leaves_the_shelf_without_a_description(room: Showroom) -> None:
+    room.take("products", product())
+    room.push("kiosk-kz", "product")
+    room.take("products", product(description=None, status="archived"))
+    room.push("kiosk-kz", "product")
+    assert room.kiosk.calls == ["POST KTL", "PUT KTL"]
+
+
+def test_a_category_without_a_counterpart_keeps_the_listing_back(room: Showroom) -> None:
+    room.take("products", product(category="Ковры"))
+    goods(room, "007")
+    room.push("feed-google")
+    assert room.shown() == {}
+    (reason,) = room.reasons("feed-google")
+    assert "product.category has no counterpart on feed-google" in reason
+    assert "add it to policies/products.yaml: feed-google: categories" in reason
+
+
+def test_no_price_is_no_listing_and_not_a_price_of_zero(room: Showroom) -> None:
+    room.take("products", product())
+    goods(room, "007")
+    room.take("variants", {"id": "B", "sku": "B", "name": "B", "gtin": None, "mpn": "M-B", "product": "KTL",
+                           "status": "active"})
+    room.take("stock", {"id": "B@a", "variant": "B", "place": "almaty-1", "on_hand": 4})
+    room.push("feed-google")
+    assert list(room.shown()) == ["007"]
+    (reason,) = room.reasons("feed-google")
+    assert reason.startswith("not ready: no price holds now")
+
+
+def test_a_shops_own_number_is_not_told_to_a_marketplace_and_the_makers_is(room: Showroom) -> None:
+    room.take("products", product())
+    goods(room, "007", gtin="2000000000015")
+    goods(room, "008", gtin="4006381333931")
+    room.push("feed-google")
+    assert {sku: doc.get("gtin") for sku, doc in room.shown().items()} == {"007": None, "008": "4006381333931"}
+
+
+@pytest.mark.parametrize("fetched", [True, False])
+def test_renaming_a_sku_keeps_record_binding_and_listing(room: Showroom, fetched: bool) -> None:
+    """The master's id stands for the same variant whatever its SKU is: nothing is created a second time."""
+    room.take("products", product())
+    goods(room, "OLD")
+    room.push("feed-google")
+    if fetched:
+        room.fetch()
+    (before,) = room.records("variant")
+    room.take("variants", {"id": "OLD", "sku": "NEW", "name": "NEW", "gtin": None, "mpn": "M-2", "product": "KTL",
+                           "status": "active"})
+    room.push("feed-google")
+    (after,) = room.records("variant")
+    assert (after.uid, after.values["sku"]) == (before.uid, "NEW")
+    ((id, item),) = room.shown().items()
+    assert (id, item["mpn"]) == ("OLD", "M-2"), "the platform's history hangs on the id it knows"
+
+
+def test_what_was_never_fetched_and_lacks_something_now_is_taken_out_again(room: Showroom) -> None:
+    room.take("products", product())
+    goods(room, "007")
+    room.push("feed-google")
+    room.take("products", product(description=None))
+    room.push("feed-google")
+    assert room.shown() == {}
+
+
+def test_reviews_of_the_shop_reach_the_kiosk_as_a_rating_and_the_texts_to_read(room: Showroom) -> None:
+    """What is hidden or not looked at yet shows nowhere; nobody's name goes to the kiosk."""
+    room.take("products", product(), product("CUP"))
+    for number, (stars, state) in enumerate([("5", "ok"), ("4", "ok"), ("1", "bad"), ("1", "new")]):
+        room.take("reviews", {
+            "id": str(number), "product": "KTL", "stars": stars, "at": f"2026-03-0{number + 1}T09:00:00Z",
+            "text": f"text {number}", "author": "Aigerim S.", "state": state,
+        })
+    room.push("kiosk-kz", "product")
+    kettle = next(doc for doc in room.kiosk.articles.values() if doc["code"] == "KTL")
+    cup = next(doc for doc in room.kiosk.articles.values() if doc["code"] == "CUP")
+    assert (kettle["stars"], [review["text"] for review in kettle["reviews"]]) == (4.5, ["text 1", "text 0"])
+    assert (cup.get("stars"), cup["reviews"]) == (None, []), "no review is no rating of 0"
+    assert "Aigerim" not in str(room.kiosk.articles)
+    room.take("reviews", {"id": "3", "product": "KTL", "stars": "1", "at": "2026-03-04T09:00:00Z", "text": "text 3",
+                          "author": "Aigerim S.", "state": "ok"})
+    room.push("kiosk-kz", "product")
+    kettle = next(doc for doc in room.kiosk.articles.values() if doc["code"] == "KTL")
+    assert kettle["stars"] == 3.3, "a new review alone makes the article due"
