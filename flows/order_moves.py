@@ -16,6 +16,7 @@ from connectors.base import Doc
 from flows.faults import explained
 from flows.wiring import House
 from flows.work import Item, Work
+from mappings.commerce.match import keys as match_keys
 from mappings.commerce.orders.balance import imbalance
 from mappings.commerce.orders.edits import changes
 from mappings.commerce.orders.figures import estimated_fees
@@ -30,6 +31,7 @@ from registry import (
     NumberRow,
     ParkedRow,
     Tx,
+    drop_keys,
     encode,
     open_inward,
     park,
@@ -153,6 +155,11 @@ def admissible(work: Work, entity: str, items: list[Item]) -> list[Item]:
         home = Home(channel=work.channel, id=item.record.id, resource=work.resource)
         rows.append(_row(work, home, None, MOVE, illegal, _document(work, item), entity))
     if rows:
+        country = work.house.channel(work.channel).company.country
+        drop_keys(work.tx, [
+            (entity, kind, value) for item in items if item.new and item not in taken
+            for kind, value in match_keys(entity, item.record.values, work.channel, item.record.id, country=country)
+        ])
         park(work.tx, rows)
         work.account.count(entity, "parked", len(rows), reason="its order does not allow it")
     return taken

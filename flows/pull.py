@@ -11,6 +11,7 @@ What surprises here:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from connectors.base import ConnectorError, Cursor, Doc, Misconfigured, Page, RetryLater
@@ -19,6 +20,7 @@ from flows.consequences import Change, follow
 from flows.drift import drifted
 from flows.ledger import Account, Ledger, Stretch
 from flows.matching import matchable
+from flows.order_check import compare_orders
 from flows.reserving import stock_records, takes_at_once
 from flows.settings import ENTITIES
 from flows.wiring import House, entity_order
@@ -390,10 +392,14 @@ def recount_posted(house: House) -> list[Ledger]:
 def reconcile(house: House, channel: str, resource: str) -> Ledger:
     """A complete scan compared with what we know; what notices and cursors missed is taken, drift is put right.
 
+    Orders are compared with what the other channels hold of them (`order_check`).
+
     Stock of a channel that sells is compared last and after its orders were read: a figure that is lower because of a
     sale we do not know yet must not be raised.
     """
     ledger = pull(house, channel, resource, full=True, lane="reconcile", stretch=Stretch(seconds=1e9, records=10**9))
+    if "order" in house.of(channel).inward[resource].inward:
+        ledger = replace(ledger, faults=(*ledger.faults, *compare_orders(house, channel)))
     row = house.channel(channel)
     drifting = [entity for entity in house.of(channel).inward[resource].inward if entity in row.receives]
     if drifting:

@@ -16,6 +16,7 @@ from flows import pricing
 from flows.consequences import word_of
 from flows.figures import PUBLISH, RAISE_WAITS
 from flows.ledger import Account
+from flows.people import CUSTOMER
 from flows.render import View
 from flows.routes import Group
 from flows.wiring import House, not_there
@@ -23,6 +24,7 @@ from registry import (
     Binding,
     BindingRow,
     HopRow,
+    NumberRow,
     OutboxChange,
     OutboxRow,
     ParkedRow,
@@ -30,12 +32,14 @@ from registry import (
     binding_for,
     close_outbox,
     encode,
+    erased_ids,
     lock_entities,
     micros,
     park,
     post_reservations,
     put_bindings,
     put_hops,
+    put_numbers,
     records,
     set_outbox,
     standings,
@@ -102,6 +106,9 @@ def record_receipts(
     if hops:
         _put(tx, channel, group, rows, fresh)
         put_hops(tx, hops)
+        if group.entity == "order":
+            put_numbers(tx, [NumberRow(order=row.uid, channel=channel, whose="id", number=row.external_id)
+                             for row in (*rows, *fresh) if row.uid is not None])
         unpark(tx, [(channel, group.entity, one.row.uid, "outward") for one, _ in applied])
         page.count(group.entity, "written", len(hops))
     told_prices = [
@@ -196,6 +203,13 @@ def _answers(
     with house.registry.read() as tx:
         refs = uids_for(tx, channel, list(mapping.inward_references(docs)))
     result = mapping.map_inward(docs, refs, house.context(channel, now))
+    if group.entity == CUSTOMER:
+        with house.registry.read() as tx:
+            gone = erased_ids(tx, channel, [(record.entity, record.id) for record in result.records])
+        for record in result.records:
+            if (record.entity, record.id) in gone:      # it was told to forget; what it still says is not taken in
+                record.values.clear()
+                record.keep.clear()
     return {
         carrying[record.doc][0].write.key: record for record in result.records if record.entity == group.entity
     }

@@ -77,11 +77,13 @@ def put_edits(tx: Tx, rows: Iterable[EditRow]) -> int:
     )
 
 
-def edits_of(tx: Tx, order: str) -> list[EditRow]:
-    """What was edited of an order, the oldest first."""
-    found = tx.rows(select(order_edit).where(order_edit.c.order_uid == order).order_by(order_edit.c.id))
-    return [
-        EditRow(order=row.order_uid, channel=row.channel, at=moment(row.at), kind=row.kind, key=row.part,
-                detail=row.detail)
-        for row in found
-    ]  # fmt: skip
+def edits_of(tx: Tx, orders: Collection[str]) -> dict[str, list[EditRow]]:
+    """Order → what was edited of it, the oldest first."""
+    found: dict[str, list[EditRow]] = {uid: [] for uid in orders}
+    rows = bulk.gather(tx, select(order_edit), order_edit.c.order_uid, orders)
+    for row in sorted(rows, key=lambda row: row.id):
+        found[row.order_uid].append(EditRow(
+            order=row.order_uid, channel=row.channel, at=moment(row.at), kind=row.kind, key=row.part,
+            detail=row.detail,
+        ))
+    return found
