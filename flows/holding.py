@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final
 
 from msgspec import Struct
@@ -130,11 +131,18 @@ def _effects(
     prices: Mapping[str, list[Price]] = prices_of(house, None, channel, group, docs, bound, tx) if priced else {}
     return {
         one.row.uid: effect(
-            prices.get(one.row.uid, ()), counts=_told(bound.get(one.row.uid)) != {},
+            prices.get(one.row.uid, ()), floor=_floor(one), counts=_told(bound.get(one.row.uid)) != {},
             deletes=_told(bound.get(one.row.uid)) != {} and _archives(one),
         )
         for one in sending
     }
+
+
+def _floor(one: Sending) -> Decimal | None:
+    """The lowest price that the channel's own rules allow for the record, in the currency of what is written."""
+    policy = {} if one.view is None else one.view.policy.get("price") or {}
+    floor = policy.get("floor")
+    return None if floor is None else Decimal(floor)
 
 
 def _told(binding: Binding | None) -> dict[str, Any]:

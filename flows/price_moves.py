@@ -10,11 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 from flows.routes import Group
 from flows.wiring import House
 from mappings.commerce.breaker import Effect, Move
+from mappings.commerce.prices.currencies import today
+from mappings.commerce.prices.money import digits, exact
 from mappings.language import Mapping as MappingFile
 from registry import Binding, Tx, records
 
@@ -76,6 +79,7 @@ def prices_of(
                 values = was[uid].values if uid in was else None
                 former[place] = dict(_money(values or {}))
                 coming[place] = dict(_money(merged[uid].values))
+    former = [_in_todays_money(house, one) for one in former]
     return {
         uid: [
             _price(path, former[place].get(path), after) for path, after in coming[place].items()
@@ -85,11 +89,13 @@ def prices_of(
     }
 
 
-def effect(prices: Sequence[Price], *, deletes: bool = False, zeroes: bool = False, counts: bool = True) -> Effect:
+def effect(
+    prices: Sequence[Price], *, deletes: bool = False, counts: bool = True, floor: Decimal | None = None
+) -> Effect:
     """What the breaker judges of one write."""
-    return Effect(deletes=deletes, zeroes=zeroes, counts=counts, moves=tuple(
+    return Effect(deletes=deletes, counts=counts, moves=tuple(
         Move(before=one.before, after=one.after, currency=one.currency, was_currency=one.was_currency,
-             tax_mode=one.tax_mode, was_tax_mode=one.was_tax_mode)
+             tax_mode=one.tax_mode, was_tax_mode=one.was_tax_mode, floor=floor)
         for one in prices
     ))
 
@@ -100,6 +106,15 @@ def _price(path: str, before: tuple[Decimal, str, str | None] | None, after: tup
         path=path, before=was[0], after=after[0], currency=after[1], was_currency=was[1], tax_mode=after[2],
         was_tax_mode=was[2],
     )
+
+
+def _in_todays_money(house: House, amounts: Amounts) -> Amounts:
+    """Amounts of a currency that was redenominated since, in what it became: a planned change of money is no move."""
+    now, found = house.registry.now(), {}
+    for path, (amount, currency, mode) in amounts.items():
+        name, factor, _ = today(house.project.fx, currency, now)
+        found[path] = (amount if name == currency else exact(Fraction(amount) * factor, digits(name)), name, mode)
+    return found
 
 
 def _amounts(mapping: MappingFile | None, docs: Sequence[dict[str, Any]], context: dict[str, Any]) -> list[Amounts]:

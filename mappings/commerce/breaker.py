@@ -39,11 +39,12 @@ class Breaker:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Move:
-    """One price that a write would change. ``before`` None: the channel shows none yet."""
+    """One price that a write would change. ``before`` None: the channel shows none yet; ``floor``: the lowest allowed."""
 
     before: Decimal | None
     after: Decimal
     currency: str
+    floor: Decimal | None = None
     was_currency: str | None = None
     tax_mode: str | None = None
     was_tax_mode: str | None = None
@@ -102,8 +103,8 @@ def tally(effects: Iterable[Effect]) -> Tally:
 def alone(effects: Iterable[Effect], rule: Breaker) -> tuple[str, ...]:
     """Why these writes are for a person, each by itself, whatever else happens: a sentence per kind of reason.
 
-    For any price: ``after ≤ 0``; ``|after − before| > price · before`` (any move of one that was nothing); another
-    currency or tax mode than the channel shows. A price that does not move is never a reason.
+    For any price: ``after ≤ 0``; ``after < floor``; ``|after − before| > price · before`` (any move of one that was
+    nothing); another currency or tax mode than the channel shows. A price that does not move is never a reason.
     """
     found: dict[str, list[Move]] = {}
     for move in (move for effect in effects for move in effect.moves):
@@ -115,6 +116,7 @@ def alone(effects: Iterable[Effect], rule: Breaker) -> tuple[str, ...]:
         far = max(moves, key=lambda move: abs(move.after - (move.before or _NONE)))
         reasons.append(f"{_count(len(moves), 'price')} " + {
             "nothing": "would be zero or less",
+            "floor": f"would be under the floor, such as {far.after} under {far.floor}",
             "far": f"would move by more than {_percent(rule.price)}, the farthest from {far.before} to {far.after}",
             "currency": f"would turn from {far.was_currency} to {far.currency}",
             "tax": f"would turn from {far.was_tax_mode} to {far.tax_mode}",
@@ -122,7 +124,7 @@ def alone(effects: Iterable[Effect], rule: Breaker) -> tuple[str, ...]:
     return tuple(reasons)
 
 
-def _strange(move: Move, rule: Breaker) -> Literal["nothing", "currency", "tax", "far"] | None:
+def _strange(move: Move, rule: Breaker) -> Literal["nothing", "floor", "currency", "tax", "far"] | None:
     if move.was_currency is not None and move.was_currency != move.currency:
         return "currency"
     if move.was_tax_mode is not None and move.was_tax_mode != move.tax_mode:
@@ -131,6 +133,8 @@ def _strange(move: Move, rule: Breaker) -> Literal["nothing", "currency", "tax",
         return None
     if move.after <= 0:
         return "nothing"
+    if move.floor is not None and move.after < move.floor:
+        return "floor"
     if move.before is not None and move.size > 0 and (
         move.before <= 0 or abs(move.after - move.before) > rule.price * move.before
     ):

@@ -56,6 +56,16 @@ def test_another_currency_or_tax_mode_is_never_taken_for_a_price() -> None:
     assert judge([Effect(moves=(netted,))], 1, RULE).because == ("1 price would turn from gross to net",)
 
 
+def test_a_price_under_its_floor_is_held_however_little_it_moves() -> None:
+    """P9: below cost and margin nobody sells by mistake; at the floor it passes."""
+    def held(after: str) -> tuple[str, ...]:
+        move = Move(before=Decimal(100), after=Decimal(after), currency="KZT", floor=Decimal(95))
+        return judge([Effect(moves=(move,))], 1000, RULE).because
+
+    assert held("94.99") == ("1 price would be under the floor, such as 94.99 under 95",)
+    assert held("95.00") == ()
+
+
 @settings(max_examples=60)
 @given(AMOUNTS, AMOUNTS, st.decimals(0, 2, places=2))
 def test_a_wider_rule_holds_nothing_more(before: Decimal, after: Decimal, price: Decimal) -> None:

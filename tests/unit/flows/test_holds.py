@@ -190,3 +190,18 @@ def test_every_run_with_held_writes_still_balances(shop: World) -> None:
     (ledger,) = [one for one in shop.ledgers[-len(ledgers):] if one.direction == "outward"]
     assert (ledger.read, ledger.total("held"), ledger.total("written")) == (6, 5, 1)
     assert ledger.balanced
+
+
+def test_a_range_archived_by_mistake_stays_listed_until_a_person_agrees(shop: World) -> None:
+    """P9, P10: half of the shop's articles would go at once."""
+    for n in range(25):
+        shop.people.edit("erp", "items", sku(n), {"state": "X"})
+    again(shop, *PAIR)
+    active = [doc["sku"] for doc in shop.sandbox.systems["shop"].docs("variants") if doc["active"]]
+    assert len(active) == 40
+    (hold,) = [one for one in held(shop) if one.hold.entity == "variant"]
+    assert hold.count == 25
+    assert "25 of 40 listings would go, more than 5 %" in hold.hold.because
+    send_approved(shop.house, approve(shop.house, hold.hold.uid, who="Aigerim", because="the range is discontinued"))
+    active = [doc["sku"] for doc in shop.sandbox.systems["shop"].docs("variants") if doc["active"]]
+    assert len(active) == 15
