@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from flows.holdings import pools
 from flows.wiring import House
 from mappings.commerce.stock import StockPolicy, allowed, free, publish_by_location
 from mappings.commerce.stock.escrow import Account, Raises, figure, most, room, waits_for_orders
@@ -30,7 +31,6 @@ from registry import (
     in_flight_payloads,
     overrides,
     owners,
-    reserved,
 )
 
 ZERO: Final = Decimal(0)
@@ -88,7 +88,9 @@ def raises(house: House, channel: str) -> Raises | None:
 def hard(house: House, channel: str) -> Raises | None:
     """How figures rise where hard allocation is in force on the channel; None where it is not."""
     policy = house.project.stock.get(channel)
-    return raises(house, channel) if policy is not None and policy.allocation == "hard" else None
+    if policy is None or policy.allocation != "hard" or house.rehearses:
+        return None         # a rehearsal asks no channel what it shows: it tells the aim, by what each was last told
+    return raises(house, channel)
 
 
 def pool_of(policies: Mapping[str, StockPolicy], locations: Sequence[str]) -> set[str]:
@@ -119,7 +121,7 @@ def figures(
     rule = policies.get(channel)
     codes = sorted({code for policy in policies.values() for code in policy.locations})
     places = {uid: code for (_, _, code), uid in owners(tx, [("location", "code", code) for code in codes]).items()}
-    held = reserved(tx, list(every))
+    there = pools(house, tx, list(every), now)
     pool = pool_of(policies, () if rule is None else rule.locations)
     others = rivals_of(policies, channel)
     way = hard(house, channel)
@@ -129,16 +131,11 @@ def figures(
     decided = overrides(tx, "stock", list(every), now)
     found = {}
     for variant, stocks in every.items():
-        sellable: dict[str, Decimal] = {}
-        for stock in stocks:
-            code = places.get(stock["location"])
-            if code is not None:
-                sellable[code] = sellable.get(code, ZERO) + shown(stock)
-        promised: dict[str | None, Decimal] = {}
-        for _channel, location, quantity, _order in held[variant]:
-            code = places.get(location) if location is not None else None
-            if location is None or code is not None:
-                promised[code] = promised.get(code, ZERO) + quantity
+        known = there.get(variant)
+        if known is None:                       # a bundle that holds itself can be put together never
+            continue
+        sellable = {code: known.sellable[code] for code in codes if code in known.sellable}
+        promised = {code: units for code, units in known.reserved.items() if code is None or code in sellable}
         split = publish_by_location(sellable, promised, policies).get(channel, {})
         split, because = _overridden(split, decided.get((channel, variant)) or decided.get((EVERYWHERE, variant)))
         target = sum(split.values())
@@ -169,6 +166,7 @@ def figures(
                 "share": "0" if rule is None else str(rule.share), "target": target, "publish": publish,
                 **({} if rule is None or rule.allocation is None else {"allocation": rule.allocation}),
                 **({} if because is None else {"decided": because}),
+                **({} if known.because == [] else {"because": known.because}),
             },
         )
     return found

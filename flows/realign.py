@@ -20,6 +20,7 @@ from typing import Any
 
 from flows.consequences import Change, dated, follow
 from flows.people import CUSTOMER, contributions_of
+from flows.reserving import PART_FIELDS, part_links
 from flows.routes import Route
 from flows.wiring import House
 from mappings.commerce.merge import record_values
@@ -265,9 +266,10 @@ def merge_again(house: House, tx: Tx, entity: str, uids: Sequence[str], done: Re
             uid=uid, entity=entity, channel=contributions[0].channel, direction=MERGED, run=run,
             before_hash=record.hash, after_hash=mark, release=house.release_number,
         ))
-        if any(values.get(name) != held.get(name) for name in names):
+        if any(values.get(name) != held.get(name) for name in (*names, *PART_FIELDS)):
             relinked.append(uid)
             links += [(uid, entity, name, values[name]) for name in names if values.get(name) is not None]
+            links += part_links(entity, uid, values)
         changes.append(Change(entity=entity, uid=uid, source="", before=held, after=values))
         done.moved[uid] = (entity, frozenset(
             name for name in held.keys() | values.keys() if held.get(name, ABSENT) != values.get(name, ABSENT)

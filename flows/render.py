@@ -23,13 +23,19 @@ from flows.regions import shielded
 from flows.routes import Group
 from flows.wiring import House
 from mappings.commerce.products import Missing
+from mappings.commerce.stock.bundles import parts_of
+from mappings.commerce.stock.counting import AVAILABLE
 from registry import (
     Binding,
     Record,
     Tx,
+    owners,
     records,
     records_by_field,
 )
+
+AT = "@"
+"""Between a bundle and a place, in the uid of a row of stock that stands for no record."""
 
 
 class View(Struct, frozen=True, kw_only=True):
@@ -69,6 +75,8 @@ def views(house: House, tx: Tx, channel: str, group: Group, uids: Sequence[str],
     own = {uid: shielded(house, channel, group.base, [_values(record, uid)])[0] for uid, record in base.items()}
     if group.base == "price":
         own |= {uid: dict(one.row) for uid, one in prices.items() if one.row is not None}
+    if group.base == "variant" and "stock" in joined:
+        _of_bundles(house, tx, channel, own, joined["stock"])
     stocks = joined.get("stock") or ({uid: [row] for uid, row in own.items()} if group.entity == "stock" else {})
     found_figures = figures(house, tx, channel, _of_variants(tx, group, own, stocks), now) if stocks else {}
     to_one = set(house.references.get(group.base, {}).values())
@@ -83,6 +91,27 @@ def views(house: House, tx: Tx, channel: str, group: Group, uids: Sequence[str],
         policy = seen[uid].policy if one.policy is None else {**seen[uid].policy, "price": one.policy}
         seen[uid] = replace(seen[uid], price=one, policy=policy)
     return seen | {uid: replace(seen[uid], stuck=why) for uid, why in stuck.items()}
+
+
+def _of_bundles(
+    house: House, tx: Tx, channel: str, variants: Mapping[str, dict[str, Any]],
+    stocks: Mapping[str, list[dict[str, Any]]],
+) -> None:
+    """Adds a row of stock per place the channel sells from to bundles, which have none of their own.
+
+    The row stands for no record: its figure follows from the parts.
+    """
+    bundles = [(uid, row) for uid, row in variants.items() if not stocks[uid] and parts_of(row)]
+    policy = house.project.stock.get(channel)
+    if not bundles or policy is None:
+        return
+    places = owners(tx, [("location", "code", code) for code in policy.locations])
+    for uid, row in bundles:
+        stocks[uid].extend(
+            {"uid": f"{uid}{AT}{place}", "variant": row["uid"], "location": place,
+             "quantity": {"value": "0", "unit": row["unit"], "kind": AVAILABLE}}
+            for place in places.values()
+        )
 
 
 def _of_variants(
@@ -113,7 +142,7 @@ def _view(
     shaped: dict[str, Any] = own if group.base == group.entity else {"uid": uid, group.base: own}
     parts = {group.base: [own["uid"]]}
     for entity, rows in joined.items():
-        parts[entity] = [row["uid"] for row in rows]
+        parts[entity] = [row["uid"] for row in rows if AT not in row["uid"]]
         if entity in to_one:
             shaped[entity] = rows[0] if rows else None
         else:

@@ -52,6 +52,8 @@ SENT, MORE, BACK = (f"{PART}{letter}:" for letter in "smb")
 """What makes another row of a line: units that went, units that an edit added, units given back."""
 PARTS: Final = "components"
 """The field under which a bundle's parts are linked to it."""
+PART_FIELDS: Final = (PARTS, "case")
+"""The fields of a variant that name other variants inside it."""
 DEPTH: Final = 4
 """Bundles of bundles are followed so far down."""
 
@@ -329,6 +331,15 @@ def recipes(tx: Tx, variants: Collection[str]) -> dict[str, Parts]:
             found[uid] = parts_of(record.values)
         ask = {part for uid in ask for part in found.get(uid, ())} - found.keys()
     return {uid: parts for uid, parts in found.items() if parts}
+
+
+def part_links(entity: str, uid: str, values: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
+    """The links of a bundle to its parts and of a case to what is in it: who asks for a part finds them."""
+    if entity != "variant":
+        return []
+    case = values.get("case")
+    inside = {*parts_of(values), *(() if case is None else (case["variant"],))}
+    return [(uid, entity, PARTS, part) for part in sorted(inside)]
 
 
 def with_bundles(tx: Tx, variants: Collection[str]) -> set[str]:

@@ -1,0 +1,263 @@
+"""What there is of variants, place by place, as it counts now: the ledger, silent sources, counts under way, bundles.
+
+What surprises here: nothing of this is stored. A figure is what its source said; what counts of it follows from the
+moment, from who is silent, and from what is being counted, and every departure from the figure has its sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Final
+
+from flows.reserving import recipes
+from flows.wiring import House
+from mappings.commerce.fulfilment.calendar import calendar
+from mappings.commerce.stock.allocation import free
+from mappings.commerce.stock.bundles import Parts, makeable_by_location
+from mappings.commerce.stock.freshness import (
+    Source,
+    is_dead,
+    is_silent,
+    of_dead_source,
+    quieted,
+    spoken,
+    while_counting,
+)
+from mappings.commerce.stock.ledger import Holding, faults, holding, missing, ours, unreserved
+from mappings.commerce.stock.units import counted_in
+from registry import (
+    Record,
+    Tx,
+    before_counts,
+    bindings_of,
+    cursors,
+    linked,
+    records,
+    records_by_field,
+    reserved,
+    reserved_since,
+    silences,
+)
+
+ZERO: Final = Decimal(0)
+WEEK: Final = timedelta(days=7)
+"""What usually sells is told from so long a time."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Standing:
+    """One variant at one place: what its source says, and ``units`` of it that could be sold if none were reserved.
+
+    ``pooled`` is whether it counts at all: what others hold is shown only. ``because`` are the sentences of whatever
+    rule departed from the figure, ``faults`` what cannot be.
+    """
+
+    stock: str
+    location: str
+    code: str
+    source: str
+    held: Holding
+    units: Decimal
+    pooled: bool
+    unit: str
+    held_by: str = "us"
+    because: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pool:
+    """What may be divided of one variant, by the code of the place: as ``commerce.stock.allocation`` takes it.
+
+    ``reserved`` at None is reserved, or lacking, nowhere in particular. A bundle has ``parts``; what is sellable of it
+    is what can be put together of what is free of them, at one place.
+    """
+
+    sellable: Mapping[str, Decimal]
+    reserved: Mapping[str | None, Decimal]
+    standings: Sequence[Standing] = ()
+    parts: Parts = field(default_factory=dict)
+
+    @property
+    def because(self) -> list[str]:
+        """Why a figure is not what its source says, once each."""
+        return list(dict.fromkeys(sentence for one in self.standings for sentence in one.because))
+
+
+@dataclass(kw_only=True)
+class _Known:
+    """What a page of variants needs to know, loaded at once."""
+
+    variants: Mapping[str, Record]
+    stocks: Mapping[str, list[Record]]
+    places: Mapping[str, Record]
+    source: Mapping[str, str]
+    age: Mapping[str, timedelta]
+    before: Mapping[str, Decimal]
+    rate: Mapping[str, Decimal]
+    mute: Mapping[str, str]
+    packs: Mapping[str, tuple[str, Decimal]]
+
+
+def pools(house: House, tx: Tx, variants: Collection[str], now: datetime) -> dict[str, Pool]:
+    """Variant → what may be divided of it. A constant number of statements, however many variants and parts."""
+    made_of = recipes(tx, variants)
+    own = sorted({*variants, *(part for parts in made_of.values() for part in parts)} - made_of.keys())
+    known = _known(house, tx, own, now)
+    promised = reserved(tx, own)
+    found = {variant: _own(house, known, variant, promised[variant], now) for variant in own}
+    left: dict[str, dict[str, Decimal]] = {
+        variant: {code: Decimal(units) for code, units in free(pool.sellable, pool.reserved).items()}
+        for variant, pool in found.items()
+    }
+    for variant in _parts_first(made_of):
+        parts = made_of[variant]
+        made = {code: Decimal(n) for code, n in makeable_by_location(left, parts).items()}
+        left[variant] = made
+        found[variant] = Pool(
+            sellable=made, reserved={}, parts=parts,
+            standings=[one for part in parts if part in found for one in found[part].standings],
+        )
+    return {variant: found[variant] for variant in variants if variant in found}
+
+
+def _parts_first(made_of: Mapping[str, Parts]) -> list[str]:
+    """Bundles, those that are parts of others before them; one that holds itself is left out."""
+    done: list[str] = []
+    left = dict(made_of)
+    while ready := [name for name, parts in left.items() if not parts.keys() & left.keys()]:
+        done += ready
+        for name in ready:
+            del left[name]
+    return done
+
+
+def _known(house: House, tx: Tx, variants: Sequence[str], now: datetime) -> _Known:
+    stocks = records_by_field(tx, "stock", "variant", variants)
+    rows = {one.uid: one for of in stocks.values() for one in of}
+    places = records(tx, sorted({one.values["location"] for one in rows.values()}))
+    described = records(tx, variants)
+    sources = house.project.counting.sources
+    said = bindings_of(tx, list(rows), "stock") if len(sources) > 1 else {}
+    only = next(iter(sources), "")
+    source = {uid: next((b.channel for b in said.get(uid, ()) if b.channel in sources), only) for uid in rows}
+    age = ages(house, tx, now)
+    mute = muted(house, tx, places, now)
+    counting = [uid for uid, one in rows.items() if (one.values.get("count") or {}).get("state") == "counting"]
+    quiet = mute.keys() | {name for name, old in age.items() if is_dead(sources[name], old)}
+    sold = reserved_since(tx, variants, now - WEEK) if quiet else {}
+    odd = {variant for variant, of in stocks.items() for one in of
+           if variant in described and one.values["quantity"]["unit"] != described[variant].values.get("unit")}
+    return _Known(
+        variants=described, stocks=stocks, places=places, source=source, age=age, mute=mute,
+        before=before_counts(tx, counting) if counting else {},
+        rate={variant: units / Decimal(WEEK // timedelta(hours=1)) for variant, units in sold.items()},
+        packs=_packs(tx, odd) if odd else {},
+    )
+
+
+def _packs(tx: Tx, variants: Collection[str]) -> dict[str, tuple[str, Decimal]]:
+    """Variant → (the unit of its case, pieces in it), of the variants that are cases of it."""
+    cases = linked(tx, "variant", "components", sorted(variants))
+    found = {}
+    for record in records(tx, sorted({uid for uids in cases.values() for uid in uids})).values():
+        case = record.values.get("case")
+        if case is not None:
+            found[case["variant"]] = record.values["unit"], Decimal(case["quantity"]["value"])
+    return found
+
+
+def ages(house: House, tx: Tx, now: datetime) -> dict[str, timedelta]:
+    """Source → how long ago its stock was last asked for with success; only of those that were read at all."""
+    found: dict[str, timedelta] = {}
+    sources = house.project.counting.sources
+    for row in cursors(tx) if sources else ():
+        mapping = house.of(row.channel).inward.get(row.resource) if row.channel in sources else None
+        if mapping is not None and "stock" in mapping.inward:
+            age = max(timedelta(0), now - row.asked_at)
+            found[row.channel] = min(age, found.get(row.channel, age))
+    return found
+
+
+def muted(house: House, tx: Tx, places: Mapping[str, Record], now: datetime) -> dict[str, str]:
+    """Place → the till that should have said something of it and did not."""
+    tills = {name: till for name, till in house.project.counting.tills.items() if till.silent_after is not None}
+    if not tills:
+        return {}
+    found = {}
+    for (name, place), heard in silences(tx).items():
+        if name in tills and place in places:
+            values = places[place].values
+            hours = calendar(zone=values.get("zone") or house.channel(name).company.zone, hours=values.get("hours"))
+            if is_silent(tills[name], hours, heard.heard_at, now):
+                found[place] = name
+    return found
+
+
+def _own(
+    house: House, known: _Known, variant: str, promised: Sequence[tuple[str, str | None, Decimal, str]], now: datetime
+) -> Pool:
+    """The pool of a variant that has stock of its own."""
+    standings = [_standing(house, known, variant, stock, now) for stock in known.stocks.get(variant, ())]
+    code_of = {one.location: one.code for one in standings}
+    away = {one.location for one in standings if not one.pooled}
+    sellable: dict[str, Decimal] = {}
+    reserved_at: dict[str | None, Decimal] = {}
+    for one in standings:
+        if one.pooled:
+            sellable[one.code] = sellable.get(one.code, ZERO) + one.units
+            lost = missing(one.held)
+            if lost > 0:
+                reserved_at[None] = reserved_at.get(None, ZERO) + lost
+    for _channel, location, units, _order in promised:
+        if location not in away:
+            code = code_of.get(location, location) if location is not None else None
+            reserved_at[code] = reserved_at.get(code, ZERO) + units
+    return Pool(sellable=sellable, reserved=reserved_at, standings=standings)
+
+
+def _standing(house: House, known: _Known, variant: str, stock: Record, now: datetime) -> Standing:
+    values, place = stock.values, known.places.get(stock.values["location"])
+    at = {} if place is None else place.values
+    name = known.source.get(stock.uid, "")
+    source = house.project.counting.sources.get(name) or Source(figure=values["quantity"]["kind"], restocks="source")
+    described = known.variants[variant].values if variant in known.variants else {}
+    sku, code = described.get("sku", variant), at.get("code", stock.values["location"])
+    unit, of_variant = values["quantity"]["unit"], described.get("unit", values["quantity"]["unit"])
+    held = holding(values, today=now.date(), expires_within=source.expires_within)
+    units = counted_in(unreserved(held), unit, of_variant, known.packs.get(variant))
+    rate, because = known.rate.get(variant, ZERO), []
+    told = units if units is not None else ZERO
+    if (values.get("count") or {}).get("state") == "counting":
+        adjusted = while_counting(told, known.before.get(stock.uid), source.counting, code)
+        told = adjusted.units
+        because.append(adjusted.because)
+    if name in known.age:
+        adjusted = of_dead_source(told, name, source, known.age[name], rate)
+        told = adjusted.units
+        because += [adjusted.because] if adjusted.because else []
+    till = known.mute.get(stock.values["location"])
+    if till is not None:
+        rule = house.project.counting.tills[till]
+        after = rule.silent_after or timedelta(0)
+        why = f"{till} said nothing of {code} for {spoken(after)} of its hours"
+        adjusted = quieted(told, rule.silent, rate, after, why)
+        told = adjusted.units
+        because.append(adjusted.because)
+    return Standing(
+        stock=stock.uid, location=values["location"], code=code, source=name, held=held, units=told, unit=unit,
+        pooled=ours(at), held_by=at.get("held_by") or "us", because=tuple(because),
+        faults=tuple(faults(sku, code, held, unit, of_variant if units is None else unit)) + _other_kind(
+            sku, code, name, source, held
+        ),
+    )
+
+
+def _other_kind(sku: str, code: str, name: str, source: Source, held: Holding) -> tuple[str, ...]:
+    if held.kind == source.figure:
+        return ()
+    return (f"{sku} at {code}: {name} tells {held.kind}, policies/stock.yaml says {source.figure}: an order is taken "
+            "to be in it only once its goods have gone",)
