@@ -1,6 +1,6 @@
 # Serai from a checkout: only Python ≥ 3.11, make and git are assumed. `make` alone lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo day test check style types layers yaml bench real mutation fuzz model
+.PHONY: help setup demo day test check style types layers yaml bench real mutation fuzz model histories
 BIN := .venv/bin
 STAMP := .venv/serai-setup.stamp
 # `make day ARGS=--json`, `make test ARGS="-k merge"`: extra words for the command behind the target.
@@ -41,6 +41,9 @@ model: setup ## the escrow of stock in larger scopes than the tests search: minu
 
 fuzz: setup ## five minutes of whatever authors and documents may hold, against the loader, the compiler and their mappings
 	@$(BIN)/python -m tests.fuzz $(ARGS)
+
+histories: setup ## ten thousand orders, told late, twice and in any order: every unit and every cent in its place
+	@$(BIN)/python -m tests.property.order_histories $(ARGS)
 
 bench: setup ## measure against bare loops in the same run; prints a profile
 	@$(BIN)/python -m tests.bench $(ARGS)

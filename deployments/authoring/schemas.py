@@ -8,7 +8,7 @@ from typing import Any
 
 from connectors import CATALOG
 from deployments.authoring.customer_schema import customers_schema
-from flows.policies import TESTS, breaker, fulfilment, products, sources, stock
+from flows.policies import TESTS, breaker, fulfilment, orders, products, sources, stock
 from flows.settings import CHANNEL_KEYS, COMPANY_KEYS, DESCRIBED, ENTITIES, MODES, ON_DELETE
 from mappings import canonical
 from mappings.commerce.fulfilment.calendar import DAYS
@@ -41,6 +41,10 @@ def schemas() -> dict[str, Schema]:
         "fulfilment": _fulfilment(),
         "products": _policy("Listings: what a channel shows of products, and what it requires of them", _object(
             _LISTING, products.KEYS, required=()
+        )),
+        "orders": _policy("Orders: what each channel keeps of one until its settlement report says so", _object(
+            {"fees": {"type": "array", "items": _object(_FEE, orders.FEE_KEYS, required=("kind",))}},
+            orders.KEYS, required=orders.KEYS,
         )),
     }
 
@@ -143,6 +147,12 @@ _BREAKER: dict[str, Schema] = {
 _WORDS: Schema = {"type": "object", "additionalProperties": {"type": "string"}}
 _PATH: Schema = {"type": "string", "pattern": f"^({'|'.join(products.JUDGED)})[.].+", "description": "variant.gtin"}
 _PATHS: Schema = {"type": "array", "items": _PATH, "minItems": 1}
+_FEE: dict[str, Schema] = {
+    "kind": {"type": "string", "minLength": 1, "description": "commission, payment, logistics, …: once each"},
+    "rate": {"type": "number", "minimum": 0, "exclusiveMaximum": 1, "description": "a part of the seller's price"},
+    "fixed": {"type": "number", "minimum": 0, "description": "per order, in `currency`"},
+    "currency": {"type": "string", "pattern": "^[A-Z]{3}$"},
+}
 _LISTING: dict[str, Schema] = {
     "content": {"type": "array", "items": {"type": "string"},
                 "description": "keys of content rows, the first that says something wins; without it, the channel's"},

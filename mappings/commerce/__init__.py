@@ -2,5 +2,5 @@
 
 ``merge`` one record out of what the channels say · ``match`` which record a document is about · ``stock`` how much a
 channel may show · ``prices`` which price holds, what a channel's price becomes of it ·
-``order`` whether a total adds up, which status wins · ``breaker`` what a person looks at first.
+``orders`` whether the money adds up, where an order stands · ``breaker`` what a person looks at first.
 """
