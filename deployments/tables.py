@@ -39,10 +39,9 @@ def status_rows(house: House) -> list[dict[str, Any]]:
         read_at: dict[str, datetime] = {}
         for cursor in cursors(tx):
             read_at[cursor.channel] = max(cursor.asked_at, read_at.get(cursor.channel, cursor.asked_at))
-        due: Counter[str] = Counter()
-        waiting: Counter[str] = Counter()
+        open_writes: dict[str, Counter[str]] = {state: Counter() for state in ("due", "waiting", "held")}
         for (channel, _, state), number in outbox_counts(tx).items():
-            (waiting if state == "waiting" else due)[channel] += number
+            open_writes[state if state in open_writes else "due"][channel] += number
         open_items: Counter[tuple[str, str]] = Counter()
         for (channel, _, _, kind), number in parked_counts(tx).items():
             open_items[channel, kind] += number
@@ -62,9 +61,10 @@ def status_rows(house: House) -> list[dict[str, Any]]:
                 + (" (writes paused)" if name in still else ""),
                 "read_at": read_at.get(name),
                 "notices": notices.get(name, 0),
-                "due": due[name],
+                "due": open_writes["due"][name],
+                "held": open_writes["held"][name],
                 "parked": open_items[name, "parked"] + open_items[name, "quarantined"],
-                "waiting": open_items[name, "waiting"] + waiting[name],
+                "waiting": open_items[name, "waiting"] + open_writes["waiting"][name],
                 "last_run": None if latest is None else f"{latest.what} {'ok' if latest.error is None else 'FAILED'}",
             }
         )

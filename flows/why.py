@@ -21,6 +21,7 @@ from flows.wiring import House
 from mappings.language import Mapping as MappingFile, Ref
 from registry import (
     Binding,
+    HeldItem,
     Hop,
     Record,
     Tx,
@@ -28,6 +29,7 @@ from registry import (
     bindings_of,
     decode,
     encode,
+    held_items,
     hops_of,
     last_seen,
     owners,
@@ -103,6 +105,7 @@ def why(house: House, channel: str, entity: str, key: str, field: str | None = N
             *_outward(house, group, told, field),
             *_receipts(hops_of(tx, base), channel, entity),
         ]
+        stopped = held_items(tx, channel, entity, [base]).get(base, ())
     same = doc is not None and encode(doc) == encode(told.told)
     doc = None if doc is None else masked(house, group, doc)
     steps.append(Step(kind="verified", sentence=(
@@ -112,12 +115,22 @@ def why(house: House, channel: str, entity: str, key: str, field: str | None = N
     steps.append(Step(kind="recomputed", sentence=(
         "nothing is told now, the channel keeps what it was told last" if doc is None
         else "rendering the record again gives exactly what the channel was told" if same
-        else f"rendering the record again gives {encode(doc)}: a newer change is on its way"
+        else f"rendering the record again gives {encode(doc)}: " + _on_its_way(stopped)
     )))
     return Why(
         channel=channel, entity=entity, key=key, told=masked(house, group, told.told), same=same, verified_at=verified,
         steps=steps,
     )
+
+
+def _on_its_way(stopped: Sequence[HeldItem]) -> str:
+    """What became of the newer document: a breaker stopped it, a person refused it, or it will be written."""
+    for item in reversed(stopped):
+        if item.state == "open":
+            return f"it is held, look at `serai hold show {item.hold[:8]}`"
+        if item.state == "rejected":
+            return f"{item.who} rejected it (hold {item.hold[:8]})"
+    return "a newer change is on its way"
 
 
 def _base(house: House, tx: Tx, channel: str, group: Group, key: str) -> str:

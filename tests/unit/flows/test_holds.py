@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from flows.holds import CannotDecide, Shown, approve, hold_called, open_sets, reject, send_approved
+from flows.why import why
 from registry import outbox_counts
 from tests.scenario.world import World
 from tests.unit.flows.retail import again, live, take
@@ -205,3 +206,16 @@ def test_a_range_archived_by_mistake_stays_listed_until_a_person_agrees(shop: Wo
     send_approved(shop.house, approve(shop.house, hold.hold.uid, who="Aigerim", because="the range is discontinued"))
     active = [doc["sku"] for doc in shop.sandbox.systems["shop"].docs("variants") if doc["active"]]
     assert len(active) == 15
+
+
+def test_why_a_price_is_still_the_old_one_is_answered_with_the_hold(shop: World) -> None:
+    """P11: whoever wonders reads where to decide, and afterwards who decided."""
+    type_prices(shop, {sku(0): "9.99"})
+    (hold,) = held(shop)
+    assert why(shop.house, "shop-kz", "price", sku(0)).steps[-1].sentence.endswith(
+        f"it is held, look at `serai hold show {hold.hold.uid[:8]}`"
+    )
+    reject(shop.house, hold.hold.uid, who="Aigerim", because="a clerk's mistake")
+    assert why(shop.house, "shop-kz", "price", sku(0)).steps[-1].sentence.endswith(
+        f"Aigerim rejected it (hold {hold.hold.uid[:8]})"
+    )
