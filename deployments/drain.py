@@ -54,7 +54,7 @@ from registry import (
 log = logging.getLogger("serai.drain")
 
 Place: TypeAlias = tuple[str, str, str]
-"""channel, what is done ("notices", "settle", "push"), entity ("" for notices)"""
+"""channel, what is done ("notices", "settle", "push", "lapse"), entity ("" where there is none)"""
 
 Hand: TypeAlias = tuple[str, bool]
 """channel, and whether it takes in (True) or sends out (False): each has a thread, none waits for the other"""
@@ -69,6 +69,9 @@ ASKS_EVERY: Final = 2.0
 RESTS: Final = 1.0
 """Seconds a place is left alone after work that moved nothing, so that a row nobody can move does not make us spin."""
 LONGEST_REST: Final = 60.0
+LAPSES_EVERY: Final = 5.0
+"""Seconds between two looks at what time itself did: orders nobody paid, offers that wait until others show less."""
+LAPSE: Final[Place] = ("*", "lapse", "")
 SIGN_OF_LIFE: Final = ("*", "drain", "live")
 """The lease that says that a drain works: channel, resource, lane."""
 ALIVE_FOR: Final = 15.0
@@ -132,6 +135,7 @@ class Drain:
         self._lease: Lease | None = None
         self._beat_at = 0.0
         self._asked_at = time.monotonic()
+        self._lapse_at = 0.0
         self.renewed = False
         """Whether it ended because another release is in force: whoever runs it opens the house anew and goes on."""
         self._stop = threading.Event()
@@ -191,6 +195,9 @@ class Drain:
             log.error("the registry does not answer (%s); looking again in %.0f s", type(error).__name__, RESTS)
             self._stop.wait(RESTS)
             return True
+        if time.monotonic() >= self._lapse_at:
+            self._lapse_at = time.monotonic() + LAPSES_EVERY
+            found[LAPSE[0], True] = [LAPSE]
         given = False
         for hand, places in found.items():
             awake = [place for place in places if not self._rests_still(hand) and not self._rests_still(place)]
@@ -229,6 +236,8 @@ class Drain:
         channel, kind, entity = place
         if kind == "notices":
             ledgers = steps.take_notices(self._house, limit=NOTICES, channels=[channel])
+        elif kind == "lapse":
+            ledgers = [steps.lapse(self._house)]
         elif kind == "settle":
             ledgers = [steps.settle(self._house, channel, entity)]
         else:

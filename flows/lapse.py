@@ -17,6 +17,7 @@ from flows.fulfilment import RULE, Told, answered, date_orders, origins_of, tell
 from flows.ledger import Account, Ledger
 from flows.placing import PLACE, Placed, Wanting, place
 from flows.pull import reread
+from flows.silence import listen
 from flows.wiring import House
 from mappings.commerce.fulfilment.deadlines import LIVE, expires
 from mappings.commerce.fulfilment.decisions import Decision
@@ -45,6 +46,7 @@ def lapse(house: House, *, channels: Sequence[str] | None = None, limit: int = P
     An ended order's goods are free at once, its channel hears why, and its deadline says that it expired. Orders that
     could not be read are counted as waiting.
     """
+    listen(house)
     account = house.account("*", "deadlines", "inward")
     with house.registry.read() as tx:
         now = house.registry.now()

@@ -12,6 +12,7 @@ from functools import partial
 
 from connectors.base import ConnectorError
 from flows.apply import apply
+from flows.lapse import lapse
 from flows.ledger import Direction, Ledger, Stretch, Unbalanced
 from flows.matching import CannotBind, accept_exact, bind
 from flows.plan import plan
@@ -22,7 +23,7 @@ from flows.settle import settle
 from flows.wiring import House
 
 __all__ = [
-    "CannotBind", "Ledger", "Stretch", "Unbalanced", "accept", "accept_exact", "apply", "bind", "plan", "pull",
+    "CannotBind", "Ledger", "Stretch", "Unbalanced", "accept", "accept_exact", "apply", "bind", "lapse", "plan", "pull",
     "pull_all", "push", "push_all", "reconcile", "replay", "resources_of", "settle", "sync_all", "take_notices",
 ]
 
@@ -68,9 +69,9 @@ def push_all(house: House, *, channels: Sequence[str] | None = None) -> list[Led
 
 def sync_all(house: House, *, channels: Sequence[str] | None = None) -> list[Ledger]:
     """Every notice, read and write, in one process, until nothing is due. One broken channel stops no other."""
-    return [
-        *take_notices(house), *pull_all(house, channels=channels), *push_all(house, channels=channels),
-    ]
+    taken = [*take_notices(house), *pull_all(house, channels=channels)]
+    over = lapse(house, channels=channels)
+    return [*taken, *([over] if over.read > 0 else []), *push_all(house, channels=channels)]
 
 
 def _kept(house: House, step: Callable[[], Ledger], channel: str, what: str, direction: Direction) -> Ledger:

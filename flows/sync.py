@@ -88,6 +88,8 @@ async def push(channel: str, entity: str, project: str | None = None) -> State[l
     """Writes what is due, then settles writes whose outcome is not known. Yields the ledgers of its stretches."""
     title = f"push {entity} to {channel}"
     async with _house(project) as house, _told(house, title, channel) as ledgers:
+        if entity == "decision":    # what time decided is told with what people decided
+            await _stretches(ledgers, f"deadlines of {channel}", lambda _: steps.lapse(house, channels=[channel]))
         await _stretches(ledgers, title, lambda _: steps.push(house, channel, entity))
         await _stretches(ledgers, f"settle {entity} on {channel}", lambda _: steps.settle(house, channel, entity))
     return _done(ledgers)

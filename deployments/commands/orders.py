@@ -162,7 +162,7 @@ def _lines(found: Shown, now: datetime) -> list[str]:
         where = found.places.get(delivery.get("location") or "", "")
         said.append(f"delivery: {delivery['kind']} {where}".rstrip())
     said += [
-        f"line {row.of_line}: {row.quantity.normalize():f} held at {found.places.get(row.location or '', 'no place yet')}"
+        f"line {row.of_line}: {row.quantity.normalize():f} at {found.places.get(row.location or '', 'no place yet')}"
         + (" (set free)" if row.released else "") for row in found.held
     ]
     for row in sorted(found.deadlines, key=lambda one: one.due_at):

@@ -42,6 +42,13 @@ def _check_stock(system: System, old: Doc | None, new: Doc, by: By) -> None:
     _known(system, "locations", new["location"], "location")
 
 
+def _price_code(doc: Doc) -> str:
+    """list:item, and what makes the row special: for whom, from how many pieces on, a sale since when."""
+    parts = [doc["list"], doc["item"], doc.get("customer_group"), doc.get("from_quantity")]
+    parts += ["sale", doc.get("valid_from")] if doc.get("sale") is True else []
+    return ":".join(part for part in parts if part is not None)
+
+
 def _check_price(system: System, old: Doc | None, new: Doc, by: By) -> None:
     _known(system, "items", new["item"], "item")
     if Decimal(new["amount"]) <= 0:
@@ -115,6 +122,9 @@ def _ordered(system: System, old: Doc | None, new: Doc, by: By) -> None:
         if old["state"] != new["state"]:
             facts = {"id": new["number"], "number": new["source_number"], "was": old["state"], "now": new["state"]}
             system.books.enter("change", system.now(), **facts, why=by)
+        if old["paid"] != new["paid"]:
+            facts = {"id": new["number"], "number": new["source_number"], "was": old["paid"], "now": new["paid"]}
+            system.books.enter("payment", system.now(), **facts, why=by)
         return
     lines = [
         {"sku": line["item"], "quantity": line["qty"], "total": line["sum"], "tax_rate": line["vat_rate"]}
@@ -141,7 +151,7 @@ def _shipped(system: System, old: Doc | None, new: Doc, by: By) -> None:
     lines = [{"sku": line["item"], "quantity": line["qty"]} for line in new["lines"]]
     system.books.enter(
         "shipment", system.now(), id=new["number"], order=new["order"], number=order["source_number"],
-        tracking=new["tracking"], lines=lines, why=by,
+        tracking=new["tracking"], lines=lines, location=new["location"], why=by,
     )  # fmt: skip
     if by != "seed":
         for line in new["lines"]:
@@ -158,6 +168,11 @@ def _order_of(system: System, ask: Doc) -> Doc:
         if doc["source_number"] == wanted and doc["state"] != "cancelled":
             return doc
     raise Refused(404, "not_found", f"no sale with source_number {wanted}")
+
+
+def sale(system: System, ask: Doc) -> Doc:
+    """Staff look a sale up, by its number or that of its channel; the first that was entered."""
+    return _order_of(system, ask)
 
 
 def ship(system: System, ask: Doc) -> Doc:
@@ -202,11 +217,11 @@ def deliver(system: System, ask: Doc) -> Doc:
 
 
 def cancel(system: System, ask: Doc) -> Doc:
-    """Staff cancel a sale that was not shipped."""
+    """Staff cancel a sale that was not shipped: ``{order | source_number, reason?}``."""
     order = _order_of(system, ask)
     if order["state"] in _CLOSED:
         raise Refused(409, "closed", f"{order['number']} is {order['state']}")
-    return system.edit("orders", order["number"], {"state": "cancelled"})
+    return system.edit("orders", order["number"], {"state": "cancelled", "cancel_reason": ask.get("reason")})
 
 
 def count(system: System, ask: Doc) -> Doc:
@@ -289,7 +304,7 @@ def erp(name: str, currency: str, home: str, written: Written) -> Design:
             envelope=_envelope,
         ),
         coalesces=True,
-        acts={"ship": ship, "deliver": deliver, "cancel": cancel, "count": count, "reprice": reprice},
+        acts={"sale": sale, "ship": ship, "deliver": deliver, "cancel": cancel, "count": count, "reprice": reprice},
         collections=_COLLECTIONS,
     )  # fmt: skip
 
@@ -315,7 +330,7 @@ _COLLECTIONS = {
     "prices": Collection(
         id="code",
         stamp="changed_at",
-        key=lambda d: f"{d['list']}:{d['item']}",
+        key=_price_code,
         allows=_WRITES,
         check=_check_price,
         then=_priced,

@@ -141,6 +141,18 @@ class People:
         found: Sequence[str] = self._act("erp", "reprice", groups=groups, amount=str(amount), most=most)["items"]
         return found
 
+    def sale(self, source_number: str, *, erp: str = "erp") -> Doc | None:
+        """The sale in the ERP of an order's number in its channel; None: it has none."""
+        try:
+            return self._act(erp, "sale", source_number=source_number)
+        except Refusal:
+            return None
+
+    def shown(self, system: str, sku: str) -> int:
+        """What a selling channel shows of an article now."""
+        figures = [entry["now"] for entry in self.books(system) if entry["kind"] == "shown" and entry["sku"] == sku]
+        return int(figures[-1]) if figures else 0
+
     def set_price(self, item: str, amount: Decimal | str, *, price_list: str = "retail") -> None:
         """The price of an item in a list of the ERP changes."""
         self.edit("erp", "prices", f"{price_list}:{item}", {"amount": str(amount)})
@@ -172,9 +184,12 @@ class People:
         """The carrier reports a shipment of the ERP as delivered."""
         self._act("erp", "deliver", shipment=shipment)
 
-    def cancel_sale(self, order: str) -> None:
-        """Staff cancel a sale of the ERP that was not sent."""
-        self._act("erp", "cancel", order=order)
+    def cancel_sale(
+        self, order: str | None = None, *, source_number: str | None = None, reason: str | None = None, erp: str = "erp"
+    ) -> None:
+        """Staff cancel a sale that was not sent, meant by its ERP number or its number in the channel, and why."""
+        which: Doc = {"order": order} if order is not None else {"source_number": source_number}
+        self._act(erp, "cancel", **which, reason=reason)
 
     # -- staff at the marketplace
 
@@ -191,6 +206,10 @@ class People:
     def add(self, system: str, resource: str, doc: Doc) -> Doc:
         """A person enters a row into a system by hand."""
         return self._act(system, "add", resource=resource, doc=doc)
+
+    def look(self, system: str, resource: str, id: str) -> Doc:
+        """A person looks a row up; not_found when there is none."""
+        return self._act(system, "look", resource=resource, id=id)
 
     def remove(self, system: str, resource: str, id: str) -> None:
         """A person deletes (or archives) a row by hand."""

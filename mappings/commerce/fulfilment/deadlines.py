@@ -63,8 +63,8 @@ def deadlines(
     """Kind → moment, of the deadlines that run for an order as it stands.
 
     ``accept``: while it is offered. ``ship``: while it is live and not to be collected. ``collect``: once the buyer was
-    told at ``ready_at``. ``answer``: from ``cancel_requested.at`` on. ``pay``: while it is live, unpaid and not to be
-    paid at the door or by invoice; `pays_later` says which those are. Each is the channel's own, else start + term.
+    told at ``ready_at``. ``answer``: from ``cancel_requested.at`` on. ``pay``: while it waits for the buyer to pay or to
+    sign. Each is the channel's own, else start + term.
     """
     status = order.get("status")
     if status not in LIVE or order.get("handed_over") is True:
@@ -78,7 +78,7 @@ def deadlines(
         "ship": placed if status in ("open", "confirmed") and not collected else None,
         "collect": ready_at if collected else None,
         "answer": wish,
-        "pay": placed if unpaid(order) and not pays_later(order) else None,
+        "pay": placed if waits_for_buyer(order) else None,
     }
     found: dict[str, datetime] = {}
     for kind, start in starts.items():
@@ -104,7 +104,7 @@ def expires(kind: str, order: Mapping[str, Any]) -> str | None:
 
     Only what nobody paid for and what nobody came for expires; a paid order that we are late with never does.
     """
-    if kind == "pay" and unpaid(order) and not pays_later(order):
+    if kind == "pay" and waits_for_buyer(order):
         return "unpaid"
     if kind == "collect" and is_collected(order):
         return "not_collected"
@@ -116,6 +116,14 @@ def awaits_us(order: Mapping[str, Any]) -> bool:
     that it ends by itself. One that only has ``expires_at`` waits for buyer or bank: a credit to be signed."""
     stated = (order.get("deadlines") or {}).get("accept_by")
     return order.get("status") == "offered" and (stated is not None or order.get("expires_at") is None)
+
+
+def waits_for_buyer(order: Mapping[str, Any]) -> bool:
+    """Whether the goods are kept for somebody who has not paid, or not signed the credit: ``offered`` and not waiting
+    for us; or unpaid, and neither to be paid at the door nor by invoice."""
+    if order.get("status") == "offered":
+        return not awaits_us(order)
+    return unpaid(order) and not pays_later(order)
 
 
 def is_collected(order: Mapping[str, Any]) -> bool:
