@@ -16,12 +16,12 @@ from datetime import datetime
 from typing import Any
 
 from connectors.base import Doc
-from flows import order_moves, pricing
+from flows import escrows, order_moves, pricing
 from flows.consequences import figures_read, follow, word_of
 from flows.contribute import contribute
 from flows.drift import told_figure
 from flows.faults import settle_faults
-from flows.figures import shown
+from flows.figures import hard, shown
 from flows.identify import identify
 from flows.ledger import Account
 from flows.matching import report_matches
@@ -207,11 +207,15 @@ def _take_shown(work: Work, records: Mapping[str, InwardRecord]) -> dict[str, In
     found = bindings(work.tx, work.channel, [(SHOWN, id) for id in figures])
     later = seen_later(work.tx, work.channel, "stock", work.asked_at) if found else frozenset()
     due: list[DueRow] = []
+    marks = escrows.versions(work.house, work.channel, work.resource, work.docs)
+    seen: dict[str, tuple[int, str | None]] = {}
     for id, record in figures.items():
         old = found.get((SHOWN, id))
         variant = record.values["variant"]
         text = encode(record.values)
         overtaken = old is not None and old.asked_at is not None and old.asked_at > work.asked_at
+        if not overtaken:
+            seen[variant] = max(0, int(shown(record.values))), marks[record.doc]
         same = old is not None and old.values_hash == digest(text) and old.uid == variant and old.state == "live"
         if same and not overtaken:
             work.account.count("stock", "unchanged")
@@ -230,6 +234,9 @@ def _take_shown(work: Work, records: Mapping[str, InwardRecord]) -> dict[str, In
         told = told_figure(old)
         if told is None or shown(record.values) > told:
             due.append((work.channel, "stock", variant, None, told is not None, work.channel))
+    if hard(work.house, work.channel) is not None:
+        moved = escrows.looked(work.house, work.tx, work.channel, seen, work.asked_at)
+        due = [(work.channel, "stock", variant, None, False, work.channel) for variant in moved]
     if due and "stock" in work.house.channel(work.channel).receives:
         mark_due(work.tx, due)
     return {id: record for id, record in records.items() if id not in figures}

@@ -16,9 +16,10 @@ from msgspec import Struct
 
 from flows import pricing
 from flows.companies import companies_of, hears
+from flows.escrows import orders_moved
 from flows.fulfilment import settle_orders, withheld
 from flows.people import spread
-from flows.reserving import counted, keep_in_step, with_bundles, word_of_source
+from flows.reserving import counted, keep_in_step, posts_itself, with_bundles, word_of_source
 from flows.routes import Route
 from flows.wiring import House
 from registry import (
@@ -60,9 +61,14 @@ def follow(house: House, tx: Tx, changes: Sequence[Change], *, now: datetime, ca
         heard = [change for change in changed if entity != "order" or not withheld(change.before, change.after)]
         whose = companies_of(house, tx, entity, {change.uid: change.source for change in heard}) if heard else None
         for route in house.routes.get(entity, ()) if heard else ():
-            _along(tx, route, heard if whose is None else [
+            told = heard if whose is None else [
                 change for change in heard if hears(house, route.channel, whose[change.uid])
-            ], due)
+            ]
+            if entity == "order" and route.channel in house.project.counting.sources:
+                told = [change for change in told if not posts_itself(house, change)]
+            if told:
+                _along(tx, route, told, due)
+    orders_moved(house, tx, by_entity.get("order", ()))
     touched = keep_in_step(house, tx, by_entity, now)
     settled = settle_orders(house, tx, by_entity.get("order", ()), now, cause)
     _stock_of(house, tx, touched | settled.touched, due)

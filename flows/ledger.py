@@ -88,7 +88,8 @@ class Ledger:
 class Account:
     """A ledger while it is being written: a stretch's sums, added page by page after each page balanced.
 
-    ``missing`` holds the (entity, uid) that writes of the page wait for, and one write's uid for each.
+    ``missing`` holds the (entity, uid) that writes of the page wait for, and one write's uid for each; ``looks`` the
+    uids, and their ids on the channel, of which the channel must be looked at before they can be written.
     """
 
     run: str
@@ -101,6 +102,7 @@ class Account:
     reasons: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
     missing: dict[tuple[str, str], str] = field(default_factory=dict)
+    looks: dict[str, str] = field(default_factory=dict)
     _began: float = field(default_factory=time.monotonic)
 
     def page(self) -> Account:
@@ -138,6 +140,7 @@ class Account:
         self.reasons.clear()
         self.faults.clear()
         self.missing.clear()
+        self.looks.clear()
 
     def copy(self) -> Account:
         """An account of its own with the same sums."""

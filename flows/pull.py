@@ -18,6 +18,7 @@ from connectors.base import ConnectorError, Cursor, Doc, Misconfigured, Page, Re
 from flows.accept import accept_page
 from flows.consequences import Change, follow
 from flows.drift import drifted
+from flows.escrows import caught_up
 from flows.ledger import Account, Ledger, Stretch
 from flows.matching import matchable
 from flows.order_check import compare_orders
@@ -124,14 +125,16 @@ def _pull(
 ) -> Ledger:
     cursor = None if full else _cursor(house, channel, resource, lane, taken)
     scan = _scan(house, channel, resource, taken, fresh=cursor is None)
+    began = None if cursor is None else _began(house, channel, resource, lane)
     pages: list[Page] = []
     held = 0
     connector = house.connector(channel, lane)
     for page in connector.read(resource, cursor):
         pages.append(page)
+        began = began or page.asked_at
         held += len(page.docs)
         if page.last or held >= COMMIT_RECORDS or account.spent(stretch):
-            _commit(house, account, channel, resource, lane, pages, scan, taken, lease)
+            _commit(house, account, channel, resource, lane, pages, scan, taken, lease, began)
             held = 0
             pages = []
             lease = renew(house.registry, lease, LEASE_SECONDS)
@@ -139,6 +142,8 @@ def _pull(
                 return house.finish(account.ledger(house.registry.now(), more=True))
     if scan is not None:
         _missing(house, account, channel, resource, scan)
+    if began is not None:
+        caught_up(house, channel, resource, began)
     _again(house, account, channel, resource)
     return house.finish(account.ledger(house.registry.now()))
 
@@ -151,6 +156,14 @@ def _cursor(house: House, channel: str, resource: str, lane: str, taken: Sequenc
         return None
     position: Cursor | None = stored["at"]
     return position
+
+
+def _began(house: House, channel: str, resource: str, lane: str) -> datetime | None:
+    """When the first page of a read was asked for that a stretch left unfinished; None: a new one begins."""
+    with house.registry.read() as tx:
+        stored = load_cursor(tx, channel, resource, lane)
+    told = None if stored is None else stored.get("began")
+    return None if told is None else datetime.fromisoformat(told)
 
 
 def _scan(house: House, channel: str, resource: str, taken: Sequence[str], *, fresh: bool) -> str | None:
@@ -166,7 +179,7 @@ def _scan(house: House, channel: str, resource: str, taken: Sequence[str], *, fr
 
 def _commit(
     house: House, account: Account, channel: str, resource: str, lane: str, pages: Sequence[Page], scan: str | None,
-    taken: Sequence[str], lease: Lease,
+    taken: Sequence[str], lease: Lease, began: datetime,
 ) -> None:
     """Whole pages with their cursor, in one transaction; the account grows only when it has committed."""
     docs = [doc for page in pages for doc in page.docs]
@@ -178,6 +191,7 @@ def _commit(
         known = before is not None and bool(before["whole"]) and set(taken) <= set(before["taken"])
         save_cursor(tx, channel, resource, lane, {
             "at": pages[-1].cursor, "taken": list(taken), "whole": known or pages[-1].last,
+            "began": None if pages[-1].last else began.isoformat(),
         }, asked_at)
 
     stale = take(house, account, channel, resource, docs, asked_at, scan=scan, finish=finish)

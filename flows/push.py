@@ -9,15 +9,16 @@ What surprises here:
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 from connectors.base import Connector, ConnectorError, Misconfigured, Op, Receipt, RetryLater, Stopped, Write
-from flows import order_moves, pricing
+from flows import escrows, order_moves, pricing
 from flows.faults import explained
-from flows.figures import PUBLISH
+from flows.figures import ORDERS_WAIT, PUBLISH, Escrowed
 from flows.holding import Held, stop
 from flows.ledger import Account, Ledger, Stretch
 from flows.people import CUSTOMER, told_elsewhere
@@ -51,6 +52,7 @@ from registry import (
     park,
     paused,
     put_bindings,
+    put_escrows,
     refs_for,
     reopen,
     set_outbox,
@@ -61,6 +63,8 @@ FREELY_CREATED = ("order", "decision", "customer", "shipment", "return", "intera
 """Entities whose creation on a channel follows from what happened; the others want a person's consent first."""
 
 PATIENCE = timedelta(seconds=60)
+LOOKS = 4
+"""How often one push looks at a channel's figure before it leaves it to the next."""
 NOT_READY = "not ready"
 """How the reason of a write begins that waits for what its listing lacks."""
 
@@ -81,6 +85,7 @@ def push(house: House, channel: str, entity: str, *, stretch: Stretch | None = N
     resource = group.mapping.resource
     limit = max(20, min(1_000, connector.resources[resource].batch * 10))
     patient = house.registry.now() - PATIENCE
+    looked: Counter[str] = Counter()
     if connector.resources[resource].supersedes:
         settle(house, channel, entity)      # what was fetched meanwhile is known before anything takes its place
     while True:
@@ -92,8 +97,12 @@ def push(house: House, channel: str, entity: str, *, stretch: Stretch | None = N
             return house.finish(account.ledger(house.registry.now()))
         if page.missing:
             house.registry.attempt(partial(_come_since, channel, dict(page.missing)))
+        looks = {uid: id for uid, id in page.looks.items() if looked[uid] < LOOKS}
         fault = _send(house, page, channel, group, connector, sending)
         account.add(page)
+        if fault is None and looks:
+            looked.update(looks.keys())
+            escrows.look(house, channel, group, looks)
         if fault is not None:
             house.finish(account.ledger(house.registry.now(), more=True, note=str(fault)), error=str(fault))
             if isinstance(fault, Stopped):
@@ -159,6 +168,7 @@ def _decide(
     page.read = len(rows)
     now = house.registry.now()
     uids = [row.uid for row in rows]
+    escrows.opened(house, tx, channel, group, uids, now)
     seen = views(house, tx, channel, group, uids, now)
     bound = binding_for(tx, channel, group.name, uids)
     said = _said(house, tx, channel, group, seen)
@@ -334,6 +344,9 @@ class _Verdicts:
         said: Mapping[str, Binding], may_create: bool,
     ) -> None:
         """Unchanged, adopted, waiting for consent, or decided."""
+        if view.escrowed is not None:
+            self.escrowed(row, view, view.escrowed, doc, id, bound, may_create)
+            return
         text = encode(doc)
         mark = digest(text)
         external_id = bound.external_id if bound is not None else id
@@ -364,6 +377,50 @@ class _Verdicts:
         self.sending.append(Sending(row=row, text=text, mark=mark, view=view, publish=view.publish, write=Write(
             key=key, op=op, doc=self._written(row, op, doc, bound), id=external_id, attempt=row.attempt + 1,
             expected=bound.version if bound is not None else None,
+        )))
+
+    def escrowed(
+        self, row: OutboxRow, view: View, by: Escrowed, doc: dict[str, Any], id: str | None, bound: Binding | None,
+        may_create: bool,
+    ) -> None:
+        """Hard allocation: what counts is what the channel shows now, not what it was told. A channel that compares is
+        looked at first; one that goes by zero is raised once its orders are read.
+        """
+        kept, publish, text = by.row, view.publish or 0, encode(doc)
+        mark = digest(text)
+        external_id = bound.external_id if bound is not None else id
+        if external_id is None and not may_create:
+            self.waiting(row, "creating it needs consent: `serai match accept --exact`")
+            return
+        if external_id is not None and by.raises == "compare" and kept.version is None:
+            self.page.looks[row.uid] = external_id
+            self.waiting(row, escrows.LOOK_FIRST)
+            return
+        settled = kept.shown == publish and kept.sent is None
+        if external_id is not None and view.waits == ORDERS_WAIT and (settled or publish > (kept.shown or 0)):
+            self.page.looks[row.uid] = external_id
+            self.waiting(row, ORDERS_WAIT)
+            return
+        if settled and external_id is not None:
+            if bound is None or bound.told_hash != mark:
+                self.adopted.append(self._told(bound, external_id, row.uid, text, mark, publish))
+            if view.waits:
+                self.waiting(row, view.waits)
+            else:
+                self.unchanged(row, "the channel holds it already")
+            return
+        known = bound is not None and (bound.told_hash is not None or bound.values_text is not None)
+        there = (known or (external_id is not None and not self.creates)) and kept.version != escrows.NOTHING_THERE
+        op: Op = "update" if there else "create"
+        version = kept.version or None
+        key = self._key(row, op, digest(f"{text} {version}") if by.raises == "compare" else mark)
+        payload = encode({"doc": doc, PUBLISH: str(publish)})
+        self.decisions.append(Decision(
+            id=row.id, key=key, op=op, payload=payload.encode(), external_id=external_id,
+        ))
+        self.sending.append(Sending(row=row, text=text, mark=mark, view=view, publish=publish, write=Write(
+            key=key, op=op, doc=doc, id=external_id, attempt=row.attempt + 1,
+            expected=version if by.raises == "compare" and op == "update" else None,
         )))
 
     def stop(self, stopped: Held) -> None:
@@ -421,6 +478,11 @@ class _Verdicts:
             mark_due(tx, self.passed)
         if self.parked:
             park(tx, self.parked)
+        put_escrows(tx, [
+            escrows.sending(one.view.escrowed.row, one.publish, one.view.escrowed.raises, self.now)
+            for one in self.sending
+            if one.view is not None and one.view.escrowed is not None and one.publish is not None
+        ])
         if self.decisions:
             decide(tx, self.decisions, owner=self.house.owner, seconds=self.house.claim_seconds)
         return self.sending
@@ -453,6 +515,7 @@ def _send(
         page.clear()
         record_receipts(house, tx, page, channel, group, receipts)
         if unsent:
+            escrows.unsent(house, tx, channel, group, unsent, house.registry.now())
             set_outbox(tx, [
                 OutboxChange(id=one.row.id, state="due", reason=str(stopped or "the platform did not answer"),
                         due_at=house.registry.now() + timedelta(seconds=after), forced=one.row.forced)

@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct
 
 from connectors.base import Receipt, Write
-from flows import pricing
+from flows import escrows, pricing
 from flows.consequences import word_of
 from flows.figures import PUBLISH, RAISE_WAITS
 from flows.ledger import Account
@@ -47,6 +47,8 @@ from registry import (
     unpark,
     wake,
 )
+
+MOVED_FIRST = "the channel's figure moved first: it is looked at and written again"
 
 
 class Sending(Struct, frozen=True, kw_only=True):
@@ -120,6 +122,7 @@ def record_receipts(
     ]
     if told_prices:
         pricing.confirmed(house, tx, channel, told_prices, now)
+    escrows.answered(house, tx, channel, group, receipts, now)
     _outbox_states(house, tx, page, channel, group, receipts, now)
     if group.entity == "order" and applied and channel in house.project.counting.sources:
         word_of(house, tx, channel, {
@@ -159,6 +162,9 @@ def _outbox_states(
         elif receipt.outcome == "rejected" and one.write.op == "create" and receipt.detail.startswith("not found"):
             settings.append(OutboxChange(id=one.row.id, state="due", reason=receipt.detail, due_at=now))
             page.count(group.entity, "failed", reason="it never arrived; it is sent again under the same key")
+        elif receipt.outcome == "rejected" and receipt.stale and escrows.governs(house, channel, group) is not None:
+            settings.append(OutboxChange(id=one.row.id, state="due", reason=MOVED_FIRST, due_at=now))
+            page.count(group.entity, "failed", reason=MOVED_FIRST)
         elif receipt.outcome == "rejected":
             settings.append(OutboxChange(id=one.row.id, state="parked", reason=receipt.detail))
             page.count(group.entity, "parked", reason="rejected by the platform")
@@ -206,10 +212,9 @@ def _answers(
     if group.entity == CUSTOMER:
         with house.registry.read() as tx:
             gone = erased_ids(tx, channel, [(record.entity, record.id) for record in result.records])
-        for record in result.records:
+        for position, record in enumerate(result.records):
             if (record.entity, record.id) in gone:      # it was told to forget; what it still says is not taken in
-                record.values.clear()
-                record.keep.clear()
+                result.records[position] = record._replace(values={}, keep={})
     return {
         carrying[record.doc][0].write.key: record for record in result.records if record.entity == group.entity
     }

@@ -16,6 +16,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
+from typing import ClassVar
 
 from connectors.base import Connector, Cursor, Doc, Page, Ports, Receipt, Stopped, Write
 from flows.companies import companies_of, hears
@@ -96,6 +97,7 @@ class Noting(Connector):
 class Rehearsal(House):
     """A house over a copy of the registry, whose connectors only note."""
 
+    rehearses: ClassVar[bool] = True
     rejected: Mapping[tuple[str, str], frozenset[bytes]] = field(default_factory=dict)
     minted: set[str] = field(default_factory=set)
 

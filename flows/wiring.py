@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from cryptography.fernet import Fernet
 
@@ -60,6 +60,8 @@ class House:
     and ``read_from`` tells what was there then.
     """
 
+    rehearses: ClassVar[bool] = False
+    """Whether nothing is asked of any channel: a plan is tried out."""
     project: Project
     registry: Registry
     mappings: Mapping[str, PlatformMappings]

@@ -68,13 +68,17 @@ def escrows(tx: Tx, variants: Collection[str], *, lock: bool = False) -> dict[st
     return found
 
 
-def put_escrows(tx: Tx, rows: Iterable[EscrowRow]) -> int:
-    """Afterwards these rows stand as they are given; the number written."""
+def put_escrows(tx: Tx, rows: Iterable[EscrowRow], *, new: bool = False) -> int:
+    """Afterwards these rows stand as they are given; ``new``: only where there was none. The number written."""
     stored = [
         (row.channel, row.variant, row.held, row.shown, row.sent, row.open, row.late, row.back, row.version,
          row.expected, maybe_micros(row.shown_at), maybe_micros(row.sent_at), micros(row.opened_at))
         for row in rows
     ]  # fmt: skip
+    if not stored:
+        return 0
+    if new:
+        return bulk.upsert(tx, "escrow", _COLUMNS, stored, key=("variant_uid", "channel"), change={})
     return bulk.upsert(tx, "escrow", _COLUMNS, stored, key=("variant_uid", "channel"))
 
 

@@ -1,0 +1,297 @@
+"""What may still be sold on each channel under hard allocation, kept in step with writes, answers, orders and looks.
+
+What surprises here:
+
+* The rules are `mappings.commerce.stock.escrow`; here they meet the registry's rows. Every change locks the rows of its
+  variants, so that two workers never raise two channels into the same free units.
+* **A raise needs to know the channel**: its version where it compares, its orders where it does not. What is not known
+  is asked for by `look`, between two transactions of a push: first the figures, then the orders past that moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+from msgspec.structs import replace
+
+from connectors.base import ConnectorError, Doc, Receipt
+from flows.figures import ORDERS_WAIT, PUBLISH, RAISE_WAITS, account, hard, rivals_of, shown
+from flows.routes import Group
+from flows.wiring import House
+from mappings.commerce.stock import escrow
+from mappings.commerce.stock.escrow import Account, Raises
+from registry import (
+    EscrowRow,
+    Tx,
+    bindings_of,
+    decode,
+    escrows,
+    in_flight_payloads,
+    mark_due,
+    put_escrows,
+    unread_escrows,
+    wake,
+)
+
+if TYPE_CHECKING:
+    from flows.consequences import Change
+    from flows.receipts import Sending
+
+LOOK_FIRST: Final = "the channel is looked at first"
+NOTHING_THERE: Final = ""
+"""The version of a figure that the channel does not have yet."""
+STILL_ARRIVES: Final = timedelta(minutes=5)
+"""How long a request that was given up may still be carried out: longer than any platform works on one."""
+
+
+def governs(house: House, channel: str, group: Group) -> Raises | None:
+    """How the group's figures on the channel may rise under hard allocation; None: no escrow governs them."""
+    return hard(house, channel) if group.entity == "stock" and group.base == "variant" else None
+
+
+def opened(house: House, tx: Tx, channel: str, group: Group, variants: Sequence[str], now: datetime) -> None:
+    """Afterwards these variants have a row for every channel of the pool under hard allocation, locked till the commit.
+
+    A new row counts what the channel was told, is being told or was seen to hold, whichever is most.
+    """
+    if governs(house, channel, group) is None:
+        return
+    policies = house.project.stock
+    names = sorted({channel, *(name for name in rivals_of(policies, channel) if hard(house, name) is not None)})
+    rows = escrows(tx, variants, lock=True)
+    missing = [uid for uid in variants if any(name not in rows.get(uid, {}) for name in names)]
+    if missing:
+        put_escrows(tx, _first(tx, missing, names, now), new=True)
+        rows = escrows(tx, variants, lock=True)
+    gone = [
+        _kept(row, escrow.dead(account(row)), sent_at=None) for of in rows.values() for row in of.values()
+        if row.late > 0 and row.sent_at is not None and row.sent_at + STILL_ARRIVES < now
+    ]
+    put_escrows(tx, gone)
+
+
+def _first(tx: Tx, variants: Sequence[str], names: Sequence[str], now: datetime) -> list[EscrowRow]:
+    bound = bindings_of(tx, variants, "stock/variant")
+    flying = in_flight_payloads(tx, "stock", variants)
+    rows = []
+    for uid in variants:
+        here = {binding.channel: binding for binding in bound.get(uid, ())}
+        for name in names:
+            binding = here.get(name)
+            there = None if binding is None or binding.values is None else max(0, int(shown(binding.values)))
+            figures = [0 if there is None else there]
+            if binding is not None and PUBLISH in binding.kept:
+                figures.append(int(binding.kept[PUBLISH]))
+            figures += [
+                int(told) for channel, payload in flying.get(uid, ())
+                if channel == name and (told := decode(payload).get(PUBLISH)) is not None
+            ]
+            rows.append(EscrowRow(channel=name, variant=uid, held=max(figures), shown=there, opened_at=now))
+    return rows
+
+
+def _kept(row: EscrowRow, now: Account, **more: Any) -> EscrowRow:
+    return replace(
+        row, held=now.held, shown=now.shown, sent=now.sent, open=now.open, late=now.late, back=now.back, **more
+    )
+
+
+# ── writes ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def sending(row: EscrowRow, figure: int, raises: Raises, now: datetime) -> EscrowRow:
+    """The row while ``figure`` goes out."""
+    return _kept(row, escrow.sending(account(row), figure, raises), expected=row.version, sent_at=now)
+
+
+def answered(
+    house: House, tx: Tx, channel: str, group: Group, receipts: Sequence[tuple[Sending, Receipt]], now: datetime
+) -> None:
+    """Keeps what the channel said of each figure; what waits for a lowering is due again where one was confirmed."""
+    way = governs(house, channel, group)
+    if way is None:
+        return
+    rows = escrows(tx, [one.row.uid for one, _ in receipts], lock=True)
+    changed: list[EscrowRow] = []
+    less = False
+    for one, receipt in receipts:
+        row = rows.get(one.row.uid, {}).get(channel)
+        if row is None or one.publish is None or receipt.outcome == "accepted":
+            continue
+        before = account(row)
+        if receipt.outcome == "applied":
+            version = _version(house, channel, group.mapping.resource, receipt.doc)
+            told = _kept(row, escrow.applied(before, one.publish), version=version, expected=None, shown_at=now)
+        elif receipt.outcome == "rejected":
+            told = _kept(row, escrow.refused(before), version=None)
+        else:
+            told = _kept(row, escrow.unknown(before, one.publish, way), version=None)
+        less = less or escrow.most(account(told)) < escrow.most(before)
+        changed.append(told)
+    put_escrows(tx, changed)
+    if less:
+        wake(tx, entity="stock", reason=RAISE_WAITS)
+
+
+def unsent(house: House, tx: Tx, channel: str, group: Group, sending: Iterable[Sending], now: datetime) -> None:
+    """These were decided and never sent: nothing of them counts."""
+    never = Receipt(outcome="rejected", detail="it was not sent")
+    answered(house, tx, channel, group, [(one, never) for one in sending], now)
+
+
+def _version(house: House, channel: str, resource: str, doc: Doc | None) -> str | None:
+    path = house.descriptor(channel, resource).version
+    found: Any = doc
+    for step in (path or "").split(".") if path is not None and doc is not None else ():
+        found = found.get(step) if isinstance(found, dict) else None
+    return None if path is None or found is None or found is doc else str(found)
+
+
+# ── looks ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def look(house: House, channel: str, group: Group, uids: Mapping[str, str]) -> None:
+    """Reads what the channel shows of these (uid → its id there), then its orders past that moment.
+
+    Afterwards what was found out is kept and these variants are due again. A channel that does not answer is asked
+    again when they have waited for a while.
+    """
+    from flows.pull import pull, resources_of, take
+    from flows.steps import UNBOUNDED
+
+    resource = group.mapping.resource
+    asked_at = house.registry.now()
+    inward = house.of(channel).inward
+    try:
+        found = house.connector(channel).fetch(resource, sorted(uids.values()))
+        docs = [doc for doc in found.values() if doc is not None]
+        if docs and resource in inward:
+            page = house.account(channel, resource, "inward")
+            take(house, page, channel, resource, docs, asked_at)
+            house.finish(page.ledger(house.registry.now()))
+        absent = {uid: (0, NOTHING_THERE) for uid, id in uids.items() if found.get(id) is None}
+        house.registry.attempt(lambda tx: looked(house, tx, channel, absent, asked_at))
+        for other in resources_of(house, channel):
+            if "order" in inward[other].inward:
+                pull(house, channel, other, stretch=UNBOUNDED)
+    except ConnectorError:
+        return
+    house.registry.attempt(lambda tx: mark_due(tx, [(channel, "stock", uid, None, False, None) for uid in uids]))
+
+
+def looked(
+    house: House, tx: Tx, channel: str, figures: Mapping[str, tuple[int, str | None]], asked_at: datetime
+) -> list[str]:
+    """The channel was seen to show these (variant → figure, version), asked for at ``asked_at``; those that moved.
+
+    A look that began before the last confirmed figure says nothing any more. A version that is not the one a write
+    without an outcome expects proves that it will not be carried out any more.
+    """
+    way = hard(house, channel) if figures else None
+    if way is None:
+        return []
+    changed = []
+    for uid, rows in escrows(tx, sorted(figures), lock=True).items():
+        row = rows.get(channel)
+        if row is None or (row.shown_at is not None and asked_at <= row.shown_at):
+            continue
+        figure, version = figures[uid]
+        known = account(row)
+        past = way == "compare" and row.open and version != row.expected
+        now = escrow.seen(escrow.dead(known) if past else known, figure)
+        changed.append(_kept(row, now, version=version, expected=None if past else row.expected, shown_at=asked_at))
+    put_escrows(tx, changed)
+    return [row.variant for row in changed]
+
+
+def versions(house: House, channel: str, resource: str, docs: Sequence[Doc]) -> list[str | None]:
+    """The version of each document, None where the platform has none."""
+    return [_version(house, channel, resource, doc) for doc in docs]
+
+
+# ── orders ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def orders_moved(house: House, tx: Tx, orders: Sequence[Change]) -> None:
+    """What these orders take of their channel's figures, or give back to them, is reckoned with."""
+    governed = {name for name in house.project.stock if hard(house, name) is not None}
+    if not governed or not orders:
+        return
+    origins = {
+        uid: binding.channel for uid, found in bindings_of(tx, [change.uid for change in orders], "order").items()
+        for binding in found if binding.channel in governed
+    }
+    origins |= {change.uid: change.source for change in orders if change.source in governed}
+    moved = [change for change in orders if change.uid in origins]
+    variants = {uid for change in moved for uid in (*_units(change.before), *_units(change.after))}
+    rows = escrows(tx, sorted(variants), lock=True) if variants else {}
+    changed: dict[tuple[str, str], EscrowRow] = {}
+    for change in moved:
+        channel = origins[change.uid]
+        first = change.before is None
+        cancelled = change.after.get("status") == "cancelled"
+        before = {} if first else _taken(change.before)
+        after = _units(change.after) if first else _taken(change.after)
+        for uid in {*before, *after}:
+            row = changed.get((uid, channel)) or rows.get(uid, {}).get(channel)
+            if row is None or (first and not _since(change.after, row.opened_at)):
+                continue
+            units = after.get(uid, Decimal(0)) - before.get(uid, Decimal(0))
+            now = account(row)
+            if units > 0:
+                now = escrow.sold(now, int(units))
+            if first and cancelled:
+                now = escrow.returned(now, _up(units))
+            elif units < 0:
+                now = escrow.returned(now, _up(-units))
+            changed[uid, channel] = _kept(row, now)
+    put_escrows(tx, changed.values())
+
+
+def _since(order: Mapping[str, Any], opened_at: datetime) -> bool:
+    """Whether the order was placed since the channel's figures are reckoned with: older ones are in none of them."""
+    placed = order.get("placed_at")
+    return placed is not None and datetime.fromisoformat(placed) >= opened_at
+
+
+def _units(order: Mapping[str, Any] | None) -> dict[str, Decimal]:
+    """Variant → units that the order's lines ask of our stock."""
+    found: dict[str, Decimal] = {}
+    for line in (order or {}).get("lines") or ():
+        uid = line.get("variant")
+        if uid is not None and line.get("fulfilled_by") != "channel" and line.get("quantity") is not None:
+            left = Decimal(line["quantity"]["value"])
+            if line.get("cancelled") is not None:
+                left -= Decimal(line["cancelled"]["value"])
+            found[uid] = found.get(uid, Decimal(0)) + max(Decimal(0), left)
+    return found
+
+
+def _taken(order: Mapping[str, Any] | None) -> dict[str, Decimal]:
+    return {} if order is None or order.get("status") == "cancelled" else _units(order)
+
+
+def _up(units: Decimal) -> int:
+    return -int(-units // 1)
+
+
+def caught_up(house: House, channel: str, resource: str, began: datetime) -> None:
+    """All orders of the channel up to ``began`` were read: what was sold unread before it is known now."""
+    mapping = house.of(channel).inward.get(resource)
+    if mapping is None or "order" not in mapping.inward or hard(house, channel) is None:
+        return
+
+    def work(tx: Tx) -> None:
+        variants = unread_escrows(tx, channel, began)
+        rows = [rows[channel] for rows in escrows(tx, variants, lock=True).values() if channel in rows]
+        ripe = [row for row in rows if row.shown_at is not None and row.shown_at < began]
+        put_escrows(tx, [_kept(row, escrow.caught_up(account(row))) for row in ripe])
+        wake(tx, channel=channel, entity="stock", reason=ORDERS_WAIT)
+        if ripe:
+            mark_due(tx, [(channel, "stock", row.variant, None, False, None) for row in ripe])
+            wake(tx, entity="stock", reason=RAISE_WAITS)
+
+    house.registry.attempt(work)
