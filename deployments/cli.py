@@ -18,6 +18,7 @@ import typer
 from deployments.commands import (
     MISTAKE,
     authoring,
+    customers,
     explaining,
     finding,
     holding,
@@ -25,6 +26,7 @@ from deployments.commands import (
     moving,
     orders,
     planning,
+    pricing,
     running,
     starting,
 )
@@ -73,8 +75,10 @@ VERBS: dict[str, Callable[..., None]] = {
     "find": finding.find,
     "parked": knowing.parked,
     "status": knowing.status,
+    "differences": pricing.differences,
     "deadlines": orders.deadlines,
     "returnable": orders.returnable,
+    "erase": customers.erase,
     "channel": knowing.channel,
 }
 
@@ -124,6 +128,17 @@ order_app = typer.Typer(help="One order: what is known of it, and what a person 
 for name in ("show", "accept", "refuse", "delay", "cancel", "ready"):
     order_app.command(name)(getattr(orders, name))
 app.add_typer(order_app, name="order")
+
+customer_app = typer.Typer(help="One customer: what is known of them, and who else they are.", no_args_is_help=True)
+for name in ("show", "merge", "split", "figures"):
+    customer_app.command(name)(getattr(customers, name))
+app.add_typer(customer_app, name="customer")
+
+review_app = typer.Typer(help="Pairs of customers that may be one person: list, accept, separate.", no_args_is_help=True)
+review_app.command("list")(customers.pairs)
+review_app.command()(customers.accept)
+review_app.command()(customers.separate)
+app.add_typer(review_app, name="review")
 
 new_app = typer.Typer(help="A project, a platform or a mapping from a skeleton that works.", no_args_is_help=True)
 new_app.command("project")(starting.new_project)

@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 
 from flows.policies import dated
 from flows.policies.dated import DatedRow
-from flows.policies.taxes import Taxed, Taxes
+from flows.policies.taxes import COMPANIES, Taxed, Taxes
 from flows.setting_files import Row, SettingsFile, is_number, one_of
 from mappings.commerce.prices.currencies import Fx
 from mappings.commerce.prices.money import digits
@@ -62,7 +62,7 @@ def read(
         name: Pipeline(
             channel=name, company=company.id, country=company.country, price_list=company.price_list,
             currency=company.currency, list_company=company.id, taxes=taxes.of(company.id),
-            list_taxes=taxes.of(company.id), fx=fx,
+            list_taxes=taxes.of(company.id), fx=fx, where=COMPANIES,
         )
         for name, company in selling.items()
     }

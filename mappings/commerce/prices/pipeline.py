@@ -214,7 +214,7 @@ def _run(
     pipeline: Pipeline, chosen: Price, prices: Sequence[Price], variant: Mapping[str, Any], at: datetime,
     others: Mapping[str, Sequence[Decimal]], override: Decimal | None,
 ) -> tuple[list[Step], State, Fraction | None]:
-    steps: list[Step] = [first(chosen)]
+    steps: list[Step] = [first(chosen, pipeline.where)]
     state = apply(steps[0], None)
 
     def then(step: Step) -> None:

@@ -29,12 +29,12 @@ class State(Struct, frozen=True, kw_only=True):
     floor: Fraction | None = None
 
 
-def first(price: Mapping[str, Any]) -> Step:
-    """The step that every price begins with: what its list says."""
+def first(price: Mapping[str, Any], where: str = "") -> Step:
+    """The step that every price begins with: what its list says; ``where`` says why this list."""
     return {
         "step": "list", "amount": price["amount"]["amount"], "currency": price["amount"]["currency"],
         "tax_mode": price["tax_mode"], "list": price["list"], "price": price.get("uid"),
-        "after": price["amount"]["amount"],
+        "after": price["amount"]["amount"], "where": where,
         **{name: price[name] for name in ("group", "min_quantity", "kind", "valid_from", "valid_to")
            if price.get(name) is not None},
     }
