@@ -134,7 +134,7 @@ for name in ("show", "merge", "split", "figures"):
     customer_app.command(name)(getattr(customers, name))
 app.add_typer(customer_app, name="customer")
 
-review_app = typer.Typer(help="Pairs of customers that may be one person: list, accept, separate.", no_args_is_help=True)
+review_app = typer.Typer(help="Customers that may be one person: list, accept, separate.", no_args_is_help=True)
 review_app.command("list")(customers.pairs)
 review_app.command()(customers.accept)
 review_app.command()(customers.separate)

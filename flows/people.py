@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from flows.matching import CannotBind, report_matches
+from flows.regions import personal
 from mappings.commerce.customers.matching import FOUND_BY, Features, Likeness, features, likeness, people
 from mappings.commerce.merge import Contribution, record_values
+from mappings.language import Inward
 from registry import (
     Binding,
     HopRow,
@@ -31,6 +33,7 @@ from registry import (
     claim_keys,
     digest,
     encode,
+    erased_ids,
     in_flight,
     likenesses,
     lock_records,
@@ -51,6 +54,7 @@ from registry import (
 
 if TYPE_CHECKING:
     from flows.consequences import Change
+    from flows.ledger import Account
     from flows.wiring import House
     from flows.work import Item, Work
 
@@ -97,6 +101,34 @@ def identities(work: Work, items: Sequence[Item], ours: Mapping[str, str]) -> li
     if taken:
         work.matched[CUSTOMER] = [item.record.id for item in taken]
     return taken
+
+
+def forgotten(house: House, tx: Tx, channel: str, account: Account, result: Inward) -> tuple[Inward, set[int], int]:
+    """The page without what was erased: customers left out, other records without the person.
+
+    Returns the documents that must not be kept, too, and how many items were left out (they are counted as skipped).
+    """
+    told = {(record.entity, record.id) for record in result.records if personal(record.entity)}
+    told |= {(fault.entity, fault.id) for fault in result.faults if fault.id is not None and personal(fault.entity)}
+    gone = erased_ids(tx, channel, told) if told else set()
+    if not gone:
+        return result, set(), 0
+    keep = house.project.customers.erasure.keep
+    silent: set[int] = set()
+    kept = []
+    for record in result.records:
+        if (record.entity, record.id) in gone:
+            silent.add(record.doc)
+            if record.entity == CUSTOMER:
+                continue
+            for name in personal(record.entity) - set(keep.get(record.entity, ())):
+                record.values.pop(name, None)
+        kept.append(record)
+    faults = [fault for fault in result.faults if (fault.entity, fault.id) not in gone]
+    left_out = len({(fault.entity, fault.id) for fault in result.faults}) - len({(f.entity, f.id) for f in faults})
+    left_out += len(result.records) - len(kept)
+    account.count(CUSTOMER, "skipped", left_out, reason="erased: nothing of this person is taken in again")
+    return Inward(records=kept, faults=faults, skips=result.skips), silent, left_out
 
 
 @dataclass(kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -81,6 +81,7 @@ class Work:
     said: dict[str, dict[str, Any]] = field(default_factory=dict)
     deciding: dict[str, bool] = field(default_factory=dict)
     people: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    hushed: Set[int] = frozenset()
     partial: Mapping[str, Sequence[Fault]] = field(default_factory=dict)
     judged: dict[tuple[str, str], ParkedRow] = field(default_factory=dict)
     cleared: set[tuple[str, str]] = field(default_factory=set)

@@ -68,6 +68,11 @@ def binding(house: House, channel: str, entity: str, id: str) -> Binding:
         return bindings(tx, channel, [(entity, id)])[entity, id]
 
 
+def uid_of(house: House, channel: str, entity: str, id: str) -> str:
+    """The record, or the customer's identity, that an item of a channel is."""
+    return str(binding(house, channel, entity, id).uid)
+
+
 def items(house: House, *kinds: str, channel: str | None = None) -> list[Parked]:
     """What is parked or waits."""
     with house.registry.read() as tx:
@@ -122,5 +127,5 @@ def item(code: str, of: str, **more: Any) -> dict[str, Any]:
 
 __all__ = [
     "ASKED", "again", "allow", "binding", "item", "items", "later", "live", "mode", "outbox", "product", "records",
-    "steps", "take", "tried", "values", "written",
+    "steps", "take", "tried", "uid_of", "values", "written",
 ]
