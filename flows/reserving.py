@@ -29,19 +29,26 @@ from mappings.commerce.stock.counting import (
     gives_back,
 )
 from mappings.commerce.stock.ledger import ours
+from mappings.commerce.stock.shifts import Window, covers, posted_with, window
 from registry import (
     PART,
     Reservation,
+    Shift,
     Tx,
     binding_for,
+    heard,
     in_flight_payloads,
     linked,
+    note_counts,
     owners,
     posted_reservations,
     promises,
+    promises_at,
     put_reservations,
+    put_shifts,
     records,
     reservations_of,
+    shifts_at,
 )
 
 if TYPE_CHECKING:
@@ -65,6 +72,7 @@ def keep_in_step(
     orders = changes.get("order", ())
     shipments = [change for change in changes.get("shipment", ()) if change.source in house.project.counting.sources]
     touched = of_changed_stock(tx, changes.get("stock", ())) if changes.get("stock") else set()
+    _counts(tx, changes.get("stock", ()))
     if not orders and not shipments:
         return touched
     rows = reservations_of(tx, [*(c.uid for c in orders), *(c.after["order"] for c in shipments)])
@@ -86,6 +94,18 @@ def keep_in_step(
     return touched | {row.variant for row in changed.values()}
 
 
+def _counts(tx: Tx, stocks: Sequence[Change]) -> None:
+    """Keeps the figure from before a count while it goes on."""
+    def going(values: Mapping[str, Any] | None) -> bool:
+        return ((values or {}).get("count") or {}).get("state") == "counting"
+
+    begun = [(change.uid, Decimal(change.before["quantity"]["value"])) for change in stocks
+             if change.before is not None and going(change.after) and not going(change.before)]
+    ended = [change.uid for change in stocks if going(change.before) and not going(change.after)]
+    if begun or ended:
+        note_counts(tx, begun, ended)
+
+
 # ── orders ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 def _of_orders(
     house: House, tx: Tx, orders: Sequence[Change], kept: Mapping[str, dict[str, Reservation]],
@@ -96,7 +116,11 @@ def _of_orders(
     for change in cancelled:
         by_source = change.source in house.project.counting.sources
         _cancelled(kept[change.uid].values(), put, now, by_source=by_source, known=change.uid in known)
-    living = [change for change in orders if change.after.get("status") != "cancelled" and _takes(change)]
+    sums = [change for change in orders if change.source in house.project.counting.sources and window(change.after)]
+    if sums:
+        _posted_by_shift(house, tx, sums, put, now)
+    living = [change for change in orders
+              if change.after.get("status") != "cancelled" and _takes(change) and change not in sums]
     variants = {line["variant"] for c in living for line in c.after.get("lines") or () if line.get("variant")}
     known_recipes = recipes(tx, variants) if variants else {}
     fallback = first_location(house, tx) if living else {}
@@ -104,10 +128,13 @@ def _of_orders(
     places = {claim.location for claim in (c for found in wanted.values() for c in found.values())} - {None}
     foreign = {uid for uid, place in records(tx, sorted(map(str, places))).items() if not ours(place.values)} \
         if places else set()
+    _receipts(house, tx, living)
+    posted = _shifts_seen(house, tx, living)
     for change in living:
         for place, claim in wanted[change.uid].items():
             if claim.location not in foreign:
-                _claimed(change, place, claim, claim.location or fallback.get(change.source), kept[change.uid], put)
+                _claimed(change, place, claim, claim.location or fallback.get(change.source), kept[change.uid], put,
+                         posted.get(change.uid))
         if change.before is not None:
             _given_up(wanted[change.uid], kept[change.uid], put, now)
 
@@ -129,7 +156,8 @@ def _rows_of(base: str, kept: Mapping[str, Reservation]) -> list[Reservation]:
 
 
 def _claimed(
-    change: Change, place: Place, claim: Claim, location: str | None, kept: Mapping[str, Reservation], put: Any
+    change: Change, place: Place, claim: Claim, location: str | None, kept: Mapping[str, Reservation], put: Any,
+    posted_at: datetime | None,
 ) -> None:
     """Afterwards as many units are promised to the line as it claims, those that went or were counted included."""
     base = _base(place)
@@ -142,12 +170,12 @@ def _claimed(
         return
     if main is None or main.because == "cancelled":
         put(Reservation(order=change.uid, line=base, variant=claim.variant, channel=change.source,
-                        quantity=claim.quantity, location=location, moved_at=moved_at))
+                        quantity=claim.quantity, location=location, moved_at=moved_at, posted_at=posted_at))
     elif missing > 0 and not main.released and main.taken_at is None:
         put(replace(main, quantity=main.quantity + missing))
     elif missing > 0:
         put(replace(main, line=f"{base}{MORE}{claim.quantity}", quantity=missing, made_at=None, taken_at=None,
-                    posted_at=None, moved_at=moved_at, released_at=None, because=None))
+                    posted_at=posted_at, moved_at=moved_at, released_at=None, because=None))
 
 
 def _given_up(wanted: Mapping[Place, Claim], kept: Mapping[str, Reservation], put: Any, now: datetime) -> None:
@@ -189,6 +217,72 @@ def _known_to_source(house: House, tx: Tx, orders: Sequence[str]) -> set[str]:
     found = {uid for channel in sources for uid in binding_for(tx, channel, "order", orders)}
     flying = in_flight_payloads(tx, "order", orders)
     return found | {uid for uid, rows in flying.items() if any(channel in sources for channel, _ in rows)}
+
+
+# ── tills ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+def _of_till(house: House, change: Change, *, by_shift: bool = False) -> bool:
+    """Whether it is a receipt of a till; ``by_shift``: of one that posts its receipts with the shift."""
+    till = house.project.counting.tills.get(change.source)
+    return (till is not None and change.after.get("handed_over") is True
+            and (not by_shift or till.posts_to_erp == "per_shift"))
+
+
+def _receipts(house: House, tx: Tx, orders: Sequence[Change]) -> None:
+    """Notes when each till was last heard of its place, where it matters."""
+    limits = {name for name, till in house.project.counting.tills.items() if till.silent_after is not None}
+    said = [
+        (change.source, change.after["location"], datetime.fromisoformat(change.after["placed_at"]))
+        for change in orders
+        if change.source in limits and change.after.get("location") is not None and _of_till(house, change)
+    ]
+    latest = {(channel, place): (channel, place, at) for channel, place, at in sorted(said)}
+    if latest:
+        heard(tx, latest.values())
+
+
+def _posted_by_shift(house: House, tx: Tx, sums: Sequence[Change], put: Any, now: datetime) -> None:
+    """A document that sums up a shift was seen: the receipts it covers are posted."""
+    windows = [(change, found) for change in sums if (found := window(change.after)) is not None]
+    put_shifts(tx, [
+        Shift(channel=change.source, document=change.uid, location=one.location, register=one.register,
+              since=one.since, until=one.until, seen_at=now) for change, one in windows
+    ])
+    tills = {name for name, till in house.project.counting.tills.items() if till.posts_to_erp == "per_shift"}
+    rows = [row for row in promises_at(tx, sorted({one.location for _, one in windows}))
+            if row.channel in tills and row.posted_at is None and row.moved_at is not None]
+    orders = records(tx, sorted({row.order for row in rows}))
+    for row in rows:
+        register = _register(orders[row.order].values) if row.order in orders else None
+        if row.moved_at is not None and any(covers(one, row.location, register, row.moved_at) for _, one in windows):
+            put(replace(row, posted_at=now))
+
+
+def _shifts_seen(house: House, tx: Tx, orders: Sequence[Change]) -> dict[str, datetime]:
+    """Receipt → when a document that covers it was seen, of receipts that come after it."""
+    late = [change for change in orders if change.before is None and change.after.get("location") is not None
+            and _of_till(house, change, by_shift=True)]
+    if not late:
+        return {}
+    known = [
+        (Window(location=row.location, register=row.register, since=row.since, until=row.until), row.seen_at)
+        for row in shifts_at(tx, sorted({change.after["location"] for change in late}))
+    ]
+    found = {
+        change.uid: posted_with(known, change.after["location"], _register(change.after),
+                                datetime.fromisoformat(change.after["placed_at"])) for change in late
+    }
+    return {uid: at for uid, at in found.items() if at is not None}
+
+
+def _register(order: Mapping[str, Any]) -> str | None:
+    found: str | None = (order.get("shift") or {}).get("register")
+    return found
+
+
+def posts_itself(house: House, change: Change) -> bool:
+    """Whether a till brings this receipt into the system that counts stock without us, so that we must not."""
+    till = house.project.counting.tills.get(change.source)
+    return till is not None and till.posts_to_erp != "per_receipt" and change.after.get("handed_over") is True
 
 
 # ── what the system that counts stock says ───────────────────────────────────────────────────────────────────────────

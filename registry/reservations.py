@@ -107,6 +107,13 @@ def promises(tx: Tx, variant_uids: Collection[str]) -> list[Reservation]:
     return sorted(rows, key=lambda row: (row.order, row.line))
 
 
+def promises_at(tx: Tx, location_uids: Collection[str]) -> list[Reservation]:
+    """What still binds stock at these places, in the order of orders and lines."""
+    binding = select(reservation).where(reservation.c.released_at.is_(None))
+    rows = [_stored(row) for row in bulk.gather(tx, binding, reservation.c.location_uid, location_uids)]
+    return sorted(rows, key=lambda row: (row.order, row.line))
+
+
 def _stored(row: AnyRow) -> Reservation:
     return Reservation(
         order=row.order_uid, line=row.line, variant=row.variant_uid, channel=row.channel,

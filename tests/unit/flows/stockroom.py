@@ -150,6 +150,9 @@ inward:
     payment: = 'paid'
     location: {{from: location, ref: location, otherwise: wait}}
     handed_over: handed_over
+    shift:
+      from: shift
+      fields: {{register: register, since: {{from: since, as: moment}}, until: {{from: until, as: moment}}}}
     lines:
       each: lines
       fields:
@@ -161,6 +164,11 @@ inward:
         total: = money(0, 'KZT')
     total: = money(0, 'KZT')
 """
+
+
+def moment(at: datetime) -> str:
+    """A moment as the systems write it."""
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @dataclass(kw_only=True)
@@ -194,7 +202,7 @@ class Stockroom:
         """An order as a channel tells it: item → how many, or the line's own words."""
         rows = [{"key": str(n), "item": item, **(how if isinstance(how, dict) else {"n": str(how)})}
                 for n, (item, how) in enumerate(lines.items(), 1)]
-        doc = {"id": id, "at": self.began.strftime("%Y-%m-%dT%H:%M:%SZ"), "state": state, "lines": rows, **more}
+        doc = {"id": id, "at": moment(self.began), "state": state, "lines": rows, **more}
         self.take(channel, "orders", doc)
 
     def bind(self, channel: str, order: str, id: str) -> None:
@@ -241,6 +249,7 @@ class Stockroom:
 def stockroom(
     folder: Path, url: str, monkeypatch: Any, *, kind: str = "on_hand", sources: str = "", pos: str = "",
     items: Sequence[Mapping[str, Any]] = ({"code": "K"},), store: Mapping[str, Any] | None = None,
+    erp_receives: str = "",
 ) -> Iterator[Stockroom]:
     """A stockroom whose ERP's figures are of this kind, with ten kettles in the warehouse."""
     files = {**FILES, **{
@@ -253,6 +262,11 @@ def stockroom(
     till = pos or "{posts_to_erp: per_receipt}"
     files["policies/stock.yaml"] = f"sources: {{erp: {said}}}\npos: {{till: {till}}}\n" \
                                    "shop: {locations: [wh, st], share: 1}\n"
+    if erp_receives:
+        files["channels.yaml"] = files["channels.yaml"].replace("erp:\n  {", f"erp:\n  {{{erp_receives}")
+        files["mappings/room_erp/orders.yaml"] += "outward: {entity: order, fields: {number: number}}\n"
+        files["platforms/room_erp.yaml"] = files["platforms/room_erp.yaml"].replace(
+            "orders: {path: /orders,", "orders: {create: POST /orders, path: /orders,")
     for name, text in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
