@@ -8,6 +8,7 @@ from typing import Any
 
 from connectors import CATALOG
 from deployments.authoring.customer_schema import customers_schema
+from deployments.authoring.price_schema import price_schemas
 from flows.policies import TESTS, breaker, fulfilment, orders, products, sources, stock
 from flows.settings import CHANNEL_KEYS, COMPANY_KEYS, DESCRIBED, ENTITIES, MODES, ON_DELETE
 from mappings import canonical
@@ -39,6 +40,7 @@ def schemas() -> dict[str, Schema]:
         )),
         "customers": customers_schema(DRAFT, _TESTS),
         "fulfilment": _fulfilment(),
+        **price_schemas(DRAFT, _TESTS),
         "products": _policy("Listings: what a channel shows of products, and what it requires of them", _object(
             _LISTING, products.KEYS, required=()
         )),

@@ -6,12 +6,15 @@ import json
 from decimal import Decimal
 from pathlib import Path
 
+import jsonschema_rs
 import pytest
 from typer.testing import CliRunner
 
+from deployments.authoring.schemas import schemas
 from deployments.cli import app
+from flows.policies.prices import KEYS
 from flows.settings import Project, load_project
-from mappings.language import LintErrors
+from mappings.language import LintErrors, load_yaml
 
 COMPANIES = """\
 kz: {name: Karavan, country: KZ, currency: KZT, tax: 0.16, price_list: retail, zone: Asia/Almaty}
@@ -166,3 +169,17 @@ def test_a_mistake_in_a_price_policy_is_named_with_its_line(
     """Overlapping windows, unknown names and impossible figures are found before anything runs."""
     (project / "policies/prices.yaml").unlink()
     assert write(project, name, text) == mistakes
+
+
+def test_an_editor_accepts_what_lint_accepts_and_refuses_a_wrong_key(project: Path) -> None:
+    """Every key of the three files is completed and checked while a person types."""
+    for name in ("prices", "taxes", "fx"):
+        check = jsonschema_rs.Draft7Validator(schemas()[name])
+        plain = json.loads(json.dumps(
+            load_yaml((project / f"policies/{name}.yaml").read_text(), name)[0], default=float
+        ))
+        assert list(check.iter_errors(plain)) == []
+        first = next(iter(plain))
+        wrong = plain | {first: [{"rat": 1}] if isinstance(plain[first], list) else {"marcup": 0.1}}
+        assert not check.is_valid(wrong)
+    assert set(schemas()["prices"]["additionalProperties"]["properties"]) == set(KEYS)
