@@ -10,7 +10,6 @@ import sys
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from deployments.printing import plain, show
@@ -145,7 +144,7 @@ def print_survey(survey: Survey) -> None:
 
     counts = survey.counts()
     for kind, words in KINDS.items():
-        stake = sum((one.at_stake for one in survey.of(kind)), Decimal(0))
+        stake = survey.stake(kind)
         money = f", {stake:,.2f} {survey.currency} at stake" if stake != 0 else ""
         sys.stdout.write(f"{counts[kind]:>6,} {words}{money}\n")
     for channel, why in survey.unreachable.items():

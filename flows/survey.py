@@ -8,7 +8,7 @@ believes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -25,17 +25,22 @@ SHOWN = 2_000
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing that is wrong: what it is about, a sentence, and the money at stake in the company's currency."""
+    """One thing that is wrong: what it is about, a sentence, and the money at stake in its company's currency."""
 
     kind: str
     subject: str
     sentence: str
     at_stake: Decimal = Decimal(0)
+    currency: str | None = None
+    """None: that of the survey."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Survey:
-    """What the channels hold: documents read per channel and entity, faults, and findings by kind."""
+    """What the channels hold: documents read per channel and entity, faults, and findings by kind.
+
+    ``currency`` is the first company's; money in another is told with its finding and is in no sum.
+    """
 
     read: Mapping[tuple[str, str], int]
     faults: Sequence[str]
@@ -47,6 +52,11 @@ class Survey:
         """The findings of one kind, the most money first."""
         return sorted((one for one in self.findings if one.kind == kind), key=lambda one: (-one.at_stake, one.subject))
 
+    def stake(self, kind: str) -> Decimal:
+        """The money at stake in the findings of a kind, of those in the survey's currency."""
+        found = (one.at_stake for one in self.of(kind) if one.currency in (None, self.currency))
+        return sum(found, Decimal(0))
+
     def counts(self) -> dict[str, int]:
         """Kind → how many findings."""
         return {kind: len(self.of(kind)) for kind in KINDS}
@@ -57,7 +67,7 @@ class Survey:
             "read": {f"{channel} {entity}": n for (channel, entity), n in sorted(self.read.items())},
             "unreachable": dict(self.unreachable), "faults": list(self.faults), "currency": self.currency,
             "counts": self.counts(),
-            "at_stake": {kind: str(sum((one.at_stake for one in self.of(kind)), Decimal(0))) for kind in KINDS},
+            "at_stake": {kind: str(self.stake(kind)) for kind in KINDS},
             "findings": [
                 {"kind": one.kind, "subject": one.subject, "sentence": one.sentence, "at_stake": str(one.at_stake)}
                 for kind in KINDS for one in self.of(kind)
@@ -141,7 +151,10 @@ def survey(house: House, channels: Iterable[str] | None = None) -> Survey:
             seen.take(name, resource)
         except ConnectorError as fault:
             seen.unreachable[name] = str(fault)
-    findings = [*_missing(seen), *_prices(seen), *_stock(seen), *_orders(seen), *_doubles(seen)]
+    findings = [*_missing(seen), *_orders(seen), *_doubles(seen)]
+    for legal in house.project.companies.values():
+        theirs = (*_prices(seen, legal.id), *_stock(seen, legal.id))
+        findings += [replace(one, currency=legal.currency) for one in theirs]
     company = next(iter(house.project.companies.values()))
     return Survey(
         read=seen.read, faults=tuple(seen.faults), unreachable=seen.unreachable, findings=tuple(findings),
@@ -149,17 +162,18 @@ def survey(house: House, channels: Iterable[str] | None = None) -> Survey:
     )
 
 
-def _leading(seen: _Seen, entity: str) -> str | None:
-    """The first channel with authority over an entity that was read."""
+def _leading(seen: _Seen, entity: str, company: str) -> str | None:
+    """The first channel of a company with authority over an entity that was read."""
     order = seen.house.authority(entity)["*"]
     if isinstance(order, str):
         return None
-    return next((name for name in order if (name, entity) in seen.said), None)
+    ours = (name for name in order if seen.house.channel(name).company.id == company)
+    return next((name for name in ours if (name, entity) in seen.said), None)
 
 
-def _receiving(seen: _Seen, entity: str) -> list[str]:
+def _receiving(seen: _Seen, entity: str, company: str) -> list[str]:
     return [name for name, row in seen.house.project.channels.items()
-            if entity in row.receives and (name, entity) in seen.said]
+            if row.company.id == company and entity in row.receives and (name, entity) in seen.said]
 
 
 def _skus(seen: _Seen) -> dict[str, str]:
@@ -180,15 +194,15 @@ def _missing(seen: _Seen) -> list[Finding]:
     return found
 
 
-def _prices(seen: _Seen) -> list[Finding]:
+def _prices(seen: _Seen, company: str) -> list[Finding]:
     """Prices that differ from the channel with authority; at stake is the difference times the units shown there."""
-    lead = _leading(seen, "price")
+    lead = _leading(seen, "price", company)
     if lead is None:
         return []
     skus = _skus(seen)
     right = {uid: rows[-1] for uid, rows in seen.said[lead, "price"].items()}
     found = []
-    for name in _receiving(seen, "price"):
+    for name in _receiving(seen, "price", company):
         for uid, rows in seen.said[name, "price"].items():
             if uid not in right:
                 continue
@@ -207,25 +221,26 @@ def _prices(seen: _Seen) -> list[Finding]:
 
 
 def _shown(seen: _Seen, channel: str) -> dict[str, Decimal]:
-    """Variant → units the channel shows."""
+    """Variant → units the channel shows; what it holds itself stands at a location and is not ours to show."""
     found: dict[str, Decimal] = {}
     for rows in seen.said.get((channel, "stock"), {}).values():
         for row in rows:
-            if row.get("variant") is not None:
+            if row.get("variant") is not None and row.get("location") is None:
                 found[row["variant"]] = found.get(row["variant"], Decimal(0)) + Decimal(row["quantity"]["value"])
     return found
 
 
-def _stock(seen: _Seen) -> list[Finding]:
+def _stock(seen: _Seen, company: str) -> list[Finding]:
     """What can oversell now (all channels together show more than there is), and figures off their allotment."""
-    lead = _leading(seen, "stock")
-    policies = seen.house.project.stock
-    selling = [name for name in _receiving(seen, "stock") if name in policies]
+    lead = _leading(seen, "stock", company)
+    policies = {name: policy for name, policy in seen.house.project.stock.items()
+                if seen.house.channel(name).company.id == company}
+    selling = [name for name in _receiving(seen, "stock", company) if name in policies]
     if lead is None or not selling:
         return []
     skus = _skus(seen)
     codes = {uid: str(rows[0].get("code")) for uid, rows in seen.said.get((lead, "location"), {}).items()}
-    prices = _price_of(seen)
+    prices = _price_of(seen, company)
     held: dict[str, dict[str, Decimal]] = {}
     for rows in seen.said[lead, "stock"].values():
         for row in rows:
@@ -276,8 +291,8 @@ def _promised(seen: _Seen) -> dict[str, dict[str | None, Decimal]]:
     return found
 
 
-def _price_of(seen: _Seen) -> dict[str, Decimal]:
-    lead = _leading(seen, "price")
+def _price_of(seen: _Seen, company: str) -> dict[str, Decimal]:
+    lead = _leading(seen, "price", company)
     rows = seen.said.get((lead or "", "price"), {}).values()
     return {row["variant"]: Decimal(row["amount"]["amount"]) for group in rows for row in group}
 

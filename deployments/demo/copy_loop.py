@@ -15,14 +15,15 @@ from typing import Any
 import requests
 
 Doc = dict[str, Any]
-WAREHOUSE = "almaty-wh"
 
 
 class CopyLoop:
     """The script's memory: what it has copied already."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], *, currency: str = "KZT", warehouse: str = "almaty-wh") -> None:
         self._env = environment
+        self._currency = currency
+        self._warehouse = warehouse
         self._session = requests.Session()
         self._session.trust_env = False
         self._copied: set[str] = set()
@@ -55,9 +56,14 @@ class CopyLoop:
                     raise
         return None
 
+    def _has(self, system: str) -> bool:
+        return f"SERAI_{system.upper()}_URL" in self._env
+
     def _all(self, system: str, resource: str) -> list[Doc]:
-        """Every row of a resource, whatever the system's way of paging."""
+        """Every row of a resource, whatever the system's way of paging; none of a system that the company lacks."""
         rows: list[Doc] = []
+        if not self._has(system):
+            return rows
         query: Doc = {}
         while True:
             answer = self._call(system, "GET", f"/{resource}", **query)
@@ -85,7 +91,7 @@ class CopyLoop:
     def _offers(self) -> None:
         """The ERP's on-hand figure and price, to every channel alike."""
         stock = {row["item"]: int(Decimal(row["on_hand"])) for row in self._all("erp", "stock")
-                 if row["location"] == WAREHOUSE}
+                 if row["location"] == self._warehouse}
         prices = {row["item"]: Decimal(row["amount"]) for row in self._all("erp", "prices")}
         variants = {row["sku"]: row["id"] for row in self._all("shop", "variants")}
         offers = {row["sellerSku"] for row in self._all("market", "offers")}
@@ -97,11 +103,12 @@ class CopyLoop:
         for sku, amount in prices.items():
             if sku in variants:
                 self._show("shop", "prices", variants[sku], {
-                    "variantId": variants[sku], "amountMinor": int(amount * 100), "currency": "KZT"})
+                    "variantId": variants[sku], "amountMinor": int(amount * 100), "currency": self._currency})
             if sku in offers:
                 self._show("market", "prices", sku, {
-                    "sellerSku": sku, "price": {"amount": str(amount), "currency": "KZT"}})
-            self._show("pos", "prices", sku, {"sku": sku, "price": float(amount)})
+                    "sellerSku": sku, "price": {"amount": str(amount), "currency": self._currency}})
+            if self._has("pos"):
+                self._show("pos", "prices", sku, {"sku": sku, "price": float(amount)})
 
     def _show(self, system: str, resource: str, id: str, doc: Doc) -> None:
         if self._shown.get((system, resource, id)) != doc:
@@ -116,8 +123,11 @@ class CopyLoop:
             lines = [(line["id"], skus.get(line["variantId"], line["sku"]), line["quantity"],
                       Decimal(line["totalMinor"]) / 100) for line in order["lines"]]
             self._book("shop", order["number"], order["placedAt"], order["contact"], lines,
-                       Decimal(order["shippingMinor"]) / 100, None)
+                       Decimal(order["shippingMinor"]) / 100, None, total=Decimal(order["totalMinor"]) / 100,
+                       paid=order["financialStatus"] == "PAID")
         for order in self._all("market", "orders"):
+            if order["state"] == "OFFERED":
+                self._call("market", "POST", "/decisions", body={"orderId": order["orderId"], "kind": "ACCEPTED"})
             lines = [(line["itemId"], line["sellerSku"], int(line["qty"]), Decimal(line["total"]["amount"]))
                      for line in order["items"]]
             buyer = {"name": order["buyer"]["fullName"], "email": order["buyer"]["email"],
@@ -132,14 +142,16 @@ class CopyLoop:
 
     def _book(
         self, system: str, number: str, placed_at: str | None, buyer: Doc, lines: list[tuple[str, str, int, Decimal]],
-        delivery: Decimal, store: str | None,
+        delivery: Decimal, store: str | None, *, total: Decimal | None = None, paid: bool = True,
     ) -> None:
         """One order into the ERP and the CRM, once (as far as the script remembers)."""
         if number in self._copied:
             return
-        total = sum((amount for _, _, _, amount in lines), Decimal(0)) + delivery
+        goods = sum((amount for _, _, _, amount in lines), Decimal(0)) + delivery
+        total = goods if total is None else total
         doc: Doc = {
-            "source_number": number, "state": "confirmed", "paid": "yes", "currency": "KZT",
+            "source_number": number, "state": "confirmed", "paid": "yes" if paid else "no", "currency": self._currency,
+            "surcharge": str(total - goods),
             "ordered_at": placed_at or "2026-06-01T00:00:00Z", "customer": self._customer(buyer), "location": store,
             "handed_over": store is not None, "delivery": str(delivery), "total": str(total),
             "lines": [{"ref": ref, "item": sku, "qty": str(units), "price": str(amount / units), "sum": str(amount)}
@@ -147,13 +159,14 @@ class CopyLoop:
         }
         try:
             self._call("erp", "POST", "/orders", body=doc)
-            self._call("crm", "POST", "/deals", body={
-                "properties": {"order_number": number, "placed_at": doc["ordered_at"], "stage": "won",
-                               "payment": "received", "amount": str(total), "currency": "KZT",
-                               "buyer_name": buyer["name"] or ""},
-                "lines": [{"ref": ref, "sku": sku, "name": "", "qty": str(units), "amount": str(amount)}
-                          for ref, sku, units, amount in lines],
-            })
+            if self._has("crm"):
+                self._call("crm", "POST", "/deals", body={
+                    "properties": {"order_number": number, "placed_at": doc["ordered_at"], "stage": "won",
+                                   "payment": "received", "amount": str(total), "currency": self._currency,
+                                   "buyer_name": buyer["name"] or ""},
+                    "lines": [{"ref": ref, "sku": sku, "name": "", "qty": str(units), "amount": str(amount)}
+                              for ref, sku, units, amount in lines],
+                })
         except requests.RequestException as fault:
             self.failures.append(f"order {number} of {system}: {fault}")
             return

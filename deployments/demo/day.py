@@ -23,20 +23,21 @@ from rich.table import Table
 
 from deployments.demo.data import LAST_KETTLE, WAREHOUSE, karavan_home
 from deployments.demo.judge import Verdict, judge
-from deployments.demo.script import UNKNOWN_SKU, Goods, day
+from deployments.demo.scenes import Goods
+from deployments.demo.script import UNKNOWN_SKU, day
 from deployments.sandbox.people import People
 from deployments.sandbox.start import Sandbox, start_sandbox
 
 HERE = Path(__file__).parent
 SEED = 7
-SYSTEMS = ("erp", "crm", "shop", "pos", "market")
+SYSTEMS = ("erp", "crm", "shop", "pos", "market", "erp_bg", "shop_bg")
 
 
 def run_demo(*, once: bool, json: bool, without_serai: bool, seed: int = SEED) -> int:
     """The exit code: 0, or 1 when the judge found something wrong."""
     folder = fresh_project(Path.cwd() / ".serai" / "demo")
     say = partial(Console(stderr=True).print, soft_wrap=True, highlight=False)
-    say(f"starting five simulated systems (seed {seed}) and the data of Karavan Home")
+    say(f"starting {len(SYSTEMS)} simulated systems (seed {seed}) and the data of Karavan Home")
     sandbox = start_sandbox(seed=seed, folder=folder / ".serai" / "books")
     os.environ.update(sandbox.environment() | {"SERAI_DEV": "1"})
     try:
@@ -64,13 +65,17 @@ def fresh_project(folder: Path) -> Path:
 
 def goods(seed: int) -> Goods:
     """SKUs that everybody sells, of which there is enough, and about which no two systems disagree."""
+    retailer = karavan_home(seed)
     apt = [
-        variant.sku for product in karavan_home(seed).products for variant in product.variants
+        variant.sku for product in retailer.products for variant in product.variants
         if {"erp", "shop", "market", "pos"} <= variant.sold_in and not variant.shows and not variant.prices
         and variant.on_hand.get(WAREHOUSE, 0) >= 20 and variant.on_hand.get("almaty-1", 0) >= 3
-        and variant.sku != LAST_KETTLE
+        and variant.on_hand.get("almaty-2", 0) >= 1 and variant.sku != LAST_KETTLE
     ]
-    return Goods(stocked=apt[0], priced=apt[1], ordered=apt[2], second=apt[3], third=apt[4], till=apt[5])
+    held = next(variant.sku for variant in retailer.variants() if "mkt-alm" in variant.on_hand)
+    abroad = next(offer.variant.sku for offer in retailer.abroad if offer.on_hand["plovdiv-wh"] >= 6)
+    return Goods(stocked=apt[0], priced=apt[1], ordered=apt[2], second=apt[3], third=apt[4], till=apt[5],
+                 collect=apt[6], returned=apt[7], unpaid=apt[8], signed=apt[9], held=held, abroad=abroad)
 
 
 def look_around(sandbox: Sandbox, folder: Path, say: Any) -> int:
@@ -158,9 +163,10 @@ def _play(people: People, keeper: Any, seed: int, say: Any) -> list[dict[str, An
         began = time.monotonic()
         done = moment.act()
         followed = moment.follow()
-        lines.append({"at": moment.at, "what": moment.what, "done": done or "", "followed": followed,
+        seen = moment.seen()
+        lines.append({"at": moment.at, "what": moment.what, "done": done or "", "followed": followed, "seen": seen,
                       "seconds": round(time.monotonic() - began, 1)})
-        say(f"{moment.at} {moment.what}: {followed}")
+        say(f"{moment.at} {moment.what}: {'; '.join(one for one in (followed, seen) if one)}")
     return lines
 
 
@@ -172,27 +178,34 @@ def _claims(
     books: Mapping[str, Any], counts: Mapping[tuple[str, str, str], Mapping[str, int]]
 ) -> list[tuple[str, str, int, int]]:
     """Serai's own counts beside those of the systems' books: what was written to each, and which orders came of it."""
+    shop = {"product": "products", "variant": "variants", "stock": "inventory", "price": "prices",
+            "shipment": "fulfilments", "decision": "decisions", "return": "refunds"}
+    erp = {"customer": "customers", "order": "orders", "return": "returns"}
     resources = {
-        "erp": {"customer": "customers", "order": "orders"}, "crm": {"customer": "contacts", "order": "deals"},
-        "shop": {"product": "products", "variant": "variants", "stock": "inventory", "price": "prices",
-                 "shipment": "fulfilments"},
-        "pos": {"variant": "articles", "price": "prices"},
-        "market": {"stock": "stocks", "price": "prices", "shipment": "shipments"},
+        "erp": erp, "erp_bg": erp, "crm": {"customer": "contacts", "order": "deals"}, "shop": shop, "shop_bg": shop,
+        "pos": {"variant": "articles", "price": "prices", "order": "online_orders"},
+        "market": {"stock": "stocks", "price": "prices", "shipment": "shipments", "decision": "decisions"},
     }
     claims = []
     for system, by_entity in resources.items():
         for entity, resource in by_entity.items():
-            ours = counts.get((f"{system}-kz", "outward", entity), {}).get("written", 0)
+            ours = counts.get((channel_of(system), "outward", entity), {}).get("written", 0)
             theirs = sum(
                 1 for entry in books[system]
                 if entry["kind"] == "write" and entry["resource"] == resource and 200 <= entry["status"] < 300
             )
             claims.append((system, f"{entity} writes", ours, theirs))
-    for system in ("shop", "market", "pos"):
-        taken = counts.get((f"{system}-kz", "inward", "order"), {}).get("created", 0)
+    for system in ("shop", "market", "pos", "shop_bg"):
+        taken = counts.get((channel_of(system), "inward", "order"), {}).get("created", 0)
         placed = sum(1 for entry in books[system] if entry["kind"] in ("order", "sale") and entry.get("why") != "api")
         claims.append((system, "orders taken", taken, placed))
     return claims
+
+
+def channel_of(system: str) -> str:
+    """What the project calls a system: erp → erp-kz, erp_bg → erp-bg."""
+    name, _, company = system.partition("_")
+    return f"{name}-{company or 'kz'}"
 
 
 def _finish(played: dict[str, Any], json: bool) -> int:

@@ -13,32 +13,59 @@ from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from deployments.demo import judge_trade as trade
+
 Entry = Mapping[str, Any]
 Books = Mapping[str, Sequence[Entry]]
-"""System (erp, crm, shop, pos, market) → its journal."""
+"""System (erp, crm, shop, pos, market, erp_bg, shop_bg) → its journal."""
 
-SELLING = ("shop", "market")
-RETAIL = ("retail", "market", "tills", "shop")
-WAREHOUSE = "almaty-wh"
-DEAD = {"cancelled", "CANCELLED"}
+RETAIL = ("retail", "retail-bg", "market", "tills", "shop")
+DEAD = {"cancelled", "CANCELLED", "REFUSED", "EXPIRED"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Home:
+    """One company: its ERP, what sells online from its warehouse, and its tills."""
+
+    erp: str
+    online: tuple[str, ...]
+    tills: tuple[str, ...]
+    warehouse: str
+
+
+HOMES = (
+    Home(erp="erp", online=("shop", "market"), tills=("pos",), warehouse="almaty-wh"),
+    Home(erp="erp_bg", online=("shop_bg",), tills=(), warehouse="plovdiv-wh"),
+)
+SELLING = tuple(system for home in HOMES for system in home.online)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
     """The day in figures. Every figure but ``agreed``, ``ledgers_balanced`` and ``seconds`` is right when it is 0.
 
-    ``oversold``: units sold that were not there. ``wrong_prices_live``: prices on a channel that the ERP does not say.
-    ``orders_lost`` / ``orders_twice``: orders of a channel that the ERP has not, or has more than once.
+    ``oversold``: units sold that were not there. ``buyers_not_told``: buyers who were promised what cannot be, whose
+    offer nobody answered, or who came to a store before anybody called them. ``late``: answers that came after their
+    time. ``wrong_prices_live``: prices on a channel that the ERP does not say; ``absurd_prices_shown``: prices that a
+    channel showed at any time and that are a tenth of those before, or less. ``orders_lost`` / ``orders_twice``: orders
+    of a channel that its ERP has not, or has more than once. ``sent_wrongly``: orders sent before they were signed, or
+    though the marketplace sends them, or from another place than the buyer comes to. ``returns_wrong``: what came
+    back and is not in the ERP aside, at the sale's own tax rate, with the money back to the tenders it came from.
     ``writes_after_quiescence``: writes that changed something after everything agreed. ``money_difference``: what
-    buyers paid against what the ERP booked, and units sold at another price than the ERP's, in KZT.
+    buyers paid against what the ERP booked, and units sold at another price than the ERP's, in each order's currency.
     """
 
     agreed: bool
     ledgers_balanced: bool
     oversold: int
+    buyers_not_told: int
+    late: int
     wrong_prices_live: int
+    absurd_prices_shown: int
     orders_lost: int
     orders_twice: int
+    sent_wrongly: int
+    returns_wrong: int
     writes_after_quiescence: int
     money_difference: Decimal
     seconds: float
@@ -48,7 +75,8 @@ class Verdict:
     def right(self) -> bool:
         """Whether the day came out right."""
         return self.agreed and self.ledgers_balanced and not any((
-            self.oversold, self.wrong_prices_live, self.orders_lost, self.orders_twice, self.writes_after_quiescence,
+            self.oversold, self.buyers_not_told, self.late, self.wrong_prices_live, self.absurd_prices_shown,
+            self.orders_lost, self.orders_twice, self.sent_wrongly, self.returns_wrong, self.writes_after_quiescence,
             self.money_difference,
         ))
 
@@ -70,32 +98,42 @@ def judge(
     """
     said: list[str] = []
     aside = set(unlisted)
-    prices = {system: _prices(books[system]) for system in ("erp", "shop", "market", "pos")}
-    wrong = [
-        f"{system} shows {sku} at {amount}, the ERP says {prices['erp'][sku]}"
-        for system in ("shop", "market", "pos") for sku, amount in prices[system].items()
-        if sku in prices["erp"] and sku not in aside and amount != prices["erp"][sku]
-    ]
+    wrong = [fault for home in HOMES for fault in _wrong_prices(books, home, aside)]
     said += wrong
-    lost, twice, money = _orders(books, began, said)
-    said += _shown(books, aside)
+    lost = twice = 0
+    money = Decimal(0)
+    for home in HOMES:
+        missing, again, difference = _orders(books, home, began, said)
+        lost, twice, money = lost + missing, twice + again, money + difference + _sold_wrong(books, home, began)
+        said += _shown(books, home, aside) + _people(books, home, began)
     said += _tracking(books, began)
-    said += _people(books, began)
+    oversold = sum(sum(_oversold(books, home, began, said).values()) for home in HOMES)
+    told, late = trade.not_told(books, began, said), trade.late(books, began, said)
+    sent, back = trade.sent_wrongly(books, began, said), trade.returns_wrong(books, began, said)
+    absurd = trade.absurd_prices(books, began, said)
     unbalanced = [
         f"{system}: Serai counted {ours} {what}, its books have {theirs}" for system, what, ours, theirs in claims
         if ours != theirs
     ]
-    oversold = _oversold(books, began, said)
-    late = sum(
+    after = sum(
         1 for system, entries in books.items() for entry in entries
         if entry["n"] > quiet[system] and entry["kind"] == "write" and entry["changed"]
     )
     return Verdict(
-        agreed=not said, ledgers_balanced=not unbalanced, oversold=oversold, wrong_prices_live=len(wrong),
-        orders_lost=lost, orders_twice=twice, writes_after_quiescence=late,
-        money_difference=money + _sold_wrong(books, began), seconds=round(seconds, 1),
-        disagreements=tuple(said + unbalanced),
+        agreed=not said, ledgers_balanced=not unbalanced, oversold=oversold, buyers_not_told=told + oversold, late=late,
+        wrong_prices_live=len(wrong), absurd_prices_shown=absurd, orders_lost=lost, orders_twice=twice,
+        sent_wrongly=sent, returns_wrong=back, writes_after_quiescence=after, money_difference=money,
+        seconds=round(seconds, 1), disagreements=tuple(said + unbalanced),
     )
+
+
+def _wrong_prices(books: Books, home: Home, aside: set[str]) -> list[str]:
+    asked = _prices(books[home.erp])
+    return [
+        f"{system} shows {sku} at {amount}, the ERP says {asked[sku]}"
+        for system in (*home.online, *home.tills) for sku, amount in _prices(books[system]).items()
+        if sku in asked and sku not in aside and amount != asked[sku]
+    ]
 
 
 def _prices(entries: Sequence[Entry]) -> dict[str, Decimal]:
@@ -119,17 +157,17 @@ def _number(entry: Entry) -> str:
     return str(entry["number"] if entry["kind"] == "order" else entry["id"])
 
 
-def _orders(books: Books, began: Mapping[str, int], said: list[str]) -> tuple[int, int, Decimal]:
-    """Each order of a channel stands in the ERP once, with the total the buyer paid; and in the CRM."""
-    gone = {entry["id"] for entry in books["erp"] if entry["kind"] == "change" and entry["now"] in DEAD}
+def _orders(books: Books, home: Home, began: Mapping[str, int], said: list[str]) -> tuple[int, int, Decimal]:
+    """Each order of a channel stands in its company's ERP once, with the total the buyer paid; and in the CRM."""
+    gone = {entry["id"] for entry in books[home.erp] if entry["kind"] == "change" and entry["now"] in DEAD}
     booked: dict[str, list[Entry]] = {}
-    for entry in books["erp"]:
+    for entry in books[home.erp]:
         if entry["kind"] == "order" and entry["number"] is not None and entry["id"] not in gone:
             booked.setdefault(str(entry["number"]), []).append(entry)
-    known = Counter(str(entry["number"]) for entry in books["crm"] if entry["kind"] == "order")
+    known = Counter((str(entry["number"]), entry["currency"]) for entry in books["crm"] if entry["kind"] == "order")
     lost = twice = 0
     money = Decimal(0)
-    for system in ("shop", "market", "pos"):
+    for system in (*home.online, *home.tills):
         for entry in _placed(books[system], 0 if system == "shop" else began[system]):
             number = _number(entry)
             there = booked.get(number, [])
@@ -140,19 +178,20 @@ def _orders(books: Books, began: Mapping[str, int], said: list[str]) -> tuple[in
                 twice += len(there) - 1
                 said.append(f"the ERP has order {number} of {system} {len(there)} times")
             money += abs(sum((Decimal(one["total"]) for one in there), Decimal(0)) - Decimal(entry["total"]))
-            if entry["n"] > began[system] and known[number] != 1:
-                said.append(f"the CRM has order {number} of {system} {known[number]} times")
+            copies = known[number, entry["currency"]]
+            if entry["n"] > began[system] and copies != 1:
+                said.append(f"the CRM has order {number} of {system} {copies} times")
     return lost, twice, money
 
 
-def _sold_wrong(books: Books, began: Mapping[str, int]) -> Decimal:
+def _sold_wrong(books: Books, home: Home, began: Mapping[str, int]) -> Decimal:
     """What was sold at another price than the ERP had in force some seconds before: the difference, times the units."""
     steps: dict[str, list[tuple[str, Decimal]]] = {}
-    for entry in books["erp"]:
-        if entry["kind"] == "price" and entry["list"] == "retail" and entry["now"] is not None:
+    for entry in books[home.erp]:
+        if entry["kind"] == "price" and entry["list"] in RETAIL and entry["now"] is not None:
             steps.setdefault(entry["sku"], []).append((entry["at"], Decimal(entry["now"])))
     total = Decimal(0)
-    for system in SELLING:
+    for system in home.online:
         for entry in _placed(books[system], began[system]):
             for line in entry["lines"]:
                 in_force = [amount for at, amount in steps.get(line["sku"], ()) if at <= entry["at"]]
@@ -162,35 +201,42 @@ def _sold_wrong(books: Books, began: Mapping[str, int]) -> Decimal:
     return total
 
 
-def _physical(books: Books) -> dict[str, Decimal]:
+def _physical(books: Books, home: Home) -> dict[str, Decimal]:
     """What lies in the warehouse, by the ERP's movements."""
     held: dict[str, Decimal] = {}
-    for entry in books["erp"]:
-        if entry["kind"] == "stock" and entry["location"] == WAREHOUSE:
+    for entry in books[home.erp]:
+        if entry["kind"] == "stock" and entry["location"] == home.warehouse:
             held[entry["sku"]] = held.get(entry["sku"], Decimal(0)) + Decimal(entry["delta"])
     return held
 
 
-def _unshipped(books: Books, system: str) -> Counter[str]:
+def _from_warehouse(entry: Entry) -> bool:
+    """Whether an order is served from the company's warehouse: neither collected in a store nor sent by the channel."""
+    return entry.get("pickup") is None and entry.get("fulfilled_by") != "MARKETPLACE"
+
+
+def _unshipped(books: Books, home: Home, system: str) -> Counter[str]:
     """Units ordered on a channel and not yet taken from the warehouse, by SKU."""
-    sent = {str(entry["number"]) for entry in books["erp"] if entry["kind"] == "shipment"}
+    sent = {str(entry["number"]) for entry in books[home.erp] if entry["kind"] == "shipment"}
     units: Counter[str] = Counter()
     for entry in _placed(books[system], 0):
+        if not _from_warehouse(entry):
+            continue
         if _number(entry) not in sent and entry.get("state") not in ("SHIPPED", "COMPLETED", "SENT", "DELIVERED"):
             for line in entry["lines"]:
                 units[line["sku"]] += int(Decimal(line["quantity"]))
     return units
 
 
-def _shown(books: Books, aside: set[str]) -> list[str]:
+def _shown(books: Books, home: Home, aside: set[str]) -> list[str]:
     """All selling channels together show no more than lies there unpromised, and something where there is enough."""
     shown: dict[str, dict[str, Decimal]] = {}
-    for system in SELLING:
+    for system in home.online:
         for entry in books[system]:
             if entry["kind"] == "shown":
                 shown.setdefault(entry["sku"], {})[system] = Decimal(entry["now"] if entry["now"] is not None else 0)
-    promised = _unshipped(books, "shop") + _unshipped(books, "market")
-    held = _physical(books)
+    promised: Counter[str] = sum((_unshipped(books, home, system) for system in home.online), Counter())
+    held = _physical(books, home)
     found = []
     for sku, by_system in shown.items():
         if sku in aside or sku not in held:
@@ -204,45 +250,48 @@ def _shown(books: Books, aside: set[str]) -> list[str]:
     return found
 
 
-def _oversold(books: Books, began: Mapping[str, int], said: list[str]) -> int:
-    """Units sold online since the day began beyond what the warehouse ever held for them."""
+def _oversold(books: Books, home: Home, began: Mapping[str, int], said: list[str]) -> dict[str, int]:
+    """SKU → units sold online since the day began beyond what the warehouse ever held for them."""
     supply: dict[str, Decimal] = {}
-    for entry in books["erp"]:
-        if entry["kind"] == "stock" and entry["location"] == WAREHOUSE and entry["why"] in ("opening", "count"):
+    for entry in books[home.erp]:
+        if entry["kind"] == "stock" and entry["location"] == home.warehouse and entry["why"] in ("opening", "count"):
             supply[entry["sku"]] = supply.get(entry["sku"], Decimal(0)) + Decimal(entry["delta"])
     sold: Counter[str] = Counter()
-    for system in SELLING:
+    for system in home.online:
         for entry in _placed(books[system], began[system]):
-            for line in entry["lines"]:
+            for line in entry["lines"] if _from_warehouse(entry) else ():
                 sold[line["sku"]] += int(Decimal(line["quantity"]))
     over = {sku: int(units - supply[sku]) for sku, units in sold.items() if sku in supply and units > supply[sku]}
     said += [f"{sku} was sold {units} times more often than it was there" for sku, units in over.items()]
-    return sum(over.values())
+    return over
 
 
 def _tracking(books: Books, began: Mapping[str, int]) -> list[str]:
-    """What the ERP sent since the day began is known with its tracking number where the order came from."""
-    known = {
-        (str(entry["number"]), entry["tracking"]) for system in SELLING for entry in books[system]
-        if entry["kind"] == "shipment"
-    }
-    from_channel = {_number(entry) for system in SELLING for entry in _placed(books[system], 0)}
-    return [
-        f"order {entry['number']} was sent as {entry['tracking']}, and its channel does not know"
-        for entry in books["erp"]
-        if entry["kind"] == "shipment" and entry["n"] > began["erp"] and str(entry["number"]) in from_channel
-        and (str(entry["number"]), entry["tracking"]) not in known
-    ]
+    """What an ERP sent since the day began is known with its tracking number where the order came from."""
+    found = []
+    for home in HOMES:
+        known = {
+            (str(entry["number"]), entry["tracking"]) for system in home.online for entry in books[system]
+            if entry["kind"] == "shipment"
+        }
+        from_channel = {_number(entry) for system in home.online for entry in _placed(books[system], 0)}
+        found += [
+            f"order {entry['number']} was sent as {entry['tracking']}, and its channel does not know"
+            for entry in books[home.erp]
+            if entry["kind"] == "shipment" and entry["n"] > began[home.erp] and str(entry["number"]) in from_channel
+            and (str(entry["number"]), entry["tracking"]) not in known
+        ]
+    return found
 
 
-def _people(books: Books, began: Mapping[str, int]) -> list[str]:
-    """Nobody who was met since the day began stands in the ERP twice under one e-mail address."""
+def _people(books: Books, home: Home, began: Mapping[str, int]) -> list[str]:
+    """Nobody who was met since the day began stands in an ERP twice under one e-mail address."""
     met: dict[str, set[str]] = {}
-    for entry in books["erp"]:
+    for entry in books[home.erp]:
         if entry["kind"] == "customer" and entry["email"]:
             met.setdefault(entry["email"].lower(), set()).add(entry["id"])
     fresh = {
-        entry["email"].lower() for entry in books["erp"]
-        if entry["kind"] == "customer" and entry["email"] and entry["n"] > began["erp"]
+        entry["email"].lower() for entry in books[home.erp]
+        if entry["kind"] == "customer" and entry["email"] and entry["n"] > began[home.erp]
     }
-    return [f"one customer of the ERP is {len(met[email])} customers" for email in fresh if len(met[email]) > 1]
+    return [f"one customer of {home.erp} is {len(met[email])} customers" for email in fresh if len(met[email]) > 1]

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from connectors.base import RetryLater
 from deployments.sandbox.people import People
 from flows import steps
+from flows.desk import decide
+from flows.holds import open_sets, reject
 from flows.ledger import Ledger
 from flows.survey import Survey, survey
 from flows.why import Why, why
@@ -62,6 +64,19 @@ class WithSerai:
         for system in self.systems:
             self.people.notices_sent(system)
         return self._wait()
+
+    def mass_change(self) -> str:
+        followed = self.catch_up()
+        found = [one for one in open_sets(self.house) if one.hold.kind != "alert"]
+        for one in found:
+            reject(self.house, one.hold.uid, who=WHO, because="a price typed for a whole category", set=one.set)
+        counts = ", ".join(f"{one.count} on {one.hold.channel}" for one in found)
+        return f"held: {counts or 'nothing'}; rejected by a person; {followed}"
+
+    def store_ready(self, number: str) -> str:
+        said = decide(self.house, number, "ready", who="the store on Dostyk", channel="shop-kz")
+        steps.push_all(self.house, channels=["shop-kz"])
+        return f"{said}; {self._wait()}"
 
     def switch_market(self, *, on: bool) -> str:
         self._switch(["market-kz"], "on" if on else "off", "the scripted day")

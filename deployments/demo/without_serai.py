@@ -1,4 +1,4 @@
-"""The copy loop as the keeper of the scripted day: it knows one answer to everything, another round."""
+"""The copy loop as the keeper of the scripted day, one per company: it has one answer to everything, another round."""
 
 from __future__ import annotations
 
@@ -15,13 +15,16 @@ class WithoutSerai:
     """The keeper: no survey, no matching, no switch, no parking, no reconcile, no answer to why."""
 
     def __init__(self, environment: Mapping[str, str], people: People) -> None:
-        self._loop = CopyLoop(environment)
+        abroad = {
+            name.replace("_BG_", "_"): value for name, value in environment.items() if "_BG_" in name
+        }  # fmt: skip
+        self._loops = [CopyLoop(environment), CopyLoop(abroad, currency="EUR", warehouse="plovdiv-wh")]
         self._people = people
 
     @property
     def failures(self) -> list[str]:
-        """What the loop gave up on, in its own words."""
-        return self._loop.failures
+        """What the loops gave up on, in their own words."""
+        return [failure for loop in self._loops for failure in loop.failures]
 
     def survey(self) -> str:
         return "the script has no survey"
@@ -31,8 +34,15 @@ class WithoutSerai:
 
     def catch_up(self) -> str:
         for _ in range(ROUNDS):
-            self._loop.tick()
+            for loop in self._loops:
+                loop.tick()
         return "copied"
+
+    def mass_change(self) -> str:
+        return self.catch_up()
+
+    def store_ready(self, number: str) -> str:
+        return self.catch_up()
 
     def switch_market(self, *, on: bool) -> str:
         return "the script cannot be switched off for one channel" if not on else self.catch_up()

@@ -9,9 +9,16 @@ amounts and quantities are decimal text, whatever the system's native notation. 
 * ``name``      what a thing is called: sku, was, now, why
 * ``order``     an order entered: id, number, reference, total, currency, lines [{sku, quantity,
   total}], handed_over, location, state, customer, why
-* ``change``    an order moved on: id, number, was, now, why
-* ``sale``      a till sold: id, store, total, lines
-* ``shipment``  goods sent: id, order, number, tracking, lines, why
+* ``change``    an order moved on: id, number, was, now, reason (where the system has one), why
+* ``payment``   an order was paid, or its money went back: id, number, was, now, why
+* ``decision``  the seller's word on an order: id, number, decision, reason, accept_by, why
+* ``told``      a buyer was told: id, number, what (accepted, refused, cancelled, ready, delayed, expired, …), reason
+* ``held``      what lies in a marketplace's own warehouse: sku, location, was, now, why
+* ``refund``    money went back in the shop: id, order, number, payments [{kind, amount}], lines [{sku, quantity, to,
+  tax_rate}], why; ``return`` the same at a till's desk (store) and in the ERP (location)
+* ``turned_away`` a desk could not take back what somebody brought: number, store
+* ``sale``      a till sold: id, store, total, lines, sold_at (native), shift
+* ``shipment``  goods sent: id, order, number, tracking, lines, location (in the ERP), why
 * ``customer``  somebody entered or changed: id, email, phone, why
 * ``write``     a request to write: resource, op, id, status, changed, reference, code
 * ``notice``    a notice: delivery, resource, id, url, attempt, outcome (delivered, failed, dropped, given up)

@@ -114,6 +114,7 @@ def take_back(system: System, ask: Doc) -> Doc:
     store = _store(system, ask)
     order = next((doc for doc in system.docs("online_orders") if doc["number"] == ask["number"]), None)
     if order is None:
+        system.books.enter("turned_away", system.now(), number=ask["number"], store=store["code"])
         raise Refused(404, "unknown_order", f"the desk knows no order {ask['number']} that may be brought here")
     sold = {row["line"]: row for row in order["rows"]}
     rows, total = [], Decimal(0)

@@ -218,12 +218,14 @@ def _own_door(served: Served, method: str, path: str, query: Mapping[str, str], 
             return Reply(200, system.edit(str(ask["resource"]), str(ask["id"]), ask["changes"]))
         if verb == "add":
             return Reply(201, system.add(str(ask["resource"]), ask["doc"]))
+        if verb == "look":
+            return Reply(200, system.get(str(ask["resource"]), str(ask["id"])))
         if verb == "remove":
             system.remove(str(ask["resource"]), str(ask["id"]), by="people")
             return Reply(200, {"ok": True})
         act = system.design.acts.get(verb)
         if act is None:
-            raise Refused(404, "no_act", f"acts here: add, edit, remove, {', '.join(system.design.acts)}")
+            raise Refused(404, "no_act", f"acts here: add, edit, look, remove, {', '.join(system.design.acts)}")
         return Reply(200, act(system, ask))
 
 

@@ -37,6 +37,9 @@ def _ordered(system: System, old: Doc | None, new: Doc, by: By) -> None:
         if old["status"] != new["status"]:
             facts = {"id": new["id"], "number": new["number"], "was": old["status"], "now": new["status"]}
             system.books.enter("change", system.now(), **facts, reason=new["cancelReason"], why=by)
+        if old["financialStatus"] != new["financialStatus"]:
+            facts = {"id": new["id"], "number": new["number"], "was": old["financialStatus"]}
+            system.books.enter("payment", system.now(), **facts, now=new["financialStatus"], why=by)
         return
     lines = [
         {"sku": line["sku"], "quantity": str(line["quantity"]), "total": _major(line["totalMinor"]),
@@ -49,7 +52,7 @@ def _ordered(system: System, old: Doc | None, new: Doc, by: By) -> None:
         "order", system.now(), id=new["id"], number=new["number"], reference=None, total=_major(new["totalMinor"]),
         currency=new["currency"], lines=lines, handed_over=False, state=new["status"], tenders=tenders,
         discounts=_major(sum(one["amountMinor"] for one in new["discounts"])), pickup=place,
-        customer=new["customerId"], why=by,
+        paid=new["financialStatus"], customer=new["customerId"], why=by,
     )  # fmt: skip
 
 

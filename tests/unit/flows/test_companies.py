@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from flows.settings import load_project
+from flows.survey import survey
 from mappings.language import LintErrors
 from tests.databases import registry_url  # noqa: F401 (a fixture)
 from tests.scenario.world import World, world, write_project
@@ -60,6 +61,8 @@ def test_an_order_and_its_buyer_stay_with_their_company_and_the_crm_hears_of_bot
     assert [(doc["amountMinor"], doc["currency"]) for doc in rows(two, "shop_bg", "prices")] == [(2499, "EUR")]
     assert [doc["available"] for doc in rows(two, "shop_bg", "inventory")] == [4]
     assert two.parked() == []
+    found = survey(two.house).counts()
+    assert (found["oversell"], found["price"], found["stock"]) == (0, 0, 0)
 
 
 def test_a_company_that_nobody_defined_is_named(tmp_path: Path) -> None:

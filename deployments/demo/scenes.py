@@ -1,0 +1,230 @@
+"""The day's scenes of trade: offers, mistyped prices, collecting, late shifts, unpaid orders, returns over the counter.
+
+What surprises here: a scene acts as people do, and looks as people do; it neither knows nor asks who keeps the systems
+in agreement. What it says that was seen is read from the systems, never promised.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from deployments.demo.data import LAST_KETTLE, MARKET_WAREHOUSE, WAREHOUSE
+from deployments.sandbox.people import People, Placed as Order, Refusal
+
+Placed = dict[str, Order]
+"""The orders of the day by what they are for."""
+MISTYPED = Decimal("9.99")
+CATEGORY = ("Чайники", "Посуда", "Самовары")
+ARTICLES = 180
+
+
+@dataclass(frozen=True, kw_only=True)
+class Goods:
+    """The SKUs the day plays with: sold by the ERP, shop, tills and marketplace, with stock to spare."""
+
+    stocked: str
+    priced: str
+    ordered: str
+    second: str
+    third: str
+    till: str
+    collect: str
+    returned: str
+    unpaid: str
+    signed: str
+    held: str
+    """Lies in the marketplace's own warehouse too."""
+    abroad: str
+    """Sold in Plovdiv."""
+
+
+def price_of(people: People, sku: str) -> Decimal:
+    """What the ERP asks now."""
+    return Decimal(people.look("erp", "prices", f"retail:{sku}")["amount"])
+
+
+def kettles_shown(people: People, goods: Goods, placed: Placed) -> str:
+    there = Decimal(people.look("erp", "stock", f"{LAST_KETTLE}@{WAREHOUSE}")["on_hand"])
+    shop = people.shown("shop", LAST_KETTLE)
+    return f"{there.normalize()} there; the shop shows {shop}, the marketplace {people.shown('market', LAST_KETTLE)}"
+
+
+def last_kettle(people: People, goods: Goods, placed: Placed) -> str:
+    people.buy_in_shop({LAST_KETTLE: 1}, email="saule.omarova@example.kz", name="Сәуле Омарова")
+    for who, name, phone in (("first", "ნინო ბერიძე", "+995 555 12 34 56"), ("second", "Дина Ким", "+7 702 111 00 99")):
+        placed[who] = people.buy_on_market({LAST_KETTLE: 1}, name=name, phone=phone, accept_within=120)
+    return "the marketplace asks the seller about each and waits two minutes"
+
+
+def who_got_the_kettle(people: People, goods: Goods, placed: Placed) -> str:
+    told = {entry["id"]: entry["reason"] for entry in people.books("market") if entry["kind"] == "told"}
+    said = []
+    for who in ("first", "second"):
+        doc = people.look("market", "orders", placed[who].id)
+        why = f", told {told[placed[who].id] or 'so'}" if placed[who].id in told else ", told nothing"
+        said.append(f"{doc['buyer']['fullName']}: {doc['state'].lower()}{why}")
+    return "; ".join(said)
+
+
+def mistyped(people: People, goods: Goods, placed: Placed) -> str:
+    typed = people.reprice(CATEGORY, MISTYPED, most=ARTICLES)
+    return f"{len(typed)} articles cost {MISTYPED} KZT in the ERP"
+
+
+def prices_shown(people: People, goods: Goods, placed: Placed) -> str:
+    live = {
+        (system, entry["sku"]) for system in ("shop", "market", "pos") for entry in people.books(system)
+        if entry["kind"] == "price" and Decimal(entry["now"]) == MISTYPED
+    }  # fmt: skip
+    return f"{len(live)} prices of {MISTYPED} KZT are live on shop, marketplace and tills"
+
+
+def corrected(people: People, goods: Goods, placed: Placed) -> str:
+    before: dict[str, str] = {}
+    wrong: dict[str, str] = {}
+    for entry in people.books("erp"):
+        if entry["kind"] == "price" and entry["list"] == "retail":
+            if Decimal(entry["now"]) == MISTYPED:
+                wrong[entry["sku"]] = before[entry["sku"]]
+            else:
+                before[entry["sku"]] = entry["now"]
+    for sku, amount in wrong.items():
+        people.set_price(sku, amount)
+    return f"{len(wrong)} prices as they were"
+
+
+def to_collect(people: People, goods: Goods, placed: Placed) -> str:
+    placed["collect"] = people.buy_in_shop({goods.collect: 1}, email="d.ospanova@example.kz", name="Динара Оспанова",
+                                           pickup="almaty-1")
+    return f"order {placed['collect'].number}, to be collected at almaty-1"
+
+
+def where_it_waits(people: People, goods: Goods, placed: Placed) -> str:
+    sale = people.sale(placed["collect"].number)
+    return "the ERP has no sale" if sale is None else f"the ERP takes it from {sale['location'] or 'the warehouse'}"
+
+
+def is_told_to_come(people: People, goods: Goods, placed: Placed) -> str:
+    told = [entry["what"] for entry in people.books("shop")
+            if entry["kind"] == "told" and entry["id"] == placed["collect"].id]
+    return f"the buyer is told: {', '.join(told) or 'nothing'}"
+
+
+def collects(people: People, goods: Goods, placed: Placed) -> str:
+    people.ship(source_number=placed["collect"].number, collected=True)
+    return "handed over"
+
+
+def has_collected(people: People, goods: Goods, placed: Placed) -> str:
+    return f"the shop's order is {people.look('shop', 'orders', placed['collect'].id)['status']}"
+
+
+def offline(people: People, goods: Goods, placed: Placed) -> str:
+    people.cut_off("almaty-2")
+    placed["late one"] = people.sell_at_till("almaty-2", {goods.till: 1}, tender="CASH")
+    placed["late two"] = people.sell_at_till("almaty-2", {goods.collect: 1}, phone="87770001122")
+    return "two receipts that nobody can read"
+
+
+def late_shift(people: People, goods: Goods, placed: Placed) -> str:
+    return f"shift {people.back_online('almaty-2')} with both receipts"
+
+
+def past_sales(people: People, goods: Goods, placed: Placed) -> str:
+    sales = [people.sale(placed[name].number) for name in ("late one", "late two")]
+    return "; ".join(
+        "not in the ERP" if sale is None else f"{sale['source_number']} as a sale of {sale['ordered_at'][:16]}"
+        for sale in sales
+    )
+
+
+def unpaid(people: People, goods: Goods, placed: Placed) -> str:
+    placed["cash"] = people.buy_in_shop({goods.unpaid: 1}, email="t.baizhanov@example.kz", name="Тимур Байжанов",
+                                        pay="CASH_ON_DELIVERY", cash_fee=50_000)
+    placed["credit"] = people.buy_in_shop({goods.signed: 1}, email="zh.ibrayeva@example.kz", name="Жанна Ибраева",
+                                          pay="INSTALMENT", months=12, sign_within=900)
+    return f"{placed['cash'].number} in cash, {placed['credit'].number} by 12 instalments"
+
+
+def _send(people: People, name: str, placed: Placed) -> str:
+    try:
+        return f"sent as {people.ship(source_number=placed[name].number).tracking}"
+    except Refusal as refusal:
+        return "no papers" if refusal.code == "not_found" else refusal.code
+
+
+def sends_unpaid(people: People, goods: Goods, placed: Placed) -> str:
+    said = f"cash: {_send(people, 'cash', placed)}; unsigned: {_send(people, 'credit', placed)}"
+    people.sign(placed["credit"].id)
+    return said
+
+
+def signed_and_paid(people: People, goods: Goods, placed: Placed) -> str:
+    said = f"signed: {_send(people, 'credit', placed)}"
+    people.pay_courier(placed["cash"].id)
+    return said
+
+
+def paid_or_not(people: People, goods: Goods, placed: Placed) -> str:
+    said = []
+    for name in ("cash", "credit"):
+        sale = people.sale(placed[name].number)
+        said.append(f"{name}: " + ("no sale" if sale is None else f"{sale['state']}, paid {sale['paid']}"))
+    return "in the ERP " + "; ".join(said)
+
+
+def market_sells_its_own(people: People, goods: Goods, placed: Placed) -> str:
+    placed["held"] = people.buy_on_market({goods.held: 1}, name="ეკა ლომიძე", phone="+7 700 400 30 20",
+                                          warehouse=MARKET_WAREHOUSE)
+    people.send_from_market(placed["held"].id)
+    return f"order {placed['held'].number}, already on its way"
+
+
+def sends_again(people: People, goods: Goods, placed: Placed) -> str:
+    return f"our warehouse: {_send(people, 'held', placed)}"
+
+
+def left_twice(people: People, goods: Goods, placed: Placed) -> str:
+    number = placed["held"].number
+    gone = [entry for entry in people.books("erp") if entry["kind"] == "shipment" and entry["number"] == number]
+    sale = people.sale(number)
+    where = "not in the ERP" if sale is None else f"a sale from {sale['location'] or 'our warehouse'} in the ERP"
+    return f"{where}; we sent {len(gone)}"
+
+
+def in_plovdiv(people: People, goods: Goods, placed: Placed) -> str:
+    placed["abroad"] = people.buy_in_shop({goods.abroad: 1}, shop="shop_bg", email="ivan.petrov@example.bg",
+                                          name="Иван Петров", phone="+359 88 123 4567")
+    return f"order {placed['abroad'].number}, {placed['abroad'].total} EUR"
+
+
+def plovdiv_sends(people: People, goods: Goods, placed: Placed) -> str:
+    try:
+        return f"tracking {people.ship(source_number=placed['abroad'].number, erp='erp_bg').tracking}"
+    except Refusal as refusal:
+        return refusal.code
+
+
+def whose_order(people: People, goods: Goods, placed: Placed) -> str:
+    order = people.look("shop_bg", "orders", placed["abroad"].id)
+    booked = [system for system in ("erp", "erp_bg") for entry in people.books(system)
+              if entry["kind"] == "order" and entry["currency"] == "EUR"]  # fmt: skip
+    return f"booked in {', '.join(booked) or 'no ERP'}; its shop says {order['status']}"
+
+
+def brings_back(people: People, goods: Goods, placed: Placed) -> str:
+    try:
+        paid = people.bring_back("almaty-1", placed["returned"].number, {"1": 1})
+    except Refusal:
+        return "the desk knows nothing of the order and sends the buyer away"
+    return f"the desk pays back {paid:,.0f} KZT and puts the goods aside"
+
+
+def money_and_goods(people: People, goods: Goods, placed: Placed) -> str:
+    order = people.look("shop", "orders", placed["returned"].id)
+    money = ", ".join(f"{one['kind'].lower()} {Decimal(one['refundedMinor']) / 100:,.0f}" for one in order["tenders"])
+    back = [entry for entry in people.books("erp") if entry["kind"] == "return"]
+    line = back[-1]["lines"][0] if back else None
+    where = "nothing came back in the ERP" if line is None else f"in the ERP to {line['to']}, VAT {line['tax_rate']}"
+    return f"refunded: {money}; {where}"
