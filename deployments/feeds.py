@@ -98,11 +98,16 @@ class Ended:
         self._request, self.well = request, False
 
     async def chunks(self, file: BinaryIO) -> AsyncIterator[bytes]:
-        """The file, piece by piece."""
+        """The file, piece by piece. Who is still there when the last piece leaves has it: asked any later, a caller
+        that hung up at once because it had everything looks like one that broke off."""
         with file:
-            while chunk := await anyio.to_thread.run_sync(file.read, CHUNK):
-                yield chunk
-        self.well = not await self._request.is_disconnected()
+            piece = await anyio.to_thread.run_sync(file.read, CHUNK)
+            while piece:
+                following = await anyio.to_thread.run_sync(file.read, CHUNK)
+                if not following:
+                    self.well = not await self._request.is_disconnected()
+                yield piece
+                piece = following
 
 
 def feeds_of(house: House) -> Feeds:
