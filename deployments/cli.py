@@ -27,8 +27,10 @@ from deployments.commands import (
     orders,
     planning,
     pricing,
+    products,
     running,
     starting,
+    stock,
 )
 
 MISTAKES = (
@@ -76,6 +78,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "parked": knowing.parked,
     "status": knowing.status,
     "differences": pricing.differences,
+    "ready": products.ready,
     "deadlines": orders.deadlines,
     "returnable": orders.returnable,
     "erase": customers.erase,
@@ -128,6 +131,11 @@ order_app = typer.Typer(help="One order: what is known of it, and what a person 
 for name in ("show", "accept", "refuse", "delay", "cancel", "ready"):
     order_app.command(name)(getattr(orders, name))
 app.add_typer(order_app, name="order")
+
+stock_app = typer.Typer(help="Stock: what there is of an article, and which figures cannot be.", no_args_is_help=True)
+for name in ("show", "faults"):
+    stock_app.command(name)(getattr(stock, name))
+app.add_typer(stock_app, name="stock")
 
 customer_app = typer.Typer(help="One customer: what is known of them, and who else they are.", no_args_is_help=True)
 for name in ("show", "merge", "split", "figures"):
