@@ -96,7 +96,8 @@ inward:
     quantity: {from: n, as: {quantity: {unit: "= first(unit, 'each')", kind: KIND}}}
     allocated: {from: allocated, as: {quantity: {unit: each, kind: allocated}}}
     quarantined: {from: quarantined, as: {quantity: {unit: each, kind: quarantined}}}
-    inbound: {each: inbound, fields: {key: key, quantity: {from: n, as: {quantity: {unit: each, kind: inbound}}}, on: on}}
+    inbound:
+      {each: inbound, fields: {key: key, quantity: {from: n, as: {quantity: {unit: each, kind: inbound}}}, on: on}}
     count:
       {from: count, fields: {at: {from: at, as: moment}, state: {from: state, table: {counting: counting, done: done}}}}
 """,
