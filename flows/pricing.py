@@ -28,8 +28,10 @@ from mappings.commerce.prices.pipeline import Held, Pipeline, Priced, moments, p
 from mappings.commerce.prices.reference import EU, Reference, Shown, lowest_before, unit_price, usual_before
 from mappings.commerce.prices.steps import replay
 from registry import (
+    EVERYWHERE,
     DueRow,
     OutboxRow,
+    OverrideRow,
     Record,
     ShownPrice,
     ShownRow,
@@ -37,6 +39,7 @@ from registry import (
     binding_for,
     linked,
     mark_due,
+    overrides,
     put_shown_prices,
     records,
     records_by_field,
@@ -154,8 +157,8 @@ def offers(
 ) -> dict[str, Offer]:
     """Variant → what the channel is to show of it at a moment; a constant number of statements.
 
-    Four at most: the prices, the variants, what was seen to be shown, what is bound. Without ``whole`` the variants are
-    looked at only where the channel has rules of its own.
+    Five at most: the prices, the variants, what was seen to be shown, what is bound, what people said for now. Without
+    ``whole`` the variants are looked at only where the channel has rules of its own.
     """
     pipeline = pipeline_of(house, channel)
     wanted = sorted(set(variants))
@@ -171,18 +174,27 @@ def offers(
     if near or (reducing and pipeline.country in EU):
         history = shown_prices(tx, wanted if near else sorted(reducing), {channel, *near})
     homes = _homes(tx, channel, pipeline.price_list, prices)
+    known = _Known(house=house, now=now, history=history, said=overrides(tx, "price", wanted, now))
     return {
-        variant: _offer(house, pipeline, variant, prices[variant], goods.get(variant, {}), history, now,
-                        homes.get(variant))
+        variant: _offer(known, pipeline, variant, prices[variant], goods.get(variant, {}), homes.get(variant))
         for variant in wanted
     }
 
 
+class _Known(Struct, frozen=True, kw_only=True):
+    """What a page of prices has in hand: rules, the moment, what was shown, what people said for now."""
+
+    house: House
+    now: datetime
+    history: Mapping[tuple[str, str], Sequence[ShownPrice]]
+    said: Mapping[tuple[str, str], OverrideRow]
+
+
 def _offer(
-    house: House, pipeline: Pipeline, variant: str, prices: Sequence[dict[str, Any]], goods: Mapping[str, Any],
-    history: Mapping[tuple[str, str], Sequence[ShownPrice]], now: datetime, home: str | None,
+    known: _Known, pipeline: Pipeline, variant: str, prices: Sequence[dict[str, Any]], goods: Mapping[str, Any],
+    home: str | None,
 ) -> Offer:
-    found = _price(house, pipeline, variant, prices, goods, history, now)
+    found = _price(known, pipeline, variant, prices, goods)
     if found is None:
         return Offer(home=home)
     if isinstance(found, Held):
@@ -197,11 +209,11 @@ def _offer(
             {"min_quantity": f"{least:f}", "amount": _money(amount, found.currency)} for least, amount in found.breaks
         ]
     kept: dict[str, Any] = {
-        "variant": variant, "at": now.isoformat(), **row["amount"], "tax_mode": found.tax_mode,
+        "variant": variant, "at": known.now.isoformat(), **row["amount"], "tax_mode": found.tax_mode,
         "floor": None if found.floor is None else f"{found.floor:f}", "steps": list(found.steps),
     }
     if found.price.get("kind") == "sale":
-        reference = _reference(house, pipeline, found, variant, prices, goods, history, now)
+        reference = _reference(known, pipeline, found, variant, prices, goods)
         if reference.amount is not None:
             row["reference_price"] = _money(reference.amount, found.currency)
         kept["reference"] = {
@@ -211,15 +223,14 @@ def _offer(
 
 
 def _price(
-    house: House, pipeline: Pipeline, variant: str, prices: Sequence[dict[str, Any]], goods: Mapping[str, Any],
-    history: Mapping[tuple[str, str], Sequence[ShownPrice]], now: datetime,
+    known: _Known, pipeline: Pipeline, variant: str, prices: Sequence[dict[str, Any]], goods: Mapping[str, Any]
 ) -> Priced | Held | None:
     """The channel's price, those of its neighbours being bounds: what they aim at, and what they were seen to show."""
     others: dict[str, list[Decimal]] = {}
     for name in dict.fromkeys((*pipeline.not_above, *pipeline.not_below)):
-        aimed = _price(house, pipeline_of(house, name), variant, prices, goods, history, now)
+        aimed = _price(known, pipeline_of(known.house, name), variant, prices, goods)
         shows = [
-            one.amount for one in history.get((name, variant), ())
+            one.amount for one in known.history.get((name, variant), ())
             if one.until is None and (one.currency, one.tax_mode) == _shape(aimed, one)
         ]
         if isinstance(aimed, Held) and not shows:
@@ -228,7 +239,12 @@ def _price(
                 remedy=aimed.remedy,
             )
         others[name] = [*shows, *([aimed.amount] if isinstance(aimed, Priced) else [])]
-    return price(pipeline, prices, goods, now, others=others)
+    said = known.said.get((pipeline.channel, variant), known.said.get((EVERYWHERE, variant)))
+    override = None if said is None else (
+        Decimal(said.value["amount"]), said.value["currency"],
+        f"{said.who}: {said.because}, until {said.until:%Y-%m-%d %H:%M} UTC",
+    )
+    return price(pipeline, prices, goods, known.now, others=others, override=override)
 
 
 def _shape(aimed: Priced | Held | None, one: ShownPrice) -> tuple[str, str]:
@@ -236,19 +252,18 @@ def _shape(aimed: Priced | Held | None, one: ShownPrice) -> tuple[str, str]:
 
 
 def _reference(
-    house: House, pipeline: Pipeline, found: Priced, variant: str, prices: Sequence[dict[str, Any]],
-    goods: Mapping[str, Any], history: Mapping[tuple[str, str], Sequence[ShownPrice]], now: datetime,
+    known: _Known, pipeline: Pipeline, found: Priced, variant: str, prices: Sequence[dict[str, Any]],
+    goods: Mapping[str, Any],
 ) -> Reference:
     """The strike-through price beside a sale: in the EU from the channel's own history, else its usual price."""
     if pipeline.country not in EU:
-        usual = _price(house, pipeline, variant, [row for row in prices if row.get("kind") != "sale"], goods, history,
-                       now)
+        usual = _price(known, pipeline, variant, [row for row in prices if row.get("kind") != "sale"], goods)
         return usual_before(usual.amount if isinstance(usual, Priced) else None, found.amount)
     mine = [
         Shown(amount=one.amount, currency=one.currency, tax_mode=one.tax_mode, start=one.start, end=one.until)
-        for one in history.get((pipeline.channel, variant), ())
+        for one in known.history.get((pipeline.channel, variant), ())
     ]
-    begins = now
+    begins = known.now
     if found.price.get("valid_from") is not None:
         begins = datetime.fromisoformat(found.price["valid_from"])
     elif mine and mine[-1].end is None and mine[-1].amount == found.amount:
@@ -339,6 +354,14 @@ def later(house: House, channel: str, group: Group, now: datetime) -> list[DueRo
         return []
     ahead = {at for name in {channel, *_neighbours(house, channel)} for at in moments(pipeline_of(house, name), now)}
     return [(channel, group.entity, EVERY, at, False, "clock") for at in sorted(ahead)]
+
+
+def later_prices(house: House, now: datetime) -> list[DueRow]:
+    """As `later`, of every channel that is told prices: so that a moment comes also where nothing else happens."""
+    return [
+        row for name, channel in house.project.channels.items() for entity in channel.receives
+        if (group := house.of(name).outward.get(entity)) is not None for row in later(house, name, group, now)
+    ]
 
 
 def all_of(house: House, tx: Tx, channel: str, group: Group, row: OutboxRow) -> int:

@@ -71,7 +71,7 @@ def _words(step: Mapping[str, Any], currency: str) -> str:
         case "not_above" | "not_below" as name:
             return f"{name.replace('_', ' ')} {step['channel']}, {step['amount']}"
         case "override":
-            return "a person said so for now"
+            return "set by hand"
         case name:
             return str(name)
 

@@ -39,6 +39,7 @@ from registry import (
     RunRow,
     Tx,
     decode,
+    mark_due,
     new_uids,
     newest_release,
     open_registry,
@@ -350,6 +351,10 @@ def open_house(folder: Path | str, *, registry: Registry | None = None, disk: bo
 
     def known(tx: Tx) -> None:
         put_channels(tx, rows)
+        if not disk:
+            mark_due(tx, later_prices(house, tx.now))
+
+    from flows.pricing import later_prices  # it is about houses, and they begin here
 
     registry.attempt(known)
     _collect_rarely()

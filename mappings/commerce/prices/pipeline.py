@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from mappings.commerce.prices.currencies import NO_FX, Fx, factor as fx_factor, formerly, today
 from mappings.commerce.prices.lists import COST, Overlap, Price, breaks, describe, pick
@@ -124,6 +124,10 @@ class Held:
     steps: tuple[Step, ...] = ()
 
 
+Override: TypeAlias = tuple[Decimal, str, str]
+"""What a person said that the price is for now: amount, currency, and who said it until when and why."""
+
+
 class Ruled(Protocol):
     """A dated rule that may be for one category only."""
 
@@ -151,7 +155,7 @@ class _Hold(Exception):
 
 def price(
     pipeline: Pipeline, prices: Sequence[Price], variant: Mapping[str, Any], at: datetime, *,
-    others: Mapping[str, Sequence[Decimal]] | None = None, override: Decimal | None = None,
+    others: Mapping[str, Sequence[Decimal]] | None = None, override: Override | None = None,
 ) -> Priced | Held | None:
     """The channel's price of a variant at a moment; None: its list has no price that holds then.
 
@@ -212,7 +216,7 @@ def _chosen(pipeline: Pipeline, prices: Sequence[Price], at: datetime, quantity:
 
 def _run(
     pipeline: Pipeline, chosen: Price, prices: Sequence[Price], variant: Mapping[str, Any], at: datetime,
-    others: Mapping[str, Sequence[Decimal]], override: Decimal | None,
+    others: Mapping[str, Sequence[Decimal]], override: Override | None,
 ) -> tuple[list[Step], State, Fraction | None]:
     steps: list[Step] = [first(chosen, pipeline.where)]
     state = apply(steps[0], None)
@@ -238,7 +242,11 @@ def _run(
     if tax is not None:
         then(tax)
     if override is not None:
-        then({"step": "override", "amount": str(override), "where": "a person, for now"})
+        amount, said, who = override
+        if said != wanted:
+            raise _Hold(f"somebody set a price in {said}, and {pipeline.channel} shows {wanted}", "override",
+                        f"set it in {wanted}, or end it")
+        then({"step": "override", "amount": str(amount), "where": who})
         return steps, state, None
     grid = ruled(pipeline.roundings.get(wanted, ()), category, at) or minor(wanted)
     shape = {"size": str(grid.step), "ending": str(grid.ending)}

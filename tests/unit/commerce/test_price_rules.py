@@ -293,7 +293,10 @@ def test_exchange_there_and_back_is_the_amount_again(amount: Decimal) -> None:
 
 def test_what_a_person_said_for_now_is_the_last_step() -> None:
     pipeline = replace(PLAIN, markups=[Markup(by=Decimal("0.5"))])
-    found = shown(pipeline, listed(), override=Decimal("9990.00"))
+    found = shown(pipeline, listed(), override=(Decimal("9990.00"), "KZT", "Aigerim: fair, until 2026-03-02"))
+    dollars = price(pipeline, [listed()], {}, NOW, override=(Decimal("9.99"), "USD", "Aigerim: fair"))
+    assert isinstance(dollars, Held)
+    assert dollars.rule == "override"
     assert found.amount == Decimal("9990.00")
     assert [step["step"] for step in found.steps] == ["list", "markup", "override"]
     assert replay(found.steps).amount == 9990
