@@ -29,6 +29,7 @@ from deployments.commands import (
     pricing,
     products,
     running,
+    selling,
     starting,
     stock,
 )
@@ -83,6 +84,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "returnable": orders.returnable,
     "erase": customers.erase,
     "channel": knowing.channel,
+    "stop": selling.stop,
 }
 
 
@@ -135,6 +137,7 @@ app.add_typer(order_app, name="order")
 stock_app = typer.Typer(help="Stock: what there is of an article, and which figures cannot be.", no_args_is_help=True)
 for name in ("show", "faults"):
     stock_app.command(name)(getattr(stock, name))
+stock_app.command("risk")(selling.risk)
 app.add_typer(stock_app, name="stock")
 
 customer_app = typer.Typer(help="One customer: what is known of them, and who else they are.", no_args_is_help=True)

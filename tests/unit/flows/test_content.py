@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from connectors.base import Misconfigured
+from flows.ready import readiness
+from flows.render import views
 from tests.databases import registry_url  # noqa: F401 (fixture)
 from tests.unit.flows.showroom import Showroom, goods, product, showroom
 
@@ -151,3 +154,46 @@ def test_reviews_of_the_shop_reach_the_kiosk_as_a_rating_and_the_texts_to_read(r
     room.push("kiosk-kz", "product")
     kettle = next(doc for doc in room.kiosk.articles.values() if doc["code"] == "KTL")
     assert kettle["stars"] == 3.3, "a new review alone makes the article due"
+
+
+def test_what_is_missing_is_listed_per_sku_as_push_would_see_it(room: Showroom) -> None:
+    """`serai ready CHANNEL`: every article, what it lacks, who has authority over it, and whether it is out already."""
+    room.take("products", product())
+    goods(room, "007")
+    room.push("feed-google")
+    room.fetch()
+    goods(room, "008", mpn="n/a")
+    room.take("products", product("CUP", images=[], description=""))
+    goods(room, "C1", of="CUP")
+    found = readiness(room.house, "feed-google")
+    assert (found.articles, found.ready) == (3, 1)
+    assert {(one.key, one.where, one.published) for one in found.lacks} == {
+        ("008", "variant.gtin", False), ("C1", "product.description", False), ("C1", "product.images", False),
+    }  # fmt: skip
+    assert {one.remedy for one in found.lacks if one.key == "C1"} == {"fill it where it has authority (pim-kz)"}
+    room.push("feed-google")
+    assert len(room.reasons("feed-google")) == 2, "the same two articles wait"
+    room.take("products", product(description=None))
+    (kettle,) = [one for one in readiness(room.house, "feed-google", "007").lacks if one.where == "product.description"]
+    assert kettle.published
+    assert [one.key for one in readiness(room.house, "kiosk-kz").lacks] == ["KTL", "CUP"]
+    with pytest.raises(Misconfigured, match="feed-local publishes no listings: it receives stock"):
+        readiness(room.house, "feed-local")
+    with pytest.raises(Misconfigured, match="no variant has the sku '9'"):
+        readiness(room.house, "feed-google", "9")
+
+
+def test_listing_what_is_missing_costs_the_same_number_of_statements_for_ten_articles_and_a_hundred(
+    room: Showroom,
+) -> None:
+    room.take("products", product(description=None))
+
+    def cost(skus: list[str]) -> int:
+        goods(room, *skus)
+        with room.house.registry.read() as tx:
+            views(room.house, tx, "feed-google", room.house.of("feed-google").outward["stock"], [
+                record.uid for record in room.records("variant")
+            ], room.house.registry.now())
+            return tx.statements
+
+    assert cost([f"A{n}" for n in range(10)]) == cost([f"B{n}" for n in range(100)])

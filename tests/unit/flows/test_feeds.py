@@ -218,7 +218,8 @@ def test_an_answer_that_broke_off_is_no_fetch(one: Showroom, url: str) -> None:
     stocked(one)
     (doc, *_), feed = list(one.shown().values()), one.feed()
     list(feed.write("items", [
-        Write(key=f"k{n}", op="create", doc={**doc, "id": f"{n:05}", "description": "Медный " * 650}) for n in range(960)
+        Write(key=f"k{n}", op="create", doc={**doc, "id": f"{n:05}", "description": "Медный " * 650})
+        for n in range(960)
     ]))
     parts = urlsplit(url)
     with socket.create_connection((parts.hostname, parts.port)) as line:
