@@ -75,6 +75,31 @@ def _join(values: Iterable[Any], by: str = "") -> str:
     return by.join(texts)
 
 
+_NOT_XML = re.compile("[\\\\]|[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_ESCAPED = re.compile(r"\\(\\|u(?:00(?:0[1-9A-F]|1[0-9A-F])|FFF[EF]))")
+
+
+@family(
+    "escape_controls(value: text) -> text",
+    r"signs that XML cannot hold as `\u001D`, a backslash twice: for marks of goods; `unescape_controls` undoes it",
+    r"unescape_controls(escape_controls('0104\u001d21')) == '0104\u001d21'",
+    True,
+)
+def _escape_controls(value: str) -> str:
+    of_length(6 * len(text_only(value)))
+    return _NOT_XML.sub(lambda found: "\\\\" if found[0] == "\\" else f"\\u{ord(found[0]):04X}", value)
+
+
+@family(
+    "unescape_controls(value: text) -> text",
+    "the text that `escape_controls` was given",
+    "unescape_controls(escape_controls('a')) == 'a'",
+    True,
+)
+def _unescape_controls(value: str) -> str:
+    return _ESCAPED.sub(lambda found: "\\" if found[1] == "\\" else chr(int(found[1][1:], 16)), text_only(value))
+
+
 @family("left(value: text, count: integer) -> text", "the first characters", "left('kettle', 3)", "ket")
 def _left(value: str, count: int) -> str:
     return text_only(value)[: max(whole(count), 0)]

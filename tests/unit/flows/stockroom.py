@@ -162,6 +162,7 @@ inward:
         variant: {{from: item, ref: variant}}
         quantity: {{from: n, as: quantity}}
         cancelled: {{from: cancelled, as: quantity}}
+        units: {{each: units, fields: {{mark: mark}}}}
         fulfilled_by: {{from: by, table: {{us: us, channel: channel}}}}
         total: = money(0, 'KZT')
     total: = money(0, 'KZT')
