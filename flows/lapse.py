@@ -41,10 +41,10 @@ PAGE: Final = 200
 
 
 def lapse(house: House, *, channels: Sequence[str] | None = None, limit: int = PAGE) -> Ledger:
-    """Ends orders whose time is over, and tries again to place those that wait; one outcome per order looked at.
+    """Ends orders whose time is over, answers offers and places orders that wait; one outcome per order looked at.
 
     An ended order's goods are free at once, its channel hears why, and its deadline says that it expired. Orders that
-    could not be read are counted as waiting.
+    could not be read are counted as waiting. Where nothing moved the ledger is empty: this is asked every few seconds.
     """
     listen(house)
     account = house.account("*", "deadlines", "inward")
@@ -55,10 +55,11 @@ def lapse(house: House, *, channels: Sequence[str] | None = None, limit: int = P
     readable = _read_again(house, due)
     if due or waiting:
         part = house.registry.attempt(partial(_settle, house, account, readable, waiting, now))
-        account.add(part)
         unread = {row.order for row in due} - {row.order for row in readable}
-        account.count("order", "waiting", len(unread), reason="its channel cannot be asked now")
-        account.read += len(unread)
+        if part.counts["order", "updated"] > 0 or unread:
+            account.add(part)
+            account.count("order", "waiting", len(unread), reason="its channel cannot be asked now")
+            account.read += len(unread)
     ledger = account.ledger(house.registry.now())
     return house.finish(ledger) if ledger.read > 0 else ledger
 

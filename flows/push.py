@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any
 
 from connectors.base import Connector, ConnectorError, Misconfigured, Op, Receipt, RetryLater, Stopped, Write
-from flows import escrows, order_moves, pricing
+from flows import consenting, escrows, order_moves, pricing
 from flows.faults import explained
 from flows.figures import ORDERS_WAIT, PUBLISH, Escrowed
 from flows.holding import Held, stop
@@ -56,6 +56,7 @@ from registry import (
     refs_for,
     reopen,
     set_outbox,
+    unpark,
     wake,
 )
 
@@ -189,9 +190,12 @@ def _decide(
     elsewhere, joining = (
         told_elsewhere(tx, channel, set(uids) - bound.keys(), page.run) if group.name == CUSTOMER else ({}, set())
     )
+    advertising = consenting.stops(house, tx, channel, group, seen, now)
     for row in rows:
         view, out = seen.get(row.uid), documents.get(row.uid)
-        if row.uid in elsewhere:
+        if row.uid in advertising:
+            verdicts.kept_back(row, advertising[row.uid])
+        elif row.uid in elsewhere:
             verdicts.unchanged(row, elsewhere[row.uid])
         elif row.uid in joining:
             verdicts.waiting(row, not_there(CUSTOMER, channel))
@@ -204,6 +208,8 @@ def _decide(
             verdicts.unpriced(row, view.price)
         elif view is not None and view.missing:
             verdicts.unready(row, view, bound.get(row.uid))
+        elif view is not None and group.base == group.entity == "order" and view.values.get("status") == "offered":
+            verdicts.unchanged(row, "an offer goes to no other channel before it is accepted")
         elif view is not None and view.stuck and house.may_create(channel, "stock"):
             verdicts.stuck(row, view.stuck)
         elif row.uid in faults:
@@ -244,20 +250,33 @@ class _Verdicts:
         self.sending: list[Sending] = []
         self.decisions: list[Decision] = []
         self.finished: list[int] = []
+        self.told: set[str] = set()
         self.settings: list[OutboxChange] = []
         self.parked: list[ParkedRow] = []
         self.adopted: list[BindingRow] = []
         self.passed: list[DueRow] = []
+        self.cleared: list[str] = []
 
     def unchanged(self, row: OutboxRow, reason: str) -> None:
         """Nothing to write."""
         self.finished.append(row.id)
+        self.told.add(row.uid)
         self.page.count(self.group.entity, "unchanged", reason=reason)
 
     def waiting(self, row: OutboxRow, reason: str) -> None:
         """Not now: something must come first; any progress on the channel makes it due again."""
         self.settings.append(OutboxChange(id=row.id, state="waiting", reason=reason, due_at=self.now))
         self.page.count(self.group.entity, "waiting", reason=reason)
+
+    def kept_back(self, row: OutboxRow, stop: consenting.Stop) -> None:
+        """Marketing that must wait for a refusal, for the end of quiet hours, or that nobody agreed to."""
+        if stop.kind == "waits":
+            self.waiting(row, stop.because)
+        elif stop.until is not None:
+            self.settings.append(OutboxChange(id=row.id, state="due", reason=stop.because, due_at=stop.until))
+            self.page.count(self.group.entity, "waiting", reason=stop.because)
+        else:
+            self.unchanged(row, stop.because)
 
     def fault(self, row: OutboxRow, faults: Sequence[Fault]) -> None:
         """A missing reference waits; any other fault parks the write for a person."""
@@ -296,6 +315,7 @@ class _Verdicts:
             self.unchanged(row, pricing.ELSEWHERE)
         elif price.held is None:
             self.unchanged(row, price.nothing)
+            self.cleared.append(row.uid)
         else:
             held = price.held
             self.settings.append(OutboxChange(id=row.id, state="parked", reason=held.reason))
@@ -355,6 +375,7 @@ class _Verdicts:
                 self.waiting(row, view.waits)
             else:
                 self.unchanged(row, "the channel was told so already")
+                self.cleared += [row.uid] if "price" in view.policy else []
             return
         untold = external_id is not None and (bound is None or bound.told_hash is None) and not row.forced
         own = {row.uid: bound} if bound is not None and self.group.base != self.group.entity else said
@@ -472,10 +493,14 @@ class _Verdicts:
             put_bindings(tx, self.adopted)
         if self.finished:
             close_outbox(tx, self.finished)
+        if self.told and self.group.name == CUSTOMER:
+            consenting.confirmed(tx, self.channel, self.told)
         if self.settings:
             set_outbox(tx, self.settings)
         if self.passed:
             mark_due(tx, self.passed)
+        if self.cleared:
+            unpark(tx, [(self.channel, self.group.entity, uid, "outward") for uid in self.cleared])
         if self.parked:
             park(tx, self.parked)
         put_escrows(tx, [
