@@ -13,6 +13,7 @@ import shutil
 import sys
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -44,7 +45,13 @@ def run_demo(*, once: bool, json: bool, without_serai: bool, seed: int = SEED) -
         if without_serai:
             return _finish(play_without(sandbox, seed), json)
         if once:
-            return _finish(play(sandbox, folder, seed, say), json)
+            with ThreadPoolExecutor(1) as aside:  # the copy loop plays while Prefect's server starts
+                loop = aside.submit(play_aside, seed)
+                played = play(sandbox, folder, seed, say)
+                beside = {line["at"]: line for line in loop.result()["lines"]}
+            for line in played["lines"]:
+                line["loop"] = said(beside[line["at"]])
+            return _finish(played, json)
         return look_around(sandbox, folder, say)
     finally:
         sandbox.stop()
@@ -141,6 +148,15 @@ def play(sandbox: Sandbox, folder: Path, seed: int, say: Any) -> dict[str, Any]:
     }
 
 
+def play_aside(seed: int) -> dict[str, Any]:
+    """The same day with a copy loop, on systems of its own."""
+    sandbox = start_sandbox(seed=seed)
+    try:
+        return play_without(sandbox, seed)
+    finally:
+        sandbox.stop()
+
+
 def play_without(sandbox: Sandbox, seed: int) -> dict[str, Any]:
     """The same day with a plain copy loop."""
     from deployments.demo.without_serai import WithoutSerai
@@ -208,6 +224,11 @@ def channel_of(system: str) -> str:
     return f"{name}-{company or 'kz'}"
 
 
+def said(line: Mapping[str, Any]) -> str:
+    """What people did and saw, and what the keeper said of it."""
+    return "; ".join(part for part in (line["done"], line["followed"], line["seen"]) if part)
+
+
 def _finish(played: dict[str, Any], json: bool) -> int:
     verdict: Verdict = played["verdict"]
     if json:
@@ -222,10 +243,15 @@ def show(played: Mapping[str, Any], verdict: Verdict) -> None:
     """The day and its verdict as tables."""
     console = Console()
     table = Table(title="Karavan Home, one trading day", title_justify="left", pad_edge=False, show_lines=True)
-    for name, width in (("", 5), ("what happens", 34), ("what people see", 34), ("what follows", 44), ("s", 5)):
+    alone = not any("loop" in line for line in played["lines"])
+    columns = [("", 5), ("what happens", 30), ("a copy loop", 40), ("s", 5)] if alone else [
+        ("", 5), ("what happens", 30), ("what a copy loop makes of it", 34), ("what Serai makes of it", 48), ("s", 5)
+    ]  # fmt: skip
+    for name, width in columns:
         table.add_column(name, max_width=width, justify="right" if name == "s" else "left", overflow="fold")
     for line in played["lines"]:
-        table.add_row(line["at"], line["what"], line["done"], line["followed"], f"{line['seconds']:.1f}")
+        loop = () if alone else (line["loop"],)
+        table.add_row(line["at"], line["what"], *loop, said(line), f"{line['seconds']:.1f}")
     console.print(table)
     figures = Table(title="the judge, from the systems' own books", title_justify="left", pad_edge=False)
     figures.add_column("figure")

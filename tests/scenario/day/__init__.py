@@ -1,0 +1,1 @@
+"""The scripted day and its judge."""

@@ -1,0 +1,135 @@
+"""The judge of the day: it sees each fault in the systems' books, and sees none where there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from deployments.demo import judge_trade as trade
+from deployments.demo.day import SYSTEMS, goods, play_without
+from deployments.demo.judge import Verdict
+from deployments.sandbox import start_sandbox
+
+Entry = dict[str, Any]
+Judged = Callable[[Mapping[str, Sequence[Entry]], Mapping[str, int], list[str]], int]
+BEGAN = dict.fromkeys(SYSTEMS, 0)
+NOON, LATER, EVENING = (f"2026-11-22T{hour}:00:00+00:00" for hour in ("12", "13", "18"))
+
+
+def books(**entries: Sequence[Entry]) -> dict[str, list[Entry]]:
+    """Journals of all systems, numbered; every entry was made at noon unless it says otherwise."""
+    return {
+        name: [{"n": n, "at": NOON, **entry} for n, entry in enumerate(entries.get(name, ()), 1)] for name in SYSTEMS
+    }
+
+
+def faults(judged: Judged, **entries: Sequence[Entry]) -> tuple[int, list[str]]:
+    said: list[str] = []
+    return judged(books(**entries), BEGAN, said), said
+
+
+OFFER: Entry = {"kind": "order", "id": "MK-1", "number": "MK-1", "accept_by": LATER, "state": "OFFERED"}
+ANSWER: Entry = {"kind": "decision", "id": "MK-1", "number": "MK-1", "accept_by": LATER, "decision": "REFUSED"}
+TOLD: Entry = {"kind": "told", "id": "MK-1", "number": "MK-1", "what": "refused", "reason": "OUT_OF_STOCK"}
+
+
+def test_a_buyer_whose_offer_nobody_answered_was_not_told_and_an_answer_after_its_time_is_late() -> None:
+    """Refused and told is right; silence is not, nor is the right word too late."""
+    assert faults(trade.not_told, market=[OFFER, ANSWER, TOLD]) == (0, [])
+    assert faults(trade.late, market=[OFFER, ANSWER, TOLD]) == (0, [])
+    assert faults(trade.not_told, market=[OFFER]) == (1, ["nobody answered the buyer of MK-1 on market"])
+    assert faults(trade.late, market=[OFFER, {**ANSWER, "at": EVENING}])[0] == 1
+    assert faults(trade.late, market=[OFFER, {**TOLD, "what": "expired"}])[0] == 1
+
+
+PICKUP: Entry = {"kind": "order", "id": "40001", "number": "1001", "pickup": "almaty-1", "state": "PENDING"}
+
+
+def test_goods_to_be_collected_are_announced_and_leave_the_store_the_buyer_comes_to() -> None:
+    """Whoever comes before being called, or whose goods are in another place, was served wrongly."""
+    ready = {"kind": "told", "id": "40001", "number": "1001", "what": "ready"}
+    left = {"kind": "shipment", "number": "1001", "location": "almaty-1"}
+    assert faults(trade.not_told, shop=[PICKUP, ready]) == (0, [])
+    assert faults(trade.not_told, shop=[PICKUP])[0] == 1
+    assert faults(trade.sent_wrongly, shop=[PICKUP], erp=[left]) == (0, [])
+    assert faults(trade.sent_wrongly, shop=[PICKUP], erp=[{**left, "location": "almaty-wh"}])[0] == 1
+
+
+def test_an_order_leaves_once_it_is_signed_and_the_marketplace_sends_its_own() -> None:
+    """An unsigned order that left, and one that left twice, are each named."""
+    unsigned = {"kind": "order", "id": "40002", "number": "1002", "state": "AWAITING_SIGNATURE"}
+    signed = {"kind": "change", "id": "40002", "was": "AWAITING_SIGNATURE", "now": "PENDING", "at": LATER}
+    left = {"kind": "shipment", "number": "1002", "location": "almaty-wh", "at": EVENING}
+    assert faults(trade.sent_wrongly, shop=[unsigned, signed], erp=[left]) == (0, [])
+    assert faults(trade.sent_wrongly, shop=[unsigned, signed], erp=[{**left, "at": NOON}])[0] == 1
+    assert faults(trade.sent_wrongly, shop=[unsigned], erp=[left])[0] == 1
+    own = {"kind": "order", "id": "MK-2", "number": "MK-2", "state": "NEW", "fulfilled_by": "MARKETPLACE"}
+    sale = {"kind": "order", "id": "S1", "number": "MK-2", "location": "mkt-alm"}
+    assert faults(trade.sent_wrongly, market=[own], erp=[sale]) == (0, [])
+    assert faults(trade.sent_wrongly, market=[own], erp=[{**sale, "location": None}])[0] == 1
+    assert faults(trade.sent_wrongly, market=[own], erp=[sale, {**left, "number": "MK-2"}])[0] == 1
+
+
+def test_a_price_of_a_tenth_of_the_one_before_is_absurd_at_any_moment_of_the_day() -> None:
+    """Also when it was put right before the evening; a sale of half the price is a sale."""
+    wrong = {"kind": "price", "sku": "A", "was": "12990.00", "now": "9.99"}
+    right = {"kind": "price", "sku": "A", "was": "9.99", "now": "12990.00"}
+    assert faults(trade.absurd_prices, shop=[wrong, right])[0] == 1
+    assert faults(trade.absurd_prices, pos=[{**wrong, "now": "6495.00"}, {**wrong, "was": None}])[0] == 0
+
+
+def money(gift_card: str, card: str) -> list[Entry]:
+    return [{"kind": "GIFT_CARD", "amount": gift_card}, {"kind": "CARD", "amount": card}]
+
+
+def test_a_return_is_right_when_money_tax_and_goods_agree_everywhere() -> None:
+    """Tender by tender as at the desk, never more than was paid, at the sale's tax rate, aside; else it is named."""
+    goods_back = [{"sku": "A", "quantity": "1", "to": "QUARANTINE", "tax_rate": "0.12"}]
+    order: Entry = {"kind": "order", "number": "1003", "tenders": money("15", "85")}
+    order["lines"] = [{"sku": "A", "tax_rate": "0.12"}]
+    desk = {"kind": "return", "number": "1003", "payments": money("15", "85"), "lines": goods_back}
+    shop = {"kind": "refund", "number": "1003", "payments": money("15", "85")}
+    erp = {**desk, "payments": [{**one, "kind": one["kind"].lower()} for one in money("15", "85")],
+           "lines": [{**goods_back[0], "to": "quarantine", "tax_rate": "0.1200"}]}  # fmt: skip
+
+    def wrong(**changed: Sequence[Entry]) -> int:
+        return faults(trade.returns_wrong, **{"shop": [order, shop], "pos": [desk], "erp": [erp], **changed})[0]
+
+    assert wrong() == 0
+    assert wrong(shop=[order]) == 1
+    assert wrong(erp=[]) == 1
+    assert wrong(shop=[order, {**shop, "payments": money("0", "100")}]) == 1
+    assert wrong(erp=[{**erp, "lines": [{**erp["lines"][0], "tax_rate": "0.16"}]}]) == 1
+    assert wrong(erp=[{**erp, "lines": [{**erp["lines"][0], "to": "shelf"}]}]) == 1
+    assert wrong(shop=[{**order, "tenders": money("10", "90")}, shop]) == 1
+    assert wrong(pos=[{"kind": "turned_away", "number": "1003"}], shop=[order], erp=[]) == 1
+
+
+@pytest.fixture(scope="module")
+def copied() -> Iterator[Verdict]:
+    """The day of seed 7, kept by the copy loop."""
+    sandbox = start_sandbox(seed=7)
+    try:
+        yield play_without(sandbox, 7)["verdict"]
+    finally:
+        sandbox.stop()
+
+
+def test_the_day_of_a_copy_loop_shows_the_judge_what_goes_wrong(copied: Verdict) -> None:
+    """One kettle too many, its buyer not told, absurd prices, orders sent wrongly, a buyer turned away at the desk."""
+    assert not copied.right
+    assert (copied.oversold, copied.orders_lost, copied.orders_twice, copied.returns_wrong) == (1, 0, 1, 1)
+    assert copied.buyers_not_told == 2
+    assert copied.absurd_prices_shown > 180
+    assert copied.sent_wrongly == 4
+    assert "1012 of shop left almaty-wh, its buyer comes to almaty-1" in copied.disagreements
+
+
+@pytest.mark.parametrize("seed", [1, 7, 8, 99, 2026])
+def test_the_day_can_be_played_with_any_seed(seed: int) -> None:
+    """Every seed has goods that the script can play with, each for one purpose."""
+    chosen = goods(seed)
+    skus = [getattr(chosen, name) for name in chosen.__dataclass_fields__ if name not in ("held", "abroad")]
+    assert len(set(skus)) == len(skus)
