@@ -38,6 +38,7 @@ from flows.settings import ROUTE_ORDER
 from flows.wiring import House, opened, reopened
 from mappings.language import LintErrors
 from registry import (
+    AHEAD,
     Lease,
     LeaseLost,
     RegistryError,
@@ -72,6 +73,7 @@ LONGEST_REST: Final = 60.0
 LAPSES_EVERY: Final = 5.0
 """Seconds between two looks at what time itself did: orders nobody paid, offers that wait until others show less."""
 LAPSE: Final[Place] = ("*", "lapse", "")
+LAST: Final = len(ROUTE_ORDER)
 SIGN_OF_LIFE: Final = ("*", "drain", "live")
 """The lease that says that a drain works: channel, resource, lane."""
 ALIVE_FOR: Final = 15.0
@@ -88,7 +90,9 @@ def to_do(house: House) -> dict[Hand, list[Place]]:
     with registry.read() as tx:
         mode = modes(tx)
         stopped = paused(tx)
-        due = [(channel, entity) for channel, entity, _ in channels_due(tx)]
+        waiting = channels_due(tx)
+        due = [(channel, entity) for channel, entity, _ in waiting]
+        urgent = {(channel, entity) for channel, entity, at in waiting if at <= tx.now - AHEAD / 2}
         unsettled = [(channel, entity) for channel, entity, _ in to_settle(tx)]
         now = tx.now
     ready = registry.inbox.next_ready()
@@ -102,7 +106,7 @@ def to_do(house: House) -> dict[Hand, list[Place]]:
             "push",
             [
                 place
-                for place in sorted(due, key=lambda place: ROUTE_ORDER.get(place[1], len(ROUTE_ORDER)))
+                for place in sorted(due, key=lambda place: (place not in urgent, ROUTE_ORDER.get(place[1], LAST)))
                 if _is_written(house, *place) and mode.get(place) == "on" and place[0] not in stopped
             ],
         ),

@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from flows import pricing
 from flows.companies import companies_of, hears
+from flows.consenting import note_refusals
 from flows.escrows import orders_moved
 from flows.fulfilment import settle_orders, withheld
 from flows.people import spread
@@ -23,6 +24,7 @@ from flows.reserving import counted, keep_in_step, posts_itself, with_bundles, w
 from flows.routes import Route
 from flows.wiring import House
 from registry import (
+    AHEAD,
     DueRow,
     Tx,
     linked,
@@ -55,7 +57,9 @@ def follow(house: House, tx: Tx, changes: Sequence[Change], *, now: datetime, ca
     """Marks due what the changes touch, and keeps reservations in step. A constant number of statements."""
     due: dict[tuple[str, str, str], bool] = {}
     by_entity: dict[str, list[Change]] = {}
-    for change in spread(tx, changes):
+    changes = spread(tx, changes)
+    note_refusals(house, tx, changes)
+    for change in changes:
         by_entity.setdefault(change.entity, []).append(change)
     for entity, changed in by_entity.items():
         heard = [change for change in changed if entity != "order" or not withheld(change.before, change.after)]
@@ -71,7 +75,7 @@ def follow(house: House, tx: Tx, changes: Sequence[Change], *, now: datetime, ca
     orders_moved(house, tx, by_entity.get("order", ()))
     touched = keep_in_step(house, tx, by_entity, now)
     settled = settle_orders(house, tx, by_entity.get("order", ()), now, cause)
-    _stock_of(house, tx, touched | settled.touched, due)
+    stock_due(house, tx, touched | settled.touched, cause)
     mark_due(tx, [
         *settled.due,
         *((*key, None, forced, cause) for key, forced in due.items()),
@@ -94,10 +98,11 @@ def dated(house: House, prices: Sequence[Change], now: datetime, cause: str) -> 
 
 
 def stock_due(house: House, tx: Tx, variants: Iterable[str], cause: str) -> None:
-    """Marks every channel's stock of these variants due: what is free changed, so what may be shown changed."""
+    """Marks every channel's stock of these variants due, ahead of bulk work: what is free changed by an order, or a
+    person decided it, so that what others show may be sold no more."""
     due: dict[tuple[str, str, str], bool] = {}
     _stock_of(house, tx, variants, due)
-    mark_due(tx, [(*key, None, forced, cause) for key, forced in due.items()])
+    mark_due(tx, [(*key, tx.now - AHEAD, forced, cause) for key, forced in due.items()])
 
 
 def word_of(

@@ -65,7 +65,7 @@ from registry.deadlines import (
 )
 from registry.documents import document_pages, documents, drop_documents, put_documents
 from registry.engine import DatabaseRefused, LeaseLost, Registry, RegistryError, Tx, Unholdable, open_registry
-from registry.escrows import EscrowRow, escrows, put_escrows, unread_escrows
+from registry.escrows import EscrowRow, Taking, escrows, put_escrows, takings, unread_escrows
 from registry.fetches import Fetch, fetch_interval, fetched_times, fetches, put_fetch, told_uids
 from registry.holds import (
     HeldItem,
@@ -88,6 +88,7 @@ from registry.inbox import Inbox, NoticeRow, StoredNotice
 from registry.leases import Lease, acquire, check_lease, held, release, renew
 from registry.orders import EditRow, NumberRow, edits_of, numbers_of_orders, orders_by_number, put_edits, put_numbers
 from registry.outbox import (
+    AHEAD,
     Decision,
     DueRow,
     OutboxChange,
@@ -210,6 +211,7 @@ from registry.stock import (
 )
 
 __all__ = [
+    "AHEAD",
     "EVERYWHERE",
     "OWN_KEY",
     "PART",
@@ -262,6 +264,7 @@ __all__ = [
     "Silence",
     "Standing",
     "StoredNotice",
+    "Taking",
     "TallyRow",
     "Tx",
     "Unholdable",
@@ -439,6 +442,7 @@ __all__ = [
     "standings",
     "swap_tokens",
     "take_reservations",
+    "takings",
     "tallies",
     "to_review",
     "to_settle",

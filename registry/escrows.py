@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
+from decimal import Decimal
 
 from msgspec import Struct
 from sqlalchemy import bindparam, select
@@ -15,7 +16,7 @@ from sqlalchemy import bindparam, select
 from registry import bulk
 from registry.codec import maybe_micros, maybe_moment, micros, moment
 from registry.engine import Tx
-from registry.tables import escrow
+from registry.tables import escrow, reservation
 
 _COLUMNS = ("channel", "variant_uid", "held", "shown", "sent", "open", "late", "back", "version", "expected",
             "shown_at", "sent_at", "opened_at")  # fmt: skip
@@ -85,3 +86,25 @@ def put_escrows(tx: Tx, rows: Iterable[EscrowRow], *, new: bool = False) -> int:
 def unread_escrows(tx: Tx, channel: str, before: datetime) -> list[str]:
     """Variants of which the channel may have sold more than we read, by figures confirmed or seen before a moment."""
     return [row.variant_uid for row in tx.rows(_UNREAD, {"on": channel, "before": micros(before)})]
+
+
+class Taking(Struct, frozen=True, kw_only=True):
+    """What an order of a channel took of a variant, and when we heard of it."""
+
+    channel: str
+    order: str
+    quantity: Decimal
+    made_at: datetime
+
+
+def takings(tx: Tx, variant: str, since: datetime) -> list[Taking]:
+    """What orders took of a variant since then, whatever became of it, the oldest first."""
+    statement = (
+        select(reservation)
+        .where(reservation.c.variant_uid == variant, reservation.c.made_at >= micros(since))
+        .order_by(reservation.c.made_at, reservation.c.order_uid, reservation.c.line)
+    )
+    return [
+        Taking(channel=row.channel, order=row.order_uid, quantity=Decimal(row.quantity), made_at=moment(row.made_at))
+        for row in tx.rows(statement) if Decimal(row.quantity) > 0
+    ]

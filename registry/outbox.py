@@ -15,10 +15,10 @@ What surprises here:
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from operator import itemgetter
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
 from sqlalchemy import (
@@ -38,6 +38,9 @@ from registry import bulk
 from registry.codec import maybe_micros, maybe_moment, micros, moment
 from registry.engine import AnyRow, AnySelect, Tx
 from registry.tables import IN_FLIGHT, outbox, outbox_later
+
+AHEAD: Final = timedelta(hours=12)
+"""Writes that must not wait behind bulk work are marked due so long ago: what is longest due goes first."""
 
 DueRow: TypeAlias = tuple[str, str, str, datetime | None, bool, str | None]
 """(channel, entity, uid, due at (None: now), forced, cause)"""

@@ -16,7 +16,7 @@ from mappings.commerce.fulfilment.calendar import DAYS
 from mappings.commerce.fulfilment.deadlines import KINDS
 from mappings.commerce.fulfilment.routing import BY, SERVICES
 from mappings.commerce.products import CONTENT_FIELDS
-from mappings.commerce.stock import counting, freshness
+from mappings.commerce.stock import PRESETS, counting, freshness
 from mappings.language.editor import DRAFT, forms_schema, mapping_schema
 
 Schema = dict[str, Any]
@@ -119,6 +119,9 @@ _STOCK: dict[str, Schema] = {
     "locations": {"type": "array", "items": {"type": "string"}, "description": "codes of the locations it sells from"},
     "share": {**_NUMBER, "description": "the part of what may be sold that it shows"},
     "safety": {"type": "integer", "minimum": 0, "description": "units it never shows"},
+    "cap": {"type": "integer", "minimum": 0, "description": "the most units it shows of anything"},
+    "allocation": {"enum": list(stock.ALLOCATIONS), "description": "hard: nothing is oversold; pooled: all everywhere"},
+    "preset": {"enum": list(PRESETS), "description": "a word for allocation, share and safety"},
 }
 _SPAN: Schema = {"type": "string", "pattern": f"^{sources.DURATION.pattern}$", "description": "such as 30s, 15m, 2h"}
 _SOURCE: dict[str, Schema] = {
@@ -250,7 +253,7 @@ def _stock() -> Schema:
         row = _object(known, keys, required=required)
         return {"type": "object", "description": what, "additionalProperties": row}
 
-    row = _object(_STOCK, stock.KEYS, required=("locations", "share"))
+    row = _object(_STOCK, stock.KEYS, required=("locations",))
     schema = _policy("Stock policies: which stock a channel shows, and how much of it", row)
     schema["properties"]["sources"] = table(
         _SOURCE, sources.SOURCE_KEYS, sources.SOURCE_KEYS[:2], "channel → what its stock figures mean"

@@ -2,10 +2,12 @@
 
 ``allocation`` how a location's free units are divided among channels · ``units`` cases, pieces, steps and packs ·
 ``ledger`` what is sellable now and what may be promised for a day · ``counting`` when a figure contains an order ·
-``freshness`` figures older than they may be · ``bundles`` what can be put together of parts.
+``freshness`` figures older than they may be · ``bundles`` what can be put together of parts · ``escrow`` what may
+still be sold on each channel under hard allocation · ``risk`` how likely pooled channels oversell.
 """
 
 from mappings.commerce.stock.allocation import (
+    PRESETS,
     StockPolicy,
     allowed,
     divide,
@@ -15,4 +17,4 @@ from mappings.commerce.stock.allocation import (
     publish_by_location,
 )
 
-__all__ = ["StockPolicy", "allowed", "divide", "free", "problems", "publish", "publish_by_location"]
+__all__ = ["PRESETS", "StockPolicy", "allowed", "divide", "free", "problems", "publish", "publish_by_location"]

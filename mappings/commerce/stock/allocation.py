@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 from math import lcm
-from typing import Literal
+from typing import Any, Final, Literal
 
 _NONE = Decimal(0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StockPolicy:
-    """What a channel may sell: from these locations, this share of each (0 … 1), less ``safety``, at most ``cap`` units.
+    """What a channel may sell: from these locations, this share of each (0 … 1), less ``safety``, at most ``cap``.
 
     ``allocation``: ``hard``, an escrow (`escrow`); ``pooled``, every channel its share of all whatever the others show,
     with the risk that `risk` measures; None, fixed shares, of which a raise waits for the lowering of the others.
@@ -35,6 +35,14 @@ class StockPolicy:
     def oversells(self) -> bool:
         """Whether it may: it is told its share of all, whatever the others show."""
         return self.allocation == "pooled"
+
+
+PRESETS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "careful": {"allocation": "hard", "safety": 1},
+    "balanced": {"allocation": "hard", "safety": 0},
+    "sell-out": {"allocation": "pooled", "share": Decimal(1), "safety": 0},
+}
+"""What a channel is told by a word: nothing oversold and a unit kept back; nothing oversold; everything, everywhere."""
 
 
 def problems(policies: Mapping[str, StockPolicy]) -> list[str]:
@@ -105,7 +113,8 @@ def _plan(policies: tuple[tuple[str, StockPolicy], ...]) -> dict[str, dict[str, 
     named = dict.fromkeys(name for _, policy in policies for name in policy.locations)
     return {
         location: {
-            channel: policy.share for channel, policy in policies if location in policy.locations and not policy.oversells
+            channel: policy.share for channel, policy in policies
+            if location in policy.locations and not policy.oversells
         }
         for location in named
     }
