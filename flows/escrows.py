@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec.structs import replace
 
 from connectors.base import ConnectorError, Doc, Receipt
-from flows.figures import ORDERS_WAIT, PUBLISH, RAISE_WAITS, account, hard, rivals_of, shown
+from flows.figures import ORDERS_WAIT, PUBLISH, RAISE_WAITS, account, hard, kin, rivals_of, shown
 from flows.routes import Group
 from flows.wiring import House
 from mappings.commerce.stock import escrow
@@ -53,7 +53,8 @@ def governs(house: House, channel: str, group: Group) -> Raises | None:
 
 
 def opened(house: House, tx: Tx, channel: str, group: Group, variants: Sequence[str], now: datetime) -> None:
-    """Afterwards these variants have a row for every channel of the pool under hard allocation, locked till the commit.
+    """Afterwards these variants, and every bundle or part that shares something with them, have a row for each channel
+    of the pool under hard allocation, locked till the commit.
 
     A new row counts what the channel was told, is being told or was seen to hold, whichever is most.
     """
@@ -61,6 +62,7 @@ def opened(house: House, tx: Tx, channel: str, group: Group, variants: Sequence[
         return
     policies = house.project.stock
     names = sorted({channel, *(name for name in rivals_of(policies, channel) if hard(house, name) is not None)})
+    variants = list(kin(tx, variants))
     rows = escrows(tx, variants, lock=True)
     missing = [uid for uid in variants if any(name not in rows.get(uid, {}) for name in names)]
     if missing:

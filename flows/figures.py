@@ -9,16 +9,18 @@ What surprises here:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence, Set
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
 from msgspec import Struct
 
-from flows.holdings import pools
+from flows.holdings import Pool, pools
+from flows.reserving import recipes, with_bundles
 from flows.wiring import House
 from mappings.commerce.stock import StockPolicy, allowed, free, publish_by_location
+from mappings.commerce.stock.bundles import Parts, explode
 from mappings.commerce.stock.escrow import Account, Raises, figure, most, room, waits_for_orders
 from registry import (
     EVERYWHERE,
@@ -108,6 +110,25 @@ def rivals_of(policies: Mapping[str, StockPolicy], channel: str) -> set[str]:
     return {name for name, policy in policies.items() if name != channel and pool.intersection(policy.locations)}
 
 
+def kin(tx: Tx, variants: Collection[str]) -> dict[str, dict[str, Decimal]]:
+    """Every listing that is made of something these are made of → what one of it takes of each part.
+
+    An article takes one of itself. A bundle that holds itself takes nothing: it can be put together never.
+    """
+    made_of = recipes(tx, variants)
+    parts = {part for uid in variants for part in _taken(uid, made_of)}
+    listings = with_bundles(tx, parts) | set(variants)
+    made_of |= recipes(tx, listings - set(variants)) if listings != set(variants) else {}
+    return {uid: _taken(uid, made_of) for uid in sorted(listings)}
+
+
+def _taken(listing: str, made_of: Mapping[str, Parts]) -> dict[str, Decimal]:
+    try:
+        return explode(listing, Decimal(1), made_of)
+    except ValueError:
+        return {}
+
+
 def figures(
     house: House, tx: Tx, channel: str, every: Mapping[str, Sequence[dict[str, Any]]], now: datetime
 ) -> dict[str, Figure]:
@@ -121,11 +142,13 @@ def figures(
     rule = policies.get(channel)
     codes = sorted({code for policy in policies.values() for code in policy.locations})
     places = {uid: code for (_, _, code), uid in owners(tx, [("location", "code", code) for code in codes]).items()}
-    there = pools(house, tx, list(every), now)
     pool = pool_of(policies, () if rule is None else rule.locations)
     others = rivals_of(policies, channel)
     way = hard(house, channel)
-    accounts = escrows(tx, list(every)) if way is not None else {}
+    related = kin(tx, list(every)) if way is not None else {}
+    there = pools(house, tx, sorted({*every, *(part for parts in related.values() for part in parts)}), now)
+    accounts = escrows(tx, list(related)) if way is not None else {}
+    pledged = _pledged(accounts, related, {channel, *others})
     soft = {name for name in others if way is None or hard(house, name) is None}
     exposed = exposures(tx, soft, every) if soft and not (rule is not None and rule.oversells) else {}
     decided = overrides(tx, "stock", list(every), now)
@@ -148,7 +171,11 @@ def figures(
         waits, escrowed = "", None
         if way is not None and mine is not None:
             own, escrowed = account(mine), Escrowed(row=mine, raises=way)
-            beside = room({variant: Decimal(1)}, {variant: Decimal(left)}, {variant: Decimal(sum(others_now.values()))})
+            parts = related[variant]
+            beside = room(parts, {part: _free(there[part], pool) for part in parts if part in there}, {
+                part: pledged[part] - number * most(own) + number * sum(exposed.get(variant, {}).values())
+                for part, number in parts.items()
+            })
             publish = figure(own, target, beside, way)
             if waits_for_orders(own) and (target > publish or publish != own.shown):
                 waits = ORDERS_WAIT
@@ -170,6 +197,23 @@ def figures(
             },
         )
     return found
+
+
+def _pledged(
+    accounts: Mapping[str, Mapping[str, EscrowRow]], related: Mapping[str, Mapping[str, Decimal]], names: Set[str]
+) -> dict[str, Decimal]:
+    """Part → units of it that may still be sold: ``Σ over listings and channels of most · units in one``."""
+    found: dict[str, Decimal] = {}
+    for listing, parts in related.items():
+        pieces = sum(most(account(row)) for name, row in accounts.get(listing, {}).items() if name in names)
+        for part, number in parts.items():
+            found[part] = found.get(part, ZERO) + number * pieces
+    return found
+
+
+def _free(pool: Pool, codes: Set[str]) -> Decimal:
+    """Units of a part that are free at these places."""
+    return Decimal(sum(units for code, units in free(pool.sellable, pool.reserved).items() if code in codes))
 
 
 def _overridden(split: dict[str, int], row: OverrideRow | None) -> tuple[dict[str, int], str | None]:
