@@ -130,18 +130,19 @@ class Feed(Connector):
         yield from receipts
 
     def settle(self, resource: str, writes: Sequence[Write]) -> Iterator[Receipt]:
-        """Applied: a file that held it was fetched. By ticket, else by our key."""
+        """Applied, by ticket or by our key: a file that held it was fetched; with the document that was in it."""
         self.publish()
         with self._state() as state:
             fetched = _mark(state, "fetched")
             for write in writes:
-                row = state.execute("SELECT id, sequence FROM item WHERE key = ?", (write.key,)).fetchone()
+                row = state.execute("SELECT id, sequence, doc FROM item WHERE key = ?", (write.key,)).fetchone()
                 ticket = int(write.ticket) if write.ticket is not None else row[1] if row is not None else None
                 id = write.id if write.id is not None else row[0] if row is not None else None
                 if ticket is None:
                     yield Receipt(outcome="rejected", detail="not found: it never reached the feed")
                 elif ticket <= fetched and id is not None:
-                    yield Receipt(outcome="applied", id=id)
+                    same = row is not None and row[1] == ticket and row[2] is not None
+                    yield Receipt(outcome="applied", id=id, doc=_decoded(row[2]) if same else None)
                 else:
                     yield Receipt(outcome="accepted", id=id, ticket=str(ticket), detail="nobody fetched it yet")
 

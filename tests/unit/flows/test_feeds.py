@@ -24,6 +24,7 @@ from connectors.base import Write
 from deployments import receiver
 from deployments.feeds import feeds_of
 from flows import steps
+from flows.why import why
 from registry import Fetch, fetch_interval, fetches, outbox_counts
 from tests.databases import registry_url, sqlite_url  # noqa: F401 (fixtures)
 from tests.retailer import served, until
@@ -82,6 +83,7 @@ def test_a_fetch_is_the_receipt_on_both_databases(room: Showroom) -> None:
         assert get(url).status_code == 200
         noted(room, 1)
         assert states(room) == {}
+        assert why(room.house, "feed-google", "stock", "0000").verified_at is not None
         count(room, {"0000": 0})
         room.push("feed-google")
         assert states(room) == {"accepted": 1}
