@@ -98,7 +98,7 @@ def _wrong(work: Work, item: Item, values: Mapping[str, Any]) -> bool:
         told = told_figure(item.binding)
         return told is not None and shown(item.values) > told
     if item.record.entity == "price" and work.house.project.prices[work.channel].written:
-        return bool(item.moved & {"amount", "tax_mode"})    # what it was told is not what the record says
+        return bool(item.moved & {"amount", "tax_mode", "reference_price"})    # it was told other than the record says
     return any(values.get(name) != item.values.get(name) for name in item.moved)
 
 

@@ -47,6 +47,7 @@ class Fx:
     redenominations: Sequence[Redenomination] = ()
 
 
+_ONE = Fraction(1)
 NO_FX = Fx()
 """Nothing is converted."""
 
@@ -70,7 +71,9 @@ def today(fx: Fx, currency: str, at: datetime) -> tuple[str, Fraction, str]:
 
     ``Π 1 / divide_by`` over the redenominations whose moment has come; 1 and itself where none has.
     """
-    total, where, seen = Fraction(1), "", {currency}
+    total, where, seen = _ONE, "", {currency}
+    if not fx.redenominations:
+        return currency, total, where
     while True:
         due = next((one for one in fx.redenominations if one.currency == currency and one.at <= at), None)
         if due is None or due.becomes in seen:

@@ -167,6 +167,8 @@ def price(
         chosen = _chosen(pipeline, prices, at, Decimal(1))
         if chosen is None:
             return None
+        if not pipeline.written and override is None and not pipeline.fx.redenominations:
+            return _as_listed(pipeline, chosen, prices, at)
         steps, state, floor = _run(pipeline, chosen, prices, variant, at, others or {}, override)
         ladder = [] if override is not None else [
             (least, _run(pipeline, row, prices, variant, at, others or {}, None)[1].amount)
@@ -185,6 +187,19 @@ def price(
     )
 
 
+def _as_listed(pipeline: Pipeline, chosen: Price, prices: Sequence[Price], at: datetime) -> Priced:
+    """What a channel without rules shows: its list. Most channels have none, so nothing is computed for them."""
+    ladder = [
+        (least, Decimal(row["amount"]["amount"]))
+        for least in breaks(prices, pipeline.price_list, _text(at), currency=pipeline.currency)
+        if (row := _chosen(pipeline, prices, at, least)) is not None and row is not chosen
+    ]
+    return Priced(
+        amount=Decimal(chosen["amount"]["amount"]), currency=chosen["amount"]["currency"],
+        tax_mode=chosen["tax_mode"], price=chosen, steps=(first(chosen, pipeline.where),), breaks=tuple(ladder),
+    )
+
+
 def moments(pipeline: Pipeline, after: datetime) -> list[datetime]:
     """When rules that this channel's prices follow from begin or end: each makes all its prices due."""
     dated: list[Dated] = [
@@ -198,6 +213,8 @@ def moments(pipeline: Pipeline, after: datetime) -> list[datetime]:
 
 def ruled(rules: Sequence[R], category: str | None, at: datetime) -> R | None:
     """The rule for the category that holds, else the one for every category."""
+    if not rules:
+        return None
     own = in_force([rule for rule in rules if rule.category is not None and rule.category == category], at)
     return own if own is not None else in_force([rule for rule in rules if rule.category is None], at)
 
@@ -205,6 +222,8 @@ def ruled(rules: Sequence[R], category: str | None, at: datetime) -> R | None:
 def _chosen(pipeline: Pipeline, prices: Sequence[Price], at: datetime, quantity: Decimal) -> Price | None:
     """The list's price in the currency that the channel reads it in, or that has become this currency."""
     wanted = pipeline.list_currency or pipeline.currency
+    if not pipeline.fx.redenominations:
+        return pick(prices, pipeline.price_list, _text(at), currency=wanted, group=pipeline.group, quantity=quantity)
     now, _, _ = today(pipeline.fx, wanted, at)
     held = [price for price in prices if price["amount"]["currency"] in {wanted, *formerly(pipeline.fx, now, at)}]
     for currency in (now, None):      # a price already written in the new currency goes before one in the old

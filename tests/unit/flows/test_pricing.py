@@ -254,6 +254,8 @@ def test_a_strike_through_price_is_the_lowest_of_30_days_or_none_with_the_reason
         assert isinstance(kept, dict)
         assert priced(european, "shop", "KTL-1") == Decimal(amount)
         found: Mapping[str, Any] = kept["price"]["reference"]
+        struck = european.sandbox.systems["shop"].get("prices", european.shop_id("KTL-1"))["compareAtMinor"]
+        assert struck == (None if found["amount"] is None else Decimal(found["amount"]) * 100)
         return found
 
     assert sale("90.00", now + timedelta(days=10, hours=1)) == {
@@ -266,6 +268,10 @@ def test_a_strike_through_price_is_the_lowest_of_30_days_or_none_with_the_reason
     live(european, *BOTH)
     assert sale("85.00", now + timedelta(days=60)) == {
         "amount": None, "reason": "the lowest price of the 30 days before, 80.00, is not above this one"}
+    european.people.edit("shop", "prices", european.shop_id("KTL-1"), {"compareAtMinor": 50000})
+    live(european, *BOTH)
+    shop = european.sandbox.systems["shop"]
+    assert shop.get("prices", european.shop_id("KTL-1"))["compareAtMinor"] is None, "invented by hand: put back"
     (said,) = [step.sentence for step in why(european.house, "shop-kz", "price", "KTL-1").steps
                if "strike-through" in step.sentence]
     assert said == "no strike-through price: the lowest price of the 30 days before, 80.00, is not above this one"
