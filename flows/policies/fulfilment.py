@@ -32,6 +32,8 @@ ACCEPTANCE: Final = ("automatic", "person", "none")
 DURATION: Final = re.compile(r"(\d{1,6})([mhd])")
 UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
 TIME: Final = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d|24:00")
+TERMS: Final = ("a duration such as 30m, {within: 4h, counted: open} for hours in which the place is open, or "
+                "{days: 2} for days on which it opens")
 Path = tuple[str | int, ...]
 
 
@@ -75,27 +77,35 @@ def _rules(
 ) -> ChannelRules | None:
     before = len(file.errors)
     whole = {**usual, **row}
+
+    def fail(key: str, code: str, what: str, allowed: str, *further: str) -> None:
+        if key in row:      # else the row `*` says it
+            file.fail((*path, key, *further), code, what, allowed)
+
     terms: dict[str, Term] = {}
     for kind in DEADLINES:
         if kind in whole:
-            term = _term(file, (*path, kind), whole[kind], quiet=kind not in row)
+            term = _term(whole[kind])
             if term is not None:
                 terms[kind] = term
+            else:
+                fail(kind, "term", f"found {whole[kind]!r}", TERMS)
     soon = _duration(whole.get("soon", "1h"))
     if soon is None:
-        file.fail((*path, "soon"), "duration", f"found {whole['soon']!r}", "a duration such as 15m, 2h or 1d")
+        fail("soon", "duration", f"found {whole['soon']!r}", "a duration such as 15m, 2h or 1d")
     acceptance = whole.get("acceptance", "person")
     if acceptance not in ACCEPTANCE:
-        file.fail((*path, "acceptance"), "acceptance", f"found {acceptance!r}", f"one of {', '.join(ACCEPTANCE)}")
+        fail("acceptance", "acceptance", f"found {acceptance!r}", f"one of {', '.join(ACCEPTANCE)}")
     found = whole.get("routing", {})
     routing = found if isinstance(found, dict) else dict.fromkeys(SERVICES, found)
     for service, name in routing.items():
         if service not in SERVICES:
-            file.fail((*path, "routing", service), "service", f"found {service!r}", f"one of {', '.join(SERVICES)}")
+            fail("routing", "service", f"found {service!r}", f"one of {', '.join(SERVICES)}", service)
         elif name not in routings:
-            file.fail((*path, "routing"), "unknown-routing", f"found {name!r}", one_of(routings))
+            fail("routing", "unknown-routing", f"found {name!r}", one_of(routings))
     returns = whole.get("returns")
-    if returns is not None and not file.list_of_texts((*path, "returns"), returns):
+    if returns is not None and not (isinstance(returns, list) and all(isinstance(code, str) for code in returns)):
+        fail("returns", "type", f"found {returns!r}", "a list of codes of locations; [] when only the channel refunds")
         return None
     if len(file.errors) > before or soon is None:
         return None
@@ -105,9 +115,8 @@ def _rules(
     )
 
 
-def _term(file: SettingsFile, path: Path, found: Any, *, quiet: bool) -> Term | None:
-    """``30m``, ``{within: 4h, counted: open}`` or ``{days: 2}``; ``quiet``: the row ``*`` holds it, and says what is
-    wrong with it."""
+def _term(found: Any) -> Term | None:
+    """``30m``, ``{within: 4h, counted: open}`` or ``{days: 2}``; None: it is none of them."""
     if isinstance(found, str) and (span := _duration(found)) is not None:
         return Term(span=span)
     if isinstance(found, dict) and set(found) <= set(TERM_KEYS):
@@ -116,10 +125,6 @@ def _term(file: SettingsFile, path: Path, found: Any, *, quiet: bool) -> Term | 
             return Term(counted="days", days=days)
         if days is None and counted in COUNTED and (span := _duration(within)) is not None:
             return Term(span=span, counted=counted)
-    if not quiet:
-        file.fail(path, "term", f"found {found!r}",
-                  "a duration such as 30m, {within: 4h, counted: open} for hours in which the place is open, or "
-                  "{days: 2} for days on which it opens")
     return None
 
 

@@ -148,6 +148,15 @@ def test_an_order_is_split_only_where_the_rule_says_so() -> None:
     assert torn.short == ("1",)
 
 
+def test_one_parcel_is_better_than_two_even_from_a_place_that_stands_later_in_the_rule() -> None:
+    """The warehouse stands first and has the kettle; the store has both: it all comes from the store."""
+    wanted = {"1": ("kettle", Decimal(1)), "2": ("cup", Decimal(1))}
+    free = {"wh": {"kettle": Decimal(5)}, "s1": {"kettle": Decimal(1), "cup": Decimal(1)}}
+    verdict = route(wanted, free, {"wh": at("wh"), "s1": at("s1")}, Routing(places=("wh", "s1"), parcels=2))
+    assert not isinstance(verdict, Unroutable)
+    assert {part.place for part in verdict} == {"s1"}
+
+
 @pytest.mark.parametrize(("one", "other", "km"), [
     (("43.2380", "76.8829"), ("51.1605", "71.4704"), 973),      # Almaty – Astana
     (("0", "0"), ("0", "180"), 20015),
