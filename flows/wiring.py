@@ -235,7 +235,11 @@ class House:
 
     def authority(self, entity: str) -> Mapping[str, Order]:
         """Who decides the entity's fields; where authority.yaml says nothing, whoever spoke first."""
-        return self.project.authority.get(entity, {"*": "origin"})
+        order = self.project.authority.get(entity, {"*": "origin"})
+        keeper = self.project.customers.loyalty
+        if keeper is not None and entity in ("customer", "gift_card"):      # copies of what one channel keeps
+            return {**order, "accounts": [keeper]} if entity == "customer" else {"*": [keeper]}
+        return order
 
     def may_create(self, channel: str, entity: str) -> bool:
         """Whether documents of the channel that match no record make one: it is in the entity's ``*`` order."""

@@ -1,4 +1,4 @@
-"""Forgetting a person: afterwards no table, file, log or page of Prefect says anything of them, and nothing comes back."""
+"""Forgetting a person: afterwards no table, file, log or page of Prefect knows them, and nothing comes back."""
 
 from __future__ import annotations
 
@@ -85,8 +85,8 @@ def known_everywhere(world: World) -> str:
     (order,) = [doc for doc in shop.docs("orders") if doc.get("customerId", doc.get("customer")) in (
         bought["id"], str(bought["id"])) or "buyer1@example.kz" in str(doc)]
     place = {"name": NAME, "address1": STREET, "city": "Алматы", "zip": "050000", "countryCode": "KZ", "phone": PHONE}
-    take(world, "shop-kz", "orders", [{
-        **order, "contact": {"name": NAME, "email": MAIL, "phone": PHONE}, "shippingAddress": place}], world.registry.now())
+    contact = {"name": NAME, "email": MAIL, "phone": PHONE}
+    take(world, "shop-kz", "orders", [{**order, "contact": contact, "shippingAddress": place}], world.registry.now())
     live(world, "erp-kz", "crm-kz")
 
     def work(tx: Any) -> None:
