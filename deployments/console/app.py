@@ -27,7 +27,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from markupsafe import Markup, escape
 
 from connectors.base import ConnectorError
-from deployments.console import holds, pages, times
+from deployments.console import holds, pages, reviews, times
 from deployments.console.asking import (
     Answer,
     Ask,
@@ -297,6 +297,7 @@ def create_app(house: House, *, prefect: str | None = None) -> FastAPI:
         return render(request, "parked_replayed.html", rows=rows, total=total, chosen=channel, report=said)
 
     holds.add_pages(app, house, render, question, switch)
+    reviews.add_pages(app, house, render, question, switch)
 
     @app.get("/runs")
     def run_page(request: Request, channel: Channel = "") -> Response:
