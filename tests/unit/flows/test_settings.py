@@ -106,6 +106,14 @@ def line_of(project: Path, file: str, text: str) -> int:
         ("policies/stock.yaml", "safety: 0", "safety: true", "safety", "whole units"),
         ("policies/stock.yaml", "[almaty-wh]", "almaty-wh", "type", "[first, second]"),
         ("policies/stock.yaml", "shop-kz:", "shop-ge:", "unknown-channel", "shop-kz"),
+        ("policies/stock.yaml", "figure: on_hand", "figure: on_hands", "figure", "available_before_own_open_orders"),
+        ("policies/stock.yaml", "restocks: source", "restocks: nobody", "restocks", "one of source, serai"),
+        ("policies/stock.yaml", "figure: on_hand, restocks: source", "figure: on_hand", "missing-key", "restocks"),
+        ("policies/stock.yaml", "fresh: 15m", "fresh: 15", "duration", "30s, 5m, 2h or 1d"),
+        ("policies/stock.yaml", "dead_after: 8", "dead_after: 0", "dead-after", "from 1 on"),
+        ("policies/stock.yaml", "dead: keep", "dead: hide", "dead", "minus_expected_sales"),
+        ("policies/stock.yaml", "pos-kz: {posts_to_erp: per_receipt", "till: {posts_to_erp: never", "unknown-channel", ""),
+        ("policies/stock.yaml", "posts_to_erp: per_receipt", "posts_to_erp: daily", "posts-to-erp", "per_shift"),
         ("platforms/sandbox_crm.yaml", "check: GET /ping", "chek: GET /ping", "description", "`check`"),
         ("platforms/sandbox_crm.yaml", "page_size: 20", "page_sise: 20", "description", "`page_size`"),
         ("platforms/sandbox_crm.yaml", "paging: page,", "paging: pages,", "description", "`page`"),
@@ -216,8 +224,18 @@ def test_a_channel_that_receives_stock_without_an_allotment_is_refused(project: 
     assert "policies/stock.yaml" in error.allowed
     assert "market-kz" in error.allowed
     (project / "policies/stock.yaml").unlink()
-    assert {error.code for error in errors(project)} == {"no-policy"}
-    assert len(errors(project)) == 2
+    found = [(error.code, error.what.split()[0]) for error in errors(project)]
+    assert {name for code, name in found if code == "no-policy"} >= {"market-kz", "shop-kz"}
+    assert [name for code, name in found if code == "no-source"] == ["erp-kz", "erp-bg"]
+
+
+def test_a_source_of_stock_that_does_not_say_what_its_figure_means_is_refused(project: Path, edit: Edit) -> None:
+    """Whether an order is in it when it is confirmed or when its goods have gone cannot be guessed (P8)."""
+    edit("policies/stock.yaml", "  erp-kz: {figure: on_hand", "  crm-kz: {figure: on_hand")
+    (error,) = errors(project)
+    assert (error.file, error.code) == ("channels.yaml", "no-source")
+    assert error.line == line_of(project, "channels.yaml", "entities: {location: on")
+    assert "sources: {erp-kz: {figure: on_hand, restocks: source}}" in error.allowed
 
 
 def test_an_environment_replaces_whole_rows_and_only_those(project: Path) -> None:
