@@ -60,7 +60,7 @@ from registry import (
     wake,
 )
 
-FREELY_CREATED = ("order", "decision", "customer", "shipment", "return", "interaction")
+FREELY_CREATED = ("order", "decision", "customer", "shipment", "return", "interaction", "loyalty_event")
 """Entities whose creation on a channel follows from what happened; the others want a person's consent first."""
 
 PATIENCE = timedelta(seconds=60)

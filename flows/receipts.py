@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct
 
 from connectors.base import Receipt, Write
-from flows import escrows, pricing
+from flows import consenting, escrows, pricing
 from flows.consequences import word_of
 from flows.figures import PUBLISH, RAISE_WAITS
 from flows.ledger import Account
@@ -133,6 +133,8 @@ def record_receipts(
                   if one.row.uid in taken and taken[one.row.uid].values.get("handed_over") is True]
         if handed:
             post_reservations(tx, handed, now)
+    if group.name == CUSTOMER and applied:
+        consenting.confirmed_by(tx, channel, {one.row.uid: one.view for one, _ in applied})
     if created:
         wake(tx, channel=channel, reason=not_there(group.entity, channel))
     if lowered:
