@@ -212,7 +212,8 @@ def _claims(
             )
             claims.append((system, f"{entity} writes", ours, theirs))
     for system in ("shop", "market", "pos", "shop_bg"):
-        taken = counts.get((channel_of(system), "inward", "order"), {}).get("created", 0)
+        found = counts.get((channel_of(system), "inward", "order"), {})
+        taken = found.get("created", 0) + found.get("parked", 0)  # a parked order is a record, its park beside it
         placed = sum(1 for entry in books[system] if entry["kind"] in ("order", "sale") and entry.get("why") != "api")
         claims.append((system, "orders taken", taken, placed))
     return claims

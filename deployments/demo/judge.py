@@ -45,20 +45,22 @@ class Verdict:
     """The day in figures. Every figure but ``agreed``, ``ledgers_balanced`` and ``seconds`` is right when it is 0.
 
     ``oversold``: units sold that were not there. ``buyers_not_told``: buyers who were promised what cannot be, whose
-    offer nobody answered, or who came to a store before anybody called them. ``late``: answers that came after their
-    time. ``wrong_prices_live``: prices on a channel that the ERP does not say; ``absurd_prices_shown``: prices that a
-    channel showed at any time and that are a tenth of those before, or less. ``orders_lost`` / ``orders_twice``: orders
-    of a channel that its ERP has not, or has more than once. ``sent_wrongly``: orders sent before they were signed, or
-    though the marketplace sends them, or from another place than the buyer comes to. ``returns_wrong``: what came
-    back and is not in the ERP aside, at the sale's own tax rate, with the money back to the tenders it came from.
-    ``writes_after_quiescence``: writes that changed something after everything agreed. ``money_difference``: what
-    buyers paid against what the ERP booked, and units sold at another price than the ERP's, in each order's currency.
+    offer nobody answered, or who came to a store before anybody called them. ``refused_in_vain``: buyers turned down
+    for lack of what was there. ``late``: answers that came after their time. ``wrong_prices_live``: prices on a channel
+    that the ERP does not say; ``absurd_prices_shown``: prices that a channel showed at any time and that are a tenth of
+    those before, or less. ``orders_lost`` / ``orders_twice``: orders of a channel that its ERP has not, or has more
+    than once. ``sent_wrongly``: orders sent before they were signed, or though the marketplace sends them, or from
+    another place than the buyer comes to. ``returns_wrong``: what came back and is not in the ERP aside, at the sale's
+    own tax rate, with the money back to the tenders it came from. ``writes_after_quiescence``: writes that changed
+    something after everything agreed. ``money_difference``: what buyers paid against what the ERP booked, and units
+    sold at another price than the ERP's, in each order's currency.
     """
 
     agreed: bool
     ledgers_balanced: bool
     oversold: int
     buyers_not_told: int
+    refused_in_vain: int
     late: int
     wrong_prices_live: int
     absurd_prices_shown: int
@@ -75,9 +77,9 @@ class Verdict:
     def right(self) -> bool:
         """Whether the day came out right."""
         return self.agreed and self.ledgers_balanced and not any((
-            self.oversold, self.buyers_not_told, self.late, self.wrong_prices_live, self.absurd_prices_shown,
-            self.orders_lost, self.orders_twice, self.sent_wrongly, self.returns_wrong, self.writes_after_quiescence,
-            self.money_difference,
+            self.oversold, self.buyers_not_told, self.refused_in_vain, self.late, self.wrong_prices_live,
+            self.absurd_prices_shown, self.orders_lost, self.orders_twice, self.sent_wrongly, self.returns_wrong,
+            self.writes_after_quiescence, self.money_difference,
         ))
 
     def row(self) -> dict[str, Any]:
@@ -107,7 +109,11 @@ def judge(
         lost, twice, money = lost + missing, twice + again, money + difference + _sold_wrong(books, home, began)
         said += _shown(books, home, aside) + _people(books, home, began)
     said += _tracking(books, began)
-    oversold = sum(sum(_oversold(books, home, began, said).values()) for home in HOMES)
+    left = [_left(books, home, began) for home in HOMES]
+    over = {sku: int(-units) for by_sku in left for sku, units in by_sku.items() if units < 0}
+    said += [f"{sku} was sold {units} times more often than it was there" for sku, units in over.items()]
+    oversold = sum(over.values())
+    vain = sum(trade.refused_in_vain(books, began, by_sku, said) for by_sku in left[:1])
     told, late = trade.not_told(books, began, said), trade.late(books, began, said)
     sent, back = trade.sent_wrongly(books, began, said), trade.returns_wrong(books, began, said)
     absurd = trade.absurd_prices(books, began, said)
@@ -120,7 +126,8 @@ def judge(
         if entry["n"] > quiet[system] and entry["kind"] == "write" and entry["changed"]
     )
     return Verdict(
-        agreed=not said, ledgers_balanced=not unbalanced, oversold=oversold, buyers_not_told=told + oversold, late=late,
+        agreed=not said, ledgers_balanced=not unbalanced, oversold=oversold, buyers_not_told=told + oversold,
+        refused_in_vain=vain, late=late,
         wrong_prices_live=len(wrong), absurd_prices_shown=absurd, orders_lost=lost, orders_twice=twice,
         sent_wrongly=sent, returns_wrong=back, writes_after_quiescence=after, money_difference=money,
         seconds=round(seconds, 1), disagreements=tuple(said + unbalanced),
@@ -250,20 +257,18 @@ def _shown(books: Books, home: Home, aside: set[str]) -> list[str]:
     return found
 
 
-def _oversold(books: Books, home: Home, began: Mapping[str, int], said: list[str]) -> dict[str, int]:
-    """SKU → units sold online since the day began beyond what the warehouse ever held for them."""
-    supply: dict[str, Decimal] = {}
+def _left(books: Books, home: Home, began: Mapping[str, int]) -> dict[str, Decimal]:
+    """SKU → what the warehouse ever held since the day began, less what was sold online; below zero: oversold."""
+    left: dict[str, Decimal] = {}
     for entry in books[home.erp]:
         if entry["kind"] == "stock" and entry["location"] == home.warehouse and entry["why"] in ("opening", "count"):
-            supply[entry["sku"]] = supply.get(entry["sku"], Decimal(0)) + Decimal(entry["delta"])
-    sold: Counter[str] = Counter()
+            left[entry["sku"]] = left.get(entry["sku"], Decimal(0)) + Decimal(entry["delta"])
     for system in home.online:
         for entry in _placed(books[system], began[system]):
             for line in entry["lines"] if _from_warehouse(entry) else ():
-                sold[line["sku"]] += int(Decimal(line["quantity"]))
-    over = {sku: int(units - supply[sku]) for sku, units in sold.items() if sku in supply and units > supply[sku]}
-    said += [f"{sku} was sold {units} times more often than it was there" for sku, units in over.items()]
-    return over
+                if line["sku"] in left:
+                    left[line["sku"]] -= int(Decimal(line["quantity"]))
+    return left
 
 
 def _tracking(books: Books, began: Mapping[str, int]) -> list[str]:

@@ -59,6 +59,23 @@ def late(books: Books, began: Mapping[str, int], said: list[str]) -> int:
     return len(faults)
 
 
+def refused_in_vain(books: Books, began: Mapping[str, int], supply: Mapping[str, Decimal], said: list[str]) -> int:
+    """Buyers refused for lack of stock though it would have been there: ``supply`` is what nobody bought, by SKU."""
+    left = dict(supply)
+    faults = []
+    for system in SELLING:
+        orders = {entry["id"]: entry for entry in _of(books, system, began, "order")}
+        for entry in _of(books, system, began, "told"):
+            if entry["what"] != "refused" or entry["reason"] != "OUT_OF_STOCK":
+                continue
+            wanted = [(line["sku"], Decimal(line["quantity"])) for line in orders[entry["id"]]["lines"]]
+            if all(left.get(sku, Decimal(0)) >= units for sku, units in wanted):
+                left.update({sku: left[sku] - units for sku, units in wanted})
+                faults.append(f"the buyer of {entry['number']} on {system} was refused what was there")
+    said += faults
+    return len(faults)
+
+
 def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
 

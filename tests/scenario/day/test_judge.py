@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -42,6 +43,16 @@ def test_a_buyer_whose_offer_nobody_answered_was_not_told_and_an_answer_after_it
     assert faults(trade.not_told, market=[OFFER]) == (1, ["nobody answered the buyer of MK-1 on market"])
     assert faults(trade.late, market=[OFFER, {**ANSWER, "at": EVENING}])[0] == 1
     assert faults(trade.late, market=[OFFER, {**TOLD, "what": "expired"}])[0] == 1
+
+
+def test_a_buyer_is_refused_in_vain_when_what_was_wanted_is_left_in_the_evening() -> None:
+    """Refusing everybody is no way to sell nothing twice."""
+    wanted = {**OFFER, "lines": [{"sku": "A", "quantity": "1"}]}
+    said: list[str] = []
+    journals = books(market=[wanted, ANSWER, TOLD])
+    assert trade.refused_in_vain(journals, BEGAN, {"A": Decimal(0)}, said) == 0
+    assert trade.refused_in_vain(journals, BEGAN, {"A": Decimal(1)}, said) == 1
+    assert said == ["the buyer of MK-1 on market was refused what was there"]
 
 
 PICKUP: Entry = {"kind": "order", "id": "40001", "number": "1001", "pickup": "almaty-1", "state": "PENDING"}
