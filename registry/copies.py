@@ -21,7 +21,7 @@ from registry.tables import hop, metadata
 
 COPIED = (
     "channel", "mode", "consent", "cursor", "binding", "record", "link", "matchkey", "outbox", "outbox_later",
-    "reservation", "escrow", "override",
+    "reservation", "escrow", "override", "opt_out",
 )  # fmt: skip
 _PAGE = 5_000
 
