@@ -7,7 +7,7 @@ and was not read yet must not be answered by a cancellation; and an order that c
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
@@ -38,6 +38,8 @@ from registry import (
 ENDING: Final = ("pay", "collect")
 """Deadlines by which an order ends."""
 PAGE: Final = 200
+LAST_CALL: Final = timedelta(seconds=30)
+"""So long before its deadline an offer is answered as it stands: later the answer might not arrive in time."""
 
 
 def lapse(house: House, *, channels: Sequence[str] | None = None, limit: int = PAGE) -> Ledger:
@@ -123,7 +125,7 @@ def _settle(
         Wanting(uid=uid, channel=origins[uid], order=orders[uid], held=held[uid]) for uid in trying
     ], now)
     for uid, row in trying.items():
-        decision = answered(house, origins[uid], orders[uid], placed[uid], last=now >= row.soon_at)
+        decision = answered(house, origins[uid], orders[uid], placed[uid], last=now >= row.due_at - LAST_CALL)
         if decision is not None:
             told[uid] = Told(order=uid, decision=decision, by=RULE)
     rows = tell(house, tx, list(told.values()), orders, origins, now, account.run)

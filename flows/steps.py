@@ -70,8 +70,10 @@ def push_all(house: House, *, channels: Sequence[str] | None = None) -> list[Led
 def sync_all(house: House, *, channels: Sequence[str] | None = None) -> list[Ledger]:
     """Every notice, read and write, in one process, until nothing is due. One broken channel stops no other."""
     taken = [*take_notices(house), *pull_all(house, channels=channels)]
-    over = lapse(house, channels=channels)
-    return [*taken, *([over] if over.read > 0 else []), *push_all(house, channels=channels)]
+    for _ in range(2):      # an offer that waited until the other channels show less is answered once they were told
+        over = lapse(house, channels=channels)
+        taken += [*([over] if over.read > 0 else []), *push_all(house, channels=channels)]
+    return taken
 
 
 def _kept(house: House, step: Callable[[], Ledger], channel: str, what: str, direction: Direction) -> Ledger:

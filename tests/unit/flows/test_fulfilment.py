@@ -420,6 +420,9 @@ def test_an_offer_is_not_accepted_while_another_channel_may_still_sell_its_goods
         allot(found, {name: replace(row, allocation="hard") for name, row in found.desk.project.stock.items()})
         found.go_live()
         assert (found.shown("shop", "KTL-1"), found.shown("market", "KTL-1")) == (1, 1)
+        rules = found.desk.project.fulfilment.of("market-kz")
+        eager = replace(rules, terms=replace(rules.terms, soon=timedelta(hours=2)))
+        with_policy(found, channels={"market-kz": eager})       # somebody is told at once; that answers nothing
         offers = [offer(found, "KTL-1", n) for n in range(2)]
         found.people.temper("shop", "drop", next=100)
         bought(found, "KTL-1")
