@@ -8,6 +8,7 @@ import http.client
 import io
 import logging
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -310,3 +311,34 @@ def test_a_connection_that_asks_for_what_is_not_there_is_not_kept_waiting(url: s
     line.request("GET", "/feeds/feed-google/")
     assert line.getresponse().status == 404
     line.close()
+
+
+
+@pytest.mark.parametrize("seed", [3, 8])
+def test_whatever_happens_in_whatever_order_the_file_shows_what_is_ready_as_it_is_now(one: Showroom, seed: int) -> None:
+    """After each push the feed holds exactly the ready listings, each with its present stock and text; what was fetched
+    is settled, and nothing else is left (P1, P3)."""
+    dice = random.Random(seed)
+    units, text, sku = dict.fromkeys("ABC", 10), dict.fromkeys("ABC", "Медный"), {key: key for key in "ABC"}
+    one.take("products", *(product(f"P-{key}") for key in "ABC"))
+    for key in "ABC":
+        goods(one, key, of=f"P-{key}")
+    for turn in range(30):
+        what, key = dice.choice(["count", "describe", "rename", "push", "fetch"]), dice.choice("ABC")
+        if what == "count":
+            units[key] = dice.choice([0, 1, 2, 40])
+            count(one, {key: units[key]})
+        elif what == "describe":
+            text[key] = dice.choice(["", "Медный", f"text {turn}"])
+            one.take("products", product(f"P-{key}", description=text[key] or None))
+        elif what == "rename":
+            sku[key] = f"{key}{turn}"
+            one.take("variants", {"id": key, "sku": sku[key], "name": key, "gtin": None, "mpn": f"M-{key}",
+                                  "product": f"P-{key}", "status": "active"})
+        elif what == "fetch":
+            one.fetch()
+        one.push("feed-google")
+        shown = {doc["mpn"]: (doc["description"], doc["availability"] == "in_stock") for doc in one.shown().values()}
+        assert shown == {f"M-{key}": (text[key], units[key] > 0) for key in "ABC" if text[key]}, what
+    one.fetch()
+    assert set(states(one)) <= {"waiting"}
