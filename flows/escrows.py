@@ -31,6 +31,7 @@ from registry import (
     escrows,
     in_flight_payloads,
     mark_due,
+    parked,
     put_escrows,
     unread_escrows,
     wake,
@@ -176,8 +177,8 @@ def look(house: House, channel: str, group: Group, uids: Mapping[str, str]) -> N
             house.finish(page.ledger(house.registry.now()))
         absent = {uid: (0, NOTHING_THERE) for uid, id in uids.items() if found.get(id) is None}
         house.registry.attempt(lambda tx: looked(house, tx, channel, absent, asked_at))
-        for other in resources_of(house, channel):
-            if "order" in inward[other].inward:
+        for other in resources_of(house, channel):      # those first to which orders refer: none of them may wait
+            if "order" in inward[other].inward or "customer" in inward[other].inward:
                 pull(house, channel, other, stretch=UNBOUNDED)
     except ConnectorError:
         return
@@ -281,12 +282,17 @@ def _up(units: Decimal) -> int:
 
 
 def caught_up(house: House, channel: str, resource: str, began: datetime) -> None:
-    """All orders of the channel up to ``began`` were read: what was sold unread before it is known now."""
+    """All orders of the channel up to ``began`` were read: what was sold unread before it is known now.
+
+    Not while one of them waits or is parked without a record: nobody knows what it took.
+    """
     mapping = house.of(channel).inward.get(resource)
     if mapping is None or "order" not in mapping.inward or hard(house, channel) is None:
         return
 
     def work(tx: Tx) -> None:
+        if _unnamed(tx, channel):
+            return
         variants = unread_escrows(tx, channel, began)
         rows = [rows[channel] for rows in escrows(tx, variants, lock=True).values() if channel in rows]
         ripe = [row for row in rows if row.shown_at is not None and row.shown_at < began]
@@ -297,3 +303,11 @@ def caught_up(house: House, channel: str, resource: str, began: datetime) -> Non
             wake(tx, entity="stock", reason=RAISE_WAITS)
 
     house.registry.attempt(work)
+
+
+def _unnamed(tx: Tx, channel: str) -> bool:
+    """Whether some order of the channel was read and is no record, so that its goods are in no reservation."""
+    return any(
+        row.entity == "order" and row.direction == "inward" and (row.kind == "waiting" or row.record_uid is None)
+        for row in parked(tx, channel)
+    )
