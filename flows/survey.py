@@ -17,6 +17,7 @@ from flows.pull import resources_of
 from flows.settings import ENTITIES
 from flows.wiring import House
 from mappings.commerce.match import keys as match_keys, similar
+from mappings.commerce.prices.pipeline import Priced, price
 from mappings.commerce.stock import free, publish
 
 SHOWN = 2_000
@@ -195,29 +196,45 @@ def _missing(seen: _Seen) -> list[Finding]:
 
 
 def _prices(seen: _Seen, company: str) -> list[Finding]:
-    """Prices that differ from the channel with authority; at stake is the difference times the units shown there."""
+    """Prices that differ from what follows for the channel from the lists of who has authority; at stake is the
+    difference times the units shown there."""
     lead = _leading(seen, "price", company)
     if lead is None:
         return []
     skus = _skus(seen)
-    right = {uid: rows[-1] for uid, rows in seen.said[lead, "price"].items()}
+    lists: dict[str, list[dict[str, Any]]] = {}
+    for uid, rows in seen.said[lead, "price"].items():
+        lists.setdefault(rows[-1]["variant"], []).append({**rows[-1], "uid": uid})
     found = []
     for name in _receiving(seen, "price", company):
-        for uid, rows in seen.said[name, "price"].items():
-            if uid not in right:
+        units = _shown(seen, name)
+        for rows in seen.said[name, "price"].values():
+            mine, variant = rows[-1]["amount"], str(rows[-1].get("variant"))
+            right = _follows(seen, lead, name, variant, lists.get(variant, ()))
+            if right is None or (Decimal(mine["amount"]), mine["currency"]) == (right.amount, right.currency):
                 continue
-            mine, theirs = rows[-1]["amount"], right[uid]["amount"]
-            if mine == theirs:
-                continue
-            sku = skus.get(right[uid]["variant"], right[uid]["variant"])
-            units = _shown(seen, name).get(right[uid]["variant"], Decimal(0))
-            off = abs(Decimal(mine["amount"]) - Decimal(theirs["amount"]))
+            off = abs(Decimal(mine["amount"]) - right.amount)
+            says = f"{lead} says" if len(right.steps) == 1 else f"by the list of {lead} and policies/prices.yaml it is"
             found.append(Finding(
-                kind="price", subject=f"{sku} on {name}", at_stake=off * units,
-                sentence=f"{name} shows {mine['amount']} {mine['currency']}, {lead} says {theirs['amount']} "
-                         f"{theirs['currency']}",
+                kind="price", subject=f"{skus.get(variant, variant)} on {name}",
+                at_stake=off * units.get(variant, Decimal(0)),
+                sentence=f"{name} shows {mine['amount']} {mine['currency']}, {says} {right.amount:f} {right.currency}",
             ))
     return found
+
+
+def _follows(
+    seen: _Seen, lead: str, channel: str, variant: str, lists: Sequence[dict[str, Any]]
+) -> Priced | None:
+    """What follows for a channel from the lists of a variant; None: nothing does, or it would be held."""
+    rules = seen.house.project.prices[channel]
+    others = {
+        name: [one.amount] for name in (*rules.not_above, *rules.not_below)
+        if (one := _follows(seen, lead, name, variant, lists)) is not None
+    }
+    goods = next(iter(seen.said.get((lead, "variant"), {}).get(variant, ())), {})
+    found = price(rules, lists, goods, seen.house.registry.now(), others=others)
+    return found if isinstance(found, Priced) else None
 
 
 def _shown(seen: _Seen, channel: str) -> dict[str, Decimal]:

@@ -10,14 +10,17 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from deployments.cli import app
 from deployments.sandbox import market
 from flows import steps
 from flows.differences import compare
-from flows.pricing import recomputed
+from flows.pricing import due_rows, offers, recomputed
 from flows.settings import load_project
+from flows.survey import survey as steps_survey
 from flows.why import why
-from registry import Hop, ShownPrice, hops_of, shown_prices
+from registry import Hop, OverrideRow, ShownPrice, Tx, hops_of, mark_due, put_override, shown_prices
 from tests.scenario.world import World
 from tests.unit.flows.retail import again, items, live, outbox, records, written
 
@@ -322,7 +325,22 @@ market-kz:
             assert Decimal(recomputed(kept["price"])["amount"]) == priced(retail, system, sku)
             proven += 1
     assert proven >= 60
+    uids = [record.uid for record in records(retail.house, "variant").values()]
+    costs = []
+    with retail.registry.read() as tx:
+        for few in (uids[:2], uids):
+            before = tx.statements
+            offers(retail.house, tx, "market-kz", few, tx.now)
+            costs.append(tx.statements - before)
+    assert costs[0] == costs[1] <= 6, "a page of prices costs the same number of statements whatever it holds"
     assert {row.rule for row in items(retail.house, "parked")} <= {"floor"}
+
+
+def ask(world: World, *words: str) -> tuple[int, str]:
+    """Exit code and words of `serai differences`."""
+    done = CliRunner().invoke(app, ["differences", "--project", str(world.folder / "project"), *words],
+                              env={"SERAI_REGISTRY": world.url})
+    return done.exit_code, done.stdout
 
 
 def test_a_difference_between_two_channels_names_its_rule_or_that_nobody_decided_it(retail: World) -> None:
@@ -335,6 +353,10 @@ def test_a_difference_between_two_channels_names_its_rule_or_that_nobody_decided
     assert found.undecided == []
     assert {(one.channels, one.prices, one.rule) for one in found.differences} == {(
         ("market-kz", "shop-kz"), ("11000.00 KZT", "10000.00 KZT"), "markup (policies/prices.yaml:1) against no rule")}
+    assert ask(retail) == (0, "no price differs without a rule, of 3 articles\n"
+                              "3 differences more, made by a rule: `serai differences --all` names it.\n")
+    assert "markup (policies/prices.yaml:1) against no rule" in ask(retail, "--all")[1]
+    assert [one for one in steps_survey(retail.house).findings if one.kind == "price"] == [], "the survey knows rules"
     rule(retail, "market-kz: {}")
     retail.people.edit("market", "prices", "KTL-0", {"price": {"amount": "9990.00", "currency": "KZT"}})
     steps.pull(retail.house, "market-kz", "prices")
@@ -348,6 +370,58 @@ def test_a_difference_between_two_channels_names_its_rule_or_that_nobody_decided
     erp_price(retail, "KTL-2", "8000.00", sale=True, valid_from="2026-01-02T00:00:00+05:00",
               valid_to="2026-01-03T00:00:00+05:00")
     steps.pull(retail.house, "erp-kz", "prices")
+    code, said = ask(retail)
+    assert code == 1
+    assert "KTL-0" in said
+    assert "market-kz: its rules say 10000.00 KZT" in said
+    assert "lists that contradict themselves" in said
     (doubt,) = compare(retail.house).doubts
     assert doubt.sku == "KTL-2"
     assert "8000.00 KZT sale" in doubt.fault
+
+
+def test_a_list_of_dated_prices_groups_and_quantities_is_one_price_on_each_channel(retail_on_each: World) -> None:
+    """A list that knows only windows is found by what the shop shows already; each group sees its own."""
+    world = retail_on_each
+    rule(world, "market-kz: {group: club}")
+    world.goods("KTL-1", price="12000.00")
+    world.people.remove("erp", "prices", "retail:KTL-1")
+    start = (world.registry.now() - timedelta(days=2)).replace(microsecond=0).isoformat()
+    erp_price(world, "KTL-1", "10000.00", valid_from=start, from_quantity="1")
+    erp_price(world, "KTL-1", "9000.00", customer_group="club")
+    erp_price(world, "KTL-1", "7000.00", from_quantity="10")
+    world.people.add("shop", "prices", {"variantId": world.shop_id("KTL-1"), "amountMinor": 999_900, "currency": "KZT"})
+    live(world, *BOTH)
+    assert both(world) == (Decimal(10000), Decimal(9000))
+    assert len(list(world.sandbox.systems["shop"].docs("prices"))) == 1
+    uid = records(world.house, "variant")["KTL-1"].uid
+    with world.registry.read() as tx:
+        row = offers(world.house, tx, "shop-kz", [uid], tx.now)[uid].row
+    assert row is not None
+    assert row["breaks"] == [{"min_quantity": "10", "amount": {"amount": "7000.00", "currency": "KZT"}}]
+    marks = world.marks()
+    live(world, *BOTH)
+    assert written(world, marks, "shop") == []
+
+
+def test_a_price_by_hand_holds_until_its_end(retail: World) -> None:
+    """A person's price goes before every rule, says who and why, and ends by itself."""
+    rule(retail, "market-kz: {markup: 0.10}")
+    retail.goods("KTL-1", price="10000.00")
+    live(retail, *BOTH)
+    uid = records(retail.house, "variant")["KTL-1"].uid
+    until = retail.registry.now() + timedelta(hours=2)
+
+    def decide(tx: Tx) -> None:
+        put_override(tx, OverrideRow(entity="price", uid=uid, channel="market-kz", who="Aigerim", because="fair",
+                                     value={"amount": "9990.00", "currency": "KZT"}, until=until))
+        mark_due(tx, [*due_rows(retail.house, tx, [uid], "desk"), *due_rows(retail.house, tx, [uid], "desk", at=until)])
+
+    retail.registry.attempt(decide)
+    live(retail, *BOTH)
+    assert both(retail) == (Decimal(10000), Decimal(9990))
+    sentences = [(step.sentence, step.where) for step in why(retail.house, "market-kz", "price", "KTL-1").steps]
+    assert any(said == "set by hand: 9990.00 KZT" and "Aigerim: fair, until" in where for said, where in sentences)
+    retail.pass_time(7300)
+    steps.push_all(retail.house)
+    assert both(retail) == (Decimal(10000), Decimal(11000))
