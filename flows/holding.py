@@ -37,6 +37,7 @@ from registry import (
     put_held,
     put_hold,
     put_tallies,
+    shown_prices,
     tallies,
 )
 
@@ -61,7 +62,7 @@ def stop(
     if not sending or group.entity in NEVER_HELD:
         return Held(held={}, refused={})
     effects = _effects(house, tx, channel, group, sending, bound)
-    if group.entity == "stock" and not any(one.zeroes for one in effects.values()):
+    if group.entity == "stock" and not any(one.zeroes or one.deletes or one.moves for one in effects.values()):
         return Held(held={}, refused={})
     place = (channel, group.entity)
     opened = open_holds(tx, *place)
@@ -122,26 +123,49 @@ def _effects(
     house: House, tx: Tx, channel: str, group: Group, sending: Sequence[Sending], bound: Mapping[str, Binding]
 ) -> dict[str, Effect]:
     """Record → what writing it would do to what the channel shows. A first telling changes nothing that was told."""
-    if group.entity == "stock":
-        return {
-            one.row.uid: Effect(counts=False, zeroes=_empties(one, bound.get(one.row.uid))) for one in sending
-        }
-    docs = {one.row.uid: (_told(bound.get(one.row.uid)), decode(one.text)) for one in sending}
-    priced = "price" in (group.entity, *group.joins)
-    prices: Mapping[str, list[Price]] = prices_of(house, None, channel, group, docs, bound, tx) if priced else {}
+    told = {uid for uid, binding in bound.items() if _told(binding) != {}}
+    prices: Mapping[str, list[Price]] = {}
+    seen: Mapping[str, list[Price]] = {}
+    if "price" in (group.entity, *group.joins):
+        docs = {one.row.uid: (_told(bound.get(one.row.uid)), decode(one.text)) for one in sending}
+        prices = prices_of(house, None, channel, group, docs, bound, tx)
+        seen = _shown(tx, channel, [one for one in sending if not prices.get(one.row.uid)])
+    stock = group.entity == "stock"
     return {
         one.row.uid: effect(
-            prices.get(one.row.uid, ()), floor=_floor(one), counts=_told(bound.get(one.row.uid)) != {},
-            deletes=_told(bound.get(one.row.uid)) != {} and _archives(one),
+            prices.get(one.row.uid) or seen.get(one.row.uid) or [], floor=_floor(one),
+            counts=one.row.uid in told and not stock,
+            deletes=one.write.op == "delete" or (one.row.uid in told and not stock and _archives(one)),
+            zeroes=stock and _empties(one, bound.get(one.row.uid)),
         )
         for one in sending
     }
 
 
+def _shown(tx: Tx, channel: str, sending: Sequence[Sending]) -> dict[str, list[Price]]:
+    """Record → how its price moves from what the channel was seen to show; for documents that nothing reads back."""
+    told = {one.row.uid: price for one in sending if (price := _price(one)) is not None}
+    found = shown_prices(tx, [price["variant"] for price in told.values()], [channel]) if told else {}
+    moves = {}
+    for uid, price in told.items():
+        now = next((row for row in found.get((channel, price["variant"]), ()) if row.until is None), None)
+        moves[uid] = [Price(
+            path="amount", before=None if now is None else now.amount, after=Decimal(price["amount"]),
+            currency=price["currency"], was_currency=None if now is None else now.currency,
+            tax_mode=price.get("tax_mode"), was_tax_mode=None if now is None else now.tax_mode,
+        )]
+    return moves
+
+
+def _price(one: Sending) -> Mapping[str, Any] | None:
+    """What the channel's rules made of the price, where the write carries one."""
+    found: Mapping[str, Any] | None = None if one.view is None else one.view.policy.get("price")
+    return found if found is not None and found.get("amount") is not None else None
+
+
 def _floor(one: Sending) -> Decimal | None:
     """The lowest price that the channel's own rules allow for the record, in the currency of what is written."""
-    policy = {} if one.view is None else one.view.policy.get("price") or {}
-    floor = policy.get("floor")
+    floor = (_price(one) or {}).get("floor")
     return None if floor is None else Decimal(floor)
 
 

@@ -90,10 +90,11 @@ def prices_of(
 
 
 def effect(
-    prices: Sequence[Price], *, deletes: bool = False, counts: bool = True, floor: Decimal | None = None
+    prices: Sequence[Price], *, deletes: bool = False, zeroes: bool = False, counts: bool = True,
+    floor: Decimal | None = None,
 ) -> Effect:
     """What the breaker judges of one write."""
-    return Effect(deletes=deletes, counts=counts, moves=tuple(
+    return Effect(deletes=deletes, zeroes=zeroes, counts=counts, moves=tuple(
         Move(before=one.before, after=one.after, currency=one.currency, was_currency=one.was_currency,
              tax_mode=one.tax_mode, was_tax_mode=one.was_tax_mode, floor=floor)
         for one in prices
