@@ -26,7 +26,7 @@ from mappings.commerce.fulfilment.policy import Fulfilment
 from mappings.commerce.fulfilment.routing import Routing
 from registry import Tx, deadline_counts, decision_counts, parked, records_where, reserved
 from tests.databases import fresh_postgres, fresh_sqlite
-from tests.scenario.world import STORES, WAREHOUSE, World, world
+from tests.scenario.world import MOVING, STORES, WAREHOUSE, World, world
 
 QUARTER = 900.0
 ARTICLES = {f"K-{n:02}": 10 for n in range(1, 14)} | {"LAST": 1, "MANY": 60}
@@ -79,12 +79,21 @@ def retail_on_each(worlds: dict[str, World], request: pytest.FixtureRequest) -> 
 
 
 def carry(found: World) -> None:
-    """What the drain does with orders: notices taken, decisions and orders sent, what comes back taken."""
-    found.hear()
-    for channel, entity in CARRIED:
-        found.step("push", channel, entity)
-    found.hear()
-    found.step("push", "erp-kz", "order")
+    """What the drain does with orders: notices taken, decisions and orders sent, what comes back taken.
+
+    Once more where a busy machine let a request time out.
+    """
+    for _ in range(4):
+        found.hear()
+        for channel, entity in CARRIED:
+            found.step("push", channel, entity)
+        found.hear()
+        found.step("push", "erp-kz", "order")
+        on_their_way = {f"{channel} {entity} {word}" for channel, entity in CARRIED for word in MOVING}
+        left = [what for what in found.moving() if what in on_their_way or what.startswith("notices")]
+        if not left:
+            return
+        found.pass_time(1)
 
 
 def told(found: World, *orders: Any, system: str = "market") -> list[tuple[str, str, str | None]]:
