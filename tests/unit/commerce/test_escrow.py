@@ -1,0 +1,93 @@
+"""What may still be sold on a channel, and the figure it may be told next; the model in tests/model plays all of it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import get_args
+
+from hypothesis import given, settings, strategies as st
+
+from mappings.commerce.stock.escrow import (
+    Account,
+    Raises,
+    applied,
+    caught_up,
+    dead,
+    figure,
+    most,
+    refused,
+    returned,
+    room,
+    seen,
+    sending,
+    sold,
+    unknown,
+)
+
+UNITS = st.integers(0, 20)
+RAISES = st.sampled_from(get_args(Raises))
+ACCOUNTS = st.builds(
+    Account, held=UNITS, shown=st.none() | UNITS, sent=st.none() | UNITS, open=st.booleans(), late=st.integers(0, 5),
+    back=st.integers(0, 3),
+)
+
+
+@settings(max_examples=200)
+@given(ACCOUNTS, UNITS, st.integers(0, 40), RAISES)
+def test_what_is_sent_never_pledges_more_than_the_others_leave(
+    account: Account, target: int, left: int, raises: Raises
+) -> None:
+    """P8: most(after) ≤ max(most(before), left), and no figure is above its target."""
+    told = figure(account, target, left, raises)
+    assert 0 <= told <= target
+    if told != account.shown:
+        assert most(sending(account, told, raises)) <= max(most(account), left)
+
+
+@settings(max_examples=100)
+@given(ACCOUNTS, UNITS, UNITS, RAISES)
+def test_nothing_that_may_still_be_sold_is_forgotten_before_the_orders_are_read(
+    account: Account, told: int, units: int, raises: Raises
+) -> None:
+    """P3, P8: an answer, a lost answer and a look never take down what a write may have put on show."""
+    after = sending(account, told, raises)
+    assert most(after) >= max(most(account), told)
+    assert most(applied(after, told)) >= told + account.late
+    assert most(unknown(after, told, raises)) >= max(account.held, told) + account.late
+    assert most(dead(after)) == most(after)
+    assert most(seen(after, units)) >= units
+    assert most(returned(after, units)) == most(after) + units
+    assert most(sold(after, units)) >= most(after) - units
+
+
+def test_a_refused_write_leaves_all_as_it_was_and_one_without_answer_counts_on() -> None:
+    quiet = Account(held=3, shown=3)
+    assert refused(sending(quiet, 5, "compare")) == quiet
+    doubtful = unknown(sending(quiet, 5, "compare"), 5, "compare")
+    assert most(refused(sending(doubtful, 1, "compare"))) == 5
+
+
+def test_a_raise_by_zero_takes_three_steps() -> None:
+    """P8: told 0, the orders are read, told the rest."""
+    account = Account(held=4, shown=4)
+    assert figure(account, 6, 6, "zero") == 0
+    account = applied(sending(account, 0, "zero"), 0)
+    assert (most(account), figure(account, 6, 6, "zero")) == (4, 0)
+    account = caught_up(sold(account, 1))
+    assert (most(account), figure(account, 6, 6, "zero")) == (0, 6)
+
+
+def test_a_channel_that_compares_is_raised_in_one_step_and_lowered_at_once() -> None:
+    account = Account(held=4, shown=4)
+    assert figure(account, 6, 6, "compare") == 6
+    assert figure(account, 6, 5, "compare") == 5
+    assert figure(account, 6, 2, "compare") == 2
+
+
+def test_a_bundle_has_room_for_as_many_as_its_scarcest_part() -> None:
+    parts = {"cup": Decimal(6), "pot": Decimal(1)}
+    there = {"cup": Decimal(20), "pot": Decimal(9)}
+    assert room(parts, there, {}) == 3
+    assert room(parts, there, {"cup": Decimal(9)}) == 1
+    assert room(parts, there, {"pot": Decimal(9)}) == 0
+    assert room(parts, {"cup": Decimal(20)}, {}) == 0
