@@ -21,7 +21,7 @@ from flows.ledger import Ledger
 from flows.survey import Survey, survey
 from flows.why import Why, why
 from flows.wiring import House
-from registry import Tx, modes, outbox_counts, parked, runs, set_mode
+from registry import Tx, modes, open_deadlines, outbox_counts, parked, runs, set_mode
 
 WHO = "demo"
 WAITS_AT_MOST = 40.0
@@ -71,7 +71,7 @@ class WithSerai:
         for one in found:
             reject(self.house, one.hold.uid, who=WHO, because="a price typed for a whole category", set=one.set)
         counts = ", ".join(f"{one.count} on {one.hold.channel}" for one in found)
-        return f"held: {counts or 'nothing'}; rejected by a person; {followed}"
+        return f"held: {counts or 'nothing'}; a person rejects it; {followed}"
 
     def store_ready(self, number: str) -> str:
         said = decide(self.house, number, "ready", who="the store on Dostyk", channel="shop-kz")
@@ -112,7 +112,7 @@ class WithSerai:
 
     def reconcile(self) -> str:
         retried = 0
-        for channel in ("erp-kz", "market-kz", "shop-kz"):
+        for channel in ("market-kz", "shop-kz", "erp-kz"):
             for attempt in range(5):
                 try:
                     self._flow("reconcile", channel=channel)
@@ -211,5 +211,7 @@ class WithSerai:
             mode = modes(tx)
             found = {f"{channel} {entity} {state}": n for (channel, entity, state), n in outbox_counts(tx).items()
                      if state in MOVING and mode.get((channel, entity)) == "on"}
+            offers = open_deadlines(tx, "accept", 1_000)
+        found.update({f"offers of {row.channel}": 1 for row in offers if mode.get((row.channel, "order")) == "on"})
         found.update({f"notices of {channel}": n for channel, n in self.house.registry.inbox.depth().items()})
         return found
