@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from deployments.cli import app
 from flows import steps
 from flows.accept import accept_page
 from flows.consequences import stock_due
@@ -29,7 +31,7 @@ from tests.databases import fresh_postgres, fresh_sqlite
 from tests.scenario.world import MOVING, STORES, WAREHOUSE, World, world
 
 QUARTER = 900.0
-ARTICLES = {f"K-{n:02}": 10 for n in range(1, 14)} | {"LAST": 1, "MANY": 60}
+ARTICLES = {f"K-{n:02}": 10 for n in range(1, 15)} | {"LAST": 1, "MANY": 60}
 CARRIED = (("erp-kz", "customer"), ("erp-kz", "order"), ("market-kz", "decision"), ("shop-kz", "decision"))
 
 
@@ -420,6 +422,45 @@ def test_a_project_without_the_policy_answers_dates_and_routes_nothing(retail: W
     retail.people.cancel_on_market(one.id)
     carry(retail)
     assert held(retail, "K-11") == []
+
+
+def serai(found: World, *words: str) -> tuple[int, str]:
+    """Exit code and output of the command line on this retailer."""
+    environment = {"SERAI_PROJECT": str(found.house.project.folder), "SERAI_REGISTRY": found.url, "SERAI_USER": "Dana"}
+    done = CliRunner().invoke(app, list(words), env=environment)
+    return done.exit_code, done.output + (str(done.exception) if isinstance(done.exception, CannotDecide) else "")
+
+
+def test_the_command_line_shows_and_decides_orders_without_saying_who_the_buyer_is(retail: World) -> None:
+    """P13: what an order waits for, where its goods are, what its channel was told, and nobody's name."""
+    with_policy(retail, channels={})
+    one, order = offer(retail, "K-12", 12), bought(retail, "K-13", pickup=STORES[0])
+    carry(retail)
+    code, text = serai(retail, "order", "show", one.number)
+    assert code == 0
+    assert "offered, authorized" in text
+    assert f"line 1: 1 at {WAREHOUSE}" in text
+    assert "accept by" in text
+    assert serai(retail, "order", "refuse", one.number)[0] == 2
+    assert "--reason is one of" in serai(retail, "order", "refuse", one.number, "--reason", "mood")[1]
+    assert serai(retail, "order", "refuse", one.number, "--reason", "price", "--note", "typo")[0] == 0
+    assert held(retail, "K-12") == []
+    assert f"delivery: pickup {STORES[0]}" in serai(retail, "order", "show", order.number)[1]
+    assert serai(retail, "order", "ready", order.number)[0] == 0
+    assert "NOT told" in serai(retail, "order", "show", one.number)[1]
+    carry(retail)
+    shown = [serai(retail, "order", "show", name, *more)[1] for name in (one.number, order.number)
+             for more in ((), ("--json",))]
+    assert "refused by desk (price: typo); market-kz told at" in shown[0]
+    assert json.loads(shown[1])["decisions"][0]["kind"] == "refused"
+    assert json.loads(shown[3])["only_the_channel_refunds"] is None
+    assert not [text for text in shown for secret in ("Ким", "Buyer12", "buyer@", "+7701") if secret in text]
+    code, text = serai(retail, "returnable", order.number, "--at", STORES[0])
+    assert code == 1
+    assert "no, do not take it: nothing of it is with the buyer" in text
+    code, text = serai(retail, "deadlines", "--json")
+    assert code == 0
+    assert {"decision": "refused", "reason": "price", "orders": 1} in json.loads(text)["decisions"]
 
 
 def test_an_offer_is_not_accepted_while_another_channel_may_still_sell_its_goods(tmp_path: Path) -> None:
