@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import assume, given, settings, strategies as st
 
+from mappings.commerce.match import keys
 from mappings.commerce.prices import Overlap, faults, pick, sale_rate
 from mappings.commerce.prices.currencies import Fx, FxRate, Redenomination, factor, formerly, today
 from mappings.commerce.prices.differences import parted
@@ -21,6 +22,7 @@ from mappings.commerce.prices.rounding import MODES, Rounding, rounded
 from mappings.commerce.prices.steps import replay
 from mappings.commerce.prices.taxes import TaxRate, rate
 from mappings.commerce.prices.windows import contradictions, holds, in_force
+from registry import own_key
 
 NOW = datetime(2026, 3, 1, 9, tzinfo=UTC)
 VAT = (TaxRate(rate=Decimal("0.16"), where="companies.yaml"),)
@@ -353,3 +355,19 @@ def test_the_price_of_a_kilogram_is_the_price_of_the_pack_by_its_weight(
     assert abs(Fraction(found["amount"]["amount"]) - exact) <= Fraction(1, 200)
     assert unit_price(amount, "EUR", None) is None
     assert unit_price(amount, "EUR", {"value": "0", "unit": "kg"}) is None
+
+
+@given(
+    st.sampled_from([None, "club"]), st.sampled_from([None, "10"]), st.sampled_from([None, "regular", "sale", "cost"]),
+    st.sampled_from([None, "2026-03-01T00:00:00Z"]),
+)
+def test_a_price_is_found_by_the_key_it_is_filed_under(
+    group: str | None, least: str | None, kind: str | None, start: str | None
+) -> None:
+    """Several prices of one list are several records, and the usual one is found by variant and list alone."""
+    values = {"variant": "v1", "list": "retail", "group": group, "min_quantity": least, "kind": kind,
+              "valid_from": start}
+    (pair,) = keys("price", values, "erp-kz", "1")
+    assert pair == ("variant@list", own_key("price", values, "u1"))
+    usual = (group, least, start) == (None, None, None) and kind in (None, "regular")
+    assert (pair[1] == "v1@retail") is usual
