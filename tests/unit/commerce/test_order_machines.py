@@ -24,7 +24,7 @@ from mappings.commerce.orders.machines import (
     tender_states,
 )
 from mappings.commerce.orders.merging import settled
-from mappings.commerce.orders.quantities import COUNTED, counts, merged_counts, over_handed, status_word
+from mappings.commerce.orders.quantities import COUNTED, counts, merged_counts, over_handed, restocked, status_word
 
 WORDS = st.sampled_from(STATUSES)
 SAID = st.lists(WORDS, min_size=1, max_size=5)
@@ -128,6 +128,7 @@ def test_a_tender_makes_only_legal_moves_and_a_late_one_changes_nothing(states: 
         if late(was, state, TENDER_MOVES):
             assert illegal_tender([tender(was)], [tender(state)]) is None
     assert tender_states([], [tender("captured")]) == [tender("captured")]
+    assert tender_states([tender("refunded")], [tender("captured")]) == [tender("refunded")]
 
 
 def test_every_pair_of_states_of_a_tender_is_a_move_or_late() -> None:
@@ -214,3 +215,13 @@ def test_the_order_follows_from_all_channels_and_its_till_is_believed() -> None:
     assert (found["status"], found["payment"], found["cancel_reason"]) == ("cancelled", "paid", "out of stock")
     assert found["lines"][0]["cancelled"] == units(3)
     assert settled(found, [found], found) == found
+    assert settled(shop, [shop], {"status": "shipped"})["status"] == "shipped"
+
+
+def test_only_what_goes_back_onto_a_shelf_is_restocked() -> None:
+    """A refund without restock, and goods that a person must look at first, come back into no figure."""
+    def row(restock: bool | None, condition: str | None) -> dict[str, Any]:
+        return {"key": "a", "line": "1", "quantity": units(1), "restock": restock, "condition": condition}
+
+    back = [row(True, None), row(True, "sellable"), row(True, "quarantine"), row(False, None), row(None, None)]
+    assert restocked([{"lines": back}, {"kind": "refund", "lines": back}]) == {"1": 2}

@@ -52,6 +52,7 @@ def test_an_order_that_does_not_add_up_keeps_its_goods_and_goes_nowhere(retail_o
     assert held(world.house, "KTL-1") == 2
     steps.push_all(world.house)
     assert sales(world) == []
+    assert outbox(world.house)["erp-kz order waiting"] == 1
     take(world, "shop-kz", "orders", [wrong], now(world))
     assert len(items(world.house, "parked", channel="shop-kz")) == 1
     live(world, "erp-kz", "shop-kz")
@@ -81,6 +82,7 @@ def test_an_unknown_article_parks_the_order_and_the_rest_of_it_is_reserved(retai
     assert [line.get("variant") is None for line in lines] == [False, True]
     steps.push_all(world.house)
     assert sales(world) == []
+    assert outbox(world.house)["erp-kz order waiting"] == 1
     take(world, "shop-kz", "orders", [both], now(world))
     assert len(items(world.house, "parked", channel="shop-kz")) == 1
     live(world, "erp-kz", "shop-kz")      # the shop's own document knows no such line
