@@ -265,7 +265,9 @@ def join(
     same = members(tx, uids)
     everyone = sorted({uid for found in same.values() for uid in found})
     links = [(found[0], uid) for found in same.values() for uid in found] + [row.pair for row in rows]
-    return _stand(house, tx, people(everyone, links), cause=cause, source=source)
+    changes = _stand(house, tx, people(everyone, links), cause=cause, source=source)
+    # What one of them refused is news to the accounts of the other: nobody knows which of them were told.
+    return [replace(change, before={**(change.before or {}), "consents": []}) for change in changes]
 
 
 def take_apart(

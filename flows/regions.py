@@ -52,7 +52,7 @@ def denied(project: Project, loaded: Mapping[str, PlatformMappings]) -> list[Lin
                     )
                     errors.append(LintError(
                         file=file, line=line, column=1, code="personal",
-                        what=f"{read}.{name} would be written to {channel.name}, which may be given nothing of a person",
+                        what=f"{read}.{name} goes to {channel.name}, which may be given nothing of a person",
                         allowed="`personal: pseudonym` or `allow` in policies/customers.yaml, or a mapping without it",
                     ))
     return errors

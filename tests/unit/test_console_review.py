@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -21,7 +22,7 @@ POLICY = "match: {merge: 1, review: 0.6, rules: [{same: [email], score: 1}, {sam
 
 
 def tell(house: House, id: str, name: str) -> None:
-    doc = {"id": id, "name": name, "email": f"{id}@example.kz", "email_kind": None, "phone": "+77011234567",
+    doc: dict[str, Any] = {"id": id, "name": name, "email": f"{id}@example.kz", "email_kind": None, "phone": "+77011234567",
            "consents": []}
     steps.accept(house, "forms", "people", [doc], asked_at=house.registry.now())
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings, strategies as st
 
 from connectors.base import RetryLater
-from flows import steps
+from flows import people, steps
 from flows.wiring import House
 from mappings.language import LintErrors
 from registry import opt_outs, outbox_rows
@@ -139,6 +139,31 @@ def test_a_refusal_that_a_channel_did_not_take_holds_back_what_would_advertise(
         assert opt_outs(tx) == []
         assert [row for row in outbox_rows(tx, "mail") if row.entity == "interaction"] == []
     assert mailers["mail"].messages == []
+
+
+def test_what_one_refused_reaches_the_accounts_of_who_turns_out_to_be_the_same(
+    shop: tuple[House, dict[str, Mailer]]
+) -> None:
+    """A merge keeps the most restrictive, and every account of both hears it before anything is advertised."""
+    house, mailers = shop
+    tell(house, "A", [statement("denied", 1)])
+    tell(house, "B", [statement("granted", 2, "form 2")])
+    for channel in ("mail", "crm"):
+        push(house, channel, "customer")
+    people.merge(house, "a@example.kz", "b@example.kz", who="Aigerim", because="one person")
+    advertise(house, "B", 7)
+    push(house, "mail", "customer")
+    push(house, "mail", "interaction")
+    with house.registry.read() as tx:
+        assert {channel for _, channel in opt_outs(tx)} == {"crm"}
+    push(house, "crm", "customer")
+    push(house, "mail", "interaction")
+    said = [[one["state"] for one in contact["consents"]] for mailer in mailers.values()
+            for contact in mailer.contacts.values()]
+    assert said == [["denied"]] * 4
+    assert mailers["mail"].messages == []
+    with house.registry.read() as tx:
+        assert opt_outs(tx) == []
 
 
 def test_who_agreed_is_reached_but_not_at_an_address_that_is_not_theirs(shop: tuple[House, dict[str, Mailer]]) -> None:
