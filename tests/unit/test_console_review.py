@@ -22,8 +22,10 @@ POLICY = "match: {merge: 1, review: 0.6, rules: [{same: [email], score: 1}, {sam
 
 
 def tell(house: House, id: str, name: str) -> None:
-    doc: dict[str, Any] = {"id": id, "name": name, "email": f"{id}@example.kz", "email_kind": None, "phone": "+77011234567",
-           "consents": []}
+    doc: dict[str, Any] = {
+        "id": id, "name": name, "email": f"{id}@example.kz", "email_kind": None, "phone": "+77011234567",
+        "consents": [],
+    }
     steps.accept(house, "forms", "people", [doc], asked_at=house.registry.now())
 
 

@@ -181,7 +181,7 @@ def test_who_agreed_is_reached_but_not_at_an_address_that_is_not_theirs(shop: tu
 
 
 def test_in_quiet_hours_a_message_comes_later(tmp_path: Path, sqlite_url: str) -> None:  # noqa: F811 (the fixture)
-    quiet = 'consent: {marketing: {basis: consent, quiet: {from: "00:00", to: "23:59"}}}\n'
+    quiet = 'consent: {marketing: {basis: consent, quiet: {from: "00:00", to: "00:00"}}}\n'
     with mailing(tmp_path / "project", sqlite_url, quiet) as (house, mailers):
         tell(house, "A", [statement("granted", 0)])
         push(house, "mail", "customer")

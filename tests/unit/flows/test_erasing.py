@@ -134,7 +134,7 @@ def test_nothing_of_a_person_is_left_anywhere_and_nothing_comes_back(retail_on_e
     assert proof.clean
     assert proof.telling == ["crm-kz", "erp-kz"]
     assert proof.by_hand == [f"shop-kz customer {id}"]
-    assert proof.backups_until == (world.registry.now() + timedelta(days=35)).date().isoformat()
+    assert proof.backups_until == (proof.at + timedelta(days=35)).date().isoformat()
     assert {"binding", "record", "document", "inbox", "logs", "prefect"} <= set(+proof.removed)
     for _ in range(2):
         world.step("pull_all", full=True)
