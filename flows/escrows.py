@@ -284,7 +284,7 @@ def _up(units: Decimal) -> int:
 def caught_up(house: House, channel: str, resource: str, began: datetime) -> None:
     """All orders of the channel up to ``began`` were read: what was sold unread before it is known now.
 
-    Not while one of them waits or is parked without a record: nobody knows what it took.
+    Not while one of them waits or is parked without being a record: nobody knows what it took.
     """
     mapping = house.of(channel).inward.get(resource)
     if mapping is None or "order" not in mapping.inward or hard(house, channel) is None:
@@ -308,6 +308,6 @@ def caught_up(house: House, channel: str, resource: str, began: datetime) -> Non
 def _unnamed(tx: Tx, channel: str) -> bool:
     """Whether some order of the channel was read and is no record, so that its goods are in no reservation."""
     return any(
-        row.entity == "order" and row.direction == "inward" and (row.kind == "waiting" or row.record_uid is None)
+        row.entity == "order" and row.direction == "inward" and row.record_uid is None
         for row in parked(tx, channel)
     )
