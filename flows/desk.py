@@ -168,7 +168,7 @@ def show_order(house: House, number: str, channel: str | None = None) -> Shown:
             numbers=tuple((row.channel, row.whose, row.number) for row in numbers_of_orders(tx, [uid])[uid]),
             held=tuple(held), places=codes, deadlines=tuple(deadlines_of(tx, [uid])[uid].values()),
             decisions=tuple(_decided(house, tx, uid, origin)),
-            returnable=tuple(returnable_at(
+            returnable=() if order.get("status") == "cancelled" else tuple(returnable_at(
                 order, {record.values["code"]: _services(record) for record in places.values()},
                 house.project.fulfilment.of(origin).returns,
             )),

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
-from flows.placing import PLACE, Placed, Wanting, place, service_of
+from flows.placing import PLACE, Placed, Wanting, is_placed, place
 from flows.wiring import House, moment_text
 from mappings.commerce.fulfilment.calendar import Calendar, NeverOpen
 from mappings.commerce.fulfilment.deadlines import LIVE, Terms, deadlines, is_collected
@@ -118,9 +118,8 @@ def _wants_place(house: House, change: Change, origin: str | None) -> bool:
         return False
     if order.get("handed_over") is True or (order.get("location") is not None and not is_collected(order)):
         return False
-    routed = house.project.fulfilment.route_of(origin, service_of(order)) is not None
     offered = order.get("status") == "offered" and house.project.fulfilment.of(origin).acceptance == "automatic"
-    return routed or offered
+    return offered or is_placed(house, origin, order)
 
 
 def _answers(
@@ -260,7 +259,7 @@ def date_orders(
             _settled(row, over, now) for kind, row in before.items()
             if row.state == "open" and kind not in running and (kind != PLACE or over == "void")
         ]
-        if house.project.fulfilment.route_of(channel, service_of(order)) is not None:
+        if is_placed(house, channel, order):
             rows += _place_rows(uid, channel, placed.get(uid), before, now)
     put_deadlines(tx, rows)
 

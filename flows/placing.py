@@ -105,6 +105,11 @@ def service_of(order: Mapping[str, Any]) -> str:
     return str(order["delivery"]["kind"]) if is_collected(order) else "ship"
 
 
+def is_placed(house: House, channel: str, order: Mapping[str, Any]) -> bool:
+    """Whether we say where an order is served: where policy routes it, and always where the buyer comes for it."""
+    return is_collected(order) or house.project.fulfilment.route_of(channel, service_of(order)) is not None
+
+
 def rule_of(house: House, channel: str, service: str) -> Routing:
     """The channel's routing; without one, the places of its stock policy in their order, in as many parcels."""
     rule = house.project.fulfilment.route_of(channel, service)
@@ -179,16 +184,13 @@ def show_places(house: House, tx: Tx, orders: Mapping[str, dict[str, Any]]) -> d
 
     ``location`` of the order where all of it comes from one place, and of each line; what a channel said stays.
     """
-    if not house.project.fulfilment.routing:
-        return {}
     stuck = {
         uid: kinds[PLACE].note or "" for uid, kinds in deadlines_of(tx, list(orders)).items()
         if PLACE in kinds and kinds[PLACE].state == "open"
     }
     routed = {
         uid for uid, keys in keys_of(tx, list(orders)).items() for _, kind, value in keys
-        if kind == "origin"
-        and house.project.fulfilment.route_of(value.partition(":")[0], service_of(orders[uid])) is not None
+        if kind == "origin" and is_placed(house, value.partition(":")[0], orders[uid])
     }
     for uid, rows in reservations_of(tx, sorted(routed - stuck.keys())).items():
         lines = {row.of_line: row.location for row in rows if row.location is not None and row.quantity > 0}

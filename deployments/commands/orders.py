@@ -175,8 +175,11 @@ def _lines(found: Shown, now: datetime) -> list[str]:
         )
         said.append(f"{one.at:%Y-%m-%d %H:%M} UTC {one.kind} by {one.by}" + (f" ({because})" if because else "")
                     + f"; {told}")
+    nowhere = found.refuser or (
+        "it was cancelled" if order["status"] == "cancelled" else "no place takes returns of this channel"
+    )
     said.append("may be brought back to " + ", ".join(found.returnable) if found.returnable
-                else f"may be brought back to no store: {found.refuser or 'no place takes returns of this channel'}")
+                else f"may be brought back to no store: {nowhere}")
     return said
 
 

@@ -445,7 +445,9 @@ def test_the_command_line_shows_and_decides_orders_without_saying_who_the_buyer_
     assert "--reason is one of" in serai(retail, "order", "refuse", one.number, "--reason", "mood")[1]
     assert serai(retail, "order", "refuse", one.number, "--reason", "price", "--note", "typo")[0] == 0
     assert held(retail, "K-12") == []
-    assert f"delivery: pickup {STORES[0]}" in serai(retail, "order", "show", order.number)[1]
+    text = serai(retail, "order", "show", order.number)[1]
+    assert f"delivery: pickup {STORES[0]}" in text
+    assert f"line 1: 1 at {STORES[0]}" in text      # where the buyer comes to, whatever policy says of routing
     assert serai(retail, "order", "ready", order.number)[0] == 0
     assert "NOT told" in serai(retail, "order", "show", one.number)[1]
     carry(retail)
