@@ -79,6 +79,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "parked": knowing.parked,
     "status": knowing.status,
     "differences": pricing.differences,
+    "price": pricing.price,
     "ready": products.ready,
     "deadlines": orders.deadlines,
     "returnable": orders.returnable,

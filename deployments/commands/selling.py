@@ -97,14 +97,15 @@ def stop(
             stopping.end(house, sku, who=who(), because=because or "it is over", channel=where)
             say(f"{sku}: sold again on {places}")
             return
-        until = house.registry.now() + _span(for_)
+        until = house.registry.now() + span(for_)
         value = {"most": 0} if keep is None else {"safety": keep}
         stopping.decide(house, sku, value, until=until, who=who(), because=because, channel=where)
         what = "off" if keep is None else f"{keep} kept back on"
         say(f"{sku}: {what} {places} until {until:%Y-%m-%d %H:%M} UTC; `serai stop {sku} --end` ends it before")
 
 
-def _span(text: str) -> timedelta:
+def span(text: str) -> timedelta:
+    """A duration a person typed, such as 2h."""
     match = SPAN.fullmatch(text)
     if match is None:
         raise typer.BadParameter(f"found {text!r}; allowed is a duration such as 30m, 2h or 1d", param_hint="--for")

@@ -12,15 +12,17 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from connectors.base import Misconfigured
 from deployments.cli import app
 from deployments.sandbox import market
 from flows import steps
 from flows.differences import compare
-from flows.pricing import due_rows, offers, recomputed
+from flows.hand_prices import end_price, set_price
+from flows.pricing import offers, recomputed
 from flows.settings import load_project
 from flows.survey import survey as steps_survey
 from flows.why import why
-from registry import Hop, OverrideRow, ShownPrice, Tx, hops_of, mark_due, put_override, shown_prices
+from registry import Hop, ShownPrice, hops_of, shown_prices
 from tests.scenario.world import World
 from tests.unit.flows.retail import again, items, live, outbox, records, written
 
@@ -409,15 +411,12 @@ def test_a_price_by_hand_holds_until_its_end(retail: World) -> None:
     rule(retail, "market-kz: {markup: 0.10}")
     retail.goods("KTL-1", price="10000.00")
     live(retail, *BOTH)
-    uid = records(retail.house, "variant")["KTL-1"].uid
     until = retail.registry.now() + timedelta(hours=2)
-
-    def decide(tx: Tx) -> None:
-        put_override(tx, OverrideRow(entity="price", uid=uid, channel="market-kz", who="Aigerim", because="fair",
-                                     value={"amount": "9990.00", "currency": "KZT"}, until=until))
-        mark_due(tx, [*due_rows(retail.house, tx, [uid], "desk"), *due_rows(retail.house, tx, [uid], "desk", at=until)])
-
-    retail.registry.attempt(decide)
+    for amount, wrong in (("9990.001", "no price in KZT"), ("-1", "no price in KZT"), ("9990", "say why")):
+        with pytest.raises(Misconfigured, match=wrong):
+            set_price(retail.house, "KTL-1", Decimal(amount), "market-kz", until=until, who="Aigerim",
+                      because="" if wrong == "say why" else "fair")
+    set_price(retail.house, "KTL-1", Decimal(9990), "market-kz", until=until, who="Aigerim", because="fair")
     live(retail, *BOTH)
     assert both(retail) == (Decimal(10000), Decimal(9990))
     sentences = [(step.sentence, step.where) for step in why(retail.house, "market-kz", "price", "KTL-1").steps]
@@ -425,3 +424,11 @@ def test_a_price_by_hand_holds_until_its_end(retail: World) -> None:
     retail.pass_time(7300)
     steps.push_all(retail.house)
     assert both(retail) == (Decimal(10000), Decimal(11000))
+    words = ["price", "market-kz", "KTL-1", "10500", "--for", "1d", "--because", "fair", "--project",
+             str(retail.folder / "project")]
+    done = CliRunner().invoke(app, words, env={"SERAI_REGISTRY": retail.url, "SERAI_USER": "Aigerim"})
+    assert done.exit_code == 0
+    assert "KTL-1: 10500.00 KZT on market-kz until" in done.stdout
+    with pytest.raises(Misconfigured, match="nobody set a price on shop-kz"):
+        end_price(retail.house, "KTL-1", "shop-kz", who="Aigerim", because="over")
+    end_price(retail.house, "KTL-1", "market-kz", who="Aigerim", because="over")
