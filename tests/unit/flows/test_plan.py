@@ -5,6 +5,7 @@ The retailer of `tests.scenario.world`: real simulated systems over HTTP, the de
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import replace
@@ -82,9 +83,10 @@ def authority(folder: Path) -> None:
 
 
 def shares(folder: Path, shop: str = "0.3", market: str = "0.7") -> None:
-    write(folder, "policies/stock.yaml",
-          f"shop-kz: {{locations: [almaty-wh], share: {shop}, safety: 0}}\n"
-          f"market-kz: {{locations: [almaty-wh], share: {market}, safety: 0}}\n")
+    text = (folder / "policies/stock.yaml").read_text(encoding="utf-8")
+    for channel, share in (("shop-kz", shop), ("market-kz", market)):
+        text = re.sub(rf"(?m)^({channel}: .*share: )[0-9.]+", rf"\g<1>{share}", text)
+    write(folder, "policies/stock.yaml", text)
 
 
 def dearer(folder: Path, factor: str = "140") -> None:

@@ -112,7 +112,7 @@ def line_of(project: Path, file: str, text: str) -> int:
         ("policies/stock.yaml", "fresh: 15m", "fresh: 15", "duration", "30s, 5m, 2h or 1d"),
         ("policies/stock.yaml", "dead_after: 8", "dead_after: 0", "dead-after", "from 1 on"),
         ("policies/stock.yaml", "dead: keep", "dead: hide", "dead", "minus_expected_sales"),
-        ("policies/stock.yaml", "pos-kz: {posts_to_erp: per_receipt", "till: {posts_to_erp: never", "unknown-channel", ""),
+        ("policies/stock.yaml", "pos-kz: {posts", "till: {posts", "unknown-channel", "pos-kz"),
         ("policies/stock.yaml", "posts_to_erp: per_receipt", "posts_to_erp: daily", "posts-to-erp", "per_shift"),
         ("platforms/sandbox_crm.yaml", "check: GET /ping", "chek: GET /ping", "description", "`check`"),
         ("platforms/sandbox_crm.yaml", "page_size: 20", "page_sise: 20", "description", "`page_size`"),
