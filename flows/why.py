@@ -209,6 +209,7 @@ def _policy(view: View, group: Group) -> list[Step]:
             f"on hand: {sellable}; reserved: {reserved}; share {rule['share']} gives {rule['target']}; other channels: "
             f"{others}; so {rule['publish']} may be shown"
         )))
+        steps += [Step(kind="policy", where="policies/stock.yaml", sentence=said) for said in rule.get("because", ())]
     steps += [
         Step(kind="policy", where="policies/products.yaml", sentence=f"{place}: from the {source}")
         for place, source in view.policy.get("content", {}).items()
