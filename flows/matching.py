@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flows.wiring import House, not_there
-from mappings.commerce.match import classify, keys as match_keys
+from mappings.commerce.customers.matching import features
+from mappings.commerce.match import Key, classify, keys as match_keys
 from mappings.language import InwardRecord
 from registry import (
     BindingRow,
@@ -43,8 +44,7 @@ def report_matches(house: House, tx: Tx, channel: str, entity: str, items: Seque
     bound = bindings(tx, channel, [(entity, item.id) for item in items])
     items = [item for item in items
              if (entity, item.id) not in bound or bound[entity, item.id].state != "live"]
-    country = house.channel(channel).company.country
-    found = {item.id: match_keys(entity, item.values, channel, item.id, country=country) for item in items}
+    found = {item.id: _keys(house, entity, item.values, channel, item.id) for item in items}
     owned = {
         (kind, value): uid for (_, kind, value), uid in owners(
             tx, [(entity, kind, value) for pairs in found.values() for kind, value in pairs]
@@ -65,10 +65,9 @@ def report_matches(house: House, tx: Tx, channel: str, entity: str, items: Seque
 
 def matchable(house: House, tx: Tx, channel: str, entities: Sequence[str]) -> list[str]:
     """External ids of candidates that matched nothing when they were read, and whose key has an owner now."""
-    country = house.channel(channel).company.country
     keys = {
-        (row.entity, row.external_id): match_keys(
-            row.entity, row.values if isinstance(row.values, dict) else {}, channel, row.external_id, country=country
+        (row.entity, row.external_id): _keys(
+            house, row.entity, row.values if isinstance(row.values, dict) else {}, channel, row.external_id
         )
         for row in candidates(tx, channel, kinds=("none", "fuzzy")) if row.entity in entities
     }
@@ -77,6 +76,15 @@ def matchable(house: House, tx: Tx, channel: str, entities: Sequence[str]) -> li
     return [
         id for (entity, id), pairs in keys.items() if any((entity, kind, value) in owned for kind, value in pairs)
     ]
+
+
+def _keys(house: House, entity: str, values: Mapping[str, Any], channel: str, id: str) -> list[Key]:
+    """The document's match keys; of a customer only addresses and numbers of the person's own."""
+    country = house.channel(channel).company.country
+    if entity != "customer":
+        return match_keys(entity, values, channel, id, country=country)
+    known = features(values, house.project.customers.match, country)
+    return [(kind, known[kind]) for kind in ("email", "phone") if kind in known]
 
 
 def _names(tx: Tx, entity: str) -> dict[str, str]:

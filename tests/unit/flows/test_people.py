@@ -14,10 +14,10 @@ from flows import people, steps
 from flows.matching import CannotBind
 from mappings.commerce.customers.matching import MatchPolicy, Rule
 from mappings.commerce.customers.survivorship import Group
-from registry import bindings_of, decode, likenesses, linked, members, records_where, to_review
+from registry import bindings_of, candidates, decode, likenesses, linked, members, records_where, to_review
 from registry.tables import record
 from tests.scenario.world import World
-from tests.unit.flows.retail import ASKED, again, allow, binding, items, later, live, records, take, written
+from tests.unit.flows.retail import ASKED, again, allow, binding, items, later, live, mode, records, take, written
 
 STRICT = MatchPolicy(
     merge=Decimal("0.9"), review=Decimal("0.6"), relays=("*@relay.example",), shared=frozenset({"+77272000000"}),
@@ -110,6 +110,17 @@ def test_an_address_that_forwards_and_a_store_s_number_join_nobody(retail: World
     assert len(everybody(retail)) == 2
     with retail.registry.read() as tx:
         assert to_review(tx) == []
+
+
+def test_an_address_that_forwards_matches_nobody_at_first_contact_either(retail: World) -> None:
+    """The match report never offers a marketplace's relay address as an exact match."""
+    strict(retail)
+    take(retail, "erp-kz", "customers", [erp("C1", "b-17@relay.example"), erp("C2", "kim@example.kz")])
+    mode(retail, "shop-kz", "customer", "shadow")
+    take(retail, "shop-kz", "customers", [shop("9", "b-17@relay.example", "No Body"), shop("10", "Kim@example.kz")])
+    with retail.registry.read() as tx:
+        assert {row.external_id: row.kind for row in candidates(tx, "shop-kz", entity="customer")} == {
+            "9": "none", "10": "exact"}
 
 
 def test_what_would_make_two_known_people_one_is_for_a_person(retail: World) -> None:
