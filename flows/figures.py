@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from connectors.base import Misconfigured
 from flows.holdings import Pool, pools
 from flows.reserving import recipes, with_bundles
 from flows.wiring import House
@@ -84,7 +85,10 @@ def raises(house: House, channel: str) -> Raises | None:
     sells = "order" in carries and any("order" in mapping.inward for mapping in house.of(channel).inward.values())
     if group is None or group.base != "variant" or not sells:
         return None
-    return "compare" if house.descriptor(channel, group.mapping.resource).compare_and_set else "zero"
+    try:
+        return "compare" if house.descriptor(channel, group.mapping.resource).compare_and_set else "zero"
+    except Misconfigured:       # nothing can be written to it now; what it may still sell counts all the same
+        return "zero"
 
 
 def hard(house: House, channel: str) -> Raises | None:

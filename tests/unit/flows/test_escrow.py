@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from connectors.base import Misconfigured
 from flows import steps
 from flows.figures import figures, raises
+from flows.stock_risk import stock_risk
 from registry import EscrowRow, RecordRow, Tx, escrows, put_escrows, put_links, put_records, records_by_field
 from tests.scenario.world import LONG, WAREHOUSE, World
 from tests.unit.flows.retail import live, records, written
@@ -132,3 +134,21 @@ def test_a_plan_asks_no_channel_what_it_shows(selling: World) -> None:
     found = steps.plan(selling.house)
     assert found is not None
     assert written(selling, before, "shop") == []
+
+
+def test_the_risk_is_told_with_the_lag_that_was_measured(selling: World) -> None:
+    """P8: from the buyer's order to the first figure the other channel confirmed after it; hard allocation risks none."""
+    selling.buy("shop", {"KTL-1": 2})
+    selling.pass_time(40)
+    live(selling, *BOTH)
+    found = stock_risk(selling.house, "KTL-1")
+    told = {row.channel: row for row in found.channels}
+    assert (found.units, found.escrowed) == (8, True)
+    assert told["market-kz"].measured == 1
+    assert told["market-kz"].lag >= 40
+    assert told["shop-kz"].per_day == pytest.approx(2 / 30)
+    assert [note.partition(":")[0] for note in found.notes] == [
+        "market-kz is under hard allocation", "shop-kz is under hard allocation", "shop-kz",
+    ]
+    with pytest.raises(Misconfigured, match="no variant"):
+        stock_risk(selling.house, "KTL-9")
