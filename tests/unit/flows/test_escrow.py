@@ -137,7 +137,7 @@ def test_a_plan_asks_no_channel_what_it_shows(selling: World) -> None:
 
 
 def test_the_risk_is_told_with_the_lag_that_was_measured(selling: World) -> None:
-    """P8: from the buyer's order to the first figure the other channel confirmed after it; hard allocation risks none."""
+    """P8: from the order to the first figure that the other channel confirmed after it; hard allocation risks none."""
     selling.buy("shop", {"KTL-1": 2})
     selling.pass_time(40)
     live(selling, *BOTH)
