@@ -90,7 +90,8 @@ def _duration(text: str) -> timedelta:
 
 
 def _source(row: Mapping[str, Any]) -> Source:
-    words = {key: row[key] for key in ("figure", "restocks", "allocates", "dead", "counting", "expires_within") if key in row}
+    plain = ("figure", "restocks", "allocates", "dead", "counting", "expires_within")
+    words = {key: row[key] for key in plain if key in row}
     if "fresh" in row:
         words["level"] = _duration(row["fresh"])
     if "dead_after" in row:

@@ -32,7 +32,7 @@ class Claim:
 
 
 def claims(order: Mapping[str, Any], recipes: Mapping[str, Parts]) -> dict[Place, Claim]:
-    """What the order still takes from stock of ours, line by line: ``ordered − cancelled``, of a bundle times its parts.
+    """What the order still takes from stock of ours, line by line: ``ordered − cancelled``, of a bundle its parts.
 
     A line without a variant we know cannot be named and takes nothing yet; one that its channel fulfils never does.
     """
@@ -45,7 +45,7 @@ def claims(order: Mapping[str, Any], recipes: Mapping[str, Parts]) -> dict[Place
         if line.get("cancelled") is not None:
             units = max(Decimal(0), units - Decimal(line["cancelled"]["value"]))
         location = line.get("location") or order.get("location")
-        if variant in recipes and recipes[variant]:
+        if recipes.get(variant):
             for part, number in explode(variant, units, recipes).items():
                 found[line["key"], part] = Claim(variant=part, quantity=number, location=location)
         else:
