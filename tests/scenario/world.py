@@ -155,7 +155,8 @@ ABROAD = ("erp-bg:", "shop-bg:")
 
 
 def write_project(folder: Path, *, lossy: bool = False, abroad: bool = False) -> Path:
-    """The demo's project with everything switched on; ``abroad``: with the second company's channels.
+    """The demo's project with everything switched on; ``abroad``: as it is, with the second company's
+    channels and stock in escrow; else one company and fixed allotments.
 
     ``lossy``: the tills keep the beginning of a name only, and shop and tills answer a write without the document, so
     that what they hold afterwards is known from the next read.
@@ -179,6 +180,7 @@ def write_project(folder: Path, *, lossy: bool = False, abroad: bool = False) ->
         text = text[: text.index("\n# The company in Plovdiv")]
         for path in (folder / "authority.yaml", *(folder / "policies").iterdir()):
             kept = path.read_text(encoding="utf-8").replace(", erp-bg", "").replace(", shop-bg", "")
+            kept = kept.replace(", allocation: hard", "")
             lines = kept.splitlines(keepends=True)
             path.write_text("".join(line for line in lines if not line.lstrip().startswith(ABROAD)), encoding="utf-8")
     channels.write_text(text.replace("  every: 5m\n", "  every: 5m\n  timeout: 3\n"), encoding="utf-8")
