@@ -60,6 +60,10 @@ class Rules:
     late: bool = True
     """A request may arrive after its sender gave it up."""
 
+    def __post_init__(self) -> None:
+        """Listings of one kind stand beside each other, as in the canonical form of a state."""
+        object.__setattr__(self, "listings", tuple(sorted(self.listings)))
+
 
 class Listing(NamedTuple):
     """One listing: the truth on the channel, then what Serai knows, then what is under way."""
@@ -140,8 +144,8 @@ def canonical(world: World, rules: Rules) -> World:
     one, *rest = rules.listings
     if all(other == one for other in rest):
         return world._replace(listings=tuple(sorted(world.listings)))
-    order = sorted(range(len(world.listings)), key=lambda n: (rules.listings[n], world.listings[n]))
-    return world._replace(listings=tuple(world.listings[n] for n in order))
+    pairs = sorted(zip(rules.listings, world.listings, strict=True))
+    return world._replace(listings=tuple(listing for _, listing in pairs))
 
 
 def starts(rules: Rules) -> Iterator[World]:
