@@ -18,7 +18,7 @@ from flows.holdings import pools
 from flows.wiring import House
 from mappings.commerce.stock import free
 from mappings.commerce.stock.risk import Risk, Selling, enough, pooled
-from registry import Hop, Tx, hops_of, owners, records, takings
+from registry import Hop, Tx, fetch_interval, hops_of, owners, records, takings
 
 DAYS: Final = 30
 """Demand is what was ordered in so many days."""
@@ -100,7 +100,9 @@ def _measured(house: House, tx: Tx, uid: str, channel: str, now: datetime) -> Me
         for row in sales
         if row.channel != channel and row.order in placed and told and told[-1] >= row.made_at
     )
-    lag = lags[min(len(lags) - 1, int(len(lags) * WORST))] if lags else float(_slowest(house, channel))
+    fetched = fetch_interval(tx, channel) or 0.0        # whoever is not told hears when it comes for its feed
+    unmeasured = max(float(_slowest(house, channel)), fetched)
+    lag = lags[min(len(lags) - 1, int(len(lags) * WORST))] if lags else unmeasured
     return Measured(
         channel=channel, allocation="hard" if hard(house, channel) is not None else _allocation(house, channel),
         per_day=float(sum(row.quantity for row in own)) / DAYS, lag=max(0.0, lag), measured=len(lags),

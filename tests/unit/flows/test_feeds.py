@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
@@ -21,12 +22,14 @@ from xml.etree import ElementTree
 import pytest
 import requests
 
-from connectors.base import Write
+from connectors.base import Misconfigured, Write
 from deployments import receiver
 from deployments.feeds import feeds_of
 from flows import steps
+from flows.stock_risk import stock_risk
 from flows.why import why
-from registry import Fetch, fetch_interval, fetches, outbox_counts
+from registry import Fetch, fetch_interval, fetches, micros, outbox_counts
+from registry.tables import feed_fetch
 from tests.databases import registry_url, sqlite_url  # noqa: F401 (fixtures)
 from tests.retailer import served, until
 from tests.unit.flows.showroom import Showroom, count, goods, product, showroom
@@ -342,3 +345,19 @@ def test_whatever_happens_in_whatever_order_the_file_shows_what_is_ready_as_it_i
         assert shown == {f"M-{key}": (text[key], units[key] > 0) for key in "ABC" if text[key]}, what
     one.fetch()
     assert set(states(one)) <= {"waiting"}
+
+
+def test_how_often_a_feed_is_fetched_is_its_lag_where_the_risk_is_told(one: Showroom) -> None:
+    """The interval between fetches is how long a change waits before the platform can know it."""
+    stocked(one)
+    now = one.house.registry.now()
+    rows = [
+        {"channel": "feed-google", "at": micros(now - timedelta(hours=ago)), "sequence": 1, "size": 1, "status": 200}
+        for ago in (7, 4, 2, 0)
+    ]
+    one.house.registry.attempt(lambda tx: tx.run(feed_fetch.insert().values(rows)))
+    lags = {row.channel: row.lag for row in stock_risk(one.house, "0000").channels}
+    assert lags["feed-google"] == pytest.approx(7200, abs=60)
+    assert lags["feed-kaspi"] == 300, "never fetched: as often as the others are read"
+    with pytest.raises(Misconfigured, match="no variant"):
+        stock_risk(one.house, "nobody")
