@@ -23,7 +23,9 @@ from flows import steps
 from flows.accept import accept_page
 from flows.consequences import stock_due
 from flows.desk import CannotDecide, decide, returnable, show_order
+from flows.fulfilment import Told, tell
 from flows.lapse import lapse
+from mappings.commerce.fulfilment.decisions import Decision
 from mappings.commerce.fulfilment.policy import Fulfilment
 from mappings.commerce.fulfilment.routing import Routing
 from registry import Tx, deadline_counts, decision_counts, parked, records_where, reserved
@@ -238,6 +240,13 @@ def test_an_erps_cancellation_reaches_the_channel_of_origin_with_its_reason_and_
     assert state(found, "market", market.id) == "CANCELLED"
     assert held(found, "K-02") == []
     assert decided(found)["cancelled", "out_of_stock"] == before + 2
+    again = Told(order=show_order(found.house, market.number).uid, by="erp-kz",
+                 decision=Decision(kind="cancelled", reason="out_of_stock"))
+    due = found.registry.attempt(lambda tx: tell(
+        found.house, tx, [again], {again.order: {}}, {again.order: "market-kz"}, found.clock.now(), "test"
+    ))
+    assert due == []
+    assert decided(found)["cancelled", "out_of_stock"] == before + 2
 
 
 def test_a_buyers_own_cancellation_is_not_told_back(retail: World) -> None:
@@ -390,6 +399,7 @@ def test_a_page_of_offers_costs_the_same_number_of_statements_whatever_it_holds(
     after = decided(found)
     assert after["accepted", None] - before.get(("accepted", None), 0) == 60
     assert after["refused", "out_of_stock"] - before.get(("refused", "out_of_stock"), 0) == 180
+    assert held(found, "MANY") == [(WAREHOUSE, "1")] * 60       # what was refused is free at once
 
 
 def test_a_desk_is_told_before_it_takes_goods_whether_it_may_refund(retail: World) -> None:
