@@ -19,7 +19,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from flows.figures import PUBLISH
-from flows.price_moves import Price, effect, prices_of
+from flows.price_moves import Price, effect, in_todays_money, prices_of
 from flows.receipts import Sending
 from flows.routes import Group
 from flows.wiring import RELEASE, House
@@ -129,7 +129,7 @@ def _effects(
     if "price" in (group.entity, *group.joins):
         docs = {one.row.uid: (_told(bound.get(one.row.uid)), decode(one.text)) for one in sending}
         prices = prices_of(house, None, channel, group, docs, bound, tx)
-        seen = _shown(tx, channel, [one for one in sending if not prices.get(one.row.uid)])
+        seen = _shown(house, tx, channel, [one for one in sending if not prices.get(one.row.uid)])
     stock = group.entity == "stock"
     return {
         one.row.uid: effect(
@@ -142,16 +142,17 @@ def _effects(
     }
 
 
-def _shown(tx: Tx, channel: str, sending: Sequence[Sending]) -> dict[str, list[Price]]:
+def _shown(house: House, tx: Tx, channel: str, sending: Sequence[Sending]) -> dict[str, list[Price]]:
     """Record → how its price moves from what the channel was seen to show; for documents that nothing reads back."""
     told = {one.row.uid: price for one in sending if (price := _price(one)) is not None}
     found = shown_prices(tx, [price["variant"] for price in told.values()], [channel]) if told else {}
     moves = {}
     for uid, price in told.items():
         now = next((row for row in found.get((channel, price["variant"]), ()) if row.until is None), None)
+        before = (None, None) if now is None else in_todays_money(house, now.amount, now.currency)
         moves[uid] = [Price(
-            path="amount", before=None if now is None else now.amount, after=Decimal(price["amount"]),
-            currency=price["currency"], was_currency=None if now is None else now.currency,
+            path="amount", before=before[0], after=Decimal(price["amount"]),
+            currency=price["currency"], was_currency=before[1],
             tax_mode=price.get("tax_mode"), was_tax_mode=None if now is None else now.tax_mode,
         )]
     return moves

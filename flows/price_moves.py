@@ -111,11 +111,14 @@ def _price(path: str, before: tuple[Decimal, str, str | None] | None, after: tup
 
 def _in_todays_money(house: House, amounts: Amounts) -> Amounts:
     """Amounts of a currency that was redenominated since, in what it became: a planned change of money is no move."""
-    now, found = house.registry.now(), {}
-    for path, (amount, currency, mode) in amounts.items():
-        name, factor, _ = today(house.project.fx, currency, now)
-        found[path] = (amount if name == currency else exact(Fraction(amount) * factor, digits(name)), name, mode)
-    return found
+    return {path: (*in_todays_money(house, amount, currency), mode)
+            for path, (amount, currency, mode) in amounts.items()}
+
+
+def in_todays_money(house: House, amount: Decimal, currency: str) -> tuple[Decimal, str]:
+    """An amount of a currency that was redenominated since, and what that became; else as it is."""
+    name, factor, _ = today(house.project.fx, currency, house.registry.now())
+    return amount if name == currency else exact(Fraction(amount) * factor, digits(name)), name
 
 
 def _amounts(mapping: MappingFile | None, docs: Sequence[dict[str, Any]], context: dict[str, Any]) -> list[Amounts]:
