@@ -48,7 +48,9 @@ SCOPES = {
     ),
 }
 LARGER = {
-    "two that compare, buyers who cancel, an ERP": Rules(listings=(COMPARES, COMPARES), units=1, deliveries=1, late=False),
+    "two that compare, buyers who cancel, an ERP": Rules(
+        listings=(COMPARES, COMPARES), units=1, deliveries=1, late=False
+    ),
     "two that compare, three units, late": replace(quiet(COMPARES, COMPARES, units=3), late=True),
     "one of each, three units": quiet(COMPARES, BY_ZERO, units=3),
     "one of each, everything but the ERP": Rules(listings=(COMPARES, BY_ZERO), units=1, erp=False, regrets=2),
