@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from hypothesis import HealthCheck, Phase, given, settings, strategies as st
 
 from connectors.base import RetryLater
 from flows import people, steps
+from flows.regions import denied
 from flows.wiring import House
+from mappings.commerce.customers.region import Region
 from mappings.language import LintErrors
 from registry import opt_outs, outbox_rows
 from tests.databases import fresh_sqlite, sqlite_url  # noqa: F401 (fixtures)
@@ -207,6 +210,16 @@ def test_a_channel_is_given_of_a_person_what_its_region_allows(
         told = mailers["mail"].contacts["k1"]
         assert ("Kim" in str(told), "A@example" in str(told)) == ((rule == "allow"),) * 2
         assert told["email"].endswith("@pseudonym.invalid") is (rule == "pseudonym")
+
+
+def test_lint_names_the_row_that_would_give_a_person_away(shop: tuple[House, dict[str, Mailer]]) -> None:
+    """A mapping that reads a personal field for a channel that may have none is a mistake, with file and line."""
+    house, _ = shop
+    policy = replace(house.project.customers, regions={"mail": Region(region="eu", personal="deny")})
+    found = [str(error) for error in denied(replace(house.project, customers=policy), house.mappings)]
+    assert len(found) == 2
+    assert all("mailer/contacts.yaml:" in line and "personal: customer." in line for line in found)
+    assert denied(house.project, house.mappings) == []
 
 
 @pytest.mark.parametrize(
