@@ -10,12 +10,18 @@ import pytest
 from connectors.base import Misconfigured
 from flows.ready import readiness
 from flows.render import views
-from tests.databases import registry_url  # noqa: F401 (fixture)
+from tests.databases import registry_url, sqlite_url  # noqa: F401 (fixtures)
 from tests.unit.flows.showroom import Showroom, goods, product, showroom
 
 
 @pytest.fixture
-def room(tmp_path: Path, registry_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Showroom]:  # noqa: F811
+def room(tmp_path: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Showroom]:  # noqa: F811
+    with showroom(tmp_path / "project", sqlite_url, monkeypatch) as found:
+        yield found
+
+
+@pytest.fixture
+def on_each(tmp_path: Path, registry_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Showroom]:  # noqa: F811
     with showroom(tmp_path / "project", registry_url, monkeypatch) as found:
         yield found
 
@@ -51,23 +57,23 @@ def test_a_listing_that_is_not_ready_is_never_sent_and_goes_out_once_it_is(room:
     assert (list(room.shown()), room.kiosk.calls) == (["007"], ["POST KTL"])
 
 
-def test_a_published_listing_that_becomes_unready_is_kept_or_withdrawn_as_the_policy_says(room: Showroom) -> None:
-    room.take("products", product())
-    goods(room, "007")
-    room.push("feed-google")
-    room.push("kiosk-kz", "product")
-    room.fetch()
-    room.take("products", product(name="Чайник 2", description=None))
-    room.push("feed-google")
-    room.push("kiosk-kz", "product")
-    assert room.shown() == {}, "its price and stock would grow stale: withdrawn"
-    assert room.kiosk.calls == ["POST KTL"], "the last good text stays"
-    assert next(iter(room.kiosk.articles.values()))["text"] == "Медный"
-    room.take("products", product(name="Чайник 2"))
-    room.push("feed-google")
-    room.push("kiosk-kz", "product")
-    assert room.shown()["007"]["title"] == "Чайник 2"
-    assert room.kiosk.calls == ["POST KTL", "PUT KTL"], "the same article, not a second one"
+def test_a_published_listing_that_becomes_unready_is_kept_or_withdrawn_as_the_policy_says(on_each: Showroom) -> None:
+    on_each.take("products", product())
+    goods(on_each, "007")
+    on_each.push("feed-google")
+    on_each.push("kiosk-kz", "product")
+    on_each.fetch()
+    on_each.take("products", product(name="Чайник 2", description=None))
+    on_each.push("feed-google")
+    on_each.push("kiosk-kz", "product")
+    assert on_each.shown() == {}, "its price and stock would grow stale: withdrawn"
+    assert on_each.kiosk.calls == ["POST KTL"], "the last good text stays"
+    assert next(iter(on_each.kiosk.articles.values()))["text"] == "Медный"
+    on_each.take("products", product(name="Чайник 2"))
+    on_each.push("feed-google")
+    on_each.push("kiosk-kz", "product")
+    assert on_each.shown()["007"]["title"] == "Чайник 2"
+    assert on_each.kiosk.calls == ["POST KTL", "PUT KTL"], "the same article, not a second one"
 
 
 def test_an_archived_product_leaves_the_shelf_without_a_description(room: Showroom) -> None:
@@ -109,20 +115,20 @@ def test_a_shops_own_number_is_not_told_to_a_marketplace_and_the_makers_is(room:
 
 
 @pytest.mark.parametrize("fetched", [True, False])
-def test_renaming_a_sku_keeps_record_binding_and_listing(room: Showroom, fetched: bool) -> None:
+def test_renaming_a_sku_keeps_record_binding_and_listing(on_each: Showroom, fetched: bool) -> None:
     """The master's id stands for the same variant whatever its SKU is: nothing is created a second time."""
-    room.take("products", product())
-    goods(room, "OLD")
-    room.push("feed-google")
+    on_each.take("products", product())
+    goods(on_each, "OLD")
+    on_each.push("feed-google")
     if fetched:
-        room.fetch()
-    (before,) = room.records("variant")
-    room.take("variants", {"id": "OLD", "sku": "NEW", "name": "NEW", "gtin": None, "mpn": "M-2", "product": "KTL",
+        on_each.fetch()
+    (before,) = on_each.records("variant")
+    on_each.take("variants", {"id": "OLD", "sku": "NEW", "name": "NEW", "gtin": None, "mpn": "M-2", "product": "KTL",
                            "status": "active"})
-    room.push("feed-google")
-    (after,) = room.records("variant")
+    on_each.push("feed-google")
+    (after,) = on_each.records("variant")
     assert (after.uid, after.values["sku"]) == (before.uid, "NEW")
-    ((id, item),) = room.shown().items()
+    ((id, item),) = on_each.shown().items()
     assert (id, item["mpn"]) == ("OLD", "M-2"), "the platform's history hangs on the id it knows"
 
 
