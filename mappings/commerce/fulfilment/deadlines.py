@@ -63,8 +63,8 @@ def deadlines(
     """Kind → moment, of the deadlines that run for an order as it stands.
 
     ``accept``: while it is offered. ``ship``: while it is live and not to be collected. ``collect``: once the buyer was
-    told at ``ready_at``. ``answer``: from ``cancel_requested.at`` on. ``pay``: while it waits for the buyer to pay or to
-    sign. Each is the channel's own, else start + term.
+    told at ``ready_at``. ``answer``: from ``cancel_requested.at`` on. ``pay``: while it waits for the buyer to pay or
+    to sign. Each is the channel's own, else start + term.
     """
     status = order.get("status")
     if status not in LIVE or order.get("handed_over") is True:
