@@ -50,7 +50,7 @@ def pick(
     left = [price for price in valid if _specific(price) == best]
     if len({_says(price) for price in left}) > 1:
         raise Overlap(sorted(left, key=describe))
-    return min(left, key=lambda price: str(price.get("uid", "")))
+    return min(left, key=lambda price: (str(price.get("uid", "")), describe(price)))
 
 
 def breaks(prices: Iterable[Price], price_list: str, now: str, *, currency: str | None = None,
