@@ -192,12 +192,19 @@ def _spellings(needles: Collection[str]) -> Iterator[list[str]]:
     forms = {
         form
         for needle in needles
-        for case in (needle, needle.lower(), needle.upper(), needle.title(), needle.capitalize())
+        for case in _cases(needle)
         for form in (case, json.dumps(case)[1:-1], json.dumps(case, ensure_ascii=False)[1:-1])
     }
     ordered = sorted(forms)
     for start in range(0, len(ordered), _MOST):
         yield ordered[start : start + _MOST]
+
+
+def _cases(needle: str) -> set[str]:
+    """The needle in the cases that a database does not fold by itself: SQLite folds letters of ASCII only."""
+    if needle.isascii():
+        return {needle.lower()}
+    return {needle, needle.lower(), needle.upper(), needle.title(), needle.capitalize()}
 
 
 def _rows_with(tx: Tx, table: Table, column: Any, needles: Collection[str]) -> list[Sequence[Any]]:
