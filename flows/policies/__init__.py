@@ -19,6 +19,11 @@ from flows.policies import breaker, customers, fulfilment, fx, orders, prices, p
 from flows.setting_files import SettingsFile
 from mappings.language import TestResult, compare
 
+__all__ = [
+    "EXAMPLES", "FILES", "TESTS", "Example", "breaker", "customers", "examples", "fulfilment", "fx", "orders", "prices",
+    "products", "run", "sources", "stock", "taxes",
+]
+
 TESTS: Final = "tests"
 _KEYS: Final = ("name", "given", "expect")
 

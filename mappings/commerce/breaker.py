@@ -39,7 +39,7 @@ class Breaker:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Move:
-    """One price that a write would change. ``before`` None: the channel shows none yet; ``floor``: the lowest allowed."""
+    """One price that a write would change. ``before`` None: the channel shows none yet; ``floor``: its lowest."""
 
     before: Decimal | None
     after: Decimal

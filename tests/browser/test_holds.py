@@ -22,7 +22,7 @@ pytestmark = pytest.mark.browser
 @pytest.fixture
 def shop(tmp_path: Path, sqlite_url: str) -> Iterator[World]:  # noqa: F811 (the fixture)
     """Four articles at 100.00; a clerk has typed 9.99 for two of them."""
-    with world(tmp_path, sqlite_url, seed=7) as found:
+    with world(tmp_path, sqlite_url, seed=7, breakers=True) as found:
         stocked(found, 4)
         type_prices(found, {sku(n): "9.99" for n in range(2)})
         yield found

@@ -152,6 +152,8 @@ outward:
 
 
 ABROAD = ("erp-bg:", "shop-bg:")
+ANYTHING = "'*': {price: 1000000, moved: 1000000, records: 1000000, deletions: 1000000}\n"
+"""A breaker that holds nothing but a price of nothing."""
 
 
 def write_project(folder: Path, *, lossy: bool = False, abroad: bool = False) -> Path:
@@ -457,10 +459,13 @@ class _Receiver(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def world(folder: Path, url: str, seed: int, *, lossy: bool = False, abroad: bool = False) -> Iterator[World]:
+def world(
+    folder: Path, url: str, seed: int, *, lossy: bool = False, abroad: bool = False, breakers: bool = False
+) -> Iterator[World]:
     """A retailer on empty systems and the migrated registry at ``url``; afterwards nothing listens.
 
-    ``abroad``: with the second company.
+    ``abroad``: with the second company. ``breakers``: as sensitive as usual; else they take every price that the dice
+    throw, so that what is asked is whether systems agree.
     """
     print(f"seed {seed}{', lossy channels' if lossy else ''}")
     clock = Clock()
@@ -470,7 +475,10 @@ def world(folder: Path, url: str, seed: int, *, lossy: bool = False, abroad: boo
     thread = threading.Thread(target=receiver.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     try:
         with environment(sandbox.environment()):
-            project = load_project(write_project(folder / "project", lossy=lossy, abroad=abroad))
+            files = write_project(folder / "project", lossy=lossy, abroad=abroad)
+            if not breakers and not abroad:
+                (files / "policies" / "breaker.yaml").write_text(ANYTHING, encoding="utf-8")
+            project = load_project(files)
             desk = House(project=project, registry=timed(url, clock), mappings=_compiled(lossy), owner="desk")
             desk.registry.attempt(lambda tx: put_channels(tx, [
                 (row.name, row.platform, row.company.id, dict(row.entities)) for row in project.channels.values()

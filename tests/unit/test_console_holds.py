@@ -22,7 +22,7 @@ WHO = {"who": "Aigerim", "because": "a clerk's mistake"}
 
 @pytest.fixture
 def shop(tmp_path: Path, sqlite_url: str) -> Iterator[World]:  # noqa: F811 (the fixture)
-    with world(tmp_path, sqlite_url, seed=7) as found:
+    with world(tmp_path, sqlite_url, seed=7, breakers=True) as found:
         yield stocked(found, 6)
 
 

@@ -141,7 +141,7 @@ def test_personal_fields_are_marked() -> None:
         ("customer", name)
         for name in (
             "name", "given_name", "family_name", "number", "tax_id", "born_on", "email", "phone", "address", "accounts",
-        )  # fmt: skip
+        )
     }
     assert {("order", "buyer"), ("order", "address")} <= marked
 

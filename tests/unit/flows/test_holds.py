@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
 from flows.holds import CannotDecide, Shown, approve, hold_called, open_sets, reject, send_approved
 from flows.why import why
 from registry import outbox_counts
-from tests.scenario.world import World
+from tests.databases import registry_url, sqlite_url  # noqa: F401 (fixtures)
+from tests.scenario.world import World, world
 from tests.unit.flows.retail import again, live, take
 
 PAIR = ("erp-kz", "shop-kz")
@@ -18,9 +20,17 @@ PRICES = ("erp-kz", "prices")
 
 
 @pytest.fixture
-def shop(retail: World) -> World:
+def shop(tmp_path: Path, sqlite_url: str) -> Iterator[World]:  # noqa: F811 (the fixture)
     """Forty articles at 100.00, in agreement on ERP and shop."""
-    return stocked(retail)
+    with world(tmp_path, sqlite_url, seed=7, breakers=True) as found:
+        yield stocked(found)
+
+
+@pytest.fixture
+def shop_on_each(tmp_path: Path, registry_url: str) -> Iterator[World]:  # noqa: F811 (the fixture)
+    """The same on SQLite and on PostgreSQL in turn."""
+    with world(tmp_path, registry_url, seed=7, breakers=True) as found:
+        yield stocked(found)
 
 
 def stocked(world: World, count: int = 40) -> World:
@@ -54,18 +64,17 @@ def held(world: World) -> list[Shown]:
     return open_sets(world.house)
 
 
-def test_a_category_typed_at_9_99_stays_at_its_prices_while_its_stock_goes_on(retail_on_each: World) -> None:
+def test_a_category_typed_at_9_99_stays_at_its_prices_while_its_stock_goes_on(shop_on_each: World) -> None:
     """P9: thirty prices are held, the money at stake is told, and no sale waits for the decision."""
-    world = stocked(retail_on_each)
     for n in range(30):
-        world.people.set_price(sku(n), "9.99")
-    world.people.count_stock(sku(0), "almaty-wh", 3)
-    again(world, *PAIR)
-    assert set(shown(world).values()) == {Decimal(100)}
-    assert world.shown("shop", sku(0)) == 2      # 60 % of three
-    (hold,) = held(world)
+        shop_on_each.people.set_price(sku(n), "9.99")
+    shop_on_each.people.count_stock(sku(0), "almaty-wh", 3)
+    again(shop_on_each, *PAIR)
+    assert set(shown(shop_on_each).values()) == {Decimal(100)}
+    assert shop_on_each.shown("shop", sku(0)) == 2      # 60 % of three
+    (hold,) = held(shop_on_each)
     assert (hold.hold.channel, hold.hold.entity, hold.hold.cause, hold.count) == ("shop-kz", "price", "erp-kz", 30)
-    units = {sku(n): world.shown("shop", sku(n)) for n in range(30)}
+    units = {sku(n): shop_on_each.shown("shop", sku(n)) for n in range(30)}
     assert hold.stakes == {"KZT": sum((Decimal("90.01") * units[name] for name in units), Decimal(0))}
     assert {one.label for one in hold.moved} == set(units)
 

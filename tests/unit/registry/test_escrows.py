@@ -23,8 +23,8 @@ from registry import (
 )
 
 OPENED = datetime(2026, 3, 1, tzinfo=UTC)
-ROW = EscrowRow(channel="shop-kz", variant="v1", held=5, opened_at=OPENED, shown=3, sent=4, open=True, late=1, back=2, version="7",
-                expected="6")
+ROW = EscrowRow(channel="shop-kz", variant="v1", held=5, opened_at=OPENED, shown=3, sent=4, open=True, late=1, back=2,
+                version="7", expected="6")
 
 
 def test_what_may_be_sold_is_kept_as_it_was_reckoned(reg: Registry) -> None:
