@@ -23,7 +23,7 @@ from tests.scenario.world import SYSTEMS, Border, Crash, World, world
 
 SEED = int(os.environ.get("SERAI_TEST_SEED", "1"))
 ALL = int(os.environ.get("SERAI_TEST_SCENARIOS", "0")) >= 50
-EPISODES = 400
+EPISODES = 800
 """More episodes than any of them has places to die in."""
 
 
