@@ -200,7 +200,9 @@ def muted(house: House, tx: Tx, places: Mapping[str, Record], now: datetime) -> 
 def _own(
     house: House, known: _Known, variant: str, promised: Sequence[tuple[str, str | None, Decimal, str]], now: datetime
 ) -> Pool:
-    """The pool of a variant that has stock of its own."""
+    """The pool of a variant that has stock of its own. What a place lacks is taken off the pool that channels sell from;
+    a place that none of them sells from has no pool, and its lack is a fault that is only told."""
+    sold_from = {code for policy in house.project.stock.values() for code in policy.locations}
     standings = [_standing(house, known, variant, stock, now) for stock in known.stocks.get(variant, ())]
     code_of = {one.location: one.code for one in standings}
     away = {one.location for one in standings if not one.pooled}
@@ -210,7 +212,7 @@ def _own(
         if one.pooled:
             sellable[one.code] = sellable.get(one.code, ZERO) + one.units
             lost = missing(one.held)
-            if lost > 0:
+            if lost > 0 and one.code in sold_from:
                 reserved_at[None] = reserved_at.get(None, ZERO) + lost
     for _channel, location, units, _order in promised:
         if location not in away:
