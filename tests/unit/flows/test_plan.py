@@ -239,6 +239,7 @@ def shop_page(world: World, handle: str) -> str:
 
 def test_money_that_moves_is_summed_exactly_and_the_breaker_says_what_it_thinks(shop: World) -> None:
     """P9: a factor in a mapping that makes everything dearer by 40 % is told before it is live."""
+    write(files(shop), "policies/breaker.yaml", "'*': {price: 0.3}\n")
     dearer(files(shop))
     (part,) = [part for part in plan(shop.house).parts if part.writes]
     assert part.money() == {"KZT": (Decimal("1400.20"), Decimal("1000.20"))}

@@ -195,6 +195,8 @@ def test_a_release_that_no_longer_fits_the_channels_is_named_with_the_way_out(sh
         path = folder(shop) / name
         text = path.read_text(encoding="utf-8")
         path.write_text(re.sub(r"(?m)^market-kz:.*\n(?:[ ].*\n|\n)*", "", text), encoding="utf-8")
+    path = folder(shop) / "policies/fulfilment.yaml"
+    path.write_text(re.sub(r"(?m)^ *market-kz:.*\n", "", path.read_text(encoding="utf-8")), encoding="utf-8")
     path = folder(shop) / "authority.yaml"
     path.write_text(path.read_text(encoding="utf-8").replace(", market-kz", ""), encoding="utf-8")
     with pytest.raises(Exception, match=r"release 1: authority.yaml:\d+.*market-kz.*`serai plan` and `serai apply`"):

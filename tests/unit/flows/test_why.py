@@ -73,7 +73,7 @@ def test_what_was_never_told_is_answered_with_what_there_is(selling: World) -> N
     """Nobody gets a traceback for a typing error or a question too early."""
     with pytest.raises(Unknown, match="'NO-SUCH'"):
         why(selling.house, "shop-kz", "variant", "NO-SUCH")
-    with pytest.raises(Unknown, match="receives product, variant, stock, price, shipment"):
+    with pytest.raises(Unknown, match="receives product, variant, stock, price, decision, shipment, return"):
         why(selling.house, "shop-kz", "customer", "x")
     with pytest.raises(Unknown, match="not told of variant KTL-1 yet"):
         why(selling.house, "pos-kz", "variant", "KTL-1")
