@@ -200,8 +200,11 @@ def muted(house: House, tx: Tx, places: Mapping[str, Record], now: datetime) -> 
 def _own(
     house: House, known: _Known, variant: str, promised: Sequence[tuple[str, str | None, Decimal, str]], now: datetime
 ) -> Pool:
-    """The pool of a variant that has stock of its own. What a place lacks is taken off the pool that channels sell from;
-    a place that none of them sells from has no pool, and its lack is a fault that is only told."""
+    """The pool of a variant that has stock of its own.
+
+    What a place lacks is taken off the pool that channels sell from; a place that none of them sells from has no pool,
+    and its lack is a fault that is only told.
+    """
     sold_from = {code for policy in house.project.stock.values() for code in policy.locations}
     standings = [_standing(house, known, variant, stock, now) for stock in known.stocks.get(variant, ())]
     code_of = {one.location: one.code for one in standings}
