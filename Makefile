@@ -17,8 +17,8 @@ demo: setup ## a small retailer on simulated systems, kept in agreement; prints 
 day: setup ## a scripted trading day, judged by the systems' own books; exit code 0 only if every system is right
 	@$(BIN)/serai demo --once $(ARGS)
 
-test: setup ## every test that needs no third-party system, on two cores (ARGS="-k merge" for some, ARGS="-n 0" on one)
-	@$(BIN)/python -m pytest -m "not real" -n 2 $(ARGS)
+test: setup ## every test that needs no third-party system, for two cores (ARGS="-k merge" for some, ARGS="-n 0" on one)
+	@$(BIN)/python -m pytest -m "not real" -n 3 $(ARGS)
 
 check: style types layers yaml ## what can be said without running: style, types, who imports whom, settings, mappings and their tests
 

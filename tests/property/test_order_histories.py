@@ -6,7 +6,7 @@ from collections import Counter
 
 from tests.property.order_histories import ACTS, play
 
-HISTORIES = 2_000
+HISTORIES = 1_000
 """`make histories` plays 10,000."""
 
 

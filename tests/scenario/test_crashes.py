@@ -107,7 +107,7 @@ def die_everywhere(
     return died
 
 
-@pytest.mark.parametrize(("work", "every"), [(heard, 16), (polled, 60), (compared, 40)])
+@pytest.mark.parametrize(("work", "every"), [(heard, 24), (polled, 120), (compared, 60)])
 def test_a_worker_may_die_between_any_two_steps(work: Callable[[World], None], every: int, tmp_path: Path) -> None:
     """P15, P1, P2, P4: whatever it was doing, the next worker ends it, once."""
     with fresh_sqlite(tmp_path) as url, world(tmp_path, url, SEED) as found:
@@ -119,7 +119,7 @@ def test_a_worker_may_die_between_any_two_steps_of_creating_an_article(tmp_path:
     """P15, P2: the shop knows no reference of ours; what a lost create became is found by SKU and code."""
     with fresh_sqlite(tmp_path) as url, world(tmp_path, url, SEED) as found:
         live(found)
-        assert die_everywhere(found, heard, 16, novelty) > 1
+        assert die_everywhere(found, heard, 24, novelty) > 1
         for resource, key in (("products", "handle"), ("variants", "sku")):
             there = [doc[key] for doc in found.sandbox.systems["shop"].docs(resource)]
             assert len(there) == len(set(there)), f"the shop has {resource} twice"
@@ -129,7 +129,7 @@ def test_a_worker_may_die_between_any_two_steps_on_postgresql(tmp_path: Path) ->
     """P15, P1, P2, P4"""
     with fresh_postgres() as url, world(tmp_path, url, SEED) as found:
         live(found)
-        assert die_everywhere(found, heard, 50) > 0
+        assert die_everywhere(found, heard, 80) > 0
 
 
 def test_a_reader_may_die_between_any_two_steps_of_a_page(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from tests.scenario.oracle import wrong
 from tests.scenario.world import LABEL, World, world
 
 FIRST = int(os.environ.get("SERAI_TEST_SEED", "1"))
-COUNT = int(os.environ.get("SERAI_TEST_SCENARIOS", "5"))
+COUNT = int(os.environ.get("SERAI_TEST_SCENARIOS", "4"))
 ON_POSTGRES = max(1, COUNT // 4)
 MOVES = 45
 
