@@ -6,11 +6,11 @@ moment, from who is silent, and from what is being counted, and every departure 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 from flows.reserving import recipes
 from flows.wiring import House
@@ -89,11 +89,13 @@ class Pool:
 
 @dataclass(kw_only=True)
 class _Known:
-    """What a page of variants needs to know, loaded at once."""
+    """What a page of variants needs to know, loaded at once: the values of variants and places by uid, and the codes of
+    the locations that channels sell from."""
 
-    variants: Mapping[str, Record]
+    variants: Mapping[str, Mapping[str, Any]]
     stocks: Mapping[str, list[Record]]
-    places: Mapping[str, Record]
+    places: Mapping[str, Mapping[str, Any]]
+    sold_from: Set[str]
     source: Mapping[str, str]
     age: Mapping[str, timedelta]
     before: Mapping[str, Decimal]
@@ -139,7 +141,7 @@ def _known(house: House, tx: Tx, variants: Sequence[str], now: datetime) -> _Kno
     stocks = records_by_field(tx, "stock", "variant", variants)
     rows = {one.uid: one for of in stocks.values() for one in of}
     places = records(tx, sorted({one.values["location"] for one in rows.values()}))
-    described = records(tx, variants)
+    described = {uid: record.values for uid, record in records(tx, variants).items()}
     sources = house.project.counting.sources
     said = bindings_of(tx, list(rows), "stock") if len(sources) > 1 else {}
     only = next(iter(sources), "")
@@ -150,9 +152,11 @@ def _known(house: House, tx: Tx, variants: Sequence[str], now: datetime) -> _Kno
     quiet = mute.keys() | {name for name, old in age.items() if is_dead(sources[name], old)}
     sold = reserved_since(tx, variants, now - WEEK) if quiet else {}
     odd = {variant for variant, of in stocks.items() for one in of
-           if variant in described and one.values["quantity"]["unit"] != described[variant].values.get("unit")}
+           if variant in described and one.values["quantity"]["unit"] != described[variant].get("unit")}
     return _Known(
-        variants=described, stocks=stocks, places=places, source=source, age=age, mute=mute,
+        variants=described, stocks=stocks, places={uid: place.values for uid, place in places.items()},
+        sold_from={code for policy in house.project.stock.values() for code in policy.locations},
+        source=source, age=age, mute=mute,
         before=before_counts(tx, counting) if counting else {},
         rate={variant: units / Decimal(WEEK // timedelta(hours=1)) for variant, units in sold.items()},
         packs=_packs(tx, odd) if odd else {},
@@ -205,7 +209,6 @@ def _own(
     What a place lacks is taken off the pool that channels sell from; a place that none of them sells from has no pool,
     and its lack is a fault that is only told.
     """
-    sold_from = {code for policy in house.project.stock.values() for code in policy.locations}
     standings = [_standing(house, known, variant, stock, now) for stock in known.stocks.get(variant, ())]
     code_of = {one.location: one.code for one in standings}
     away = {one.location for one in standings if not one.pooled}
@@ -215,7 +218,7 @@ def _own(
         if one.pooled:
             sellable[one.code] = sellable.get(one.code, ZERO) + one.units
             lost = missing(one.held)
-            if lost > 0 and one.code in sold_from:
+            if lost > 0 and one.code in known.sold_from:
                 reserved_at[None] = reserved_at.get(None, ZERO) + lost
     for _channel, location, units, _order in promised:
         if location not in away:
@@ -225,12 +228,12 @@ def _own(
 
 
 def _standing(house: House, known: _Known, variant: str, stock: Record, now: datetime) -> Standing:
-    values, place = stock.values, known.places.get(stock.values["location"])
-    at = {} if place is None else place.values
+    values = stock.values       # decoded at each access
+    at = known.places.get(values["location"], {})
     name = known.source.get(stock.uid, "")
     source = house.project.counting.sources.get(name) or Source(figure=values["quantity"]["kind"], restocks="source")
-    described = known.variants[variant].values if variant in known.variants else {}
-    sku, code = described.get("sku", variant), at.get("code", stock.values["location"])
+    described = known.variants.get(variant, {})
+    sku, code = described.get("sku", variant), at.get("code", values["location"])
     unit, of_variant = values["quantity"]["unit"], described.get("unit", values["quantity"]["unit"])
     held = holding(values, today=now.date(), expires_within=source.expires_within)
     units = counted_in(unreserved(held), unit, of_variant, known.packs.get(variant))
@@ -244,7 +247,7 @@ def _standing(house: House, known: _Known, variant: str, stock: Record, now: dat
         adjusted = of_dead_source(told, name, source, known.age[name], rate)
         told = adjusted.units
         because += [adjusted.because] if adjusted.because else []
-    till = known.mute.get(stock.values["location"])
+    till = known.mute.get(values["location"])
     if till is not None:
         rule = house.project.counting.tills[till]
         after = rule.silent_after or timedelta(0)

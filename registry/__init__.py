@@ -8,7 +8,6 @@ from registry.bindings import (
     Binding,
     BindingRow,
     Standing,
-    binding_counts,
     binding_for,
     bindings,
     bindings_of,
@@ -66,7 +65,7 @@ from registry.deadlines import (
 from registry.documents import document_pages, documents, drop_documents, put_documents
 from registry.engine import DatabaseRefused, LeaseLost, Registry, RegistryError, Tx, Unholdable, open_registry
 from registry.escrows import EscrowRow, Taking, escrows, put_escrows, takings, unread_escrows
-from registry.fetches import Fetch, fetch_interval, fetched_times, fetches, put_fetch, told_uids
+from registry.fetches import Fetch, fetch_interval, fetches, put_fetch, told_uids
 from registry.holds import (
     HeldItem,
     Hold,
@@ -136,7 +135,6 @@ from registry.people import (
     put_likenesses,
     put_opt_outs,
     put_traits,
-    review_count,
     set_people,
     to_review,
     told_opt_outs,
@@ -275,7 +273,6 @@ __all__ = [
     "awaiting",
     "before_counts",
     "begin_scan",
-    "binding_counts",
     "binding_for",
     "bindings",
     "bindings_of",
@@ -316,7 +313,6 @@ __all__ = [
     "erasures",
     "escrows",
     "fetch_interval",
-    "fetched_times",
     "fetches",
     "finish_scan",
     "forget_people",
@@ -425,7 +421,6 @@ __all__ = [
     "reserved",
     "reserved_since",
     "resolve",
-    "review_count",
     "runs",
     "same_document",
     "save_cursor",

@@ -368,12 +368,6 @@ def pending_bindings(tx: Tx, channel: str, entity: str, limit: int = 1_000) -> l
     return [Binding(row) for row in tx.rows(statement.limit(limit))]
 
 
-def binding_counts(tx: Tx) -> dict[tuple[str, str, str], int]:
-    """(channel, entity, state) → how many; reads the whole table."""
-    place = (binding.c.channel, binding.c.entity, binding.c.state)
-    return {(row[0], row[1], row[2]): row[3] for row in tx.rows(select(*place, func.count()).group_by(*place))}
-
-
 def _by_entity(keys: Collection[tuple[str, str]]) -> dict[str, list[str]]:
     """Entity → ids: each entity is asked for by itself, so that the index is searched by all of its columns."""
     found: dict[str, list[str]] = {}

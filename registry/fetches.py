@@ -74,9 +74,3 @@ def told_uids(tx: Tx, channel: str) -> set[tuple[str, str]]:
         )
     )
     return {(row[0].partition("/")[0], row[1]) for row in (*told, *waiting)}
-
-
-def fetched_times(tx: Tx) -> dict[str, datetime]:
-    """Channel → when its feed was fetched last."""
-    rows = tx.rows(select(feed_fetch.c.channel, func.max(feed_fetch.c.at)).group_by(feed_fetch.c.channel))
-    return {row[0]: moment(row[1]) for row in rows}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, select
 
 from registry import bulk
 from registry.codec import decode, digest, encode, micros, moment
@@ -88,11 +88,6 @@ def to_review(tx: Tx, limit: int = 1_000) -> list[LikenessRow]:
     """The pairs a person must look at, the oldest first."""
     statement = select(likeness).where(likeness.c.state == "open")
     return [_likeness(row) for row in tx.rows(statement.order_by(likeness.c.at, likeness.c.one).limit(limit))]
-
-
-def review_count(tx: Tx) -> int:
-    """How many pairs wait for a person."""
-    return int(tx.rows(select(func.count()).select_from(likeness).where(likeness.c.state == "open"))[0][0])
 
 
 def put_likenesses(tx: Tx, rows: Iterable[LikenessRow]) -> int:
