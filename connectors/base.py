@@ -24,7 +24,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from connectors.limits import Limit
 
 Doc: TypeAlias = dict[str, Any]
 """A native document as the platform wrote it: JSON with exact Decimals."""
@@ -215,10 +218,16 @@ class Tokens(Protocol):
 
 
 class Budget(Protocol):
-    """Asked before each request begins."""
+    """Asked before each request begins; what a platform allows an account is shared by all workers (limits.py)."""
 
-    def take(self, n: int, lane: str) -> None:
-        """Returns when ``n`` requests may begin; raises Stopped on mode, lease or pause."""
+    def take(self, n: float, lane: str, bucket: str = "") -> None:
+        """Returns when a request that costs ``n`` may begin; raises Stopped on mode, lease or pause, or RetryLater."""
+
+    def told(self, available: float, bucket: str = "") -> None:
+        """The platform says that so much is left."""
+
+    def refused(self, after: float, bucket: str = "") -> None:
+        """The platform turned a request down; nobody asks before ``after`` seconds have gone."""
 
 
 class Clock(Protocol):
@@ -247,13 +256,15 @@ class SystemClock:
 
 
 class Connector(ABC):
-    """One account of a platform; native documents only. ``verified`` says what it was tried on, and when.
+    """One account of a platform; native documents only. ``verified`` says what it was tried on, and when; ``limits``
+    what the platform publishes that it allows, by bucket (the channel's setting ``limits`` wins).
 
     ``options`` are the channel's settings as its YAML has them (secrets still as references), ``fields`` the fields
     wanted per resource (empty: all). ``lane`` ("live", "backfill", …) goes with each ``budget.take``."""
 
     platform: ClassVar[str]
     verified: ClassVar[str] = "not recorded"
+    limits: ClassVar[Mapping[str, Limit]] = {}
     resources: Mapping[str, Resource]
 
     def __init__(

@@ -23,12 +23,13 @@ import msgspec
 from connectors import auth, paging, signatures
 from connectors.answers import decoded
 from connectors.base import Misconfigured, Notice, Ports, Received, Request, Resource, ShapeChanged
+from connectors.limits import read_limits
 from connectors.paging import at
 from connectors.rest import Rest
 from connectors.window import moment
 from connectors.writes import NAMES, filled
 
-_KEYS = ("auth", "signature", "notices", "subscribe", "check", "by_reference", "resources")
+_KEYS = ("auth", "signature", "notices", "subscribe", "check", "by_reference", "limits", "resources")
 _NOTICES = ("resource", "topics", "id", "at", "delivery", "list", "doc")
 _FIELDS = {each.name: each for each in dataclasses.fields(Resource)}
 _MAPS = ("params", "paging_options", "batch_options")
@@ -60,6 +61,8 @@ class GenericRest(Rest):
         self._notices = _mapping(f"{where}: notices", described.get("notices", {}), _NOTICES)
         self._subscribe = _call(f"{where}: subscribe", described.get("subscribe"))
         self.check_path = _call(f"{where}: check", described.get("check"))
+        if "limits" in described:
+            read_limits(f"{where}: limits", described["limits"])
         by_reference = _texts(f"{where}: by_reference", described.get("by_reference", {}), ("param", "field"))
         rows = described.get("resources")
         if not isinstance(rows, Mapping) or not rows:

@@ -104,21 +104,30 @@ class Rest(Connector):
         params: Mapping[str, str] | None = None,
         body: Any = None,
         headers: Mapping[str, str] | None = None,
+        cost: float = 1,
     ) -> Answer:
-        """The answer to one request, whatever of 2xx or 4xx it is; the body decoded.
+        """The answer to one request, whatever of 2xx or 4xx it is; the body decoded. ``cost`` is what it takes of the
+        platform's limit.
 
         Raises Misconfigured (401, 403, redirects, certificates), RetryLater (429, no connection), Unsure (5xx,
         time-out, broken connection) and ShapeChanged (2xx without JSON, or larger than allowed).
         """
         proof = self.proof()
-        answer = self._send(method, self._target(path), params=params, body=body, headers=headers, proof=proof)
+        given: Mapping[str, Any] = {"params": params, "body": body, "headers": headers, "cost": cost}
+        answer = self._send(method, self._target(path), proof=proof, **given)
         if answer.status == 401 and self.auth.get("scheme") == "oauth2":
-            proof = self.proof(refused=proof["Authorization"])
-            answer = self._send(method, self._target(path), params=params, body=body, headers=headers, proof=proof)
+            proof = self.proof(refused=next(iter(proof.values())))
+            answer = self._send(method, self._target(path), proof=proof, **given)
         problem = trouble(self._where(method, path), answer, self.clean, self._remedy)
+        if isinstance(problem, RetryLater) and answer.status == 429:
+            self.ports.budget.refused(problem.after, self.bucket(method, self._target(path)))
         if problem is not None:
             raise problem
         return answer
+
+    def bucket(self, method: str, address: str) -> str:
+        """Which of ``limits`` a request draws on; a platform with a limit per operation says so."""
+        return ""
 
     def call(
         self,
@@ -206,6 +215,7 @@ class Rest(Connector):
         body: Any = None,
         form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
+        cost: float = 1,
     ) -> Answer:
         sent = {**(headers or {}), **proof}
         data: Any = form
@@ -216,7 +226,7 @@ class Rest(Connector):
             self._note(credential)
             self._note(credential.rpartition(" ")[2])
         where = self._where(method, urlsplit(target).path)
-        self.ports.budget.take(1, self.lane)
+        self.ports.budget.take(cost, self.lane, self.bucket(method, target))
         asked_at, started = self.ports.clock.now(), time.monotonic()
         try:
             with self._session().request(

@@ -1,24 +1,18 @@
-"""What a connector may ask of the house: secrets, tokens, and whether a request may begin.
-
-What surprises here: a connector of the lane ``write`` asks the red button before every request; its answer is at most
-one second old, so that no write begins later than two seconds after the button was pressed (promise P14).
-"""
+"""What a connector may ask of the house: secrets and tokens; whether a request may begin says budgets.py."""
 
 from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from cryptography.fernet import Fernet
 
-from connectors.base import Misconfigured, Stopped
+from connectors.base import Misconfigured
 from registry import (
     Registry,
     load_tokens,
-    paused,
     swap_tokens,
 )
 
@@ -67,22 +61,3 @@ class RegistryTokens:
         """Store if nobody stored since ``version``."""
         sealed = self._key().encrypt(json.dumps(dict(tokens)).encode())
         return self._registry.attempt(lambda tx: swap_tokens(tx, self._channel, version, sealed))
-
-
-class RedButton:
-    """Asked before each request: stops writes of a paused channel within two seconds."""
-
-    def __init__(self, registry: Registry, channel: str) -> None:
-        self._registry, self._channel = registry, channel
-        self._paused, self._asked = False, -1.0
-
-    def take(self, n: int, lane: str) -> None:
-        """Returns when ``n`` requests may begin; raises Stopped when writes to the channel are paused."""
-        if lane != "write":
-            return
-        if time.monotonic() - self._asked > 1:
-            with self._registry.read() as tx:
-                self._paused = self._channel in paused(tx)
-            self._asked = time.monotonic()
-        if self._paused:
-            raise Stopped(f"{self._channel}: writes are paused; `serai channel {self._channel} resume` lets them go on")

@@ -128,7 +128,7 @@ def _pull(
     began = None if cursor is None else _began(house, channel, resource, lane)
     pages: list[Page] = []
     held = 0
-    connector = house.connector(channel, lane)
+    connector = house.connector(channel, "backfill" if cursor is None and lane == "live" else lane)
     for page in connector.read(resource, cursor):
         pages.append(page)
         began = began or page.asked_at

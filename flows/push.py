@@ -25,6 +25,7 @@ from flows.people import CUSTOMER, told_elsewhere
 from flows.pull import recount_posted
 from flows.receipts import Sending, record_receipts
 from flows.render import View, seen_equal, views
+from flows.reversals import taken_back
 from flows.routes import Group
 from flows.settle import settle
 from flows.wiring import OURS, House, not_there
@@ -82,7 +83,7 @@ def push(house: House, channel: str, entity: str, *, stretch: Stretch | None = N
     if note:
         return account.ledger(house.registry.now(), note=note)
     group = house.of(channel).outward[entity]
-    connector = house.connector(channel, "write")
+    connector, lane = house.connector(channel, "write"), "write"
     resource = group.mapping.resource
     limit = max(20, min(1_000, connector.resources[resource].batch * 10))
     patient = house.registry.now() - PATIENCE
@@ -99,7 +100,9 @@ def push(house: House, channel: str, entity: str, *, stretch: Stretch | None = N
         if page.missing:
             house.registry.attempt(partial(_come_since, channel, dict(page.missing)))
         looks = {uid: id for uid, id in page.looks.items() if looked[uid] < LOOKS}
-        fault = _send(house, page, channel, group, connector, sending)
+        fault = _send(house, page, channel, group, house.connector(channel, lane), sending)
+        if entity not in FREELY_CREATED:
+            lane = "bulk"           # what waits longest, and what an order freed, stood in the first page
         account.add(page)
         if fault is None and looks:
             looked.update(looks.keys())
@@ -190,11 +193,11 @@ def _decide(
     elsewhere, joining = (
         told_elsewhere(tx, channel, set(uids) - bound.keys(), page.run) if group.name == CUSTOMER else ({}, set())
     )
-    advertising = consenting.stops(house, tx, channel, group, seen, now)
+    stops = consenting.stops(house, tx, channel, group, seen, now) | taken_back(tx, channel, group, seen)
     for row in rows:
         view, out = seen.get(row.uid), documents.get(row.uid)
-        if row.uid in advertising:
-            verdicts.kept_back(row, advertising[row.uid])
+        if row.uid in stops:
+            verdicts.kept_back(row, stops[row.uid])
         elif row.uid in elsewhere:
             verdicts.unchanged(row, elsewhere[row.uid])
         elif row.uid in joining:
@@ -269,7 +272,8 @@ class _Verdicts:
         self.page.count(self.group.entity, "waiting", reason=reason)
 
     def kept_back(self, row: OutboxRow, stop: consenting.Stop) -> None:
-        """Marketing that must wait for a refusal, for the end of quiet hours, or that nobody agreed to."""
+        """Marketing that must wait for a refusal, for the end of quiet hours, or that nobody agreed to; points taken
+        back."""
         if stop.kind == "waits":
             self.waiting(row, stop.because)
         elif stop.until is not None:

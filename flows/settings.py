@@ -34,7 +34,7 @@ from mappings.language import LintError, LintErrors
 
 ENTITIES: Final = (
     "location", "product", "variant", "customer", "offer", "gift_card", "stock", "price", "order", "decision",
-    "shipment", "return", "loyalty_event", "interaction", "review",
+    "shipment", "return", "loyalty_event", "interaction", "review", "settlement",
 )
 """Every canonical entity, in the order in which one may refer to those before it."""
 MODES: Final = ("off", "shadow", "canary", "on")
@@ -135,9 +135,15 @@ class _Unasked:
         """Nothing is kept."""
         return False
 
-    def take(self, n: int, lane: str) -> None:
+    def take(self, n: float, lane: str, bucket: str = "") -> None:
         """No request may begin."""
         raise Stopped("settings are read, no request may begin")
+
+    def told(self, available: float, bucket: str = "") -> None:
+        """Nothing is counted."""
+
+    def refused(self, after: float, bucket: str = "") -> None:
+        """Nothing is counted."""
 
 
 UNASKED: Final = Ports(secrets=_Unasked(), tokens=_Unasked(), budget=_Unasked(), clock=SystemClock())

@@ -23,8 +23,10 @@ from cryptography.fernet import Fernet
 
 from connectors import CATALOG
 from connectors.base import Connector, Doc, Misconfigured, Ports, Resource
+from connectors.limits import Limit, read_limits
+from flows.budgets import Budget
 from flows.ledger import Account, Direction, Ledger
-from flows.ports import EnvironmentSecrets, RedButton, RegistryTokens, resolve
+from flows.ports import EnvironmentSecrets, RegistryTokens, resolve
 from flows.release import on_disk, released
 from flows.routes import PlatformMappings, Route, load_mappings, routes_of
 from flows.settings import ENTITIES, STATE, Channel, Order, Project, load_project
@@ -188,8 +190,18 @@ class House:
         return Ports(
             secrets=EnvironmentSecrets(channel=row.name, references=row.secrets),
             tokens=RegistryTokens(self.registry, row.name, lambda: self.key),
-            budget=RedButton(self.registry, row.name), clock=self.registry,
+            budget=Budget(self.registry, row.name, self._limits(row)), clock=self.registry,
         )
+
+    def _limits(self, row: Channel) -> Mapping[str, Limit]:
+        """What the platform allows this account: its own plan's figures, else the published ones."""
+        for where, given in (
+            (f"{row.name}: settings.limits", row.settings.get("limits")),
+            (f"platforms/{row.platform}.yaml: limits", (row.description or {}).get("limits")),
+        ):
+            if given is not None:
+                return read_limits(where, given)
+        return CATALOG["generic_rest" if row.description is not None else row.platform].limits
 
     def descriptor(self, channel: str, resource: str) -> Resource:
         """The facts about a resource of a channel's platform."""
@@ -236,8 +248,9 @@ class House:
     def authority(self, entity: str) -> Mapping[str, Order]:
         """Who decides the entity's fields; where authority.yaml says nothing, whoever spoke first."""
         order = self.project.authority.get(entity, {"*": "origin"})
-        keeper = self.project.customers.loyalty
-        if keeper is not None and entity in ("customer", "gift_card"):      # copies of what one channel keeps
+        loyalty = self.project.customers.loyalty
+        if loyalty is not None and entity in ("customer", "gift_card"):      # copies of what one channel keeps
+            keeper = loyalty.authority
             return {**order, "accounts": [keeper]} if entity == "customer" else {"*": [keeper]}
         return order
 

@@ -21,6 +21,7 @@ from registry.bindings import (
     standings,
     uids_for,
 )
+from registry.budgets import BudgetRow, budget_of, budgets, put_budget
 from registry.candidates import Candidate, CandidateRow, candidates, drop_candidates, put_candidates
 from registry.channels import (
     AuditRow,
@@ -28,6 +29,7 @@ from registry.channels import (
     audit_rows,
     consent,
     consented,
+    live_since,
     modes,
     paused,
     put_channels,
@@ -58,6 +60,7 @@ from registry.deadlines import (
     deadlines_of,
     decision_counts,
     due_deadlines,
+    noted_deadlines,
     open_deadlines,
     pressing_deadlines,
     put_deadlines,
@@ -178,6 +181,7 @@ from registry.releases import (
 )
 from registry.reservations import (
     PART,
+    WAITS,
     Reservation,
     ReservationRow,
     cancel_reservations,
@@ -194,6 +198,7 @@ from registry.reservations import (
     take_reservations,
 )
 from registry.runs import RunRow, last_runs, put_run, runs
+from registry.settlements import SettlementLine, adopt_settlement_lines, put_settlement_lines, settlement_lines
 from registry.shown_prices import ShownPrice, ShownRow, put_shown_prices, shown_prices
 from registry.sightings import last_seen, put_sightings, seen_later
 from registry.stock import (
@@ -214,9 +219,11 @@ __all__ = [
     "OWN_KEY",
     "PART",
     "QUALIFIED",
+    "WAITS",
     "AuditRow",
     "Binding",
     "BindingRow",
+    "BudgetRow",
     "Candidate",
     "CandidateRow",
     "ChannelSetting",
@@ -256,6 +263,7 @@ __all__ = [
     "ReservationRow",
     "RunRow",
     "Scan",
+    "SettlementLine",
     "Shift",
     "ShownPrice",
     "ShownRow",
@@ -268,6 +276,7 @@ __all__ = [
     "Unholdable",
     "acquire",
     "add_links",
+    "adopt_settlement_lines",
     "all_overrides",
     "audit_rows",
     "awaiting",
@@ -277,6 +286,8 @@ __all__ = [
     "bindings",
     "bindings_of",
     "bindings_where",
+    "budget_of",
+    "budgets",
     "cancel_reservations",
     "candidates",
     "channels_due",
@@ -332,6 +343,7 @@ __all__ = [
     "last_seen",
     "likenesses",
     "linked",
+    "live_since",
     "listed",
     "load_cursor",
     "load_tokens",
@@ -351,6 +363,7 @@ __all__ = [
     "note_counts",
     "note_documents",
     "note_silence",
+    "noted_deadlines",
     "numbers_of_orders",
     "open_deadlines",
     "open_holds",
@@ -376,6 +389,7 @@ __all__ = [
     "promises",
     "promises_at",
     "put_bindings",
+    "put_budget",
     "put_candidates",
     "put_channels",
     "put_deadlines",
@@ -397,6 +411,7 @@ __all__ = [
     "put_release",
     "put_reservations",
     "put_run",
+    "put_settlement_lines",
     "put_shifts",
     "put_shown_prices",
     "put_sightings",
@@ -431,6 +446,7 @@ __all__ = [
     "set_pause",
     "set_people",
     "settle_release",
+    "settlement_lines",
     "shifts_at",
     "shown_prices",
     "silences",

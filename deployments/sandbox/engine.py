@@ -23,6 +23,7 @@ from deployments.sandbox.design import By, Collection, Design, Refused
 from deployments.sandbox.faults import Faults
 from deployments.sandbox.lists import Listing
 from deployments.sandbox.notation import Doc, merged, normalised, schema
+from deployments.sandbox.quota import Quota
 
 MISSING = object()
 
@@ -70,6 +71,7 @@ class System:
         self.design = design
         self.books = books
         self.faults = Faults()
+        self.quota = Quota()
         self.announce = announce
         self.lock = threading.RLock()
         self.opening: datetime | None = None

@@ -197,6 +197,10 @@ class People:
         """Somebody types a listing into the marketplace, for a SKU that the ERP may not know."""
         self._act("market", "list_by_hand", sku=sku, title=title, price=str(price), available=available)
 
+    def settle(self, **how: Any) -> Doc:
+        """The marketplace pays out what was sent since its last report, and tells so; ``how``: see ``market.settle``."""
+        return self._act("market", "settle", **how)
+
     # -- anything by hand
 
     def edit(self, system: str, resource: str, id: str, changes: Doc) -> Doc:
@@ -220,6 +224,10 @@ class People:
     def temper(self, system: str, fault: str, **how: Any) -> None:
         """The system falls into an ill temper; faults.py lists them and their keys."""
         self._call("POST", f"/{system}/_control", {"fault": fault, **how})
+
+    def limit(self, system: str, limit: Mapping[str, Any] | None) -> None:
+        """The system allows so many requests from now on ({rate, burst}), or as many as come (None)."""
+        self._call("POST", f"/{system}/_control", {"limit": limit})
 
     def calm(self, system: str) -> None:
         """All ill tempers of the system end."""

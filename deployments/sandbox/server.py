@@ -132,7 +132,10 @@ class Handler(BaseHTTPRequestHandler):
             served.system.books.enter("fault", served.system.now(), fault=kind, method=method, path=path)
             return fault.seconds
 
-        wait = strikes("throttle")
+        over = served.system.quota.wait()
+        if over is not None:
+            served.system.books.enter("fault", served.system.now(), fault="over_limit", method=method, path=path)
+        wait = strikes("throttle") if over is None else over
         if wait is not None:
             self._send(Reply(429, {"error": {"code": "throttled", "message": "too many requests"}}, wait))
             return
@@ -210,7 +213,10 @@ def _own_door(served: Served, method: str, path: str, query: Mapping[str, str], 
     if method != "POST" or not isinstance(ask, dict):
         raise Refused(405, "not_allowed", "POST an object")
     if path == "/_control":
-        system.faults.command(ask)
+        if "limit" in ask:
+            system.quota.command(ask["limit"])
+        else:
+            system.faults.command(ask)
         return Reply(200, {"ok": True})
     verb = path.removeprefix("/_act/")
     with system.lock:

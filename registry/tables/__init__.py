@@ -7,7 +7,8 @@ change here needs a migration beside it (see registry/README.md); a test compare
 
 from __future__ import annotations
 
-from registry.tables.customers import LIKENESS_STATES, erased, erasure, likeness, opt_out, trait
+from registry.tables.budgets import budget
+from registry.tables.customers import LIKENESS_STATES, answer, erased, erasure, likeness, opt_out, trait
 from registry.tables.escrow import OVERRIDDEN, escrow, override
 from registry.tables.frame import metadata
 from registry.tables.fulfilment import DEADLINE_STATES, deadline
@@ -39,7 +40,7 @@ from registry.tables.moving import (
     parked,
     reservation,
 )
-from registry.tables.orders import order_edit, order_number
+from registry.tables.orders import order_edit, order_number, settlement_line
 from registry.tables.prices import shown_price
 from registry.tables.products import feed_fetch
 from registry.tables.standing import (
@@ -68,8 +69,10 @@ __all__ = [
     "PARKED_KINDS",
     "PARKED_STATES",
     "RECORD_STATES",
+    "answer",
     "audit",
     "binding",
+    "budget",
     "candidate",
     "channel",
     "consent",
@@ -105,6 +108,7 @@ __all__ = [
     "reservation",
     "run",
     "scan",
+    "settlement_line",
     "shift",
     "shown_price",
     "sighting",

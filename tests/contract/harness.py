@@ -303,9 +303,15 @@ class CountedBudget:
     def __init__(self) -> None:
         self.taken: list[str] = []
 
-    def take(self, n: int, lane: str) -> None:
+    def take(self, n: float, lane: str, bucket: str = "") -> None:
         """Always lets them begin."""
-        self.taken.extend([lane] * n)
+        self.taken.extend([lane] * int(n))
+
+    def told(self, available: float, bucket: str = "") -> None:
+        """Nothing is limited here."""
+
+    def refused(self, after: float, bucket: str = "") -> None:
+        """Nothing is limited here."""
 
 
 def ports_with(secrets: Mapping[str, str]) -> Ports:

@@ -46,9 +46,15 @@ class Open:
     def swap(self, version: int, tokens: Mapping[str, str]) -> bool:
         return False
 
-    def take(self, n: int, lane: str) -> None:
+    def take(self, n: float, lane: str, bucket: str = "") -> None:
         if self.pressed:
             raise Stopped("pressed")
+
+    def told(self, available: float, bucket: str = "") -> None:
+        return None
+
+    def refused(self, after: float, bucket: str = "") -> None:
+        return None
 
 
 def feed(platform: str, folder: Path, ports: Open | None = None, **options: Any) -> Feed:

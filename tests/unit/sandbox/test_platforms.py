@@ -39,7 +39,13 @@ class Kept:
     def swap(self, version: int, tokens: Mapping[str, str]) -> bool:
         return True
 
-    def take(self, n: int, lane: str) -> None:
+    def take(self, n: float, lane: str, bucket: str = "") -> None:
+        return None
+
+    def told(self, available: float, bucket: str = "") -> None:
+        return None
+
+    def refused(self, after: float, bucket: str = "") -> None:
         return None
 
 

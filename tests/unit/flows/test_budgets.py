@@ -1,0 +1,90 @@
+"""What a platform allows an account, kept by all workers of it together: real HTTP, real registries."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from connectors.base import RetryLater
+from connectors.limits import Limit
+from flows.budgets import Budget
+from flows.settings import load_project
+from flows.wiring import House
+from registry import Registry, budgets, open_registry
+from tests.scenario.world import World, write_project
+
+
+@contextmanager
+def workers(url: str, project: Path, count: int) -> Iterator[list[House]]:
+    """So many workers of one retailer, as processes of their own would be."""
+    loaded = load_project(project)
+    houses = [House(project=loaded, registry=open_registry(url), mappings={}, owner=str(n)) for n in range(count)]
+    try:
+        yield houses
+    finally:
+        for house in houses:
+            house.close()
+
+
+def reads(house: House, calls: int) -> None:
+    """A worker reads as often as it is told, and goes on where the platform asks to wait."""
+    connector = house.connector("shop-kz", "reconcile")
+    for _ in range(calls):
+        with suppress(RetryLater):
+            connector.fetch("products", ["nobody"])
+    connector.close()
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["told", "not told"])
+def test_all_workers_together_stay_below_what_a_platform_allows(
+    retail_on_each: World, told: bool, tmp_path: Path
+) -> None:
+    """P14: with the limit in the channel's settings nothing is refused; without it (the control) much is."""
+    people, url = retail_on_each.people, retail_on_each.url
+    project = write_project(tmp_path / "limited")
+    channels = project / "channels.yaml"
+    text = channels.read_text(encoding="utf-8")
+    if told:
+        text = text.replace("shop-kz:\n", "shop-kz:\n  settings: {limits: {rate: 80, burst: 40}}\n", 1)
+        assert "limits" in text
+        channels.write_text(text, encoding="utf-8")
+    people.limit("shop", {"rate": 80, "burst": 40})
+    with workers(url, project, 3) as houses:
+        threads = [threading.Thread(target=reads, args=(house, 35)) for house in houses]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    refused = [entry for entry in people.books("shop") if entry.get("fault") == "over_limit"]
+    assert bool(refused) is not told
+
+
+def test_after_a_refusal_nobody_asks_before_the_platform_s_moment(retail_on_each: World) -> None:
+    """P14: Retry-After holds for every worker, not only for the one that was told."""
+    registry: Registry = retail_on_each.registry
+    limits = {"": Limit(rate=10, burst=40)}
+    first, second = Budget(registry, "shop-kz", limits), Budget(registry, "shop-kz", limits)
+    second.take(1, "live")
+    first.refused(500.0)
+    third = Budget(registry, "shop-kz", limits)
+    with pytest.raises(RetryLater) as wait:
+        third.take(1, "write")
+    assert 400 < wait.value.after <= 500
+    with registry.read() as tx:
+        assert budgets(tx, "shop-kz")[""].pace == 0.5
+    Budget(registry, "shop-kz", {}).take(1, "write")  # a platform that publishes no limit has none
+
+
+def test_what_others_used_up_is_counted_when_the_platform_says_so(retail_on_each: World) -> None:
+    """P14: another program on the same account leaves less for us."""
+    registry: Registry = retail_on_each.registry
+    budget = Budget(registry, "shop-kz", {"": Limit(rate=1, burst=1_000, unit="points")})
+    budget.take(100, "write")
+    budget.told(30)
+    with pytest.raises(RetryLater):
+        budget.take(100, "write")
+    budget.take(20, "write")
