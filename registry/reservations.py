@@ -22,6 +22,8 @@ from registry.tables import reservation
 
 PART = "\x1f"
 """Between the key of a line and what makes a part of it another row."""
+WAITS = f"{PART}w:"
+"""What makes a row of units that wait for goods that come: they are in nobody's way until they are there."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,7 +40,8 @@ class ReservationRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reservation(ReservationRow):
-    """As stored. ``released`` when it binds nothing any more, and ``because`` says why: contained or cancelled."""
+    """As stored. ``released`` when it binds nothing any more, and ``because`` says why: contained, cancelled, or
+    (of units that waited) there, and then promised by another row."""
 
     made_at: datetime | None = None
     taken_at: datetime | None = None
@@ -51,6 +54,11 @@ class Reservation(ReservationRow):
     def released(self) -> bool:
         """Whether it binds nothing any more."""
         return self.released_at is not None
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it waits for goods that come; what was posted as gone was there."""
+        return WAITS in self.line and self.posted_at is None
 
     @property
     def of_line(self) -> str:
@@ -124,10 +132,12 @@ def _stored(row: AnyRow) -> Reservation:
 
 
 def reserved(tx: Tx, variant_uids: Collection[str]) -> dict[str, list[tuple[str, str | None, Decimal, str]]]:
-    """Variant → (channel, location, quantity, order) still promised, in the order of orders; [] for none."""
+    """Variant → (channel, location, quantity, order) still promised of what is there, in the order of orders; [] for
+    none."""
     found: dict[str, list[tuple[str, str | None, Decimal, str]]] = {uid: [] for uid in variant_uids}
     for row in promises(tx, variant_uids):
-        found[row.variant].append((row.channel, row.location, row.quantity, row.order))
+        if not row.waiting:
+            found[row.variant].append((row.channel, row.location, row.quantity, row.order))
     return found
 
 
