@@ -18,11 +18,13 @@ import typer
 from deployments.commands import (
     MISTAKE,
     authoring,
+    connecting,
     customers,
     explaining,
     finding,
     holding,
     knowing,
+    loyalty,
     moving,
     orders,
     planning,
@@ -30,6 +32,7 @@ from deployments.commands import (
     products,
     running,
     selling,
+    settlements,
     starting,
     stock,
 )
@@ -42,6 +45,7 @@ MISTAKES = (
     ("flows.apply", "CannotApply"),
     ("flows.holds", "CannotDecide"),
     ("flows.desk", "CannotDecide"),
+    ("flows.settlements", "NoReport"),
     ("flows.why", "Unknown"),
     ("registry", "RegistryError"),
     ("deployments.local", "CannotStart"),
@@ -67,6 +71,8 @@ VERBS: dict[str, Callable[..., None]] = {
     "explain": explaining.explain,
     "try": explaining.try_out,
     "schema": authoring.schema,
+    "connect": connecting.connect,
+    "check": connecting.check,
     "plan": planning.plan,
     "apply": planning.apply,
     "pull": moving.pull,
@@ -135,6 +141,11 @@ for name in ("show", "accept", "refuse", "delay", "cancel", "ready"):
     order_app.command(name)(getattr(orders, name))
 app.add_typer(order_app, name="order")
 
+settlement_app = typer.Typer(help="What channels paid out, and what of it does not match.", no_args_is_help=True)
+settlement_app.command("list")(settlements.list_settlements)
+settlement_app.command()(settlements.show)
+app.add_typer(settlement_app, name="settlement")
+
 stock_app = typer.Typer(help="Stock: what there is of an article, and which figures cannot be.", no_args_is_help=True)
 for name in ("show", "faults"):
     stock_app.command(name)(getattr(stock, name))
@@ -145,6 +156,11 @@ customer_app = typer.Typer(help="One customer: what is known of them, and who el
 for name in ("show", "merge", "split", "figures"):
     customer_app.command(name)(getattr(customers, name))
 app.add_typer(customer_app, name="customer")
+
+loyalty_app = typer.Typer(help="Points and gift cards: their one keeper is asked, or tells.", no_args_is_help=True)
+for name in ("show", "redeem", "earn", "reverse"):
+    loyalty_app.command(name)(getattr(loyalty, name))
+app.add_typer(loyalty_app, name="loyalty")
 
 review_app = typer.Typer(help="Customers that may be one person: list, accept, separate.", no_args_is_help=True)
 review_app.command("list")(customers.pairs)

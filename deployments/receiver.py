@@ -1,4 +1,4 @@
-"""Takes the webhooks of all channels: verified, stored durably, then acknowledged; and gives away their feeds.
+"""Takes the webhooks of all channels: verified, stored durably, then acknowledged; gives away feeds, answers tills.
 
 What surprises here:
 
@@ -35,6 +35,7 @@ from connectors.base import Connector, Forged, Misconfigured, Notice, Received, 
 from deployments.feeds import Feeds, add_feeds, feeds_of
 from deployments.loopback import NotLoopback, address, listen, serve
 from deployments.telling import kind_and_place, log_to_stderr
+from deployments.tills import Tills, add_tills, tills_of
 from flows.wiring import House, opened
 from registry import Unholdable
 
@@ -93,8 +94,11 @@ class Refusals:
             log.warning("%s: refused a delivery that is not this channel's (refused since start: %d)", channel, count)
 
 
-def create_app(intake: Intake, *, feeds: Feeds | None = None, max_body: int = MAX_BODY) -> FastAPI:
-    """The application: ``POST /hooks/{channel}``, ``GET /health``, and ``GET /feeds/{channel}/{token}``."""
+def create_app(
+    intake: Intake, *, feeds: Feeds | None = None, tills: Tills | None = None, max_body: int = MAX_BODY
+) -> FastAPI:
+    """The application: ``POST /hooks/{channel}``, ``GET /health``, ``GET /feeds/{channel}/{token}``, and
+    ``POST /tills/{channel}/loyalty``."""
     app = FastAPI(title="Serai receiver", docs_url=None, redoc_url=None, openapi_url=None)
     refusals = Refusals()
 
@@ -149,6 +153,8 @@ def create_app(intake: Intake, *, feeds: Feeds | None = None, max_body: int = MA
 
     if feeds is not None:
         add_feeds(app, feeds)
+    if tills is not None:
+        add_tills(app, tills, read_body)
     return app
 
 
@@ -204,6 +210,12 @@ def intake_of(house: House) -> Intake:
     return Intake(connector=connector, store=house.registry.inbox.put, now=house.registry.now)
 
 
+def app_of(house: House) -> FastAPI:
+    """The receiver of an open house."""
+    tills = tills_of(house, lambda request, body: inbound(request, body, house.registry.now()))
+    return create_app(intake_of(house), feeds=feeds_of(house), tills=tills)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """``python -m deployments.receiver``: runs until SIGTERM; exit code 2 when it may not or cannot listen."""
     parser = argparse.ArgumentParser(prog="deployments.receiver", description="Takes webhooks at /hooks/<channel>.")
@@ -219,7 +231,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     with opened(given.project) as house:
         print(f"receiver {address(sock)}", flush=True)
-        serve(create_app(intake_of(house), feeds=feeds_of(house)), sock)
+        serve(app_of(house), sock)
     return 0
 
 

@@ -15,6 +15,7 @@ from connectors.base import ConnectorError
 from flows.consequences import stock_due
 from flows.fulfilment import RULE, Told, answered, date_orders, origins_of, tell
 from flows.ledger import Account, Ledger
+from flows.loyalty import unheard
 from flows.placing import PLACE, Placed, Wanting, place
 from flows.pull import reread
 from flows.silence import listen
@@ -49,6 +50,7 @@ def lapse(house: House, *, channels: Sequence[str] | None = None, limit: int = P
     could not be read are counted as waiting. Where nothing moved the ledger is empty: this is asked every few seconds.
     """
     listen(house)
+    unheard(house)
     account = house.account("*", "deadlines", "inward")
     with house.registry.read() as tx:
         now = house.registry.now()

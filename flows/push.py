@@ -18,10 +18,11 @@ from typing import Any
 from connectors.base import Connector, ConnectorError, Misconfigured, Op, Receipt, RetryLater, Stopped, Write
 from flows import consenting, escrows, order_moves, pricing
 from flows.faults import explained
-from flows.figures import ORDERS_WAIT, PUBLISH, Escrowed
+from flows.figures import ORDERS_WAIT, Escrowed, Units
 from flows.holding import Held, stop
 from flows.ledger import Account, Ledger, Stretch
 from flows.people import CUSTOMER, told_elsewhere
+from flows.pledges import PUBLISH
 from flows.pull import recount_posted
 from flows.receipts import Sending, record_receipts
 from flows.render import View, seen_equal, views
@@ -479,7 +480,7 @@ class _Verdicts:
         return f"{OURS}{digest(f'{self.channel}/{self.group.name}/{row.uid}/{row.id}/{mark.hex()}').hex()[:20]}"
 
     def _told(
-        self, bound: Binding | None, external_id: str, uid: str, text: str, mark: bytes, publish: int | None
+        self, bound: Binding | None, external_id: str, uid: str, text: str, mark: bytes, publish: Units | None
     ) -> BindingRow:
         kept = dict(bound.kept) if bound is not None else {}
         if publish is not None:

@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -109,10 +110,15 @@ class Retailer:
 
     def signed(self, system: str, body: bytes, *, secret: str | None = None, at: float | None = None) -> dict[str, str]:
         """The headers with which the system would send this body."""
-        stamp = str(int(time.time() if at is None else at))
-        key = (self.sandbox.hook_secrets[system] if secret is None else secret).encode()
-        mark = hmac.new(key, stamp.encode() + b"." + body, hashlib.sha256).hexdigest()
-        return {"x-timestamp": stamp, "x-delivery": uuid.uuid4().hex, "x-signature": mark}
+        when = datetime.fromtimestamp(time.time() if at is None else at, UTC)
+        return notice_headers(self.sandbox.hook_secrets[system] if secret is None else secret, body, at=when)
+
+
+def notice_headers(secret: str, body: bytes, *, at: datetime) -> dict[str, str]:
+    """The headers of a notice that was signed with the secret."""
+    stamp = str(int(at.timestamp()))
+    mark = hmac.new(secret.encode(), stamp.encode() + b"." + body, hashlib.sha256).hexdigest()
+    return {"x-timestamp": stamp, "x-delivery": uuid.uuid4().hex, "x-signature": mark}
 
 
 def notice(resource: str, id: str, delivery: str | None = None) -> bytes:

@@ -42,8 +42,12 @@ def customers_schema(draft: str, tests: Schema) -> Schema:
             "region": {"type": "string", "description": "where the channel keeps what it is given"},
             "personal": {"enum": list(PERSONAL), "description": "what of a person it may be given"},
         }, customers.REGION_KEYS, *customers.REGION_KEYS), "a row per channel; '*' for all others"),
-        "loyalty": _closed({"authority": {"type": "string", "description": "the channel that keeps points and cards"}},
-                           ("authority",), "authority"),
+        "loyalty": _closed({
+            "authority": {"type": "string", "description": "the channel that keeps points and cards"},
+            "tills": {**_TEXTS, "description": "channels that may ask it through Serai while a buyer waits"},
+            "within": {"type": "number", "exclusiveMinimum": 0, "maximum": customers.LONGEST_WAIT,
+                       "description": "seconds after which no answer is a refusal"},
+        }, customers.LOYALTY_KEYS, "authority"),
         "segments": _map(_closed({
             **dict.fromkeys(("recency_to", "recency_from", "frequency"), _COUNT),
             "money": {"type": "number"}, "currency": {"type": "string"},

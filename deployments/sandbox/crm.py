@@ -1,4 +1,8 @@
-"""The CRM: contacts and deals, every property a text; deleting archives, and archived rows leave the list."""
+"""The CRM: contacts and deals, every property a text; deleting archives, and archived rows leave the list.
+
+What surprises here: it keeps the points of the loyalty cards. An event is booked once under its number, whoever says it
+again; nobody redeems more than there is; a reversal gives back what its event took, once.
+"""
 
 from __future__ import annotations
 
@@ -50,6 +54,48 @@ def edit_phone(system: System, ask: Doc) -> Doc:
     return system.edit("contacts", str(ask["id"]), {"properties": {"phone": ask["phone"]}})
 
 
+def _holder(system: System, card: str) -> tuple[Doc, Decimal]:
+    """The contact that has the card, and what the card holds."""
+    for doc in system.docs("contacts"):
+        for one in doc.get("cards", ()):
+            if one["number"] == card:
+                return doc, Decimal(one["points"])
+    raise Refused(422, "unknown_card", "no contact has this card", field="card")
+
+
+def _event(system: System, number: str) -> Doc | None:
+    return next((doc for doc in system.docs("points") if doc["number"] == number), None)
+
+
+def _check_points(system: System, old: Doc | None, new: Doc, by: By) -> None:
+    points, (_, there) = Decimal(new["points"]), _holder(system, new["card"])
+    if _event(system, new["number"]) is not None:
+        raise Refused(409, "known_number", "this number is booked already", field="number")
+    if points <= 0:
+        raise Refused(422, "bad_points", "points are above zero", field="points")
+    if new["kind"] == "redeem" and points > there:
+        raise Refused(422, "not_enough", "the card holds fewer points", field="points")
+    if new["kind"] == "reverse":
+        of = _event(system, new["reverses"])
+        if of is None or of["card"] != new["card"] or of["kind"] == "reverse":
+            raise Refused(422, "unknown_event", "there is no such event of this card", field="reverses")
+
+
+def _booked(system: System, old: Doc | None, new: Doc, by: By) -> None:
+    adds = new["kind"] == "earn"
+    if new["kind"] == "reverse":
+        of = _event(system, new["reverses"])
+        adds = of is not None and of["kind"] == "redeem"
+    contact, points = _holder(system, new["card"])
+    points += Decimal(new["points"]) if adds else -Decimal(new["points"])
+    cards = [one | ({"points": str(points)} if one["number"] == new["card"] else {}) for one in contact["cards"]]
+    system.edit("contacts", contact["id"], {"cards": cards}, by="system")
+    system.books.enter(
+        "points", system.now(), card=new["card"], event=new["kind"], number=new["number"], points=new["points"],
+        left=str(points), why=by,
+    )  # fmt: skip
+
+
 _ALL = frozenset({"create", "update", "delete"})
 
 CRM = Design(
@@ -82,6 +128,10 @@ CRM = Design(
             created="createdAt",
             archived="archived",
             reference="properties.external_id",
+        ),
+        "points": Collection(
+            id="id", first=30001, allows=frozenset({"create"}), check=_check_points, then=_booked, stamp="updatedAt",
+            created="createdAt", reference="external_id", once=True,
         ),
     },
 )

@@ -16,7 +16,7 @@ from mappings import canonical
 from mappings.commerce.customers.consent import Purpose, Quiet, may_reach, quiet_of, strictest
 from mappings.commerce.customers.matching import FEATURES, FOUND_BY, MatchPolicy, Rule, features, likeness
 from mappings.commerce.customers.normalise import email, phone
-from mappings.commerce.customers.policy import EVERY, CustomerPolicy, Erasure
+from mappings.commerce.customers.policy import EVERY, CustomerPolicy, Erasure, Loyalty
 from mappings.commerce.customers.region import PERSONAL, Region, shield
 from mappings.commerce.customers.segments import Segment, purchases, segments_of
 from mappings.commerce.customers.survivorship import COMPLETE, NEWEST, Group
@@ -32,6 +32,9 @@ SEGMENT_KEYS: Final = (
     "recency_to", "recency_from", "frequency", "money", "currency", "categories", "stores", "channels",
 )
 ERASURE_KEYS: Final = ("keep", "years", "backups_days")
+LOYALTY_KEYS: Final = ("authority", "tills", "within")
+LONGEST_WAIT: Final = 30
+"""Seconds a buyer may be made to wait at a till."""
 
 
 def read(
@@ -42,13 +45,9 @@ def read(
     for name, (file, row) in rows.items():
         if name not in SUBJECTS:
             file.fail((name,), "unknown-key", f"unknown key {name!r}", one_of(SUBJECTS))
-        elif name == "loyalty":
-            if file.keys((name,), row, ("authority",), ("authority",)) and _known(file, (name, "authority"),
-                                                                                  row["authority"], channels):
-                found["loyalty"] = row["authority"]
         elif file.is_map((name,), row):
             read_one = {"match": _match, "survivorship": _survivorship, "consent": _purposes, "regions": _regions,
-                        "segments": _segments, "erasure": _erasure}[name]
+                        "loyalty": _loyalty, "segments": _segments, "erasure": _erasure}[name]
             found["purposes" if name == "consent" else name] = read_one(file, row, channels)
     return CustomerPolicy(**{name: value for name, value in found.items() if value is not None})
 
@@ -185,6 +184,22 @@ def _needs_a_person(entity: str) -> bool:
     """Whether a record of the entity cannot be without a personal value."""
     schema = canonical.schemas()[entity]
     return any(schema["properties"][name].get("x-personal") for name in schema["required"])
+
+
+def _loyalty(file: SettingsFile, row: Mapping[str, Any], channels: Collection[str]) -> Loyalty | None:
+    if not file.keys(("loyalty",), row, LOYALTY_KEYS, ("authority",)):
+        return None
+    tills, within = row.get("tills") or [], row.get("within", Loyalty.within)
+    if not _known(file, ("loyalty", "authority"), row["authority"], channels):
+        return None
+    if not file.list_of_texts(("loyalty", "tills"), tills):
+        return None
+    for position, till in enumerate(tills):
+        _known(file, ("loyalty", "tills", position), till, channels)
+    if ("within" in row and not is_number(within)) or not 0 < within <= LONGEST_WAIT:
+        file.fail(("loyalty", "within"), "seconds", f"found {within!r}", f"seconds above 0, at most {LONGEST_WAIT}")
+        return None
+    return Loyalty(authority=str(row["authority"]), tills=frozenset(tills), within=float(within))
 
 
 def _segments(file: SettingsFile, row: Mapping[str, Any], channels: Collection[str]) -> tuple[Segment, ...]:

@@ -1,4 +1,4 @@
-"""Who is one person, who was forgotten, and which refusals are still on their way to channels."""
+"""Who is one person, who was forgotten, which refusals are on their way to channels, what tills were answered."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from sqlalchemy import CheckConstraint, Column, Index, PrimaryKeyConstraint, Tab
 from registry.tables.frame import Key, Moment, metadata, one_of
 
 LIKENESS_STATES = ("open", "merged", "separate")
+ANSWERS = ("accepted", "refused")
 
 likeness = Table(
     "likeness",
@@ -67,3 +68,19 @@ erasure = Table(
     Column("proof", Text, nullable=False),
     PrimaryKeyConstraint("uid", name="one_row_per_erasure"),
 )
+
+answer = Table(
+    "answer",
+    metadata,
+    Column("number", Key, nullable=False),
+    Column("uid", Key, nullable=False),
+    Column("channel", Key, nullable=False),
+    Column("until", Moment, nullable=False),
+    Column("said", Text),
+    Column("because", Text, nullable=False),
+    PrimaryKeyConstraint("number", name="one_answer_per_redemption"),
+    CheckConstraint("said IN ('accepted', 'refused')", name="an_answer_is_yes_or_no"),
+    Index("redemptions_without_an_answer", "until", sqlite_where=text("said IS NULL"),
+          postgresql_where=text("said IS NULL")),
+)
+"""One row per redemption that a till asked for: what it was told, or by when it will have stopped waiting."""

@@ -23,7 +23,12 @@ def number(kind: str, account: str, channel: str, reference: str) -> str:
 def reversal(event: Mapping[str, Any], at: str) -> dict[str, Any]:
     """The event that takes ``event`` back whole, under a number that follows from its own."""
     kept = {name: event[name] for name in ("account", "points", "amount", "customer", "order") if name in event}
-    return {**kept, "kind": REVERSE, "number": f"{REVERSE}-{event['number']}", "reverses": event["number"], "at": at}
+    return {**kept, "kind": REVERSE, "number": reversed_by(event["number"]), "reverses": event["number"], "at": at}
+
+
+def reversed_by(number: str) -> str:
+    """The number of the event that takes the event of this number back."""
+    return f"{REVERSE}-{number}"
 
 
 def hopeless(event: Mapping[str, Any], account: Mapping[str, Any] | None) -> str | None:

@@ -27,16 +27,25 @@ class Erasure:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CustomerPolicy:
-    """How customers are matched, merged, reached, shown to channels, grouped and erased. ``loyalty`` names the one
-    channel that keeps points and gift cards.
+class Loyalty:
+    """``authority`` is the one channel that keeps points and gift cards; ``tills`` are the channels that may ask it
+    through Serai while a buyer waits, and ``within`` the seconds after which no answer is a refusal.
     """
+
+    authority: str
+    tills: frozenset[str] = frozenset()
+    within: float = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class CustomerPolicy:
+    """How customers are matched, merged, reached, shown to channels, grouped and erased; who keeps their points."""
 
     match: MatchPolicy = field(default_factory=MatchPolicy)
     survivorship: tuple[Group, ...] = ()
     purposes: Mapping[str, Purpose] = field(default_factory=lambda: {MARKETING: Purpose()})
     regions: Mapping[str, Region] = field(default_factory=dict)
-    loyalty: str | None = None
+    loyalty: Loyalty | None = None
     segments: tuple[Segment, ...] = ()
     erasure: Erasure = field(default_factory=Erasure)
 

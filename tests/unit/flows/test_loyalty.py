@@ -10,10 +10,11 @@ import pytest
 
 from connectors.base import Misconfigured
 from flows import steps
-from flows.loyalty import Redemption, redeem, reverse
+from flows.loyalty import Answer, redeem, reverse
 from flows.wiring import House
 from registry import outbox_rows, parked
 from tests.databases import sqlite_url  # noqa: F401 (fixture)
+from tests.retailer import until
 from tests.unit.flows.mailing import Mailer, mailing
 
 KEEPER = "loyalty: {authority: crm}\n"
@@ -26,15 +27,20 @@ def shop(tmp_path: Path, sqlite_url: str) -> Iterator[tuple[House, Mailer]]:  # 
         yield house, mailers["crm"]
 
 
-def ask(house: House, points: int, reference: str = "receipt 1") -> Redemption:
+def ask(house: House, points: int, reference: str = "receipt 1") -> Answer:
     return redeem(house, "K-1", channel="mail", reference=reference, points=Decimal(points))
 
 
 def settled(house: House) -> None:
-    """Time passes, and what had no answer is looked after."""
-    for _ in range(3):
+    """Time passes, and what had no answer is looked after, until nothing is under way."""
+
+    def quiet() -> bool:
         steps.settle(house, "crm", "loyalty_event")
         steps.push(house, "crm", "loyalty_event")
+        with house.registry.read() as tx:
+            return outbox_rows(tx, "crm") == []
+
+    until(quiet, 20)
 
 
 def test_a_redemption_is_taken_once_however_often_it_is_asked_for(shop: tuple[House, Mailer]) -> None:

@@ -125,7 +125,7 @@ def bg_sku(ask: Ask) -> str:
 
 
 EMPTY_AT_FIRST = {
-    ("shop", "fulfilments"), ("market", "shipments"), ("shop_bg", "fulfilments"), ("erp_bg", "customers"),
+    ("shop", "fulfilments"), ("market", "shipments"), ("shop_bg", "fulfilments"), ("erp_bg", "customers"), ("crm", "points"),
     ("erp_bg", "orders"), ("erp_bg", "shipments"), ("erp_bg", "returns"),
 }
 

@@ -1,0 +1,158 @@
+"""A till asks for points over HTTP, and a buyer waits: the CRM keeps them, says yes or no, hangs, or dies between."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import requests
+
+from deployments.receiver import app_of
+from flows import steps
+from flows.loyalty import GRACE, redeem
+from registry import outbox_rows
+from registry.answers import unanswered
+from tests.databases import registry_url, sqlite_url  # noqa: F401 (fixtures)
+from tests.retailer import notice_headers, served
+from tests.scenario.world import Border, Crash, World
+from tests.unit.flows.conftest import retail, retail_on_each  # noqa: F401 (fixtures)
+from tests.unit.flows.retail import live, mode, values
+
+CARD = "K-7"
+
+
+@contextmanager
+def counter(world: World, within: float = 5.0) -> Iterator[str]:
+    """The till's address; a buyer with 100 points on a card."""
+    loyalty = world.house.project.customers.loyalty
+    assert loyalty is not None
+    policy = replace(world.house.project.customers, loyalty=replace(loyalty, within=within))
+    world.desk.project = world.house.project = replace(world.house.project, customers=policy)
+    world.people.add("crm", "contacts", {
+        "properties": {"fullname": "Ким Ли", "email": "kim@example.kz"}, "cards": [{"number": CARD, "points": "100"}]})
+    live(world, "crm-kz")
+    with served(app_of(world.house)) as url:
+        yield f"{url}/tills/pos-kz/loyalty"
+
+
+def ask(world: World, url: str, receipt: str, points: str = "40", kind: str = "redeem", **more: Any) -> dict[str, Any]:
+    """What the till hears."""
+    body = json.dumps({"resource": "loyalty", "id": receipt, "kind": kind, "account": CARD, "points": points, **more})
+    headers = notice_headers(world.sandbox.hook_secrets["pos"], body.encode(), at=world.clock.now())
+    answer = requests.post(url, data=body.encode(), headers=headers, timeout=30)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def held(world: World) -> int:
+    """The points on the card, as the CRM has them."""
+    (doc,) = [doc for doc in world.sandbox.systems["crm"].docs("contacts") if doc["cards"]]
+    return int(Decimal(doc["cards"][0]["points"]))
+
+
+def quiet(world: World) -> None:
+    """Whatever was under way is settled."""
+    for _ in range(4):
+        world.pass_time(90)
+        for name in ("settle", "push"):
+            world.step(name, "crm-kz", "loyalty_event")
+        with world.registry.read() as tx:
+            if not outbox_rows(tx, "crm-kz", "loyalty_event"):
+                return
+    raise AssertionError("events are still under way")
+
+
+def test_a_till_hears_yes_once_and_the_points_are_gone_once(retail_on_each: World) -> None:  # noqa: F811
+    """P2: the same receipt is the same redemption; what is not there is refused; what is taken back is there again."""
+    world = retail_on_each
+    with counter(world) as url:
+        first = ask(world, url, "R1-1")
+        assert (first["answer"], held(world)) == ("accepted", 60)
+        assert ask(world, url, "R1-1") == first
+        assert (ask(world, url, "R1-2", "61")["answer"], held(world)) == ("refused", 60)
+        assert (ask(world, url, "R1-3", "60")["answer"], held(world)) == ("accepted", 0)
+        assert ask(world, url, "R1-1", kind="reverse")["answer"] == "accepted"
+        assert ask(world, url, "R1-4", "15", kind="earn")["answer"] == "accepted"
+        quiet(world)
+        assert held(world) == 55
+        assert ask(world, url, "R1-1")["answer"] == "refused"
+        live(world, "crm-kz")
+        copies = values(world.house, "customer", "Ким Ли")["accounts"]
+    assert copies == [{"key": CARD, "kind": "points", "points": "55.00"}]
+    numbers = [row["number"] for row in world.sandbox.systems["crm"].docs("points")]
+    assert len(numbers) == len(set(numbers)) == 4
+
+
+@pytest.mark.parametrize("trouble", ["fail", "fail_after", "lose_answer", "slow"])
+def test_where_the_keeper_cannot_answer_the_till_hears_no_and_nothing_is_spent(
+    retail: World, trouble: str  # noqa: F811
+) -> None:
+    """Bounded in time: refused, whatever arrives later is given back, and a later question hears the same."""
+    with counter(retail, within=0.4) as url:
+        retail.people.temper("crm", trouble, next=1, on="POST /points", **({"seconds": 1} if trouble == "slow" else {}))
+        refused = ask(retail, url, "R1-1")
+        assert refused["answer"] == "refused"
+        assert "crm-kz" in refused["because"]
+        retail.people.calm("crm")
+        quiet(retail)
+        assert held(retail) == 100
+        assert ask(retail, url, "R1-1") == refused
+        assert (ask(retail, url, "R1-2")["answer"], held(retail)) == ("accepted", 60)
+
+
+def test_a_crash_between_keeper_and_till_spends_nothing_unless_the_till_asks_again(retail: World) -> None:  # noqa: F811
+    """P15: at every step the worker dies; the points are there again, or the repeated question hears yes."""
+    with counter(retail):
+        for at in range(1, 40, 2):
+            before = held(retail)
+            worker = retail.worker(Border(at))
+            receipt: dict[str, Any] = {"channel": "pos-kz", "reference": f"R{at}", "points": Decimal(1)}
+            try:
+                redeem(worker, CARD, **receipt)
+                done = not worker.border.broken
+            except Crash:
+                done = False
+            if done:
+                assert at > 4
+                break
+            retail.restart()
+            if at % 4 == 1:
+                quiet(retail)
+                answer = redeem(retail.house, CARD, **receipt)
+                quiet(retail)
+                assert held(retail) == before - answer.accepted
+            else:
+                retail.pass_time(GRACE.total_seconds())
+                steps.lapse(retail.house)
+                quiet(retail)
+                assert held(retail) == before
+                assert not redeem(retail.house, CARD, **receipt).accepted
+    with retail.registry.read() as tx:
+        assert unanswered(tx, retail.registry.now()) == []
+
+
+def test_only_a_signed_question_of_a_till_is_answered(retail: World) -> None:  # noqa: F811
+    """P13: forged is 401, a channel that is no till is not there, and what lacks something hears what."""
+    with counter(retail) as url:
+        body = b'{"resource": "loyalty", "id": "R1", "kind": "redeem", "account": "K-7", "points": "1"}'
+        right = notice_headers(retail.sandbox.hook_secrets["pos"], body, at=retail.clock.now())
+        wrong = notice_headers("guessed", body, at=retail.clock.now())
+        post = {place: requests.post(place, data=body, headers=headers, timeout=10).status_code
+                for place, headers in ((url, wrong), (url.replace("pos-kz", "shop-kz"), right))}
+        assert list(post.values()) == [401, 404]
+        assert held(retail) == 100
+        for lacks, said in (({"points": "0"}, "above zero"), ({"account": ""}, "account"), ({"kind": "give"}, "kind")):
+            text = json.dumps({**json.loads(body), **lacks}).encode()
+            signed = notice_headers(retail.sandbox.hook_secrets["pos"], text, at=retail.clock.now())
+            answer = requests.post(url, data=text, headers=signed, timeout=10)
+            assert (answer.status_code, answer.json()["answer"]) == (400, "refused")
+            assert said in answer.json()["because"]
+        mode(retail, "crm-kz", "loyalty_event", "off")
+        assert ask(retail, url, "R2")["answer"] == "refused"
+        assert held(retail) == 100
