@@ -125,8 +125,8 @@ def bg_sku(ask: Ask) -> str:
 
 
 EMPTY_AT_FIRST = {
-    ("shop", "fulfilments"), ("market", "shipments"), ("shop_bg", "fulfilments"), ("erp_bg", "customers"), ("crm", "points"),
-    ("erp_bg", "orders"), ("erp_bg", "shipments"), ("erp_bg", "returns"),
+    ("shop", "fulfilments"), ("market", "shipments"), ("shop_bg", "fulfilments"), ("erp_bg", "customers"),
+    ("crm", "points"), ("erp_bg", "orders"), ("erp_bg", "shipments"), ("erp_bg", "returns"),
 }
 
 
