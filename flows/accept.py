@@ -16,16 +16,17 @@ from datetime import datetime
 from typing import Any
 
 from connectors.base import Doc
-from flows import escrows, order_moves, pricing
+from flows import escrows, order_check, order_moves, pricing, settlements
 from flows.consequences import figures_read, follow, word_of
 from flows.contribute import contribute
 from flows.drift import told_figure
 from flows.faults import settle_faults
-from flows.figures import hard, shown
+from flows.figures import shown
 from flows.identify import identify
+from flows.identities import forgotten, settle
 from flows.ledger import Account
 from flows.matching import report_matches
-from flows.people import forgotten, settle
+from flows.pledges import by_place, hard
 from flows.recognise import Look, look, only_salted_otherwise
 from flows.wiring import House, entity_order, not_there
 from flows.work import Item, Work
@@ -186,11 +187,17 @@ def _accept_entity(work: Work, entity: str, records: Mapping[str, InwardRecord])
     if taken and entity in order_moves.MOVED:
         taken = order_moves.admissible(work, entity, taken)
     contribute(work, entity, taken)
+    if entity == settlements.SETTLEMENT and taken:
+        settlements.take(work, taken)
     if entity == "price" and "price" in work.house.channel(work.channel).receives:
         pricing.read(work.house, work.tx, work.channel, [item.values for item in taken], work.asked_at,
                      work.account.run)
     if entity == "order" and work.channel in work.house.project.counting.sources:
         work.said.update({str(item.uid): item.values for item in taken})
+    if entity == "stock" and by_place(work.house, work.channel) and hard(work.house, work.channel) is not None:
+        _look_at_places(work, records, {
+            **{id: str(found[id].uid) for id in unchanged}, **{item.record.id: str(item.uid) for item in taken},
+        })
     if entity == "stock" and work.house.may_create(work.channel, "stock"):
         work.seen_stock.update(str(found[id].uid) for id in unchanged)
         work.seen_stock.update(str(item.uid) for item in taken)
@@ -242,6 +249,16 @@ def _take_shown(work: Work, records: Mapping[str, InwardRecord]) -> dict[str, In
     return {id: record for id, record in records.items() if id not in figures}
 
 
+def _look_at_places(work: Work, records: Mapping[str, InwardRecord], uids: Mapping[str, str]) -> None:
+    """What a channel under hard allocation was seen to show at each place is reckoned with; id → uid of the listing."""
+    marks = escrows.versions(work.house, work.channel, work.resource, work.docs)
+    moved = escrows.looked(work.house, work.tx, work.channel, {
+        uid: (max(0, int(shown(records[id].values))), marks[records[id].doc]) for id, uid in uids.items()
+    }, work.asked_at)
+    if moved and "stock" in work.house.channel(work.channel).receives:
+        mark_due(work.tx, [(work.channel, "stock", uid, None, False, work.channel) for uid in moved])
+
+
 def _resolve_local(work: Work, record: InwardRecord) -> None:
     """References to items of the same document become uids, now that those items have theirs."""
     for local in record.local:
@@ -272,6 +289,8 @@ def _store(work: Work) -> None:
     if stored:
         unpark(tx, sorted(stored))
     order_moves.store(work)
+    settlements.store(work)
+    order_check.heard(work)
     if work.documents:
         docs = [work.docs[index] for index in sorted(work.documents - work.hushed)]
         put_documents(tx, [

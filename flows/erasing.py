@@ -21,8 +21,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from flows.people import CUSTOMER, find
+from flows.people import CUSTOMER
 from flows.regions import personal
+from flows.stewards import find
 from flows.why import masked
 from flows.wiring import House
 from mappings import canonical

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from flows import people
+from flows.identities import identities
 from flows.matching import report_matches
+from flows.people import CUSTOMER
 from flows.pricing import unmatched_homes
 from flows.wiring import OURS
 from flows.work import Item, Work
@@ -32,9 +33,9 @@ def identify(work: Work, entity: str, items: list[Item]) -> list[Item]:
     """
     if not items:
         return []
-    if entity == people.CUSTOMER:
+    if entity == CUSTOMER:
         before = {item.record.id: item.uid for item in items if item.uid is not None}
-        taken = people.identities(work, items, _ours(work, entity, items))
+        taken = identities(work, items, _ours(work, entity, items))
         if any(before.get(item.record.id, item.uid) != item.uid for item in taken):
             rebind(work.tx, [work.channel])
         return taken

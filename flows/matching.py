@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from flows.accounts import Bound, linked_accounts
 from flows.wiring import House, not_there
 from mappings.commerce.customers.matching import features
 from mappings.commerce.match import Key, classify, keys as match_keys
@@ -22,6 +23,7 @@ from registry import (
     candidates,
     consent,
     drop_candidates,
+    members,
     owners,
     put_bindings,
     put_candidates,
@@ -110,7 +112,12 @@ def accept_exact(house: House, channel: str | None, who: str) -> dict[tuple[str,
         for name in names:
             row = house.channel(name)
             exact = [c for c in candidates(tx, name) if c.kind == "exact" and c.uid is not None]
-            put_bindings(tx, [_binding(c.channel, c.entity, c.external_id, str(c.uid)) for c in exact])
+            put_bindings(tx, [_binding(c.channel, c.entity, c.external_id, str(c.uid)) for c in exact
+                              if c.entity != "customer"])
+            put_bindings(tx, linked_accounts(tx, [
+                Bound(channel=name, external_id=c.external_id, to=str(c.uid), values=c.values or {})
+                for c in exact if c.entity == "customer"
+            ], who=who, because="the same address or number, accepted at first contact"))
             for entity in dict.fromkeys((*row.entities, *(c.entity for c in exact))):
                 mine = [c.external_id for c in exact if c.entity == entity]
                 consent(tx, name, entity, who)
@@ -123,7 +130,9 @@ def accept_exact(house: House, channel: str | None, who: str) -> dict[tuple[str,
     return house.registry.attempt(work)
 
 
-def bind(house: House, channel: str, external_id: str, record: str, *, entity: str | None = None) -> str:
+def bind(
+    house: House, channel: str, external_id: str, record: str, *, entity: str | None = None, who: str = ""
+) -> str:
     """Binds one document of a channel to a record, named by uid or by SKU, code, e-mail; returns the entity.
 
     Raises CannotBind naming what there is instead.
@@ -131,8 +140,8 @@ def bind(house: House, channel: str, external_id: str, record: str, *, entity: s
     house.channel(channel)
 
     def work(tx: Tx) -> str:
-        kinds = [c.entity for c in candidates(tx, channel) if c.external_id == external_id]
-        wanted = entity or (kinds[0] if kinds else "variant")
+        found_here = [c for c in candidates(tx, channel) if c.external_id == external_id]
+        wanted = entity or (found_here[0].entity if found_here else "variant")
         found = records(tx, [record])
         uid = record if record in found and found[record].entity == wanted else None
         if uid is None:
@@ -141,9 +150,15 @@ def bind(house: House, channel: str, external_id: str, record: str, *, entity: s
         if uid is None:
             raise CannotBind(f"no {wanted} has the uid, SKU, code or e-mail {record!r}; `serai match` lists candidates")
         there = bindings(tx, channel, [(wanted, external_id)]).get((wanted, external_id))
-        if there is not None and there.state == "live" and there.uid not in (None, uid):
-            raise CannotBind(f"{channel} {wanted} {external_id} is bound to record {there.uid} already")
-        put_bindings(tx, [_binding(channel, wanted, external_id, uid)])
+        held = None if there is None or there.state != "live" else there.uid
+        if held is not None and held not in (members(tx, [uid])[uid] if wanted == "customer" else [uid]):
+            raise CannotBind(f"{channel} {wanted} {external_id} is bound to record {held} already")
+        if wanted != "customer":
+            put_bindings(tx, [_binding(channel, wanted, external_id, uid)])
+        elif held is None:
+            values = next((c.values for c in found_here if c.entity == wanted and isinstance(c.values, dict)), {})
+            account = Bound(channel=channel, external_id=external_id, to=uid, values=values)
+            put_bindings(tx, linked_accounts(tx, [account], who=who, because="a person bound the account"))
         rebind(tx, [channel])
         drop_candidates(tx, channel, wanted, [external_id])
         wake(tx, channel=channel, reason=not_there(wanted, channel))

@@ -12,7 +12,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from flows.people import CUSTOMER, find
+from flows.people import CUSTOMER
+from flows.stewards import find
 from flows.wiring import House
 from mappings.commerce.customers.offers import codes
 from mappings.commerce.customers.segments import Purchases, purchases, repeat_rate, segments_of

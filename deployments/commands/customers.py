@@ -36,7 +36,7 @@ def merge(one: Who, other: Who, because: Because = "", project: Project = HERE) 
     """Say that two accounts are one person. A link inside Serai: no channel merges anything, and it can be undone."""
     from deployments.commands.houses import opened
     from deployments.commands.knowing import who
-    from flows.people import merge as join
+    from flows.stewards import merge as join
 
     with opened(project) as house:
         uid = join(house, one, other, who=who(), because=_reason(because))
@@ -52,7 +52,7 @@ def split(
     """Take an account out of its person, or undo one link; everything goes back to the account that it came with."""
     from deployments.commands.houses import opened
     from deployments.commands.knowing import who
-    from flows.people import split as take_apart
+    from flows.stewards import split as take_apart
 
     with opened(project) as house:
         people = take_apart(house, one, other, who=who(), because=_reason(because))
@@ -125,7 +125,7 @@ def erase(customer: Who, because: Because = "", project: Project = HERE, json: J
 def _decide(one: str, other: str, same: bool, because: str, project: Any) -> None:
     from deployments.commands.houses import opened
     from deployments.commands.knowing import who
-    from flows.people import decide
+    from flows.stewards import decide
 
     with opened(project) as house:
         decide(house, one, other, same=same, who=who(), because=_reason(because))

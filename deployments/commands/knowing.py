@@ -160,7 +160,7 @@ def bind(
     from flows.matching import bind as bind_one
 
     with opened(project) as house:
-        found = bind_one(house, channel, id, record, entity=entity)
+        found = bind_one(house, channel, id, record, entity=entity, who=who())
     say(f"{channel} {found} {id} is {record}; `serai replay` takes up what waited for it")
 
 

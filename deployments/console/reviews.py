@@ -16,8 +16,8 @@ from fastapi import FastAPI, Form, Request, Response
 
 from deployments.console.asking import Answer, Ask, Moved, Unknown
 from flows.matching import CannotBind
-from flows.people import decide
 from flows.profile import profile
+from flows.stewards import decide
 from flows.wiring import House
 from registry import LikenessRow, moment, records, to_review
 

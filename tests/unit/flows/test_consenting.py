@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings, strategies as st
 
 from connectors.base import RetryLater
-from flows import people, steps
+from flows import steps, stewards
 from flows.regions import denied
 from flows.wiring import House
 from mappings.commerce.customers.region import Region
@@ -153,7 +153,7 @@ def test_what_one_refused_reaches_the_accounts_of_who_turns_out_to_be_the_same(
     tell(house, "B", [statement("granted", 2, "form 2")])
     for channel in ("mail", "crm"):
         push(house, channel, "customer")
-    people.merge(house, "a@example.kz", "b@example.kz", who="Aigerim", because="one person")
+    stewards.merge(house, "a@example.kz", "b@example.kz", who="Aigerim", because="one person")
     advertise(house, "B", 7)
     push(house, "mail", "customer")
     push(house, "mail", "interaction")

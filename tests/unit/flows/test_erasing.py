@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from flows import people
+from flows import stewards
 from flows.erasing import ERASED, erase, phone_forms
 from flows.matching import CannotBind
 from mappings.commerce.customers.policy import Erasure
@@ -174,19 +174,19 @@ def test_who_was_merged_is_forgotten_under_every_account_and_who_shares_a_number
     world = retail
     take(world, "shop-kz", "customers", [account("1"), account("2", "other@example.kz", "Бек Омаров")])
     one, two = (uid_of(world.house, "shop-kz", "customer", id) for id in ("1", "2"))
-    people.split(world.house, one, who="A", because="they share a telephone")
+    stewards.split(world.house, one, who="A", because="they share a telephone")
     take(world, "shop-kz", "customers", [account("3", "third@example.kz", "Z Quanysheva", None)])
     three = uid_of(world.house, "shop-kz", "customer", "3")
-    people.merge(world.house, one, three, who="A", because=f"{NAME} married")
+    stewards.merge(world.house, one, three, who="A", because=f"{NAME} married")
     proof = erase(world.house, MAIL, who="A", because="asked")
     assert proof.clean
     assert proof.identities == sorted([one, three])
     assert proof.shared == 1
     with world.registry.read() as tx:
         assert list(look_through(tx, [MAIL, "third@example.kz", NAME])) == []
-        assert people.find(tx, "other@example.kz") == two
+        assert stewards.find(tx, "other@example.kz") == two
         with pytest.raises(CannotBind):
-            people.find(tx, MAIL)
+            stewards.find(tx, MAIL)
     left = [row.values for row in records(world.house, "customer").values() if row.uid == two]
     assert [row["phone"] for row in left] == [PHONE]
 

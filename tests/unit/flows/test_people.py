@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from flows import people, steps
+from flows import steps, stewards
 from flows.matching import CannotBind
 from mappings.commerce.customers.matching import MatchPolicy, Rule
 from mappings.commerce.customers.survivorship import Group
@@ -94,7 +94,7 @@ def test_likeness_between_the_thresholds_waits_for_a_steward(retail: World) -> N
     with retail.registry.read() as tx:
         (row,) = to_review(tx)
     assert (row.score, row.because) == ("0.7", "same phone")
-    people.decide(retail.house, row.one, row.other, same=False, who="Aigerim", because="mother and daughter")
+    stewards.decide(retail.house, row.one, row.other, same=False, who="Aigerim", because="mother and daughter")
     take(retail, "shop-kz", "customers", [shop("9", "a@example.kz", "Anna Lee", **phone)], later(3))
     with retail.registry.read() as tx:
         assert to_review(tx) == []
@@ -168,11 +168,11 @@ ACTS = st.lists(
 
 
 @settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(acts=ACTS)
-def test_merges_undone_leave_what_would_be_there_without_them(retail: World, acts: list[Any]) -> None:
+@given(acts=ACTS, bound=st.sets(st.integers(1, 3)))
+def test_merges_undone_leave_what_would_be_there_without_them(retail: World, acts: list[Any], bound: set[int]) -> None:
     """Undo is bit for bit: whatever was said before, between and after stays with the account that said it.
 
-    Two sets of accounts say the same; the first is merged and split meanwhile, the second is not.
+    Two sets of accounts say the same; the first is bound (`match bind`), merged and split meanwhile, the second is not.
     """
     strict(retail, survivorship=(Group(name="name", fields=("name", "given_name", "family_name"), order=("newest",)),))
     retail.pass_time(60)
@@ -188,6 +188,8 @@ def test_merges_undone_leave_what_would_be_there_without_them(retail: World, act
         take(retail, "shop-kz", "customers", docs, at)
 
     for n in range(4):
+        if n in bound:
+            steps.bind(retail.house, "shop-kz", first[n], uid(retail, "shop-kz", first[0]), entity="customer")
         say(n, "First One")
     uids = [uid(retail, "shop-kz", id) for id in first]
     for what, one, other in acts:
@@ -196,20 +198,51 @@ def test_merges_undone_leave_what_would_be_there_without_them(retail: World, act
                 say(one, other)
                 assert not items(retail.house, "parked")
             elif what == "merge":
-                people.merge(retail.house, uids[one], uids[other], who="Aigerim", because="a test")
+                stewards.merge(retail.house, uids[one], uids[other], who="Aigerim", because="a test")
             else:
-                people.split(retail.house, uids[one], uids[other], who="Aigerim", because="a test")
+                stewards.split(retail.house, uids[one], uids[other], who="Aigerim", because="a test")
         except CannotBind:
             assert what != "say"
     for one in range(4):
         with retail.registry.read() as tx:
             joined = likenesses(tx, [uids[one]], state="merged")
         if joined:
-            people.split(retail.house, uids[one], who="Aigerim", because="a test")
+            stewards.split(retail.house, uids[one], who="Aigerim", because="a test")
     mine, theirs = state(retail, first), state(retail, second)
     assert {n.split("-")[1]: clean(one, "a") for n, one in mine.items()} == {
         n.split("-")[1]: clean(one, "b") for n, one in theirs.items()
     }
+
+
+def test_an_account_bound_at_first_contact_can_be_taken_out_again(retail_on_each: World) -> None:
+    """`match accept --exact` links accounts, it never melts them: what each said goes with it when they part."""
+    world = retail_on_each
+    strict(world)
+    take(world, "erp-kz", "customers", [erp("C1", "kim@example.kz", "Kim Li", phone="+77011234567")])
+    mode(world, "shop-kz", "customer", "shadow")
+    take(world, "shop-kz", "customers", [shop("9", "kim@example.kz", "Kimberly Li")], later(1))
+    bound = steps.accept_exact(world.house, "shop-kz", "Aigerim")
+    assert bound["shop-kz", "customer"] == 1
+    mode(world, "shop-kz", "customer", "on")
+    take(world, "shop-kz", "customers", [shop("9", "kim@example.kz", "Kimberly Li")], later(2))
+    account, there = uid(world, "shop-kz", "9"), uid(world, "erp-kz", "C1")
+    assert len(everybody(world)) == 1
+    with world.registry.read() as tx:
+        assert members(tx, [account])[account] == sorted({account, there})
+    take(world, "shop-kz", "customers", [shop("9", "kim@example.kz", "Kim Park")], later(3))
+    take(world, "erp-kz", "customers", [erp("C2", "b@example.kz", "Bo Tan")], later(4))
+    somebody = uid(world, "erp-kz", "C2")
+    with pytest.raises(CannotBind, match="bound to record"):
+        steps.bind(world.house, "shop-kz", "9", somebody, entity="customer")
+    stewards.split(world.house, "shop-kz:9", who="Aigerim", because="another Kim")
+    with world.registry.read() as tx:
+        said = {one.uid: one.values for one in records_where(tx, "customer")}
+    assert (said[account]["name"], said[there]["name"], said[there]["phone"]) == ("Kim Park", "Kim Li", "+77011234567")
+    assert "phone" not in said[account]
+    take(world, "shop-kz", "customers", [shop("9", "kim@example.kz", "Kim Parker")], later(5))
+    assert len(everybody(world)) == 3
+    with world.registry.read() as tx:
+        assert to_review(tx) == []
 
 
 def clean(found: dict[str, Any], letter: str) -> dict[str, Any]:
@@ -225,7 +258,7 @@ def test_orders_that_came_after_a_merge_go_with_their_account(retail: World) -> 
         retail.buy("shop", {"KTL-1": 1}, who=who)
     live(retail, "erp-kz", "shop-kz", "crm-kz")
     one, other = everybody(retail)
-    person = people.merge(retail.house, one, other, who="Aigerim", because="moved house")
+    person = stewards.merge(retail.house, one, other, who="Aigerim", because="moved house")
     for who in (1, 2, 2):
         retail.buy("shop", {"KTL-1": 1}, who=who)
     live(retail, "erp-kz", "shop-kz", "crm-kz")
@@ -236,7 +269,7 @@ def test_orders_that_came_after_a_merge_go_with_their_account(retail: World) -> 
             return sorted(len(found) for found in linked(tx, "order", "customer", [one, other]).values())
 
     assert bought() == [2, 3]
-    people.split(retail.house, one, other, who="Aigerim", because="they are two")
+    stewards.split(retail.house, one, other, who="Aigerim", because="they are two")
     assert bought() == [2, 3]
     live(retail, "erp-kz", "shop-kz", "crm-kz")
     assert len(everybody(retail)) == 2
@@ -255,7 +288,7 @@ def test_a_merge_writes_the_same_person_to_each_account_and_makes_none(retail: W
     live(retail, *everywhere)
     one, other = everybody(retail)
     marks = retail.marks()
-    people.merge(retail.house, one, other, who="Aigerim", because="the same")
+    stewards.merge(retail.house, one, other, who="Aigerim", because="the same")
     live(retail, *everywhere)
     ops = [line.split()[1] for name in ("erp", "crm") for line in written(retail, marks, name)]
     assert set(ops) == {"update"}
@@ -299,13 +332,13 @@ def test_whom_a_person_names_is_found_by_address_number_account_or_uid(retail: W
     mine = uid(retail, "shop-kz", "9")
     with retail.registry.read() as tx:
         names = ["KIM@example.kz", "+7 701 123 45 67", "shop-kz:9", mine]
-        assert [people.find(tx, name) for name in names] == [mine] * 4
+        assert [stewards.find(tx, name) for name in names] == [mine] * 4
         with pytest.raises(CannotBind, match="nobody is known by that"):
-            people.find(tx, "somebody@else.kz")
+            stewards.find(tx, "somebody@else.kz")
     with pytest.raises(CannotBind, match="one person already"):
-        people.merge(retail.house, mine, mine, who="A", because="b")
+        stewards.merge(retail.house, mine, mine, who="A", because="b")
     with pytest.raises(CannotBind, match="no link leads"):
-        people.split(retail.house, mine, who="A", because="b")
+        stewards.split(retail.house, mine, who="A", because="b")
 
 
 __all__ = ["ASKED", "steps"]
