@@ -20,7 +20,7 @@ from msgspec import Struct
 from flows.placing import PLACE, Placed, Wanting, is_placed, place
 from flows.wiring import House, moment_text
 from mappings.commerce.fulfilment.calendar import Calendar, NeverOpen
-from mappings.commerce.fulfilment.deadlines import LIVE, Terms, deadlines, is_collected
+from mappings.commerce.fulfilment.deadlines import LIVE, Terms, deadlines, is_collected, is_history
 from mappings.commerce.fulfilment.decisions import Decision, about, answer, follow_up, place_of
 from mappings.commerce.fulfilment.routing import Unroutable
 from registry import (
@@ -36,6 +36,7 @@ from registry import (
     digest,
     encode,
     keys_of,
+    live_since,
     new_uids,
     put_deadlines,
     put_hops,
@@ -51,6 +52,8 @@ RULE: Final = "rule"
 DESK: Final = "desk"
 MADE: Final = "merge"
 """The direction of hops that no document brought."""
+HISTORY: Final = "it was over before orders of its channel were switched on"
+"""The note of a deadline that does not run (`is_history`)."""
 
 
 class Told(Struct, frozen=True, kw_only=True):
@@ -229,7 +232,10 @@ def date_orders(
     house: House, tx: Tx, orders: Mapping[str, Mapping[str, Any]], origins: Mapping[str, str], now: datetime, *,
     placed: Mapping[str, Placed] | None = None, told: Sequence[Told] = (),
 ) -> None:
-    """Afterwards every deadline of these orders stands as it is now: open while it runs, met or void when it ended."""
+    """Afterwards every deadline of these orders stands as it is now: open while it runs, met or void when it ended.
+
+    One that was over before orders of its channel were switched on never runs; it stays listed as void.
+    """
     known = deadlines_of(tx, list(origins))
     placed = placed or {}
     ready = {one.order for one in told if one.decision.kind == "ready"}
@@ -237,27 +243,36 @@ def date_orders(
     places = records(tx, sorted({
         uid for order in origins if (uid := place_of(orders[order])) is not None
     }))
-    rows: list[DeadlineRow] = []
+    dated: dict[str, dict[str, datetime]] = {}
     for uid, channel in origins.items():
-        order, before = orders[uid], known[uid]
-        rules = house.project.fulfilment.of(channel)
         company = house.channel(channel).company
-        there = places.get(place_of(order) or "")
+        there = places.get(place_of(orders[uid]) or "")
         calendar = house.project.fulfilment.calendar_of(
             company.id, company.zone, None if there is None else there.values
         )
-        running = {} if uid in refused else _running(
-            order, rules.terms, calendar, before, now if uid in ready else None
+        dated[uid] = {} if uid in refused else _running(
+            orders[uid], house.project.fulfilment.of(channel).terms, calendar, known[uid], now if uid in ready else None
         )
+    over = any(at <= now for found in dated.values() for at in found.values())
+    live = live_since(tx, "order") if over else {}
+    rows: list[DeadlineRow] = []
+    for uid, channel in origins.items():
+        order, before, soon = orders[uid], known[uid], house.project.fulfilment.of(channel).terms.soon
+        past = {kind for kind, at in dated[uid].items() if is_history(at, live.get(channel, now))}
         rows += [
-            DeadlineRow(order=uid, kind=kind, channel=channel, due_at=at, soon_at=at - rules.terms.soon)
-            for kind, at in running.items()
-            if kind not in before or before[kind].state != "open" or before[kind].due_at != at
+            DeadlineRow(
+                order=uid, kind=kind, channel=channel, due_at=at, soon_at=at - soon,
+                state="void" if kind in past else "open", settled_at=now if kind in past else None,
+                note=HISTORY if kind in past else None,
+            )
+            for kind, at in dated[uid].items()
+            if kind not in before or before[kind].due_at != at
+            or before[kind].state != ("void" if kind in past else "open")
         ]
-        over = "void" if order.get("status") == "cancelled" or uid in refused else "met"
+        word = "void" if order.get("status") == "cancelled" or uid in refused else "met"
         rows += [
-            _settled(row, over, now) for kind, row in before.items()
-            if row.state == "open" and kind not in running and (kind != PLACE or over == "void")
+            _settled(row, word, now) for kind, row in before.items()
+            if row.state == "open" and kind not in dated[uid] and (kind != PLACE or word == "void")
         ]
         if is_placed(house, channel, order):
             rows += _place_rows(uid, channel, placed.get(uid), before, now)

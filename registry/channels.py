@@ -11,11 +11,13 @@ from sqlalchemy import select, update
 
 from registry import bulk
 from registry.codec import moment
-from registry.engine import RegistryError, Tx
+from registry.engine import AnyRow, RegistryError, Tx
 from registry.tables import MODES, audit, channel, consent as consents, mode
 
 ChannelSetting: TypeAlias = tuple[str, str, str, Mapping[str, str]]
 """(name, platform, company, {entity: its first mode})"""
+LIVE = ("canary", "on")
+"""The modes in which what a channel says counts."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,6 +86,35 @@ def modes(tx: Tx) -> dict[tuple[str, str], str]:
     return {(row.channel, row.entity): row.mode for row in found}
 
 
+def live_since(tx: Tx, entity: str) -> dict[str, datetime]:
+    """Channel → when the entity was first switched on there, whatever it is now; without those where it never was.
+
+    Where it was on from the beginning, that is when the pair became known; the audit knows every later switch.
+    """
+    found: dict[str, datetime] = {}
+    begun = tx.rows(
+        select(mode.c.channel, mode.c.mode, mode.c.changed_at, channel.c.created_at)
+        .join(channel, channel.c.name == mode.c.channel).where(mode.c.entity == entity)
+    )
+    names = {_switch(entity, row.channel): row.channel for row in begun}
+    switched: dict[str, list[AnyRow]] = {row.channel: [] for row in begun}
+    for row in tx.rows(
+        select(audit.c.what, audit.c.at, audit.c.before, audit.c.after)
+        .where(bulk.within(tx, audit.c.what, sorted(names))).order_by(audit.c.id)
+    ):
+        switched[names[row.what]].append(row)
+    for row in begun:
+        turns = switched[row.channel]
+        first = next((turn.at for turn in turns if turn.after in LIVE), None)
+        if turns and turns[0].before in LIVE:
+            found[row.channel] = moment(row.created_at)
+        elif first is not None:
+            found[row.channel] = moment(first)
+        elif not turns and row.mode in LIVE:
+            found[row.channel] = moment(row.changed_at)
+    return found
+
+
 def set_mode(tx: Tx, channel_name: str, entity: str, word: str, who: str, because: str) -> None:
     """Afterwards the mode is ``word``, and the audit says who changed it from what and why."""
     _modes_are_known([word])
@@ -97,7 +128,11 @@ def set_mode(tx: Tx, channel_name: str, entity: str, word: str, who: str, becaus
         [(channel_name, entity, word, tx.stamp)],
         key=("channel", "entity"),
     )
-    write_audit(tx, who, f"mode of {entity} on {channel_name}", because, before[0].mode if before else None, word)
+    write_audit(tx, who, _switch(entity, channel_name), because, before[0].mode if before else None, word)
+
+
+def _switch(entity: str, channel_name: str) -> str:
+    return f"mode of {entity} on {channel_name}"
 
 
 def set_pause(tx: Tx, channel_name: str, paused: bool, who: str, because: str) -> None:

@@ -89,6 +89,17 @@ def pressing_deadlines(tx: Tx, at: datetime, limit: int = 500) -> list[DeadlineR
     return [_row(row) for row in tx.rows(statement)]
 
 
+def noted_deadlines(tx: Tx, note: str, limit: int = 500) -> list[DeadlineRow]:
+    """Those no longer asked for that bear this note, the oldest first."""
+    statement = (
+        select(deadline)
+        .where(deadline.c.state == "void", deadline.c.note == note)
+        .order_by(deadline.c.due_at, deadline.c.order_uid, deadline.c.kind)
+        .limit(limit)
+    )
+    return [_row(row) for row in tx.rows(statement)]
+
+
 def deadline_counts(tx: Tx, at: datetime) -> dict[tuple[str, str, str], int]:
     """(channel, kind, ``late`` or ``soon`` or ``kept late``) → how many; reads the running ones and those kept late."""
     late, now = deadline.c.due_at <= micros(at), deadline.c.state == "open"

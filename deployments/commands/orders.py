@@ -6,6 +6,7 @@ have the same one, `--channel` tells them apart. No verb shows who the buyer is.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,8 +17,8 @@ from deployments.commands import HERE, MISTAKE, AnyChannel, Json, Project, numbe
 
 if TYPE_CHECKING:
     from flows.desk import Shown
+    from flows.pressing import Pressing
     from mappings.commerce.fulfilment.decisions import Kind
-    from registry import DeadlineRow
 
 Number = Annotated[str, typer.Argument(help="the buyer's, the channel's or the ERP's number of the order")]
 Reason = Annotated[str, typer.Option("--reason", help="what the buyer is told: out_of_stock, late, fraud, price, …")]
@@ -36,7 +37,7 @@ def show(number: Number, channel: AnyChannel = None, project: Project = HERE, js
     if json:
         print_json(_row(found))
     else:
-        for line in _lines(found, now):
+        for line in sentences(found, now):
             say(line)
 
 
@@ -97,25 +98,31 @@ def returnable(
         raise typer.Exit(MISTAKE)
 
 
-def deadlines(project: Project = HERE, json: Json = False) -> None:
+def deadlines(
+    project: Project = HERE,
+    history: Annotated[bool, typer.Option("--history", help="open orders that were late before Serai was on")] = False,
+    json: Json = False,
+) -> None:
     """List orders that are late or soon late, most pressing first, and how often what was decided."""
     from deployments.commands.houses import opened
     from deployments.printing import print_json, show as table
-    from registry import decision_counts, numbers_of_orders, pressing_deadlines
+    from flows.pressing import pressing
 
-    with opened(project) as house, house.registry.read() as tx:
-        now = house.registry.now()
-        rows = pressing_deadlines(tx, now)
-        names = numbers_of_orders(tx, [row.order for row in rows])
-        told = decision_counts(tx)
-    listed = [_pressing(row, _name(names.get(row.order, ()), row), now) for row in rows]
-    counted = [{"decision": kind, "reason": reason, "orders": count} for (kind, reason), count in sorted(
-        told.items(), key=lambda item: (item[0][0], item[0][1] or "")
-    )]
+    with opened(project) as house:
+        found = pressing(house)
+    rows = found.history if history else found.lines
+    listed = [_pressing(one, found.at, notes=json or any(row.note or row.parked for row in rows)) for one in rows]
+    counted = [{"decision": kind, "reason": reason, "orders": count} for kind, reason, count in found.decided]
     if json:
-        print_json({"deadlines": listed, "decisions": counted})
+        print_json({"deadlines": listed, "decisions": counted, "history": len(found.history)})
+        return
+    if history:
+        table("open, and late before their channel was switched on", listed, False, nothing="there are no such orders")
         return
     table("late and soon late", listed, False, nothing="no order is late or soon late")
+    if found.history:
+        say(f"{number(len(found.history), 'open order')} had passed a deadline before orders of the channel were "
+            "switched on: `serai deadlines --history`")
     table("decided so far", counted, False, nothing="nothing was decided yet")
 
 
@@ -128,17 +135,18 @@ def _decide(project: Path, number: str, kind: Kind, channel: str | None, **more:
         say(decide(house, number, kind, who=who(), channel=channel, **more))
 
 
-def _name(numbers: Any, row: DeadlineRow) -> str:
-    """The number by which people know the order: its channel's, else our uid."""
-    mine = [one.number for one in numbers if one.channel == row.channel and one.whose == "channel"]
-    return str(mine[0]) if mine else row.order
+def _pressing(one: Pressing, now: datetime, *, notes: bool) -> dict[str, Any]:
+    found = {"order": one.number, "channel": one.channel, "what": one.kind, "due_at": one.due_at,
+             "when": when(one.due_at, now), "what_to_do": one.remedy}
+    if notes:
+        found["note"] = "; ".join(text for text in (one.note, one.parked and f"parked: {one.parked}") if text) or None
+    return found
 
 
-def _pressing(row: DeadlineRow, name: str, now: datetime) -> dict[str, Any]:
-    minutes = int((row.due_at - now).total_seconds() // 60)
-    when = f"late by {span(-minutes)}" if row.due_at <= now else f"in {span(minutes)}"
-    return {"order": name, "channel": row.channel, "what": row.kind, "due_at": row.due_at, "when": when,
-            "note": row.note}
+def when(due_at: datetime, now: datetime) -> str:
+    """``late by 2 h 05 min`` or ``in 7 min``."""
+    minutes = int((due_at - now).total_seconds() // 60)
+    return f"late by {span(-minutes)}" if due_at <= now else f"in {span(minutes)}"
 
 
 def span(minutes: int) -> str:
@@ -148,7 +156,8 @@ def span(minutes: int) -> str:
     return f"{minutes // 60} h {minutes % 60:02} min" if minutes >= 60 else f"{minutes} min"
 
 
-def _lines(found: Shown, now: datetime) -> list[str]:
+def sentences(found: Shown, now: datetime) -> list[str]:
+    """Everything about an order that is no personal value, a line each."""
     order = found.order
     status = f"{order['status']}, {order['payment']}"
     said = [f"order {order['number']} of {found.channel}: {status}, {order['total']['amount']} "
@@ -157,6 +166,7 @@ def _lines(found: Shown, now: datetime) -> list[str]:
         f"{name} ({channel}{'' if whose in ('id', 'channel') else f', {whose}'})" for channel, whose, name in
         sorted({(channel, "channel" if whose == "id" else whose, name) for channel, whose, name in found.numbers})
     ))
+    said.append(_money(order))
     delivery = order.get("delivery") or {}
     if delivery.get("kind") is not None:
         where = found.places.get(delivery.get("location") or "", "")
@@ -166,7 +176,7 @@ def _lines(found: Shown, now: datetime) -> list[str]:
         + (" (set free)" if row.released else "") for row in found.held
     ]
     for row in sorted(found.deadlines, key=lambda one: one.due_at):
-        state = row.state if row.state != "open" else _pressing(row, "", now)["when"]
+        state = row.state if row.state != "open" else when(row.due_at, now)
         said.append(f"{row.kind} by {row.due_at:%Y-%m-%d %H:%M} UTC: {state}" + (f": {row.note}" if row.note else ""))
     for one in found.decisions:
         because = ": ".join(part for part in (one.reason, one.note) if part is not None)
@@ -183,9 +193,27 @@ def _lines(found: Shown, now: datetime) -> list[str]:
     return said
 
 
+def _money(order: Mapping[str, Any]) -> str:
+    """The three figures: what the buyer pays, what it was sold for, what of it is paid out; and the fees between."""
+    from flows.finding import three_figures
+
+    figures = three_figures(order)
+    fees = ", ".join(f"{fee['key']} {fee['amount']['amount']} ({fee.get('state') or 'told'})"
+                     for fee in order.get("fees") or ())
+    paid = "paid out" if order.get("payout") is not None else "payout expected"
+    return (f"buyer pays {_spoken(figures['buyer_pays'])}, seller's price {_spoken(figures['seller_price'])}, "
+            f"{paid} {_spoken(figures['payout'])}" + (f"; fees: {fees}" if fees else ""))
+
+
+def _spoken(amount: Mapping[str, str]) -> str:
+    return f"{amount['amount']} {amount['currency']}"
+
+
 def _row(found: Shown) -> dict[str, Any]:
+    from flows.finding import three_figures
+
     return {
-        "uid": found.uid, "channel": found.channel, "order": found.order,
+        "uid": found.uid, "channel": found.channel, "order": found.order, **three_figures(found.order),
         "numbers": [{"channel": channel, "whose": whose, "number": name} for channel, whose, name in found.numbers],
         "held": [{"line": row.of_line, "variant": row.variant, "quantity": row.quantity, "released": row.released,
                   "place": found.places.get(row.location or "")} for row in found.held],

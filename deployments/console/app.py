@@ -27,7 +27,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from markupsafe import Markup, escape
 
 from connectors.base import ConnectorError
-from deployments.console import holds, pages, reviews, times
+from deployments.console import deadlines, holds, pages, reviews, times
 from deployments.console.asking import (
     Answer,
     Ask,
@@ -106,6 +106,7 @@ def create_app(house: House, *, prefect: str | None = None) -> FastAPI:
             "prefect": prefect,
             "parked_total": pages.parked_total(house),
             "held_total": pages.held_total(house),
+            "late_total": pages.late_total(house),
             "said": unquote(request.cookies.get("said", "")),
             "zone": "UTC",
             "dev": follows_disk(),
@@ -210,6 +211,8 @@ def create_app(house: House, *, prefect: str | None = None) -> FastAPI:
                     "verified_at",
                     "freshness",
                     "parked",
+                    "late",
+                    "soon",
                     "outbox",
                     "notices",
                 )
@@ -297,6 +300,7 @@ def create_app(house: House, *, prefect: str | None = None) -> FastAPI:
         return render(request, "parked_replayed.html", rows=rows, total=total, chosen=channel, report=said)
 
     holds.add_pages(app, house, render, question, switch)
+    deadlines.add_pages(app, house, render)
     reviews.add_pages(app, house, render, question, switch)
 
     @app.get("/runs")

@@ -22,6 +22,7 @@ from registry import (
     Parked,
     RunRow,
     cursors,
+    deadline_counts,
     held,
     holds,
     last_runs,
@@ -93,6 +94,8 @@ class Card:
     freshness: str
     run: RunLine | None
     parked: int
+    late: int
+    soon: int
     outbox: str
     notices: int
     verified_against: str
@@ -135,6 +138,7 @@ def overview(house: House, prefect: str | None, only: str | None = None) -> Over
         latest = last_runs(tx)
         stuck = parked_counts(tx)
         open_writes = outbox_counts(tx)
+        pressing = deadline_counts(tx, house.registry.now())
         beating = any((lease.channel, lease.resource, lease.lane) == SIGN_OF_LIFE for lease in held(tx))
     notices = house.registry.inbox.depth()
     cards = []
@@ -172,6 +176,8 @@ def overview(house: House, prefect: str | None, only: str | None = None) -> Over
                 freshness=_freshness(channel, entities, now),
                 run=run_line(max(mine, key=lambda row: row.started_at), prefect) if mine else None,
                 parked=sum(n for (of, _, _, kind), n in stuck.items() if of == name and kind != "waiting"),
+                late=sum(n for (of, _, word), n in pressing.items() if (of, word) == (name, "late")),
+                soon=sum(n for (of, _, word), n in pressing.items() if (of, word) == (name, "soon")),
                 outbox=in_words(waiting),
                 notices=notices.get(name, 0),
                 verified_against=verified_against(channel),
@@ -291,6 +297,12 @@ def held_total(house: House) -> int:
     """How many sets of writes wait for a person's word."""
     with house.registry.read() as tx:
         return sum(one.kind != "alert" for one in holds(tx))
+
+
+def late_total(house: House) -> int:
+    """How many deadlines of orders are over."""
+    with house.registry.read() as tx:
+        return sum(n for (_, _, word), n in deadline_counts(tx, house.registry.now()).items() if word == "late")
 
 
 def _parked_line(row: Parked) -> ParkedLine:

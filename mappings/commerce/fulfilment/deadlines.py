@@ -2,7 +2,8 @@
 
 What surprises here: the channel's own moment always wins, since it is the channel that counts. Policy speaks only where
 the channel says nothing; ``collect`` runs from when the buyer was told that the goods are ready, ``answer`` from the
-buyer's wish to cancel.
+buyer's wish to cancel. What had passed before orders of the channel were switched on here is history: it does not run
+(`is_history`), but it stays listed.
 """
 
 from __future__ import annotations
@@ -97,6 +98,16 @@ def state(due: datetime, now: datetime, soon: timedelta) -> State:
     if now >= due:
         return "late"
     return "soon" if now >= due - soon else "running"
+
+
+def is_history(due: datetime, live_since: datetime) -> bool:
+    """Whether a deadline was over before anybody here could keep it: ``due ≤ live_since``, the moment at which orders of
+    the channel were switched on for the first time.
+
+    First contact brings years of orders that a shop never closed; they are neither late nor ended by us. What fell due
+    later runs whenever its order is seen: an order that comes in after an outage is late, and is said to be.
+    """
+    return due <= live_since
 
 
 def expires(kind: str, order: Mapping[str, Any]) -> str | None:

@@ -25,15 +25,26 @@ from flows.consequences import stock_due
 from flows.desk import CannotDecide, decide, returnable, show_order
 from flows.fulfilment import Told, tell
 from flows.lapse import lapse
+from flows.pressing import pressing
+from mappings.commerce.fulfilment.deadlines import Term
 from mappings.commerce.fulfilment.decisions import Decision
 from mappings.commerce.fulfilment.policy import Fulfilment
 from mappings.commerce.fulfilment.routing import Routing
-from registry import Tx, deadline_counts, decision_counts, parked, records_where, reserved
+from registry import (
+    Tx,
+    deadline_counts,
+    decision_counts,
+    live_since,
+    parked,
+    records_where,
+    reserved,
+    set_mode,
+)
 from tests.databases import fresh_postgres, fresh_sqlite
 from tests.scenario.world import MOVING, STORES, WAREHOUSE, World, world
 
 QUARTER = 900.0
-ARTICLES = {f"K-{n:02}": 10 for n in range(1, 15)} | {"LAST": 1, "MANY": 60}
+ARTICLES = {f"K-{n:02}": 10 for n in range(1, 15)} | {"LAST": 1, "MANY": 60, "OLD": 10}
 CARRIED = (("erp-kz", "customer"), ("erp-kz", "order"), ("market-kz", "decision"), ("shop-kz", "decision"))
 
 
@@ -432,6 +443,60 @@ def test_a_project_without_the_policy_answers_dates_and_routes_nothing(retail: W
     retail.people.cancel_on_market(one.id)
     carry(retail)
     assert held(retail, "K-11") == []
+
+
+def read_late(found: World, sku: str, how: dict[str, Any] | None = None, **change: Any) -> Any:
+    """An order of the shop, read as ``change`` says it."""
+    order = bought(found, sku, guest=True, **(how or {}))
+    doc = {**found.sandbox.systems["shop"].get("orders", order.id), **change}
+
+    def work(tx: Tx) -> None:
+        account = found.house.account("shop-kz", "orders", "inward")
+        now = found.house.registry.now()
+        accept_page(found.house, tx, account, "shop-kz", "orders", [doc], now, now)
+
+    found.registry.attempt(work)
+    return order
+
+
+def test_what_was_late_before_its_channel_was_switched_on_is_history_and_what_is_read_late_is_late(
+    retail_on_each: World
+) -> None:
+    """First contact brings years of orders a shop never closed: none of them is late here, none is ended by us, and
+    each is still listed. An order that an outage kept from us is late from the moment it is seen."""
+    found = retail_on_each
+    live = found.house.registry.attempt(lambda tx: live_since(tx, "order"))["shop-kz"]
+    assert live < found.clock.now() < live + timedelta(days=400)
+    rules = found.desk.project.fulfilment.of("shop-kz")
+    terms = replace(rules.terms, of={"ship": Term(span=timedelta(days=1)), "pay": Term(span=timedelta(days=2))})
+    with_policy(found, channels={"shop-kz": replace(rules, terms=terms)})
+    old = read_late(found, "OLD", placedAt="2025-02-08T04:00:00Z")
+    unsigned = read_late(found, "OLD", {"pay": "INSTALMENT", "sign_within": 3600.0}, placedAt="2025-02-08T04:00:00Z",
+                         signBy="2025-02-09T04:00:00Z")
+    edge = read_late(found, "OLD", placedAt=(live - timedelta(days=1, seconds=-2)).isoformat(timespec="seconds"))
+    found.pass_time(3 * 86_400)
+    missed = read_late(found, "OLD", placedAt=(found.clock.now() - timedelta(days=2)).isoformat(timespec="seconds"))
+    seen = {row.number: row for row in pressing(found.house).lines if row.kind == "ship"}
+    assert old.number not in seen
+    assert (seen[missed.number].state, seen[edge.number].state) == ("late", "late")
+    assert "serai order delay" in seen[missed.number].remedy
+    assert {(row.number, row.kind) for row in pressing(found.house).history} == {
+        (old.number, "ship"), (unsigned.number, "pay"),
+    }
+    assert pressing(found.house, "market-kz").history == ()
+    lapse(found.house)
+    found.step("push", "shop-kz", "decision")
+    assert told(found, old, unsigned, system="shop") == []
+    code, text = serai(found, "deadlines")
+    assert code == 0
+    assert "had passed a deadline before orders of the channel were switched on" in text
+    assert old.number in serai(found, "deadlines", "--history")[1]
+    with found.registry.write() as tx:
+        for word in ("off", "on"):
+            set_mode(tx, "shop-kz", "order", word, "Dana", "a day of repairs")
+    with found.registry.read() as tx:
+        assert live_since(tx, "order")["shop-kz"] == live
+    assert missed.number in {row.number for row in pressing(found.house).lines}
 
 
 def serai(found: World, *words: str) -> tuple[int, str]:
