@@ -75,6 +75,7 @@ def contribute(work: Work, entity: str, items: list[Item]) -> None:
                     after=values, bound=not item.first, put_back=put_back, identity=item.uid,
                 ))
             if entity == "order":
+                work.shown[uid] = item
                 work.numbers += order_moves.numbers_of(work.channel, uid, item.values, item.record.id)
             if entity == "order" and order_moves.judge(work, item, uid, values, held_values, rest):
                 work.account.count(entity, "parked", reason="taken and reserved; a person must look at it")
@@ -104,6 +105,7 @@ def _wrong(work: Work, item: Item, values: Mapping[str, Any]) -> bool:
 
 def _said(work: Work, item: Item, binding: Binding | None) -> None:
     """What the channel says of the record from now on: covered fields replaced, the others as they were."""
+    item.was = binding
     if binding is None:
         item.values = item.record.values
         item.moved = frozenset(item.values)

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from flows.wiring import House
-from mappings.commerce.orders.figures import expected_payout, seller_price
+from mappings.commerce.orders.figures import buyer_pays, expected_payout, seller_price
 from registry import Binding, EditRow, NumberRow, bindings_of, edits_of, open_inward, orders_by_number, records
 
 PARTY = {"id": "id", "channel": "number", "buyer": "buyer's number", "erp": "ERP's number"}
 """Whose number it is, in words."""
+FIGURES = ("buyer_pays", "seller_price", "payout")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,16 +31,22 @@ class Found:
 
     def row(self) -> dict[str, Any]:
         """As JSON, without anything of the buyer."""
-        total = self.values.get("total")
+        figures = {name: None for name in FIGURES} if self.values.get("total") is None else three_figures(self.values)
         return {
             "order": self.uid, "called": list(self.called), "at": dict(self.at),
             "number": self.values.get("number"), "status": self.values.get("status"),
             "payment": self.values.get("payment"), "placed_at": self.values.get("placed_at"),
-            "buyer_pays": total, "seller_price": None if total is None else seller_price(self.values),
-            "payout": None if total is None else self.values.get("payout") or expected_payout(self.values),
-            "wrong": self.wrong,
+            **figures, "wrong": self.wrong,
             "edits": [f"{edit.at:%Y-%m-%d %H:%M} {edit.channel}: {edit.detail}" for edit in self.edits],
         }
+
+
+def three_figures(order: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """What the buyer pays, what the seller sold it for, and what the channel pays out: as its reports say, else as
+    expected after the fees of its policy."""
+    payout = order.get("payout")
+    return {"buyer_pays": buyer_pays(order), "seller_price": seller_price(order),
+            "payout": expected_payout(order) if payout is None else payout}
 
 
 def find(house: House, number: str) -> list[Found]:

@@ -186,7 +186,8 @@ def load_project(
 
     stock_rows = of("stock")
     counting = policies.sources.read(stock_rows, rows, errors)
-    stock = policies.stock.read(stock_rows, rows, errors)
+    cohorts = policies.cohorts.read(stock_rows)
+    stock = policies.stock.read(stock_rows, rows, errors, cohorts)
     breakers = policies.breaker.read(of("breaker"), rows, errors)
     customers = policies.customers.read(of("customers"), rows, errors)
     orders = policies.orders.read(of("orders"), rows, errors)

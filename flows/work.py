@@ -36,6 +36,7 @@ class Item:
 
     record: InwardRecord
     binding: Binding | None = None
+    was: Binding | None = None
     uid: str | None = None
     values: dict[str, Any] = field(default_factory=dict)
     key: str | None = None
@@ -87,6 +88,9 @@ class Work:
     cleared: set[tuple[str, str]] = field(default_factory=set)
     numbers: list[NumberRow] = field(default_factory=list)
     moved: dict[tuple[str, ...], str] = field(default_factory=dict)
+    shown: dict[str, Item] = field(default_factory=dict)
+    reported: set[str] = field(default_factory=set)
+    unsettled: list[ParkedRow] = field(default_factory=list)
 
     @cached_property
     def moment(self) -> int:

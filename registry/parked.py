@@ -113,6 +113,19 @@ def open_inward(tx: Tx, entity: str, record_uids: Collection[str]) -> dict[str, 
     return {row.record_uid: (row.rule or "", row.message) for row in _BESIDE.rows(tx, record_uids, of=entity)}
 
 
+_OUTWARD = bulk.Keyed(
+    select(items.c.subject, items.c.rule).where(
+        items.c.channel == bindparam("on"), items.c.entity == bindparam("of"),
+        items.c.direction == literal_column("'outward'"), items.c.state == literal_column("'open'"),
+    ), items.c.subject
+)  # fmt: skip
+
+
+def open_outward(tx: Tx, channel: str, entity: str, record_uids: Collection[str]) -> dict[str, str]:
+    """Record → rule of the item that stands open about writing it to the channel."""
+    return {row.subject: row.rule or "" for row in _OUTWARD.rows(tx, record_uids, on=channel, of=entity)}
+
+
 def unpark(tx: Tx, keys: Collection[ParkedKey], *, state: str = "replayed", beside: bool = True) -> int:
     """Closes the open items of these keys, because they succeeded; the number closed. Unknown keys are no error.
 

@@ -11,6 +11,7 @@ method, a path or both (absent: any), ``{"clear": true}`` ends all of them. The 
 * ``garbage``      200 with a page that is not JSON
 * ``omit_page``    page ``page`` is missing from the next full scan of ``on``
 * ``backdate``     the next changes of ``on`` are stamped ``seconds`` in the past: rows committed late
+* ``ignore``       the next updates of ``on`` are answered 200 with the row as it was, and change nothing
 * ``drop``, ``duplicate``, ``reorder``   what becomes of the next notices
 """
 
@@ -32,6 +33,7 @@ KINDS = (
     "slow",
     "omit_page",
     "backdate",
+    "ignore",
     "drop",
     "duplicate",
     "reorder",

@@ -3,7 +3,7 @@
 What surprises here: a shipment's ``reference`` is taken once, the same again gives the shipment that is there; a
 listing can be made by hand for a SKU that nobody else knows; an order that waits for the seller's word (``OFFERED``)
 does not lower the listing, so two buyers may want the same last unit; what lies in the marketplace's own warehouse it
-sells and sends by itself.
+sells and sends by itself. What becomes of the money: ``market_money.py``.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Any
 
 from deployments.sandbox.design import By, Collection, Design, Lists, Refused
 from deployments.sandbox.engine import System
+from deployments.sandbox.market_money import ACTS, COLLECTIONS, CURRENCY, amount_of
 from deployments.sandbox.notation import Doc, parsed, utc_millis
 
-CURRENCY = "KZT"
 PREPARED = timedelta(hours=24)
 """How long a seller has to send what was ordered."""
 
@@ -123,10 +123,6 @@ def _shipped(system: System, old: Doc | None, new: Doc, by: By) -> None:
         system.put("orders", order | {"state": state}, by=by_now, id=order["orderId"])
 
 
-def _money(amount: Decimal) -> Doc:
-    return {"amount": f"{amount:.2f}", "currency": CURRENCY}
-
-
 def _buyer(system: System, ask: Doc) -> Doc:
     """The buyer, known by phone or new."""
     for doc in system.docs("buyers"):
@@ -157,7 +153,7 @@ def order(system: System, ask: Doc) -> Doc:
         line = Decimal(price["price"]["amount"]) * quantity
         total += line
         facts = {"itemId": str(n), "sellerSku": sku, "title": offer["title"], "qty": str(quantity)}
-        items.append(facts | {"price": price["price"], "total": _money(line)})
+        items.append(facts | {"price": price["price"], "total": amount_of(line)})
     buyer = _buyer(system, ask)
     now = system.now()
     doc = {
@@ -168,9 +164,9 @@ def order(system: System, ask: Doc) -> Doc:
         "fulfilledBy": "SELLER" if warehouse is None else "MARKETPLACE",
         "warehouse": warehouse,
         "buyer": {name: buyer[name] for name in ("buyerId", "fullName", "phone", "email")},
-        "delivery": {"cost": _money(Decimal(0)), "address": ask.get("address")},
+        "delivery": {"cost": amount_of(Decimal(0)), "address": ask.get("address")},
         "items": items,
-        "total": _money(total),
+        "total": amount_of(total),
     }
     placed = system.add("orders", doc)
     if within is None:
@@ -277,7 +273,7 @@ def list_by_hand(system: System, ask: Doc) -> Doc:
     """Somebody types a listing into the seller's page: ``{sku, title, price, available}``."""
     sku = str(ask["sku"])
     offer = system.add("offers", {"sellerSku": sku, "title": ask["title"], "state": "ON_SALE"})
-    system.add("prices", {"sellerSku": sku, "price": _money(Decimal(str(ask["price"])))})
+    system.add("prices", {"sellerSku": sku, "price": amount_of(Decimal(str(ask["price"])))})
     system.add("stocks", {"sellerSku": sku, "available": str(ask["available"])})
     return offer
 
@@ -307,9 +303,9 @@ MARKET = Design(
     lists=Lists(style="page", size=50, since="updatedFrom", position="page", reference="reference", envelope=_envelope),
     acts={
         "order": order, "list_by_hand": list_by_hand, "cancel": cancel, "expire": expire, "send_own": send_own,
-        "store": store,
+        "store": store, **ACTS,
     },
-    collections={
+    collections=COLLECTIONS | {
         "offers": Collection(
             id="sellerSku", key=_by_sku, allows=_WRITES, then=_named, stamp="updatedAt", created="createdAt"
         ),

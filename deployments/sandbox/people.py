@@ -197,8 +197,12 @@ class People:
         """Somebody types a listing into the marketplace, for a SKU that the ERP may not know."""
         self._act("market", "list_by_hand", sku=sku, title=title, price=str(price), available=available)
 
+    def refund_on_market(self, id: str, lines: Mapping[str, int]) -> None:
+        """A buyer sends {item: quantity} of an order back to the marketplace, and gets the money from it."""
+        self._act("market", "refund", id=id, lines=dict(lines))
+
     def settle(self, **how: Any) -> Doc:
-        """The marketplace pays out what was sent since its last report, and tells so; ``how``: see ``market.settle``."""
+        """The marketplace pays out what was sent or came back since its last report; ``how``: `market_money.settle`."""
         return self._act("market", "settle", **how)
 
     # -- anything by hand

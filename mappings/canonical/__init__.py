@@ -39,6 +39,7 @@ ENTITIES = (
     "loyalty_event",
     "interaction",
     "review",
+    "settlement",
 )
 """Every entity, those that others refer to first."""
 

@@ -55,12 +55,13 @@ def seller_price(order: Mapping[str, Any]) -> dict[str, str]:
     return money(amount, order["total"]["currency"])
 
 
-def expected_payout(order: Mapping[str, Any]) -> dict[str, str]:
-    """``seller's price − Σ fees − Σ captured cash and cod tenders that the seller collected himself``.
+def expected_payout(order: Mapping[str, Any], back: Fraction = ZERO) -> dict[str, str]:
+    """``seller's price − Σ fees − Σ cash and cod tenders that the seller collected himself − back``.
 
-    A tender in cash counts as collected by the seller; ``cod`` does where its provider is ``seller``.
+    A tender in cash counts as collected by the seller; ``cod`` does where its provider is ``seller``. ``back`` is what
+    of the seller's price went back to the buyer, in the order's currency: `seller_share` of the refunds.
     """
-    amount = _of(seller_price(order)) - sum((_of(fee["amount"]) for fee in order.get("fees") or ()), ZERO)
+    amount = _of(seller_price(order)) - sum((_of(fee["amount"]) for fee in order.get("fees") or ()), ZERO) - back
     for tender in order.get("tenders") or ():
         own = tender["kind"] == "cash" or (tender["kind"] == "cod" and tender.get("provider") == "seller")
         if own and tender["state"] != "failed":
@@ -68,12 +69,23 @@ def expected_payout(order: Mapping[str, Any]) -> dict[str, str]:
     return money(amount, order["total"]["currency"])
 
 
-def payout_apart(order: Mapping[str, Any]) -> dict[str, str] | None:
+def seller_share(order: Mapping[str, Any], refunded: Fraction) -> Fraction:
+    """What of a refund the seller pays: ``round(refunded · seller's price / total)`` at the currency's digits.
+
+    The rest is what others gave (a discount of theirs) or took (a tax they remit) when it was sold.
+    """
+    total, currency = _of(order["total"]), order["total"]["currency"]
+    if total == 0:
+        return ZERO
+    return Fraction(money(refunded * _of(seller_price(order)) / total, currency)["amount"])
+
+
+def payout_apart(order: Mapping[str, Any], back: Fraction = ZERO) -> dict[str, str] | None:
     """``payout − expected payout`` once every fee is settled and the channel said what it paid; None before."""
     fees = order.get("fees") or ()
     if order.get("payout") is None or any(fee.get("state") != "settled" for fee in fees):
         return None
-    return money(_of(order["payout"]) - _of(expected_payout(order)), order["total"]["currency"])
+    return money(_of(order["payout"]) - _of(expected_payout(order, back)), order["total"]["currency"])
 
 
 def estimated_fees(order: Mapping[str, Any], rules: Sequence[FeeRule]) -> list[dict[str, Any]]:
@@ -91,14 +103,19 @@ def estimated_fees(order: Mapping[str, Any], rules: Sequence[FeeRule]) -> list[d
 
 
 def fees(
-    told: Sequence[Mapping[str, Any]] | None, before: Sequence[Mapping[str, Any]] | None,
-    estimated: Sequence[Mapping[str, Any]],
+    told: Sequence[Mapping[str, Any]] | None, before: Sequence[Mapping[str, Any]] | None
 ) -> list[dict[str, Any]]:
-    """The order's fees: what the channel tells (a settlement report) in place of every estimate; else the estimate that
-    was made at acceptance, and never another one later."""
-    if told:
+    """The order's fees: what is settled in place of every estimate, by whatever the channel told it; else what the
+    channel tells; else the estimate that was made at acceptance, and never another one later."""
+    known = [dict(row) for row in before or ()]
+    if told and (is_settled(told) or not is_settled(known)):
         return [dict(row) for row in told]
-    return [dict(row) for row in (before if before else estimated)]
+    return known
+
+
+def is_settled(rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether these fees are the channel's own final word: there are some, and none is an estimate."""
+    return bool(rows) and all(row.get("state") == "settled" for row in rows)
 
 
 def _line_discounts(order: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from mappings.commerce.orders.figures import fees
 from mappings.commerce.orders.machines import merged_status, payment_word, tender_states
 from mappings.commerce.orders.quantities import COUNTED, merged_counts, status_word
 
@@ -22,8 +23,8 @@ def settled(values: Values, said: Sequence[Values], before: Values | None = None
 
     status = `merged_status` of all channels' words, of the lines' counts, and of before; a till's receipt: the origin's
     word · a line's counts = the largest any channel says · a tender's state = as told, unless that is late · payment =
-    of the tenders, where they are told · a cancellation's reason: of the first channel that gives one · fees = as
-    told, else as they were.
+    of the tenders, where they are told · a cancellation's reason: of the first channel that gives one · fees = the
+    settled ones, else as told, else as they were · payout = as told, else as it was.
     """
     found = dict(values)
     lines = found.get("lines")
@@ -44,8 +45,11 @@ def settled(values: Values, said: Sequence[Values], before: Values | None = None
             told = next((one[name] for one in said if one.get(name) is not None), None)
             if told is not None:
                 found[name] = told
-    if not found.get("fees") and before is not None and before.get("fees"):
-        found["fees"] = before["fees"]
+    known = before or {}
+    if known.get("fees"):
+        found["fees"] = fees(found.get("fees"), known["fees"])
+    if found.get("payout") is None and known.get("payout") is not None:
+        found["payout"] = known["payout"]
     return found
 
 
