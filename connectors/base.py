@@ -257,7 +257,8 @@ class SystemClock:
 
 class Connector(ABC):
     """One account of a platform; native documents only. ``verified`` says what it was tried on, and when; ``limits``
-    what the platform publishes that it allows, by bucket (the channel's setting ``limits`` wins).
+    what the platform publishes that it allows, by bucket (the channel's setting ``limits`` wins); ``scopes`` the rights
+    that reading and writing a resource need.
 
     ``options`` are the channel's settings as its YAML has them (secrets still as references), ``fields`` the fields
     wanted per resource (empty: all). ``lane`` ("live", "backfill", …) goes with each ``budget.take``."""
@@ -265,6 +266,7 @@ class Connector(ABC):
     platform: ClassVar[str]
     verified: ClassVar[str] = "not recorded"
     limits: ClassVar[Mapping[str, Limit]] = {}
+    scopes: Mapping[str, Sequence[str]] = {}
     resources: Mapping[str, Resource]
 
     def __init__(
@@ -303,6 +305,10 @@ class Connector(ABC):
     @abstractmethod
     def settle(self, resource: str, writes: Sequence[Write]) -> Iterator[Receipt]:
         """One receipt per accepted or unknown write, in order: by ticket, our reference, or id; sends nothing."""
+
+    def granted(self) -> frozenset[str] | None:
+        """The rights we have; None: the platform does not say."""
+        return None
 
     def close(self) -> None:  # noqa: B027 (a connector that keeps nothing has nothing to do)
         """Afterwards no connection is kept."""

@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from connectors import auth, paging, signatures
+from connectors import paging, schemes, signatures
 from connectors.answers import decoded
 from connectors.base import Misconfigured, Notice, Ports, Received, Request, Resource, ShapeChanged
 from connectors.limits import read_limits
@@ -29,7 +29,7 @@ from connectors.rest import Rest
 from connectors.window import moment
 from connectors.writes import NAMES, filled
 
-_KEYS = ("auth", "signature", "notices", "subscribe", "check", "by_reference", "limits", "resources")
+_KEYS = ("auth", "signature", "notices", "subscribe", "check", "by_reference", "limits", "scopes", "resources")
 _NOTICES = ("resource", "topics", "id", "at", "delivery", "list", "doc")
 _FIELDS = {each.name: each for each in dataclasses.fields(Resource)}
 _MAPS = ("params", "paging_options", "batch_options")
@@ -55,7 +55,7 @@ class GenericRest(Rest):
         super().__init__(channel=channel, url=url, options=options, ports=ports, fields=fields, lane=lane)
         where = f"{channel}: platforms/{options.get('platform', 'generic_rest')}.yaml"
         described = _mapping(where, options.get("description"), _KEYS)
-        self.auth = _scheme(f"{where}: auth", described.get("auth", {"scheme": "none"}), auth.OPTIONS)
+        self.auth = _scheme(f"{where}: auth", described.get("auth", {"scheme": "none"}), schemes.OPTIONS)
         signature = described.get("signature")
         self._signature = None if signature is None else _scheme(f"{where}: signature", signature, signatures.OPTIONS)
         self._notices = _mapping(f"{where}: notices", described.get("notices", {}), _NOTICES)
@@ -63,6 +63,8 @@ class GenericRest(Rest):
         self.check_path = _call(f"{where}: check", described.get("check"))
         if "limits" in described:
             read_limits(f"{where}: limits", described["limits"])
+        scopes = _mapping(f"{where}: scopes", described.get("scopes", {}), tuple(described.get("resources") or ()))
+        self.scopes = {name: _text(f"{where}: scopes.{name}", words).split() for name, words in scopes.items()}
         by_reference = _texts(f"{where}: by_reference", described.get("by_reference", {}), ("param", "field"))
         rows = described.get("resources")
         if not isinstance(rows, Mapping) or not rows:

@@ -25,7 +25,7 @@ from urllib.parse import urljoin, urlsplit
 import requests
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, MaxRetryError, NewConnectionError
 
-from connectors import auth, paging
+from connectors import oauth, paging
 from connectors.answers import AWAY, Answer, Unsure, dated, decoded, encoded, masked, said, trouble
 from connectors.base import (
     Connector,
@@ -43,6 +43,7 @@ from connectors.base import (
     Write,
 )
 from connectors.scan import by_id, pages
+from connectors.schemes import SCHEMES
 from connectors.writes import NOT_FOUND, filled, id_of, receipts, reference_of, settled
 
 CONNECT = 5.0
@@ -60,7 +61,7 @@ class Rest(Connector):
     """
 
     auth: Mapping[str, str] = {"scheme": "none"}
-    """A scheme of auth.py and its settings."""
+    """A scheme of schemes.py and its settings."""
     check_path: str | None = None
 
     def __init__(
@@ -90,11 +91,25 @@ class Rest(Connector):
     # ── one request ──────────────────────────────────────────────────────────────────────────────────────────────
 
     def proof(self, refused: str | None = None) -> Mapping[str, str]:
-        """The headers that say who we are; ``refused`` is the Authorization header the platform just turned down."""
-        scheme = auth.SCHEMES[self.auth.get("scheme", "none")]
-        token = None if refused is None else refused.removeprefix("Bearer ")
-        headers: Mapping[str, str] = self._named(lambda: scheme(self.auth, self.ports, self._post_form, token))
+        """The headers that say who we are; ``refused`` is the one the platform just turned down."""
+        scheme = SCHEMES[self.auth.get("scheme", "none")]
+        headers: Mapping[str, str] = self._named(lambda: scheme(self.auth, self.ports, self._post_form, refused))
         return headers
+
+    def consent_address(self, redirect: str, state: str, verifier: str) -> str:
+        """Where a person consents; raises Misconfigured when nobody has to (oauth.py)."""
+        found: str = self._named(
+            lambda: oauth.consent_address(self.auth, self.url + "/", self.ports, redirect, state, verifier)
+        )
+        return found
+
+    def take_code(self, code: str, redirect: str, verifier: str) -> None:
+        """Afterwards the tokens that a consent gave are stored."""
+        self._named(lambda: oauth.take_code(self.auth, self.ports, self._post_form, code, redirect, verifier))
+
+    def granted(self) -> frozenset[str] | None:
+        """The scopes we have; None: the platform does not say."""
+        return oauth.granted(self.ports) if self.auth.get("scheme") == "oauth2" else None
 
     def exchange(
         self,
@@ -194,6 +209,7 @@ class Rest(Connector):
         raise problem
 
     def _post_form(self, address: str, form: Mapping[str, str], headers: Mapping[str, str]) -> Any:
+        address = urljoin(self.url + "/", address)
         answer = self._send("POST", address, form=form, proof=headers)
         problem = trouble(self._where("POST", urlsplit(address).path), answer, self.clean, self._remedy)
         if problem is not None:

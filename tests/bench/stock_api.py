@@ -1,16 +1,20 @@
 """A local API for the bench: 100,000 stock levels in pages of 250, and a batch endpoint that answers with documents.
 
 What surprises here: pages are made once, before anything is measured, and the server is a process of its own, so that
-its work is not counted as ours; it runs until its standard input closes.
+its work is not counted as ours; it runs until its standard input closes. With a rate and a burst it refuses what comes
+on top of them (429), and ``/calls`` says how many it let in, how many it refused, and in how many seconds.
 """
 
 from __future__ import annotations
 
 import sys
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 import orjson
+
+from deployments.sandbox.quota import Quota
 
 PAGE = 250
 
@@ -26,7 +30,7 @@ def documents(count: int) -> list[dict[str, object]]:
     ]
 
 
-def serve(count: int) -> None:
+def serve(count: int, rate: int = 0, burst: int = 0) -> None:
     """Prints its port, then answers until its standard input closes."""
     docs = documents(count)
     pages = [
@@ -34,6 +38,10 @@ def serve(count: int) -> None:
         for start in range(0, count, PAGE)
     ]
     written = 0
+    quota = Quota()
+    if rate > 0:
+        quota.command({"rate": rate, "burst": burst})
+    calls: list[tuple[float, bool]] = []
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -42,22 +50,44 @@ def serve(count: int) -> None:
         def do_GET(self) -> None:
             nonlocal written
             parts = urlsplit(self.path)
-            if parts.path == "/written":
+            if parts.path == "/calls":
+                let_in = [at for at, over in calls if not over]
+                body = orjson.dumps({
+                    "let_in": len(let_in), "refused": len(calls) - len(let_in),
+                    "seconds": let_in[-1] - let_in[0] if let_in else 0.0,
+                })
+                calls.clear()
+            elif parts.path == "/written":
                 body, written = orjson.dumps(written), 0
+            elif self.over():
+                return
             else:
                 body = pages[int(parse_qs(parts.query).get("cursor", ["0"])[0]) // PAGE]
             self.answer(body)
 
         def do_POST(self) -> None:
             nonlocal written
-            rows = orjson.loads(self.rfile.read(int(self.headers["Content-Length"])))["items"]
+            data = self.rfile.read(int(self.headers["Content-Length"]))
+            if self.over():
+                return
+            rows = orjson.loads(data)["items"]
             written += len(rows)
             self.answer(orjson.dumps({
                 "results": [{"status": 200, "id": row["doc"]["sku"], "doc": row["doc"]} for row in rows]
             }))
 
-        def answer(self, body: bytes) -> None:
-            self.send_response(200)
+        def over(self) -> bool:
+            """Whether the request is one too many; it is answered then."""
+            wait = quota.wait()
+            calls.append((time.monotonic(), wait is not None))
+            if wait is not None:
+                self.answer(b'{"error": "too many requests"}', 429, wait)
+            return wait is not None
+
+        def answer(self, body: bytes, status: int = 200, wait: float = 0.0) -> None:
+            self.send_response(status)
+            if status == 429:
+                self.send_header("Retry-After", f"{wait:.3f}")
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -77,4 +107,4 @@ def serve(count: int) -> None:
 
 
 if __name__ == "__main__":
-    serve(int(sys.argv[1]))
+    serve(*map(int, sys.argv[1:]))

@@ -92,11 +92,11 @@ outward:
 
 
 @contextmanager
-def api(count: int) -> Iterator[str]:
-    """The local API in a process of its own."""
+def api(count: int, *limit: int) -> Iterator[str]:
+    """The local API in a process of its own; ``limit``: calls a second, and at once."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.bench.stock_api", str(count)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        text=True,
+        [sys.executable, "-m", "tests.bench.stock_api", str(count), *map(str, limit)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )
     try:
         assert process.stdout is not None

@@ -1,0 +1,83 @@
+"""What of a channel works before it is used: the address, the credential, each resource, each right.
+
+What surprises here: reading is tried, one page of each resource; writing cannot be tried without writing, so it is
+judged by the rights that the platform says it granted, where it says so at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any, cast
+
+from connectors.base import Connector, ConnectorError, RetryLater
+from flows.wiring import House
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """One thing that ``works``, does not (``detail`` says what to do), or cannot be known before it is used (None)."""
+
+    what: str
+    works: bool | None
+    detail: str
+
+
+def check(house: House, channel: str) -> list[Finding]:
+    """What works on the channel; it is asked for little and nothing is kept or written. Raises Misconfigured when there
+    is no such channel."""
+    house.channel(channel)
+    try:
+        connector = house.connector(channel)
+        connector.check()
+    except ConnectorError as fault:
+        return [Finding(what="the account", works=False, detail=_said(channel, fault))]
+    found = [Finding(what="the account", works=True, detail="the platform answers and takes the credential")]
+    granted = _granted(connector, channel, found)
+    mappings = house.of(channel)
+    for resource in mappings.inward:
+        found.append(_readable(connector, channel, resource))
+    written = {mappings.outward[entity].mapping.resource: entity for entity in mappings.outward
+               if entity in house.channel(channel).receives}
+    for resource in dict.fromkeys((*mappings.inward, *written)):
+        wanted = connector.scopes.get(resource, ())
+        if granted is None or not wanted:
+            if resource in written:
+                found.append(Finding(
+                    what=f"{resource}: write", works=None,
+                    detail="the platform does not say; the first write of the mode `on` will show it",
+                ))
+            continue
+        lacking = sorted(set(wanted) - granted)
+        if lacking:
+            words = f"scope {', '.join(lacking)} is missing; grant it and connect again"
+            found.append(Finding(what=f"{resource}: rights", works=False, detail=words))
+        elif resource in written:
+            found.append(Finding(what=f"{resource}: write", works=True, detail=f"granted: {', '.join(wanted)}"))
+    return found
+
+
+def _granted(connector: Connector, channel: str, found: list[Finding]) -> frozenset[str] | None:
+    try:
+        return connector.granted()
+    except ConnectorError as fault:
+        found.append(Finding(what="the rights", works=False, detail=_said(channel, fault)))
+        return None
+
+
+def _readable(connector: Connector, channel: str, resource: str) -> Finding:
+    """One page of the resource, or why there is none."""
+    try:
+        with closing(cast(Any, connector.read(resource))) as pages:
+            docs: Sequence[Any] = next(pages).docs
+    except ConnectorError as fault:
+        busy = isinstance(fault, RetryLater)
+        return Finding(what=f"{resource}: read", works=None if busy else False, detail=_said(channel, fault))
+    except StopIteration:
+        return Finding(what=f"{resource}: read", works=True, detail="nothing there")
+    return Finding(what=f"{resource}: read", works=True, detail=f"{len(docs)} documents on the first page")
+
+
+def _said(channel: str, fault: ConnectorError) -> str:
+    return str(fault).removeprefix(f"{channel}: ")
