@@ -18,7 +18,7 @@ def connect(
     redirect: Annotated[
         str | None, typer.Option("--redirect", metavar="URL", help="the platform wants this public address instead")
     ] = None,
-    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="open the page here")] = True,
+    only_print: Annotated[bool, typer.Option("--print", help="print the page's address, open no browser")] = False,
     project: Project = HERE,
 ) -> None:
     """Ask for access on the platform's own page, store what it grants (encrypted), and check it."""
@@ -32,7 +32,7 @@ def connect(
         door = None if redirect else Door(port)
         asked = ask(house, channel, redirect or (door.address if door else ""))
         say(f"open this page and consent:\n  {asked.page}")
-        if browser:
+        if not only_print:
             webbrowser.open(asked.page)
         if door is None:
             answer: str | None = typer.prompt("the address that the browser ended on", hide_input=True)

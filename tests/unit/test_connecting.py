@@ -123,7 +123,7 @@ def test_a_person_connects_a_channel_from_the_command_line_and_it_works_at_once(
 ) -> None:
     """P13: the page is printed, the answer taken on loopback, and no token or code appears anywhere in plain."""
     env = {**os.environ, "DEPOT_URL": platform.url, **SECRETS}
-    words = [sys.executable, "-m", "deployments.cli", "connect", "depot", "--no-browser", "--project", str(project)]
+    words = [sys.executable, "-m", "deployments.cli", "connect", "depot", "--print", "--project", str(project)]
     with subprocess.Popen(words, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         assert process.stdout is not None
         first = [process.stdout.readline() for _ in range(2)]
