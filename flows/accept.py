@@ -28,6 +28,7 @@ from flows.ledger import Account
 from flows.matching import report_matches
 from flows.pledges import by_place, hard
 from flows.recognise import Look, look, only_salted_otherwise
+from flows.renaming import renew_keys
 from flows.wiring import House, entity_order, not_there
 from flows.work import Item, Work
 from mappings.language import Fault, InwardRecord, Mapping as MappingFile
@@ -183,6 +184,7 @@ def _accept_entity(work: Work, entity: str, records: Mapping[str, InwardRecord])
     if unchanged:
         unpark(work.tx, [(work.channel, entity, id, "inward") for id in unchanged], beside=False)
         work.account.count(entity, "unchanged", len(unchanged))
+    renew_keys(work, entity, edited)
     taken = edited + identify(work, entity, fresh)
     if taken and entity in order_moves.MOVED:
         taken = order_moves.admissible(work, entity, taken)

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from flows import pricing
+from flows import back_orders, pricing
 from flows.companies import companies_of, hears
 from flows.consenting import note_refusals
 from flows.escrows import orders_moved
@@ -73,13 +73,18 @@ def follow(house: House, tx: Tx, changes: Sequence[Change], *, now: datetime, ca
             if told:
                 _along(tx, route, told, due)
     orders_moved(house, tx, by_entity.get("order", ()))
-    touched = keep_in_step(house, tx, by_entity, now)
+    stocks = by_entity.get("stock", ())
+    promising = back_orders.promising(house, tx, by_entity.get("order", ()))
+    touched = keep_in_step(house, tx, by_entity, now, promising)
+    counted_anew = {change.after["variant"] for change in stocks if change.after.get("variant") is not None}
+    touched |= back_orders.serve(house, tx, touched | counted_anew, now)
     settled = settle_orders(house, tx, by_entity.get("order", ()), now, cause)
     stock_due(house, tx, touched | settled.touched, cause)
     mark_due(tx, [
         *settled.due,
         *((*key, None, forced, cause) for key, forced in due.items()),
         *dated(house, by_entity.get("price", ()), now, cause),
+        *back_orders.dated(house, stocks, now, cause),
         *pricing.follow(house, tx, by_entity.get("variant", ()), cause),
     ])
 
@@ -109,14 +114,16 @@ def word_of(
     house: House, tx: Tx, channel: str, said: Mapping[str, Mapping[str, Any]], now: datetime, cause: str
 ) -> None:
     """What a system that counts stock says of orders itself (uid → its values), whatever other channels call them."""
-    stock_due(house, tx, word_of_source(house, tx, channel, said, now), cause)
+    freed = word_of_source(house, tx, channel, said, now)
+    stock_due(house, tx, freed | back_orders.serve(house, tx, freed, now), cause)
 
 
 def figures_read(
     house: House, tx: Tx, channel: str, stocks: Collection[str], asked_at: datetime, now: datetime, cause: str
 ) -> None:
     """The figures of these stock records came in, asked for at ``asked_at``: what they contain is promised no more."""
-    stock_due(house, tx, counted(house, tx, channel, stocks, asked_at, now), cause)
+    ended = counted(house, tx, channel, stocks, asked_at, now)
+    stock_due(house, tx, ended | back_orders.serve(house, tx, ended, now), cause)
 
 
 def _along(tx: Tx, route: Route, changes: Sequence[Change], due: dict[tuple[str, str, str], bool]) -> None:

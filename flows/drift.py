@@ -7,15 +7,16 @@ figure above what the channel was told can sell what is not there: it is put bac
 
 from __future__ import annotations
 
-from flows.figures import PUBLISH, shown
+from flows.figures import Units, of_text, shown
+from flows.pledges import PUBLISH
 from flows.wiring import House
 from registry import Binding, Tx, bindings_where
 
 
-def told_figure(binding: Binding | None) -> int | None:
+def told_figure(binding: Binding | None) -> Units | None:
     """The stock figure the channel was last told; None when it was told none."""
     figure = None if binding is None else binding.kept.get(PUBLISH)
-    return None if figure is None else int(figure)
+    return None if figure is None else of_text(figure)
 
 
 def drifted(house: House, tx: Tx, channel: str) -> list[str]:

@@ -10,7 +10,7 @@ What surprises here:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec.structs import replace
 
 from connectors.base import ConnectorError, Doc, Receipt
-from flows.figures import ORDERS_WAIT, PUBLISH, RAISE_WAITS, account, hard, kin, rivals_of, shown
+from flows.figures import ORDERS_WAIT, RAISE_WAITS, of_text, shown
+from flows.pledges import PUBLISH, account, by_place, hard, kin, listings_at_places, rivals_of, variants_of
 from flows.routes import Group
 from flows.wiring import House
 from mappings.commerce.stock import escrow
@@ -44,31 +45,37 @@ if TYPE_CHECKING:
 LOOK_FIRST: Final = "the channel is looked at first"
 NOTHING_THERE: Final = ""
 """The version of a figure that the channel does not have yet."""
+SUPPOSED: Final = "as last seen"
+"""The version of a figure in a rehearsal."""
 STILL_ARRIVES: Final = timedelta(minutes=5)
 """How long a request that was given up may still be carried out: longer than any platform works on one."""
 
 
 def governs(house: House, channel: str, group: Group) -> Raises | None:
     """How the group's figures on the channel may rise under hard allocation; None: no escrow governs them."""
-    return hard(house, channel) if group.entity == "stock" and group.base == "variant" else None
+    return hard(house, channel) if group.entity == "stock" else None
 
 
-def opened(house: House, tx: Tx, channel: str, group: Group, variants: Sequence[str], now: datetime) -> None:
-    """Afterwards these variants, and every bundle or part that shares something with them, have a row for each channel
-    of the pool under hard allocation, locked till the commit.
+def opened(house: House, tx: Tx, channel: str, group: Group, uids: Sequence[str], now: datetime) -> None:
+    """Afterwards these listings, and all that shares something with them, have a row for each channel of the pool under
+    hard allocation, locked till the commit.
 
     A new row counts what the channel was told, is being told or was seen to hold, whichever is most.
     """
     if governs(house, channel, group) is None:
         return
     policies = house.project.stock
-    names = sorted({channel, *(name for name in rivals_of(policies, channel) if hard(house, name) is not None)})
-    variants = list(kin(tx, variants))
-    rows = escrows(tx, variants, lock=True)
-    missing = [uid for uid in variants if any(name not in rows.get(uid, {}) for name in names)]
+    names = {channel, *(name for name in rivals_of(policies, channel) if hard(house, name) is not None)}
+    placed = sorted(name for name in names if by_place(house, name))
+    related = kin(tx, variants_of(tx, uids) if group.base == "stock" else uids)
+    wanted = dict.fromkeys(related, sorted(names.difference(placed)))
+    if placed:
+        wanted |= dict.fromkeys(listings_at_places(house, tx, related), placed)
+    rows = escrows(tx, list(wanted), lock=True)
+    missing = [(uid, name) for uid, of in wanted.items() for name in of if name not in rows.get(uid, {})]
     if missing:
-        put_escrows(tx, _first(tx, missing, names, now), new=True)
-        rows = escrows(tx, variants, lock=True)
+        put_escrows(tx, _first(tx, missing, now), new=True)
+        rows = escrows(tx, list(wanted), lock=True)
     gone = [
         _kept(row, escrow.dead(account(row)), sent_at=None) for of in rows.values() for row in of.values()
         if row.late > 0 and row.sent_at is not None and row.sent_at + STILL_ARRIVES < now
@@ -76,23 +83,25 @@ def opened(house: House, tx: Tx, channel: str, group: Group, variants: Sequence[
     put_escrows(tx, gone)
 
 
-def _first(tx: Tx, variants: Sequence[str], names: Sequence[str], now: datetime) -> list[EscrowRow]:
-    bound = bindings_of(tx, variants, "stock/variant")
-    flying = in_flight_payloads(tx, "stock", variants)
+def _first(tx: Tx, missing: Sequence[tuple[str, str]], now: datetime) -> list[EscrowRow]:
+    uids = sorted({uid for uid, _ in missing})
+    bound = {
+        (uid, binding.channel): binding for entity in ("stock/variant", "stock")
+        for uid, found in bindings_of(tx, uids, entity).items() for binding in found
+    }
+    flying = in_flight_payloads(tx, "stock", uids)
     rows = []
-    for uid in variants:
-        here = {binding.channel: binding for binding in bound.get(uid, ())}
-        for name in names:
-            binding = here.get(name)
-            there = None if binding is None or binding.values is None else max(0, int(shown(binding.values)))
-            figures = [0 if there is None else there]
-            if binding is not None and PUBLISH in binding.kept:
-                figures.append(int(binding.kept[PUBLISH]))
-            figures += [
-                int(told) for channel, payload in flying.get(uid, ())
-                if channel == name and (told := decode(payload).get(PUBLISH)) is not None
-            ]
-            rows.append(EscrowRow(channel=name, variant=uid, held=max(figures), shown=there, opened_at=now))
+    for uid, name in missing:
+        binding = bound.get((uid, name))
+        there = None if binding is None or binding.values is None else max(0, int(shown(binding.values)))
+        figures = [0 if there is None else there]
+        if binding is not None and PUBLISH in binding.kept:
+            figures.append(int(of_text(binding.kept[PUBLISH])))
+        figures += [
+            int(of_text(told)) for channel, payload in flying.get(uid, ())
+            if channel == name and (told := decode(payload).get(PUBLISH)) is not None
+        ]
+        rows.append(EscrowRow(channel=name, variant=uid, held=max(figures), shown=there, opened_at=now))
     return rows
 
 
@@ -125,13 +134,17 @@ def answered(
         if row is None or one.publish is None or receipt.outcome == "accepted":
             continue
         before = account(row)
+        if row.sent is None if one.view is None else one.view.escrowed is None:     # no escrow decided it
+            at_least = row if receipt.outcome == "rejected" else _kept(row, escrow.seen(before, int(one.publish)))
+            changed.append(at_least)
+            continue
         if receipt.outcome == "applied":
             version = _version(house, channel, group.mapping.resource, receipt.doc)
-            told = _kept(row, escrow.applied(before, one.publish), version=version, expected=None, shown_at=now)
+            told = _kept(row, escrow.applied(before, int(one.publish)), version=version, expected=None, shown_at=now)
         elif receipt.outcome == "rejected":
             told = _kept(row, escrow.refused(before), version=None)
         else:
-            told = _kept(row, escrow.unknown(before, one.publish, way), version=None)
+            told = _kept(row, escrow.unknown(before, int(one.publish), way), version=None)
         less = less or escrow.most(account(told)) < escrow.most(before)
         changed.append(told)
     put_escrows(tx, changed)
@@ -160,11 +173,15 @@ def look(house: House, channel: str, group: Group, uids: Mapping[str, str]) -> N
     """Reads what the channel shows of these (uid → its id there), then its orders past that moment.
 
     Afterwards what was found out is kept and these variants are due again. A channel that does not answer is asked
-    again when they have waited for a while.
+    again when they have waited for a while. A rehearsal asks nobody: it supposes that the channel shows what it was last
+    seen to show or told, and that nothing was sold since.
     """
     from flows.pull import pull, resources_of, take
     from flows.steps import UNBOUNDED
 
+    if house.rehearses:
+        house.registry.attempt(lambda tx: _supposed(house, tx, channel, uids))
+        return
     resource = group.mapping.resource
     asked_at = house.registry.now()
     inward = house.of(channel).inward
@@ -183,6 +200,19 @@ def look(house: House, channel: str, group: Group, uids: Mapping[str, str]) -> N
     except ConnectorError:
         return
     house.registry.attempt(lambda tx: mark_due(tx, [(channel, "stock", uid, None, False, None) for uid in uids]))
+
+
+def _supposed(house: House, tx: Tx, channel: str, uids: Collection[str]) -> None:
+    """As after a look at a channel that nothing happened on, and after its orders were read."""
+    now = house.registry.now()
+    rows = {uid: of[channel] for uid, of in escrows(tx, sorted(uids), lock=True).items() if channel in of}
+    looked(house, tx, channel, {
+        uid: (row.held if row.shown is None else row.shown, SUPPOSED) for uid, row in rows.items()
+    }, now)
+    rows = {uid: of[channel] for uid, of in escrows(tx, sorted(uids), lock=True).items() if channel in of}
+    put_escrows(tx, [_kept(row, escrow.caught_up(account(row))) for row in rows.values()])
+    mark_due(tx, [(channel, "stock", uid, None, False, None) for uid in uids])
+    wake(tx, entity="stock", reason=RAISE_WAITS)
 
 
 def looked(
@@ -219,7 +249,11 @@ def versions(house: House, channel: str, resource: str, docs: Sequence[Doc]) -> 
 
 
 def orders_moved(house: House, tx: Tx, orders: Sequence[Change]) -> None:
-    """What these orders take of their channel's figures, or give back to them, is reckoned with."""
+    """What these orders take of their channel's figures, or give back to them, is reckoned with.
+
+    Where the channel has a figure per place, an order counts against the one it names when it is first heard of; else
+    which of them fell is only known when the channel is looked at. What is cancelled may be on show again at any place.
+    """
     governed = {name for name in house.project.stock if hard(house, name) is not None}
     if not governed or not orders:
         return
@@ -230,7 +264,10 @@ def orders_moved(house: House, tx: Tx, orders: Sequence[Change]) -> None:
     origins |= {change.uid: change.source for change in orders if change.source in governed}
     moved = [change for change in orders if change.uid in origins]
     variants = {uid for change in moved for uid in (*_units(change.before), *_units(change.after))}
-    rows = escrows(tx, sorted(variants), lock=True) if variants else {}
+    placed = {name for name in origins.values() if by_place(house, name)}
+    places = _places(house, tx, variants) if placed else {}
+    listings = {*variants, *(uid for of in places.values() for uid in of)}
+    rows = escrows(tx, sorted(listings), lock=True) if listings else {}
     changed: dict[tuple[str, str], EscrowRow] = {}
     for change in moved:
         channel = origins[change.uid]
@@ -238,20 +275,44 @@ def orders_moved(house: House, tx: Tx, orders: Sequence[Change]) -> None:
         cancelled = change.after.get("status") == "cancelled"
         before = {} if first else _taken(change.before)
         after = _units(change.after) if first else _taken(change.after)
-        for uid in {*before, *after}:
-            row = changed.get((uid, channel)) or rows.get(uid, {}).get(channel)
-            if row is None or (first and not _since(change.after, row.opened_at)):
-                continue
-            units = after.get(uid, Decimal(0)) - before.get(uid, Decimal(0))
-            now = account(row)
-            if units > 0:
-                now = escrow.sold(now, int(units))
-            if first and cancelled:
-                now = escrow.returned(now, _up(units))
-            elif units < 0:
-                now = escrow.returned(now, _up(-units))
-            changed[uid, channel] = _kept(row, now)
+        for variant in {*before, *after}:
+            units = after.get(variant, Decimal(0)) - before.get(variant, Decimal(0))
+            at = places.get(variant, {}) if channel in placed else {variant: ""}
+            named = _named(change.after, variant) if first and change.source == channel else {}
+            for uid, place in at.items():
+                row = changed.get((uid, channel)) or rows.get(uid, {}).get(channel)
+                if row is None or (first and not _since(change.after, row.opened_at)):
+                    continue
+                now = account(row)
+                if channel in placed:
+                    if named.get(place, 0) > 0:
+                        now = escrow.sold(now, int(named[place]))
+                elif units > 0:
+                    now = escrow.sold(now, int(units))
+                if first and cancelled:
+                    now = escrow.returned(now, _up(units))
+                elif units < 0:
+                    now = escrow.returned(now, _up(-units))
+                changed[uid, channel] = _kept(row, now)
     put_escrows(tx, changed.values())
+
+
+def _places(house: House, tx: Tx, variants: Collection[str]) -> dict[str, dict[str, str]]:
+    """Variant → its listings at places → the place's uid."""
+    found: dict[str, dict[str, str]] = {}
+    for uid, (variant, place) in listings_at_places(house, tx, sorted(variants)).items():
+        found.setdefault(variant, {})[uid] = place
+    return found
+
+
+def _named(order: Mapping[str, Any], variant: str) -> dict[str, Decimal]:
+    """Place → units of the variant that the order says were sold there."""
+    found: dict[str, Decimal] = {}
+    for line in order.get("lines") or ():
+        place = line.get("location") or order.get("location")
+        if line.get("variant") == variant and place is not None:
+            found[place] = found.get(place, Decimal(0)) + _units({"lines": [line]}).get(variant, Decimal(0))
+    return found
 
 
 def _since(order: Mapping[str, Any], opened_at: datetime) -> bool:

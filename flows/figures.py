@@ -5,40 +5,53 @@ What surprises here:
 * **Hard allocation** decides from what may still be *sold* on each channel (`flows.escrows`), not from what was told;
   any other from what was told and is being told: there a raise waits until every lowering is confirmed (P8).
 * What a person decided for a while (`serai stop`) is the last word, and only ever lowers.
+* **A listing that promises** (back-order, pre-order) is outside of both: its orders take only what no other channel may
+  still sell (`flows.back_orders`), so it counts against nobody, and shows what comes as well.
+* What counts is in whole steps of the article; what is told is a quantity again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence, Set
-from datetime import datetime
-from decimal import Decimal
-from typing import Any, Final
+from datetime import date, datetime
+from decimal import ROUND_CEILING, Decimal
+from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
 
-from connectors.base import Misconfigured
-from flows.holdings import Pool, pools
-from flows.reserving import recipes, with_bundles
+from flows.holdings import Pool, articles, pools
+from flows.pledges import (
+    ZERO,
+    Pledges,
+    account,
+    by_place,
+    hard,
+    kin,
+    pledges,
+    pool_of,
+    rivals_of,
+    sold_from,
+    told_figures,
+)
 from flows.wiring import House
 from mappings.commerce.stock import StockPolicy, allowed, free, publish_by_location
-from mappings.commerce.stock.bundles import Parts, explode
-from mappings.commerce.stock.escrow import Account, Raises, figure, most, room, waits_for_orders
+from mappings.commerce.stock.allocation import holding_for
+from mappings.commerce.stock.bundles import parts_of
+from mappings.commerce.stock.escrow import Raises, figure, most, sending, waits_for_orders
+from mappings.commerce.stock.promising import Promised, promised as with_what_comes
+from mappings.commerce.stock.units import sold_in
 from registry import (
     EVERYWHERE,
     EscrowRow,
     OverrideRow,
     Tx,
-    bindings_of,
-    decode,
     escrows,
-    in_flight_payloads,
     overrides,
-    owners,
+    records,
 )
 
-ZERO: Final = Decimal(0)
-PUBLISH: Final = "$publish"
-"""Where the figure last told stands among a binding's kept values and in an outbox row's payload."""
+Units: TypeAlias = int | Decimal
+"""A figure: whole units, or a multiple of the article's step."""
 RAISE_WAITS: Final = "a raise waits until the other channels' lowering is confirmed"
 ORDERS_WAIT: Final = "a raise waits until the channel's orders are read"
 
@@ -48,6 +61,15 @@ def shown(values: Mapping[str, Any]) -> Decimal:
     return Decimal(values["quantity"]["value"])
 
 
+def of_text(figure: str) -> Units:
+    """A figure that was told, as it is kept: ``7``, ``1.75``."""
+    return _whole(Decimal(figure))
+
+
+def _whole(units: Decimal) -> Units:
+    return int(units) if units == units.to_integral_value() else units
+
+
 class Escrowed(Struct, frozen=True, kw_only=True):
     """How a figure under hard allocation was found: what the registry keeps of it, and how the channel lets it rise."""
 
@@ -55,82 +77,29 @@ class Escrowed(Struct, frozen=True, kw_only=True):
     raises: Raises
 
 
-class Figure(Struct, frozen=True, kw_only=True):
-    """What a channel may show of one variant: the aim, what is allowed now, the split by stock record, and why.
-
-    ``waits`` is what stands between the two, "" when nothing does.
-    """
+class Told(Struct, frozen=True, kw_only=True):
+    """What the escrow says of one listing: the aim, what is allowed now, and what stands between them."""
 
     target: int
     publish: int
-    by_stock: Mapping[str, int]
+    waits: str
+    escrowed: Escrowed
+
+
+class Figure(Struct, frozen=True, kw_only=True):
+    """What a channel may show of one variant: the aim, what is allowed now, the split by stock record, and why.
+
+    ``waits`` is what stands between the two, "" when nothing does; ``by_listing`` the same of each
+    listing where the escrow decides; ``available_on`` the day by which all of it is there, where it is promised before.
+    """
+
+    target: Units
+    publish: Units
+    by_stock: Mapping[str, Units]
     policy: Mapping[str, Any]
     waits: str = ""
-    escrowed: Escrowed | None = None
-
-
-def account(row: EscrowRow) -> Account:
-    """The row as the rules of trade know it."""
-    return Account(held=row.held, shown=row.shown, sent=row.sent, open=row.open, late=row.late, back=row.back)
-
-
-def raises(house: House, channel: str) -> Raises | None:
-    """How a channel's figures may rise under hard allocation; None: it can do neither way, and is `pooled`.
-
-    By comparing, where its platform says so; else by zero and its orders. Both want one figure per listing and orders
-    that we read.
-    """
-    group = house.of(channel).outward.get("stock")
-    carries = house.channel(channel).entities
-    sells = "order" in carries and any("order" in mapping.inward for mapping in house.of(channel).inward.values())
-    if group is None or group.base != "variant" or not sells:
-        return None
-    try:
-        return "compare" if house.descriptor(channel, group.mapping.resource).compare_and_set else "zero"
-    except Misconfigured:       # nothing can be written to it now; what it may still sell counts all the same
-        return "zero"
-
-
-def hard(house: House, channel: str) -> Raises | None:
-    """How figures rise where hard allocation is in force on the channel; None where it is not."""
-    policy = house.project.stock.get(channel)
-    if policy is None or policy.allocation != "hard" or house.rehearses:
-        return None         # a rehearsal asks no channel what it shows: it tells the aim, by what each was last told
-    return raises(house, channel)
-
-
-def pool_of(policies: Mapping[str, StockPolicy], locations: Sequence[str]) -> set[str]:
-    """The locations of every channel that shares one with these, so that a pool is compared with all it feeds."""
-    shared = set(locations)
-    for policy in policies.values():
-        if shared & set(policy.locations):
-            shared |= set(policy.locations)
-    return shared
-
-
-def rivals_of(policies: Mapping[str, StockPolicy], channel: str) -> set[str]:
-    """The other channels that sell from the same pool."""
-    pool = pool_of(policies, policies[channel].locations if channel in policies else ())
-    return {name for name, policy in policies.items() if name != channel and pool.intersection(policy.locations)}
-
-
-def kin(tx: Tx, variants: Collection[str]) -> dict[str, dict[str, Decimal]]:
-    """Every listing that is made of something these are made of → what one of it takes of each part.
-
-    An article takes one of itself. A bundle that holds itself takes nothing: it can be put together never.
-    """
-    made_of = recipes(tx, variants)
-    parts = {part for uid in variants for part in _taken(uid, made_of)}
-    listings = with_bundles(tx, parts) | set(variants)
-    made_of |= recipes(tx, listings - set(variants)) if listings != set(variants) else {}
-    return {uid: _taken(uid, made_of) for uid in sorted(listings)}
-
-
-def _taken(listing: str, made_of: Mapping[str, Parts]) -> dict[str, Decimal]:
-    try:
-        return explode(listing, Decimal(1), made_of)
-    except ValueError:
-        return {}
+    by_listing: Mapping[str, Told] = {}
+    available_on: date | None = None
 
 
 def figures(
@@ -145,87 +114,171 @@ def figures(
     policies = house.project.stock
     rule = policies.get(channel)
     codes = sorted({code for policy in policies.values() for code in policy.locations})
-    places = {uid: code for (_, _, code), uid in owners(tx, [("location", "code", code) for code in codes]).items()}
+    places = sold_from(house, tx)
     pool = pool_of(policies, () if rule is None else rule.locations)
     others = rivals_of(policies, channel)
-    way = hard(house, channel)
+    way, placed = hard(house, channel), by_place(house, channel)
     related = kin(tx, list(every)) if way is not None else {}
     there = pools(house, tx, sorted({*every, *(part for parts in related.values() for part in parts)}), now)
-    accounts = escrows(tx, list(related)) if way is not None else {}
-    pledged = _pledged(accounts, related, {channel, *others})
+    calm = promising(house, tx, {*every, *related}) if any_promises(policies) else set()
+    pledged = pledges(house, tx, {channel, *others}, related, there, places, calm) if way is not None else None
     soft = {name for name in others if way is None or hard(house, name) is None}
-    exposed = exposures(tx, soft, every) if soft and not (rule is not None and rule.oversells) else {}
+    pooled = rule is not None and all(row.oversells for row in (rule, *(one for _, one in rule.cohorts)))
+    exposed = exposures(tx, soft, every) if soft and not pooled else {}
+    stepped = {uid: rows for uid, rows in every.items() if uid in there and there[uid].step != 1} if way else {}
+    exposed |= exposures(tx, others, stepped) if stepped else {}
     decided = overrides(tx, "stock", list(every), now)
     found = {}
     for variant, stocks in every.items():
         known = there.get(variant)
         if known is None:                       # a bundle that holds itself can be put together never
             continue
+        step = known.step
+        holds = holding_for(policies, known.article)
+        rule = holds.get(channel)
         sellable = {code: known.sellable[code] for code in codes if code in known.sellable}
         promised = {code: units for code, units in known.reserved.items() if code is None or code in sellable}
-        split = publish_by_location(sellable, promised, policies).get(channel, {})
-        split, because = _overridden(split, decided.get((channel, variant)) or decided.get((EVERYWHERE, variant)))
+        split = publish_by_location(sellable, promised, holds, step).get(channel, {})
+        split, because = _overridden(
+            split, decided.get((channel, variant)) or decided.get((EVERYWHERE, variant)), step
+        )
         target = sum(split.values())
-        left = sum(units for code, units in free(sellable, promised).items() if code in pool)
-        rows = accounts.get(variant, {})
-        others_now = {**exposed.get(variant, {}), **{
-            name: most(account(row)) for name, row in rows.items() if name in others and name not in soft
-        }}
-        mine = rows.get(channel)
-        waits, escrowed = "", None
-        if way is not None and mine is not None:
-            own, escrowed = account(mine), Escrowed(row=mine, raises=way)
-            parts = related[variant]
-            beside = room(parts, {part: _free(there[part], pool) for part in parts if part in there}, {
-                part: pledged[part] - number * most(own) + number * sum(exposed.get(variant, {}).values())
-                for part, number in parts.items()
-            })
-            publish = figure(own, target, beside, way)
-            if waits_for_orders(own) and (target > publish or publish != own.shown):
-                waits = ORDERS_WAIT
-            elif publish < target:
-                waits = RAISE_WAITS
+        left = sum(units for code, units in free(sellable, promised, step).items() if code in pool)
+        kept = pledged.by_variant.get(variant, {}) if pledged is not None and variant not in stepped else {}
+        others_now = {
+            name: units for name, units in {
+                **{name: _in_steps(units, step) for name, units in exposed.get(variant, {}).items()}, **kept,
+            }.items() if name != channel and (name, variant) not in calm
+        }
+        by_listing: Mapping[str, Told] = {}
+        if pledged is not None and way is not None and rule is not None and rule.allocation == "hard" and (
+            variant not in stepped and (channel, variant) not in calm
+        ):
+            aims = {variant: target} if not placed else {
+                row["uid"]: split.get(places.get(row["location"], ""), 0) for row in stocks
+            }
+            by_listing = _by_escrow(pledged, channel, way, aims)
+        waits, told = "", None
+        if rule is not None and (channel, variant) in calm:
+            codes_of = set(rule.locations)
+            comes = known.inbound(codes_of) if because is None else []      # a person's word is about all of it
+            owed = known.back_orders(codes_of) if because is None else ZERO
+            told = with_what_comes(rule, allowed(target, left, others_now.values()), comes, owed, now.date(), step)
+            aim = with_what_comes(rule, target, comes, owed, now.date(), step)
+            publish, target = told.steps, aim.steps
+            split = _with_rest(split, publish, rule, known)
+            waits = RAISE_WAITS if publish < target else ""
+        elif by_listing:
+            publish = sum(one.publish for one in by_listing.values())
+            waits = next((one.waits for one in by_listing.values() if one.waits), "")
         else:
             publish = target if rule is not None and rule.oversells else allowed(target, left, others_now.values())
             waits = RAISE_WAITS if publish < target else ""
         found[variant] = Figure(
-            target=target, publish=publish, by_stock=_spread(publish, split, stocks, places), waits=waits,
-            escrowed=escrowed,
+            target=_units(target, step), publish=_units(publish, step), waits=waits, by_listing=by_listing,
+            by_stock={uid: one.publish for uid, one in by_listing.items()} if placed and by_listing
+            else _spread(publish, split, stocks, places, step),
+            available_on=None if told is None else told.available_on,
             policy={
                 "variant": variant, "sellable": {code: str(units) for code, units in sellable.items()},
-                "reserved": {str(code): str(units) for code, units in promised.items()}, "exposed": others_now,
-                "share": "0" if rule is None else str(rule.share), "target": target, "publish": publish,
+                "reserved": {str(code): str(units) for code, units in promised.items()},
+                "exposed": {name: _plain(_units(units, step)) for name, units in others_now.items()},
+                "share": "0" if rule is None else str(rule.share),
+                "target": _plain(_units(target, step)), "publish": _plain(_units(publish, step)),
                 **({} if rule is None or rule.allocation is None else {"allocation": rule.allocation}),
                 **({} if because is None else {"decided": because}),
-                **({} if known.because == [] else {"because": known.because}),
+                **_why(house.project.stock.get(channel), rule, known, told),
             },
         )
     return found
 
 
-def _pledged(
-    accounts: Mapping[str, Mapping[str, EscrowRow]], related: Mapping[str, Mapping[str, Decimal]], names: Set[str]
-) -> dict[str, Decimal]:
-    """Part → units of it that may still be sold: ``Σ over listings and channels of most · units in one``."""
-    found: dict[str, Decimal] = {}
-    for listing, parts in related.items():
-        pieces = sum(most(account(row)) for name, row in accounts.get(listing, {}).items() if name in names)
-        for part, number in parts.items():
-            found[part] = found.get(part, ZERO) + number * pieces
+def _by_escrow(pledged: Pledges, channel: str, way: Raises, aims: Mapping[str, int]) -> dict[str, Told]:
+    """Listing → what the channel may be told of it; nothing where an account is not opened yet.
+
+    One after the other: what one is to be raised by is nothing that another could have.
+    """
+    if any(channel not in pledged.rows.get(uid, {}) for uid in aims):
+        return {}
+    found = {}
+    for uid, target in aims.items():
+        row = pledged.rows[uid][channel]
+        own = account(row)
+        publish = figure(own, target, pledged.room(channel, uid), way)
+        waits = RAISE_WAITS if publish < target else ""
+        if waits_for_orders(own) and (target > publish or publish != own.shown):
+            waits = ORDERS_WAIT
+        found[uid] = Told(target=target, publish=publish, waits=waits, escrowed=Escrowed(row=row, raises=way))
+        if publish != own.shown:
+            pledged.takes(channel, uid, most(sending(own, publish, way)))
     return found
 
 
-def _free(pool: Pool, codes: Set[str]) -> Decimal:
-    """Units of a part that are free at these places."""
-    return Decimal(sum(units for code, units in free(pool.sellable, pool.reserved).items() if code in codes))
+def _why(row: StockPolicy | None, rule: StockPolicy | None, known: Pool, told: Promised | None) -> dict[str, Any]:
+    """What else decided a figure, in words: the cohort's row, what comes, what a step leaves over, what a rule took."""
+    said: dict[str, Any] = {} if known.because == [] else {"because": known.because}
+    cohort = row.cohort(known.article) if row is not None and known.article is not None else None
+    if cohort is not None:
+        said["cohort"] = cohort
+    if known.step != 1:
+        said["step"] = str(known.step)
+        said["left_over"] = str(sum(sold_in(units, known.step)[1] for units in known.left().values()))
+    if told is not None and rule is not None:
+        codes = set(rule.locations)
+        said |= {
+            "listing": rule.listing, "back_orders": str(known.back_orders(codes)),
+            "inbound": [[day.isoformat(), str(units)] for day, units in sorted(known.inbound(codes))],
+            "available_on": None if told.available_on is None else told.available_on.isoformat(),
+        }
+    return said
 
 
-def _overridden(split: dict[str, int], row: OverrideRow | None) -> tuple[dict[str, int], str | None]:
+def any_promises(policies: Mapping[str, StockPolicy]) -> bool:
+    """Whether some channel sells goods before they are there."""
+    return any(row.promises for policy in policies.values() for row in (policy, *(one for _, one in policy.cohorts)))
+
+
+def promising(house: House, tx: Tx, variants: Collection[str]) -> set[tuple[str, str]]:
+    """The listings (channel, variant) that promise goods before they are there; a bundle never does."""
+    policies = house.project.stock
+    described = {uid: record.values for uid, record in records(tx, sorted(variants)).items()}
+    known = articles(house, tx, described)
+    return {
+        (channel, uid) for uid, values in described.items() if not parts_of(values)
+        for channel, policy in holding_for(policies, known.get(uid)).items() if policy.promises
+    }
+
+
+def others_may_sell(
+    house: House, tx: Tx, channel: str, stocks: Mapping[str, Sequence[dict[str, Any]]], *, lock: bool = False
+) -> dict[str, dict[str, Units]]:
+    """Variant → other channel → the most that may still be sold there of what is there.
+
+    Those that share a pool on purpose, and those that promise, take nothing that somebody else may not sell as well.
+    """
+    policies = house.project.stock
+    others = {name for name in rivals_of(policies, channel) if not policies[name].oversells}
+    kept = {name for name in others if hard(house, name) is not None}
+    calm = promising(house, tx, stocks) if any_promises(policies) else set()
+    told = exposures(tx, others - kept, stocks) if others - kept else {}
+    owner = {**dict.fromkeys(stocks), **{row["uid"]: variant for variant, rows in stocks.items() for row in rows}}
+    found: dict[str, dict[str, Units]] = {variant: dict(told.get(variant, {})) for variant in stocks}
+    for uid, rows in (escrows(tx, list(owner), lock=lock) if kept else {}).items():
+        variant = owner[uid]
+        for name, row in rows.items():
+            if name in kept and by_place(house, name) == (variant is not None):
+                here = found[variant or uid]
+                here[name] = here.get(name, 0) + most(account(row))
+    return {variant: {name: units for name, units in here.items() if (name, variant) not in calm}
+            for variant, here in found.items()}
+
+
+def _overridden(split: dict[str, int], row: OverrideRow | None, step: Decimal) -> tuple[dict[str, int], str | None]:
     """The split with what a person decided: at most ``most`` units in all, ``safety`` units kept back; and in words."""
     if row is None:
         return split, None
-    allowed_now = max(0, sum(split.values()) - int(row.value.get("safety", 0)))
-    left = min(allowed_now, int(row.value.get("most", allowed_now)))
+    allowed_now = max(0, sum(split.values()) - _in_steps(row.value.get("safety", 0), step))
+    left = min(allowed_now, int(row.value["most"] // step) if "most" in row.value else allowed_now)
     cut = {}
     for code, units in split.items():
         cut[code] = min(left, units)
@@ -233,16 +286,37 @@ def _overridden(split: dict[str, int], row: OverrideRow | None) -> tuple[dict[st
     return cut, f"{row.who}: {row.because}, until {row.until.isoformat()}"
 
 
+def _in_steps(units: Units, step: Decimal) -> int:
+    """``⌈units / step⌉``: so many steps may be gone with these units."""
+    return int((Decimal(units) / step).to_integral_value(ROUND_CEILING))
+
+
+def _units(steps: int, step: Decimal) -> Units:
+    return steps if step == 1 else steps * step
+
+
+def _plain(units: Units) -> int | str:
+    return units if isinstance(units, int) else str(units)
+
+
+def _with_rest(split: Mapping[str, int], steps: int, rule: StockPolicy, known: Pool) -> dict[str, int]:
+    """The split with what is promised beyond it: at the first place where some of it comes, else at the first place."""
+    first = next((code for code in rule.locations if known.inbound({code})), rule.locations[0])
+    rest = max(0, steps - sum(split.values()))
+    return {**split, first: split.get(first, 0) + rest}
+
+
 def _spread(
-    publish: int, split: Mapping[str, int], stocks: Sequence[dict[str, Any]], places: Mapping[str, str]
-) -> dict[str, int]:
+    publish: int, split: Mapping[str, int], stocks: Sequence[dict[str, Any]], places: Mapping[str, str], step: Decimal
+) -> dict[str, Units]:
     """Stock uid → its part of ``publish``: each location's own part, cut from the last when less is allowed."""
     left = publish
     parts = {}
     for code, amount in split.items():
         for stock in stocks:
             if places.get(stock["location"]) == code:
-                parts[stock["uid"]] = part = min(left, amount)
+                part = min(left, amount)
+                parts[stock["uid"]] = _units(part, step)
                 left -= part
                 break
     return parts
@@ -250,30 +324,13 @@ def _spread(
 
 def exposures(
     tx: Tx, rivals: Set[str], stocks: Mapping[str, Sequence[dict[str, Any]]]
-) -> dict[str, dict[str, int]]:
-    """Variant → rival → the most it may be showing: last told or being told, else what it was seen to hold."""
-    owner = {stock["uid"]: variant for variant, rows in stocks.items() for stock in rows}
-    bound = {**bindings_of(tx, list(stocks), "stock/variant"), **bindings_of(tx, list(owner), "stock")}
-    flights = {**in_flight_payloads(tx, "stock", list(stocks)), **in_flight_payloads(tx, "stock", list(owner))}
-    told: dict[tuple[str, str], int] = {}
-    seen: dict[tuple[str, str], int] = {}
-    for uid, rows in bound.items():
-        for binding in rows:
-            if binding.channel not in rivals:
-                continue
-            place = (owner.get(uid, uid), binding.channel)
-            units = binding.kept.get(PUBLISH)
-            if units is not None:
-                told[place] = told.get(place, 0) + int(units)
-            elif binding.values is not None:
-                seen[place] = seen.get(place, 0) + max(0, int(shown(binding.values)))
-    for uid, flying in flights.items():
-        for name, payload in flying:
-            units = decode(payload).get(PUBLISH)
-            if name in rivals and units is not None:
-                place = (owner.get(uid, uid), name)
-                told[place] = max(told.get(place, 0), int(units))
-    found: dict[str, dict[str, int]] = {}
-    for (variant, name), units in {**seen, **told}.items():
-        found.setdefault(variant, {})[name] = units
+) -> dict[str, dict[str, Units]]:
+    """Variant → rival → the most it may be showing, at all its places: last told or being told, else seen to hold."""
+    owner = {**{variant: variant for variant in stocks},
+             **{stock["uid"]: variant for variant, rows in stocks.items() for stock in rows}}
+    found: dict[str, dict[str, Units]] = {}
+    for uid, told in told_figures(tx, rivals, list(owner)).items():
+        here = found.setdefault(owner[uid], {})
+        for name, units in told.items():
+            here[name] = _whole(here.get(name, 0) + units)
     return found

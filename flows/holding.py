@@ -18,7 +18,8 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from flows.figures import PUBLISH
+from flows.figures import of_text
+from flows.pledges import PUBLISH
 from flows.price_moves import Price, effect, in_todays_money, prices_of
 from flows.receipts import Sending
 from flows.routes import Group
@@ -176,7 +177,7 @@ def _told(binding: Binding | None) -> dict[str, Any]:
 
 def _empties(one: Sending, binding: Binding | None) -> bool:
     before = None if binding is None else binding.kept.get(PUBLISH)
-    return one.publish == 0 and before is not None and int(before) > 0
+    return one.publish == 0 and before is not None and of_text(before) > 0
 
 
 def _archives(one: Sending) -> bool:

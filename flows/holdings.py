@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
 from flows.reserving import recipes
 from flows.wiring import House
 from mappings.commerce.fulfilment.calendar import calendar
-from mappings.commerce.stock.allocation import free
+from mappings.commerce.stock.allocation import left
 from mappings.commerce.stock.bundles import Parts, makeable_by_location
+from mappings.commerce.stock.cohorts import Article, article
 from mappings.commerce.stock.freshness import (
     Source,
     is_dead,
@@ -26,18 +27,30 @@ from mappings.commerce.stock.freshness import (
     spoken,
     while_counting,
 )
-from mappings.commerce.stock.ledger import Holding, faults, holding, missing, ours, unreserved
-from mappings.commerce.stock.units import counted_in
+from mappings.commerce.stock.ledger import (
+    Holding,
+    Place,
+    back_orders,
+    faults,
+    holding,
+    missing,
+    ours,
+    owed,
+    pool,
+    unreserved,
+)
+from mappings.commerce.stock.units import ONE, counted_in
 from registry import (
     Record,
+    Reservation,
     Tx,
     before_counts,
     bindings_of,
     cursors,
     linked,
+    promises,
     records,
     records_by_field,
-    reserved,
     reserved_since,
     silences,
 )
@@ -73,18 +86,45 @@ class Pool:
     """What may be divided of one variant, by the code of the place: as ``commerce.stock.allocation`` takes it.
 
     ``reserved`` at None is reserved, or lacking, nowhere in particular. A bundle has ``parts``; what is sellable of it
-    is what can be put together of what is free of them, at one place.
+    is what can be put together of what is free of them, at one place. ``waiting`` are units of orders that wait for
+    goods that come; a bundle promises nothing that is not there. ``step`` is the least that is sold of it.
     """
 
     sellable: Mapping[str, Decimal]
     reserved: Mapping[str | None, Decimal]
     standings: Sequence[Standing] = ()
     parts: Parts = field(default_factory=dict)
+    waiting: Mapping[str | None, Decimal] = field(default_factory=dict)
+    article: Article | None = None
+    step: Decimal = ONE
 
     @property
     def because(self) -> list[str]:
         """Why a figure is not what its source says, once each."""
         return list(dict.fromkeys(sentence for one in self.standings for sentence in one.because))
+
+    def left(self) -> dict[str, Decimal]:
+        """What nobody has claimed, by the code of the place, exactly."""
+        return left(self.sellable, self.reserved)
+
+    def inbound(self, codes: Collection[str] | None = None) -> list[tuple[date, Decimal]]:
+        """What is announced for these places (None: for all of ours), with its days."""
+        return [] if self.parts else [
+            row for one in self.standings if one.pooled and (codes is None or one.code in codes)
+            for row in one.held.inbound
+        ]
+
+    def back_orders(self, codes: Collection[str] | None = None) -> Decimal:
+        """Open back-orders at these places and at none in particular (None: at all of ours)."""
+        if self.parts:
+            return ZERO
+        asked = {*self.sellable, *self.waiting} if codes is None else {*codes, None}
+        return back_orders(
+            {code: units for code, units in self.sellable.items() if code in asked},
+            {code: units for code, units in self.reserved.items() if code is None or code in asked},
+            waiting=sum((units for code, units in self.waiting.items() if code is None or code in asked), ZERO),
+            owed=sum((owed(one.held) for one in self.standings if one.pooled and one.code in asked), ZERO),
+        )
 
 
 @dataclass(kw_only=True)
@@ -102,25 +142,22 @@ class _Known:
     rate: Mapping[str, Decimal]
     mute: Mapping[str, str]
     packs: Mapping[str, tuple[str, Decimal]]
+    articles: Mapping[str, Article]
 
 
 def pools(house: House, tx: Tx, variants: Collection[str], now: datetime) -> dict[str, Pool]:
     """Variant → what may be divided of it. A constant number of statements, however many variants and parts."""
     made_of = recipes(tx, variants)
     own = sorted({*variants, *(part for parts in made_of.values() for part in parts)} - made_of.keys())
-    known = _known(house, tx, own, now)
-    promised = reserved(tx, own)
+    known = _known(house, tx, own, sorted(made_of), now)
+    promised = promises_of(tx, own)
     found = {variant: _own(house, known, variant, promised[variant], now) for variant in own}
-    left: dict[str, dict[str, Decimal]] = {
-        variant: {code: Decimal(units) for code, units in free(pool.sellable, pool.reserved).items()}
-        for variant, pool in found.items()
-    }
+    over = {variant: one.left() for variant, one in found.items()}
     for variant in _parts_first(made_of):
         parts = made_of[variant]
-        made = {code: Decimal(n) for code, n in makeable_by_location(left, parts).items()}
-        left[variant] = made
+        over[variant] = made = {code: Decimal(n) for code, n in makeable_by_location(over, parts).items()}
         found[variant] = Pool(
-            sellable=made, reserved={}, parts=parts,
+            sellable=made, reserved={}, parts=parts, article=known.articles.get(variant),
             standings=[one for part in parts if part in found for one in found[part].standings],
         )
     return {variant: found[variant] for variant in variants if variant in found}
@@ -137,11 +174,11 @@ def _parts_first(made_of: Mapping[str, Parts]) -> list[str]:
     return done
 
 
-def _known(house: House, tx: Tx, variants: Sequence[str], now: datetime) -> _Known:
+def _known(house: House, tx: Tx, variants: Sequence[str], bundles: Sequence[str], now: datetime) -> _Known:
     stocks = records_by_field(tx, "stock", "variant", variants)
     rows = {one.uid: one for of in stocks.values() for one in of}
     places = records(tx, sorted({one.values["location"] for one in rows.values()}))
-    described = {uid: record.values for uid, record in records(tx, variants).items()}
+    described = {uid: record.values for uid, record in records(tx, [*variants, *bundles]).items()}
     sources = house.project.counting.sources
     said = bindings_of(tx, list(rows), "stock") if len(sources) > 1 else {}
     only = next(iter(sources), "")
@@ -160,7 +197,20 @@ def _known(house: House, tx: Tx, variants: Sequence[str], now: datetime) -> _Kno
         before=before_counts(tx, counting) if counting else {},
         rate={variant: units / Decimal(WEEK // timedelta(hours=1)) for variant, units in sold.items()},
         packs=_packs(tx, odd) if odd else {},
+        articles=articles(house, tx, described),
     )
+
+
+def articles(house: House, tx: Tx, variants: Mapping[str, Mapping[str, Any]]) -> dict[str, Article]:
+    """Variant → what cohorts ask of it, where some channel has cohorts; else nothing is looked up."""
+    cohorts = [cohort for policy in house.project.stock.values() for cohort, _ in policy.cohorts]
+    if not cohorts:
+        return {}
+    above: Mapping[str, Record] = {}
+    if any(cohort.categories or cohort.fields for cohort in cohorts):
+        above = records(tx, sorted({values["product"] for values in variants.values() if values.get("product")}))
+    products = {uid: record.values for uid, record in above.items()}
+    return {uid: article(values, products.get(values.get("product") or "")) for uid, values in variants.items()}
 
 
 def _packs(tx: Tx, variants: Collection[str]) -> dict[str, tuple[str, Decimal]]:
@@ -202,7 +252,7 @@ def muted(house: House, tx: Tx, places: Mapping[str, Record], now: datetime) -> 
 
 
 def _own(
-    house: House, known: _Known, variant: str, promised: Sequence[tuple[str, str | None, Decimal, str]], now: datetime
+    house: House, known: _Known, variant: str, promised: Sequence[Reservation], now: datetime
 ) -> Pool:
     """The pool of a variant that has stock of its own.
 
@@ -212,19 +262,32 @@ def _own(
     standings = [_standing(house, known, variant, stock, now) for stock in known.stocks.get(variant, ())]
     code_of = {one.location: one.code for one in standings}
     away = {one.location for one in standings if not one.pooled}
-    sellable: dict[str, Decimal] = {}
-    reserved_at: dict[str | None, Decimal] = {}
-    for one in standings:
-        if one.pooled:
-            sellable[one.code] = sellable.get(one.code, ZERO) + one.units
-            lost = missing(one.held)
-            if lost > 0 and one.code in known.sold_from:
-                reserved_at[None] = reserved_at.get(None, ZERO) + lost
-    for _channel, location, units, _order in promised:
-        if location not in away:
-            code = code_of.get(location, location) if location is not None else None
-            reserved_at[code] = reserved_at.get(code, ZERO) + units
-    return Pool(sellable=sellable, reserved=reserved_at, standings=standings)
+    rows = [
+        (row, None if row.location is None else code_of.get(row.location, row.location))
+        for row in promised if row.location not in away
+    ]
+    places = [
+        Place(code=one.code, units=one.units, missing=missing(one.held) if one.code in known.sold_from else ZERO)
+        for one in standings if one.pooled
+    ]
+    sellable, reserved = pool(places, ((code, row.quantity) for row, code in rows if not row.waiting))
+    waiting: dict[str | None, Decimal] = {}
+    for row, code in rows:
+        if row.waiting:
+            waiting[code] = waiting.get(code, ZERO) + row.quantity
+    step = known.variants.get(variant, {}).get("step")
+    return Pool(
+        sellable=sellable, reserved=reserved, standings=standings, waiting=waiting, article=known.articles.get(variant),
+        step=ONE if step is None else Decimal(step),
+    )
+
+
+def promises_of(tx: Tx, variants: Collection[str]) -> dict[str, list[Reservation]]:
+    """Variant → what still binds stock of it, in the order of orders and lines; [] for none."""
+    found: dict[str, list[Reservation]] = {uid: [] for uid in variants}
+    for row in promises(tx, variants):
+        found[row.variant].append(row)
+    return found
 
 
 def _standing(house: House, known: _Known, variant: str, stock: Record, now: datetime) -> Standing:

@@ -15,13 +15,12 @@ from typing import Any, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from flows.figures import account, exposures, hard, rivals_of
+from flows.figures import others_may_sell
 from flows.wiring import House
 from mappings.commerce.fulfilment.calendar import DAY, calendar, windows
 from mappings.commerce.fulfilment.deadlines import is_collected
 from mappings.commerce.fulfilment.decisions import place_of
 from mappings.commerce.fulfilment.routing import Part, Place, Routing, Unroutable, distance, route
-from mappings.commerce.stock.escrow import most
 from mappings.commerce.stock.ledger import holding, ours, unreserved
 from registry import (
     Record,
@@ -29,7 +28,6 @@ from registry import (
     ReservationRow,
     Tx,
     deadlines_of,
-    escrows,
     keys_of,
     lock_records,
     move_reservations,
@@ -223,16 +221,11 @@ def _spare(
     """Variant → units that stay free whatever the other channels sell of what they may still sell:
     ``Σ free over the places − Σ over the others of what may still be sold there``; those that share a pool on purpose
     may show the same units, and are not counted."""
-    policies = house.project.stock
-    others = {name for name in rivals_of(policies, channel) if not policies[name].oversells}
-    kept = {name for name in others if hard(house, name) is not None}
-    shown = exposures(tx, others - kept, {
+    shown = others_may_sell(house, tx, channel, {
         variant: [{**row.values, "uid": row.uid} for row in rows] for variant, rows in stocks.items()
-    }) if others - kept else {}
-    rows = escrows(tx, list(stocks)) if kept else {}
+    })
     return {
-        variant: sum((there.get(variant, ZERO) for there in free.values()), ZERO) - sum(shown.get(variant, {}).values())
-        - sum(most(account(row)) for name, row in rows.get(variant, {}).items() if name in kept)
+        variant: sum((there.get(variant, ZERO) for there in free.values()), ZERO) - sum(shown[variant].values())
         for variant in stocks
     }
 

@@ -14,9 +14,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from flows.figures import PUBLISH
+from flows.figures import of_text
 from flows.labels import labels
 from flows.plan_reasons import FileChange, Reasons, file_changes
+from flows.pledges import PUBLISH
 from flows.price_moves import Price, effect, prices_of
 from flows.rehearsal import MINTED, Rehearsal, Rehearsed, Scope, rehearse
 from flows.release import Content, on_disk, released
@@ -318,7 +319,7 @@ def _figure(binding: Binding | None) -> str | None:
 
 def _lowers(was: Binding | None, now: Binding | None) -> bool:
     before, after = _figure(was), _figure(now)
-    return before is not None and after is not None and int(after) < int(before)
+    return before is not None and after is not None and of_text(after) < of_text(before)
 
 
 def _differ(before: Any, after: Any, old: Any, new: Any, path: str = "") -> Iterator[FieldChange]:

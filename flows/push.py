@@ -509,7 +509,7 @@ class _Verdicts:
         if self.parked:
             park(tx, self.parked)
         put_escrows(tx, [
-            escrows.sending(one.view.escrowed.row, one.publish, one.view.escrowed.raises, self.now)
+            escrows.sending(one.view.escrowed.row, int(one.publish), one.view.escrowed.raises, self.now)
             for one in self.sending
             if one.view is not None and one.view.escrowed is not None and one.publish is not None
         ])

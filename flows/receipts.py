@@ -12,11 +12,12 @@ from typing import Any
 from msgspec import Struct
 
 from connectors.base import Receipt, Write
-from flows import consenting, escrows, pricing
+from flows import consenting, escrows, order_check, pricing
 from flows.consequences import word_of
-from flows.figures import PUBLISH, RAISE_WAITS
+from flows.figures import RAISE_WAITS, Units, of_text
 from flows.ledger import Account
 from flows.people import CUSTOMER
+from flows.pledges import PUBLISH
 from flows.render import View
 from flows.routes import Group
 from flows.wiring import House, not_there
@@ -59,7 +60,7 @@ class Sending(Struct, frozen=True, kw_only=True):
     text: str
     mark: bytes
     view: View | None
-    publish: int | None
+    publish: Units | None
     price: Mapping[str, Any] | None = None
 
     @property
@@ -97,7 +98,7 @@ def record_receipts(
         told = _projection(house, channel, group, one, receipt, old, answered.get(one.write.key), now)
         (rows if old is not None and old.external_id == told.external_id else fresh).append(told)
         before = None if old is None else old.kept.get(PUBLISH)
-        lowered = lowered or (one.publish is not None and (before is None or int(before) > one.publish))
+        lowered = lowered or (one.publish is not None and (before is None or of_text(before) > one.publish))
         created = created or old is None
         hops.append(HopRow(
             uid=one.row.uid, entity=group.entity, channel=channel, direction="outward", run=page.run,
@@ -124,6 +125,17 @@ def record_receipts(
         pricing.confirmed(house, tx, channel, told_prices, now)
     escrows.answered(house, tx, channel, group, receipts, now)
     _outbox_states(house, tx, page, channel, group, receipts, now)
+    if group.entity == "order":
+        for sentence in order_check.answered(tx, channel, [
+            order_check.Heard(
+                uid=one.row.uid, id=receipt.id or one.write.id or "", resource=group.mapping.resource,
+                order=one.view.values, there=answered[one.write.key].values,
+                before=None if one.row.uid not in bound else bound[one.row.uid].values,
+                seen_before=None if one.row.uid not in bound else bound[one.row.uid].verified_at,
+            )
+            for one, receipt in applied if one.view is not None and one.write.key in answered
+        ]):
+            page.fault(sentence)
     if group.entity == "order" and applied and channel in house.project.counting.sources:
         word_of(house, tx, channel, {
             one.row.uid: answered[one.write.key].values for one, _ in applied if one.write.key in answered

@@ -7,7 +7,7 @@ What surprises here: stock is never a record's own figure. ``publish`` is what t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -15,9 +15,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from flows.content import with_content
-from flows.figures import Escrowed, Figure, figures, shown
+from flows.figures import Escrowed, Figure, Units, figures, shown
 from flows.people import CUSTOMER
 from flows.placing import show_places
+from flows.pledges import AT
 from flows.pricing import Telling, priced
 from flows.regions import shielded
 from flows.routes import Group
@@ -34,9 +35,6 @@ from registry import (
     records_by_field,
 )
 
-AT = "@"
-"""Between a bundle and a place, in the uid of a row of stock that stands for no record."""
-
 
 class View(Struct, frozen=True, kw_only=True):
     """One group as the outward mapping sees it. ``publish`` is what may be shown now, ``target`` what is aimed at, and
@@ -45,20 +43,22 @@ class View(Struct, frozen=True, kw_only=True):
     ``parts`` holds the uids of the group's records by entity, to compare with what the channel says of them.
     ``missing`` is what a listing lacks: while it is not empty, nothing is published. ``stuck`` is why an order has no
     place to be sent from: while it is not empty, who keeps stock does not hear of it. ``price`` is what may be told as
-    its price, or why nothing may.
+    its price, or why nothing may. ``available_on`` is the day by which all of ``publish`` is there, where it is
+    promised before that day.
     """
 
     uid: str
     values: dict[str, Any]
     parts: Mapping[str, Sequence[str]]
-    publish: int | None
-    target: int | None
+    publish: Units | None
+    target: Units | None
     waits: str
     policy: Mapping[str, Any]
     missing: tuple[Missing, ...] = ()
     stuck: str = ""
     price: Telling | None = None
     escrowed: Escrowed | None = None
+    available_on: date | None = None
 
 
 def views(house: House, tx: Tx, channel: str, group: Group, uids: Sequence[str], now: datetime) -> dict[str, View]:
@@ -130,13 +130,15 @@ def _view(
     stocks: Sequence[dict[str, Any]], figures: Mapping[str, Figure], to_one: Set[str],
 ) -> View:
     mine: dict[str, Figure] = {}
-    published = 0
+    published: Units = 0
     for row in stocks:
         variant = row["variant"]
-        units = 0
+        units: Units = 0
         if variant in figures:
             mine[variant] = figures[variant]
             units = figures[variant].by_stock.get(row["uid"], 0)
+            day = figures[variant].available_on
+            row["available_on"] = None if day is None else day.isoformat()
         row["publish"] = str(units)
         published += units
     shaped: dict[str, Any] = own if group.base == group.entity else {"uid": uid, group.base: own}
@@ -147,13 +149,16 @@ def _view(
             shaped[entity] = rows[0] if rows else None
         else:
             shaped[plural(entity)] = rows
-    publish, target = published, published
+    alone = next((one.by_listing[uid] for one in mine.values() if uid in one.by_listing), None)
+    publish, target = published, published if alone is None else alone.target
+    waits = next((one.waits for one in mine.values() if one.waits), "") if alone is None else alone.waits
     if group.base != "stock":
         publish, target = sum(one.publish for one in mine.values()), sum(one.target for one in mine.values())
     return View(
         uid=uid, values=shaped, parts=parts, publish=publish if stocks else None, target=target if stocks else None,
-        waits=next((one.waits for one in mine.values() if one.waits), ""),
-        escrowed=next((one.escrowed for one in mine.values()), None) if group.base == "variant" else None,
+        waits=waits,
+        escrowed=None if alone is None else alone.escrowed,
+        available_on=next((one.available_on for one in mine.values() if one.available_on is not None), None),
         policy={"stock": [figure.policy for figure in mine.values()]} if mine else {},
     )
 
@@ -204,7 +209,7 @@ def seen_equal(view: View, group: Group, said: Mapping[str, Binding]) -> bool:
         if not uids or any(uid not in said or said[uid].values is None for uid in uids):
             return False
         figure = sum((shown(said[uid].values or {}) for uid in uids), Decimal(0))
-        return view.publish is not None and figure == view.publish and not view.waits
+        return view.publish is not None and figure == view.publish and not view.waits and view.available_on is None
     uids = list(view.parts.get(group.entity, ()))
     if not uids or any(uid not in said or said[uid].values is None for uid in uids):
         return False

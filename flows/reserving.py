@@ -5,6 +5,7 @@ What surprises here:
 * Only the word of a system that counts stock says that it took an order, posted or cancelled it: a shop that calls its
   own order confirmed or shipped has lowered no figure of ours.
 * A line whose goods go in parts has a row per part, so that each part ends with the figure that contains it.
+* A line of a listing that promises waits, in a row of its own, until `flows.back_orders` says what of it is there.
 * Everything is set-based: a page costs the same number of statements whatever it holds.
 """
 
@@ -32,6 +33,7 @@ from mappings.commerce.stock.ledger import ours
 from mappings.commerce.stock.shifts import Window, covers, posted_with, window
 from registry import (
     PART,
+    WAITS,
     Reservation,
     Shift,
     Tx,
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
 ZERO: Final = Decimal(0)
 SENT, MORE, BACK = (f"{PART}{letter}:" for letter in "smb")
 """What makes another row of a line: units that went, units that an edit added, units given back."""
+MARKS: Final = (SENT, MORE, BACK, WAITS)
 PARTS: Final = "components"
 """The field under which a bundle's parts are linked to it."""
 PART_FIELDS: Final = (PARTS, "case")
@@ -66,9 +69,13 @@ DEPTH: Final = 4
 
 
 def keep_in_step(
-    house: House, tx: Tx, changes: Mapping[str, Sequence[Change]], now: datetime
+    house: House, tx: Tx, changes: Mapping[str, Sequence[Change]], now: datetime,
+    promising: Collection[tuple[str, str]] = (),
 ) -> set[str]:
-    """Reserves what orders take, sets free what they give up, posts what went; the variants whose free units moved."""
+    """Reserves what orders take, sets free what they give up, posts what went; the variants whose free units moved.
+
+    ``promising`` are the listings (channel, variant) that sell goods before they are there.
+    """
     orders = changes.get("order", ())
     shipments = [change for change in changes.get("shipment", ()) if change.source in house.project.counting.sources]
     touched = of_changed_stock(tx, changes.get("stock", ())) if changes.get("stock") else set()
@@ -84,7 +91,7 @@ def keep_in_step(
         changed[row.order, row.line] = row
 
     if orders:
-        _of_orders(house, tx, orders, kept, put, now)
+        _of_orders(house, tx, orders, kept, put, now, promising)
     if shipments:
         there = records(tx, [change.after["order"] for change in shipments])
         for change in shipments:
@@ -109,7 +116,7 @@ def _counts(tx: Tx, stocks: Sequence[Change]) -> None:
 # ── orders ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 def _of_orders(
     house: House, tx: Tx, orders: Sequence[Change], kept: Mapping[str, dict[str, Reservation]],
-    put: Any, now: datetime,
+    put: Any, now: datetime, promising: Collection[tuple[str, str]],
 ) -> None:
     cancelled = [change for change in orders if change.after.get("status") == "cancelled"]
     known = _known_to_source(house, tx, [change.uid for change in cancelled]) if cancelled else set()
@@ -134,9 +141,15 @@ def _of_orders(
         for place, claim in wanted[change.uid].items():
             if claim.location not in foreign:
                 _claimed(change, place, claim, claim.location or fallback.get(change.source), kept[change.uid], put,
-                         posted.get(change.uid))
+                         posted.get(change.uid), waits=_waits(change, place, claim, promising))
         if change.before is not None:
             _given_up(wanted[change.uid], kept[change.uid], put, now)
+
+
+def _waits(change: Change, place: Place, claim: Claim, promising: Collection[tuple[str, str]]) -> bool:
+    """Whether the line's goods need not be there yet; what a till handed over was, and a bundle's parts are to be."""
+    return (place[1] is None and change.after.get("handed_over") is not True
+            and (change.source, claim.variant) in promising)
 
 
 def _takes(change: Change) -> bool:
@@ -152,12 +165,20 @@ def _base(place: Place) -> str:
 
 def _rows_of(base: str, kept: Mapping[str, Reservation]) -> list[Reservation]:
     return [row for line, row in kept.items()
-            if (line == base or line.startswith((base + SENT, base + MORE))) and row.because != "cancelled"]
+            if (line == base or line.startswith((base + SENT, base + MORE, base + WAITS)))
+            and row.because != "cancelled"]
+
+
+def _base_of(line: str) -> str:
+    """The row of which a part is a part."""
+    for mark in MARKS:
+        line = line.partition(mark)[0]
+    return line
 
 
 def _claimed(
     change: Change, place: Place, claim: Claim, location: str | None, kept: Mapping[str, Reservation], put: Any,
-    posted_at: datetime | None,
+    posted_at: datetime | None, *, waits: bool,
 ) -> None:
     """Afterwards as many units are promised to the line as it claims, those that went or were counted included."""
     base = _base(place)
@@ -166,14 +187,17 @@ def _claimed(
     main = kept.get(base)
     gone = change.after.get("placed_at") if change.after.get("handed_over") is True else None
     moved_at = datetime.fromisoformat(gone) if gone is not None else None
-    if missing == 0 or (main is None and claim.quantity == 0):
+    if missing <= 0:
         return
-    if main is None or main.because == "cancelled":
+    if waits:
+        put(Reservation(order=change.uid, line=f"{base}{WAITS}{claim.quantity}", variant=claim.variant,
+                        channel=change.source, quantity=missing, location=location))
+    elif main is None or main.because == "cancelled":
         put(Reservation(order=change.uid, line=base, variant=claim.variant, channel=change.source,
-                        quantity=claim.quantity, location=location, moved_at=moved_at, posted_at=posted_at))
-    elif missing > 0 and not main.released and main.taken_at is None:
+                        quantity=missing, location=location, moved_at=moved_at, posted_at=posted_at))
+    elif not main.released and main.taken_at is None:
         put(replace(main, quantity=main.quantity + missing))
-    elif missing > 0:
+    else:
         put(replace(main, line=f"{base}{MORE}{claim.quantity}", quantity=missing, made_at=None, taken_at=None,
                     posted_at=posted_at, moved_at=moved_at, released_at=None, because=None))
 
@@ -181,8 +205,7 @@ def _claimed(
 def _given_up(wanted: Mapping[Place, Claim], kept: Mapping[str, Reservation], put: Any, now: datetime) -> None:
     """Units that an edit took off a line are free again, as far as they have not gone and are in no figure."""
     claimed = {_base(place): claim.quantity for place, claim in wanted.items()}
-    bases = {line for line in kept if not any(mark in line for mark in (SENT, MORE, BACK))}
-    for base in bases:
+    for base in {_base_of(line) for line in kept}:
         rows = _rows_of(base, kept)
         surplus = sum((row.quantity for row in rows), ZERO) - claimed.get(base, ZERO)
         for row in sorted(rows, key=lambda row: row.line, reverse=True):
@@ -300,16 +323,14 @@ def _gone(
                 put(replace(row, posted_at=now, moved_at=row.moved_at or moved_at))
         return
     for sent in lines:
-        bases = [line for line in kept if line.partition(PART)[0] == sent["line"]
-                 and not any(mark in line for mark in (SENT, MORE, BACK))]
-        for base in bases:
+        for base in sorted({_base_of(line) for line in kept if line.partition(PART)[0] == sent["line"]}):
             rows = [row for row in _rows_of(base, kept)]
             whole = sum((row.quantity for row in rows), ZERO)
             part = f"{base}{SENT}{change.uid}/{sent['key']}"
             if part in kept:
                 continue
             left = of_shipped(whole, Decimal(sent["quantity"]["value"]), ordered[sent["line"]])
-            for row in [row for row in rows if row.posted_at is None]:
+            for row in sorted((row for row in rows if row.posted_at is None), key=lambda row: row.waiting):
                 taken = min(left, row.quantity)
                 left -= taken
                 if taken == row.quantity:

@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from connectors.base import Op, Receipt, Write
-from flows.figures import PUBLISH
+from flows.figures import of_text
 from flows.ledger import Account, Ledger, Stretch
+from flows.pledges import PUBLISH
 from flows.pricing import PRICE
 from flows.pull import pull
 from flows.receipts import Sending, record_receipts
@@ -113,7 +114,7 @@ def _resumed(row: OutboxRow) -> Sending:
     publish = payload.get(PUBLISH)
     text = encode(payload["doc"])
     return Sending(
-        row=row, text=text, mark=digest(text), view=None, publish=None if publish is None else int(publish),
+        row=row, text=text, mark=digest(text), view=None, publish=None if publish is None else of_text(publish),
         price=payload.get(PRICE),
         write=Write(
             key=row.key or "", op=op_of(row), doc=payload["doc"], id=row.external_id, ticket=row.ticket,

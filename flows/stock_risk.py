@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from connectors.base import Misconfigured
-from flows.figures import hard, pool_of, raises, rivals_of
 from flows.holdings import pools
+from flows.pledges import hard, pool_of, raises, rivals_of
 from flows.wiring import House
 from mappings.commerce.stock import free
 from mappings.commerce.stock.risk import Risk, Selling, enough, pooled

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Final
 
 from flows.holdings import Pool, Standing, ages, pools
 from flows.why import Unknown
@@ -16,8 +17,10 @@ from flows.wiring import House
 from mappings.commerce.stock.allocation import free
 from mappings.commerce.stock.freshness import is_dead, spoken
 from mappings.commerce.stock.ledger import promise
-from mappings.commerce.stock.units import sold_in
+from mappings.commerce.stock.units import pieces, sold_in
 from registry import Reservation, Tx, owners, promises, records, records_where, silences
+
+ZERO: Final = Decimal(0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +37,8 @@ class Promised:
 
 @dataclass(frozen=True, kw_only=True)
 class Article:
-    """What there is of one article. ``free`` is by the code of the place; ``left`` what its step leaves over."""
+    """What there is of one article. ``free`` is by the code of the place, in whole steps of it; ``left`` what its step
+    leaves over; ``back_orders`` what orders want beyond what is there."""
 
     sku: str
     name: str
@@ -45,6 +49,7 @@ class Article:
     promised: Sequence[Promised]
     parts: dict[str, Decimal]
     by_day: dict[date, Decimal] = field(default_factory=dict)
+    back_orders: Decimal = ZERO
 
     @property
     def standings(self) -> Sequence[Standing]:
@@ -68,37 +73,31 @@ def article(house: House, sku: str, on: date | None = None) -> Article:
         parts = {part: number for part, number in pool.parts.items()}
         named = records(tx, sorted(parts))
     values = record.values
-    days = {} if on is None else {on: _promised_for(pool, on)}
-    step = None if values.get("step") is None else Decimal(values["step"])
-    together = sum(pool.sellable.values(), Decimal(0))
+    left = pool.left()
+    days = {} if on is None else {on: promise(sum(left.values(), ZERO), pool.inbound(), on, pool.back_orders())}
     return Article(
         sku=values["sku"], name=values.get("name", ""), unit=values.get("unit", "each"), pool=pool,
-        free={code: Decimal(units) for code, units in free(pool.sellable, pool.reserved).items()},
-        left=sold_in(together, step)[1], by_day=days,
+        free={code: pieces(Decimal(steps), pool.step)
+              for code, steps in free(pool.sellable, pool.reserved, pool.step).items()},
+        left=sum((sold_in(units, pool.step)[1] for units in left.values()), ZERO), by_day=days,
+        back_orders=pool.back_orders(),
         parts={named[part].values["sku"] if part in named else part: number for part, number in parts.items()},
         promised=[
             Promised(
                 order=orders[row.order].values.get("number", row.order) if row.order in orders else row.order,
                 channel=row.channel, place=codes.get(row.location or "", row.location or "anywhere"),
                 units=row.quantity, since=row.made_at, state=state_of(row),
-            ) for row in rows
+            ) for row in rows if row.quantity != 0
         ],
     )
-
-
-def _promised_for(pool: Pool, on: date) -> Decimal:
-    """Σ over the pool's places of what may be promised there; what is reserved nowhere in particular is taken off."""
-    told = sum(
-        (promise(one.held, pool.reserved.get(one.code, Decimal(0)), on) for one in pool.standings if one.pooled),
-        Decimal(0),
-    )
-    return max(Decimal(0), told - pool.reserved.get(None, Decimal(0)))
 
 
 def state_of(row: Reservation) -> str:
     """How far promised units are, in words."""
     if row.quantity < 0:
         return "given back until a count"
+    if row.waiting:
+        return "back-order: waits for goods that come"
     if row.posted_at is not None:
         return "gone; ends with the next figure"
     if row.moved_at is not None:

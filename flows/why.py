@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from flows.figures import PUBLISH
+from flows.pledges import PUBLISH
 from flows.pricing import offers
 from flows.render import View, views
 from flows.routes import Group

@@ -9,7 +9,7 @@ from typing import Any
 from connectors import CATALOG
 from deployments.authoring.customer_schema import customers_schema
 from deployments.authoring.price_schema import price_schemas
-from flows.policies import TESTS, breaker, fulfilment, orders, products, sources, stock
+from flows.policies import TESTS, breaker, cohorts, fulfilment, orders, products, sources, stock
 from flows.settings import CHANNEL_KEYS, COMPANY_KEYS, DESCRIBED, ENTITIES, MODES, ON_DELETE
 from mappings import canonical
 from mappings.commerce.fulfilment.calendar import DAYS
@@ -17,6 +17,7 @@ from mappings.commerce.fulfilment.deadlines import KINDS
 from mappings.commerce.fulfilment.routing import BY, SERVICES
 from mappings.commerce.products import CONTENT_FIELDS
 from mappings.commerce.stock import PRESETS, counting, freshness
+from mappings.commerce.stock.units import LEVELS
 from mappings.language.editor import DRAFT, forms_schema, mapping_schema
 
 Schema = dict[str, Any]
@@ -122,6 +123,16 @@ _STOCK: dict[str, Schema] = {
     "cap": {"type": "integer", "minimum": 0, "description": "the most units it shows of anything"},
     "allocation": {"enum": list(stock.ALLOCATIONS), "description": "hard: nothing is oversold; pooled: all everywhere"},
     "preset": {"enum": list(PRESETS), "description": "a word for allocation, share and safety"},
+    "listing": {"enum": list(stock.LISTINGS), "description": "whether goods are sold before they are there"},
+    "within": {"type": "string", "pattern": f"^{stock.DAYS.pattern}$", "description": "how far ahead it promises"},
+    "on": {"type": "string", "format": "date", "description": "the day from which a pre_order is there"},
+}
+_COHORT: dict[str, Schema] = {
+    "skus": {"type": "array", "items": {"type": "string"}, "description": "its articles, by SKU"},
+    "category": {"description": "its articles, by category: one, or a list",
+                 "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
+    "field": {"type": "object", "additionalProperties": {"type": "string"},
+              "description": "its articles, by a field or attribute of theirs, such as listing: back_order"},
 }
 _SPAN: Schema = {"type": "string", "pattern": f"^{sources.DURATION.pattern}$", "description": "such as 30s, 15m, 2h"}
 _SOURCE: dict[str, Schema] = {
@@ -253,12 +264,18 @@ def _stock() -> Schema:
         row = _object(known, keys, required=required)
         return {"type": "object", "description": what, "additionalProperties": row}
 
-    row = _object(_STOCK, stock.KEYS, required=("locations",))
+    own = table(_STOCK, stock.COHORT_KEYS, (), "cohort → what this channel says otherwise of its articles")
+    row = _object({**_STOCK, "cohorts": own}, stock.KEYS, required=("locations",))
     schema = _policy("Stock policies: which stock a channel shows, and how much of it", row)
     schema["properties"]["sources"] = table(
         _SOURCE, sources.SOURCE_KEYS, sources.SOURCE_KEYS[:2], "channel → what its stock figures mean"
     )
     schema["properties"]["pos"] = table(_TILL, sources.POS_KEYS, sources.POS_KEYS[:1], "channel → how its till posts")
+    schema["properties"]["cohorts"] = table(_COHORT, cohorts.KEYS, (), "a named set of articles")
+    schema["properties"]["units"] = {
+        "type": "object", "additionalProperties": {"enum": list(LEVELS)},
+        "description": "channel (or *) → what a line that hands tracked goods over without naming them is",
+    }
     return schema
 
 

@@ -15,13 +15,25 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from flows.policies import breaker, customers, fulfilment, fx, orders, prices, products, sources, stock, taxes
+from flows.policies import (
+    breaker,
+    cohorts,
+    customers,
+    fulfilment,
+    fx,
+    orders,
+    prices,
+    products,
+    sources,
+    stock,
+    taxes,
+)
 from flows.setting_files import SettingsFile
 from mappings.language import TestResult, compare
 
 __all__ = [
-    "EXAMPLES", "FILES", "TESTS", "Example", "breaker", "customers", "examples", "fulfilment", "fx", "orders", "prices",
-    "products", "run", "sources", "stock", "taxes",
+    "EXAMPLES", "FILES", "TESTS", "Example", "breaker", "cohorts", "customers", "examples", "fulfilment", "fx",
+    "orders", "prices", "products", "run", "sources", "stock", "taxes",
 ]
 
 TESTS: Final = "tests"
@@ -41,6 +53,8 @@ EXAMPLES: Final[Mapping[str, Callable[[Any, Mapping[str, Any]], Mapping[str, Any
 """Policy → what a test of its file gives."""
 FILES: Final = tuple(f"policies/{name}" for name in EXAMPLES)
 """The policy files of a project, without ``.yaml``."""
+COUNTING: Final = "counting"
+"""The rows ``sources`` and ``pos`` of policies/stock.yaml: a test of them names one of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +80,8 @@ def examples(policy: str, file: SettingsFile, found: Any) -> list[Example]:
         and all(file.is_map((TESTS, number, key), row[key]) for key in ("given", "expect"))
     ]
     return [
-        Example(policy=policy, file=file.name, line=file.line(TESTS, number), name=row["name"], given=row["given"],
+        Example(policy=COUNTING if policy == "stock" and {"source", "pos"} & row["given"].keys() else policy,
+                file=file.name, line=file.line(TESTS, number), name=row["name"], given=row["given"],
                 expect=row["expect"])
         for number, row in rows
     ]
@@ -75,7 +90,8 @@ def examples(policy: str, file: SettingsFile, found: Any) -> list[Example]:
 def run(example: Example, policy: Any) -> TestResult:
     """Whether the policy gives what the test expects."""
     try:
-        came = EXAMPLES[example.policy](policy, example.given)
+        decide = sources.example if example.policy == COUNTING else EXAMPLES[example.policy]
+        came = decide(policy, example.given)
         differences = compare(example.expect, came)
     except (KeyError, TypeError, ValueError, ArithmeticError) as fault:
         differences = compare({"given": "what the policy can be asked"}, {"given": f"{type(fault).__name__}: {fault}"})

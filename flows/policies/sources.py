@@ -1,4 +1,4 @@
-"""The rows ``sources`` and ``pos`` of policies/stock.yaml: what the figures of a channel mean, and how a till posts.
+"""The rows ``sources``, ``pos``, ``units`` of policies/stock.yaml: what figures mean, how tills post, who names units.
 
 What surprises here: a channel that decides stock and has no row is a mistake, not a default: whether an order is in a
 figure as soon as it is confirmed or only once its goods have gone cannot be guessed, and either guess sells twice or
@@ -10,18 +10,31 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
 from flows.setting_files import Row, SettingsFile, is_number, one_of
-from mappings.commerce.stock.counting import KINDS, RESTOCKS
-from mappings.commerce.stock.freshness import COUNTING, DEAD, POSTS, SILENT, Source, Till
+from mappings.commerce.stock.counting import KINDS, RESTOCKS, Promise, Reading, contains, gives_back
+from mappings.commerce.stock.freshness import (
+    COUNTING,
+    DEAD,
+    POSTS,
+    SILENT,
+    Source,
+    Till,
+    of_dead_source,
+    quieted,
+    while_counting,
+)
+from mappings.commerce.stock.units import LEVELS
 from mappings.language import LintError
 
-ROWS: Final = ("sources", "pos")
+ROWS: Final = ("sources", "pos", "units")
 """Names in policies/stock.yaml that are no channel's."""
 SOURCE_KEYS: Final = ("figure", "restocks", "allocates", "fresh", "dead_after", "dead", "counting", "expires_within")
+EVERY: Final = "*"
+"""All channels that the row ``units`` does not name."""
 POS_KEYS: Final = ("posts_to_erp", "silent_after", "silent")
 DURATION: Final = re.compile(r"(\d{1,6})([smhd])")
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -32,14 +45,20 @@ _WORDS: Final = {
 
 @dataclass(frozen=True, kw_only=True)
 class Counting:
-    """Channel → what its figures mean; channel → how its till posts."""
+    """Channel → what its figures mean; channel → how its till posts; channel → how strictly its lines must name the
+    units of tracked goods that they hand over."""
 
     sources: Mapping[str, Source] = field(default_factory=dict)
     tills: Mapping[str, Till] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
+
+    def naming(self, channel: str) -> str:
+        """``require`` (parked), ``warn`` (a fault that is listed) or ``ignore``."""
+        return self.units.get(channel, self.units.get(EVERY, LEVELS[0]))
 
 
 def read(rows: dict[str, Row], channels: Collection[str], errors: list[LintError]) -> Counting:
-    """Takes the rows ``sources`` and ``pos`` out of those of policies/stock.yaml."""
+    """Takes the rows ``sources``, ``pos`` and ``units`` out of those of policies/stock.yaml."""
     found: dict[str, dict[str, tuple[SettingsFile, Mapping[str, Any]]]] = {}
     for name, keys, required in (("sources", SOURCE_KEYS, SOURCE_KEYS[:2]), ("pos", POS_KEYS, POS_KEYS[:1])):
         found[name] = {}
@@ -52,9 +71,25 @@ def read(rows: dict[str, Row], channels: Collection[str], errors: list[LintError
             elif file.keys((name, channel), row, keys, required) and _sound(file, name, channel, row):
                 found[name][channel] = file, row
     return Counting(
+        units=_levels(rows, channels),
         sources={channel: _source(row) for channel, (_, row) in found["sources"].items()},
         tills={channel: _till(row) for channel, (_, row) in found["pos"].items()},
     )
+
+
+def _levels(rows: dict[str, Row], channels: Collection[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    if ROWS[2] not in rows:
+        return found
+    file, table = rows.pop(ROWS[2])
+    for channel, level in table.items() if file.is_map((ROWS[2],), table) else ():
+        if channel not in channels and channel != EVERY:
+            file.fail((ROWS[2], channel), "unknown-channel", f"found {channel!r}", one_of([*channels, EVERY]))
+        elif level not in LEVELS:
+            file.fail((ROWS[2], channel), "units", f"found {level!r}", f"one of {', '.join(LEVELS)}")
+        else:
+            found[channel] = level
+    return found
 
 
 def _sound(file: SettingsFile, name: str, channel: str, row: Mapping[str, Any]) -> bool:
@@ -122,3 +157,35 @@ def undeclared(
         name for name in carrying if name in named or (free and "stock" not in receives.get(name, ()))
     ]
     return [name for name in deciding if name not in counting.sources]
+
+
+def example(counting: Counting, given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What follows from the row of a ``source`` or of a ``pos``.
+
+    Of a source: ``counts``, what counts of ``figure`` units that were read ``age`` ago (0s) while ``per_hour`` are
+    sold, or, with ``before``, while they are being counted; ``contains``, whether a figure asked for after the order
+    was confirmed, or after its goods had gone, has it taken off; ``gives_back``, whether cancelled units are ours to
+    give back. Of a pos: ``counts`` of a store whose register says nothing for ``age`` of its hours; ``posted_by_us``,
+    whether its receipts go to who counts stock through us.
+    """
+    figure, age = Decimal(given.get("figure", 0)), _duration(given.get("age", "0s"))
+    rate = Decimal(given.get("per_hour", 0))
+    if "pos" in given:
+        till = counting.tills[given["pos"]]
+        silent = till.silent_after is not None and age > till.silent_after
+        counts = quieted(figure, till.silent, rate, age, given["pos"]).units if silent else figure
+        return {"counts": counts, "posted_by_us": till.posts_to_erp == "per_receipt"}
+    source = counting.sources[given["source"]]
+    counts = of_dead_source(figure, given["source"], source, age, rate).units
+    if "before" in given:
+        counts = while_counting(counts, Decimal(given["before"]), source.counting, given["source"]).units
+    event = datetime(2026, 1, 1, tzinfo=UTC)
+    after = Reading(kind=source.figure, began_at=event + timedelta(seconds=1), allocated=source.allocates)
+    return {
+        "counts": counts,
+        "contains": {
+            "confirmed": contains(after, Promise(taken_at=event)),
+            "shipped": contains(after, Promise(taken_at=event, posted_at=event, moved_at=event)),
+        },
+        "gives_back": gives_back(source.figure, allocated=source.allocates, restocks=source.restocks),
+    }

@@ -262,6 +262,7 @@ def _record_schema(canonical: Table[str, Schema], name: str) -> dict[str, Any]:
     properties["uid"] = {"type": "string"}
     if name == "stock":
         properties["publish"] = {"type": "string", "format": "decimal"}
+        properties["available_on"] = {"anyOf": [{"type": "string", "format": "date"}, {"type": "null"}]}
     return {"type": "object", "additionalProperties": False, "properties": properties, "required": ["uid"]}
 
 

@@ -27,6 +27,7 @@ from mappings.commerce.stock import counting, escrow
 from mappings.commerce.stock.escrow import Account, Raises
 
 ARTICLE = "kettle"
+SHELF = "the only place"
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -59,6 +60,8 @@ class Rules:
     """Off: an answer of the ERP that was overtaken by a later one is believed when it arrives."""
     late: bool = True
     """A request may arrive after its sender gave it up."""
+    names_listing: bool = True
+    """Off: an order says what was sold and not at which of the channel's places, so that no figure is known to fall."""
 
     def __post_init__(self) -> None:
         """Listings of one kind stand beside each other, as in the canonical form of a state."""
@@ -246,7 +249,8 @@ def _orders(rules: Rules, one: Listing, size: int) -> Iterator[Step]:
     """Serai reads what happened to the listing's orders: one by one, as notices come, or all up to now."""
     account = _account(one)
     if one.unread > 0:
-        yield "a sale is read", _known(one, escrow.sold(account, 1))._replace(unread=one.unread - 1), size, 0
+        heard = _known(one, escrow.sold(account, 1)) if rules.names_listing else one
+        yield "a sale is read", heard._replace(unread=one.unread - 1), size, 0
     if one.returned > 0:
         heard = _known(one, escrow.returned(account, 1))._replace(returned=one.returned - 1)
         yield "a cancellation is read", heard, 0, 0
@@ -256,7 +260,7 @@ def _orders(rules: Rules, one: Listing, size: int) -> Iterator[Step]:
     if not escrow.waits_for_orders(account):
         return
     if rules.reads_orders:
-        read = escrow.sold(account, one.unread + one.vanished)
+        read = escrow.sold(account, one.unread + one.vanished) if rules.names_listing else account
         read = escrow.caught_up(escrow.returned(read, one.returned + one.vanished))
         caught = _known(one, read)._replace(unread=0, returned=0, vanished=0)
         yield "the orders are read up to now", caught, one.unread * size, 0
@@ -294,7 +298,8 @@ def _left(world: World, rules: Rules, place: int, size: int) -> int:
 
 @cache
 def _room(size: int, sellable: int, exposed: int) -> int:
-    return escrow.room({ARTICLE: Decimal(size)}, {ARTICLE: Decimal(sellable)}, {ARTICLE: Decimal(exposed)})
+    there, pledged = {SHELF: Decimal(sellable)}, {frozenset({SHELF}): Decimal(exposed)}
+    return escrow.room({ARTICLE: Decimal(size)}, frozenset({SHELF}), {ARTICLE: there}, {ARTICLE: pledged})
 
 
 @cache

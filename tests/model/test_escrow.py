@@ -12,7 +12,9 @@ import pytest
 
 from mappings.commerce.stock import counting
 from mappings.commerce.stock.escrow import Raises
+from tests.model import places_world
 from tests.model.escrow_world import Rules, World, moves, oversold, starts
+from tests.model.places_world import Shops
 from tests.model.search import Found, search
 
 Kind = tuple[Raises, int]
@@ -118,3 +120,77 @@ def test_believing_an_overtaken_answer_of_the_erp_oversells() -> None:
     trace = without(replace(PAIR, units=1, drops_stale=False, regrets=0, expires=False))
     assert len(trace) == 11
     assert trace.index("the ERP's stock is read") < trace.index("the ERP's answer arrives")
+
+
+# ── goods in several places ──────────────────────────────────────────────────────────────────────────────────────────
+
+STORE_AND_ALL = Shops(listings=(("compare", "a"), ("compare", "ba")), there=(("a", 1), ("b", 1)))
+"""A channel with a figure of its own for the store a, beside one that sells from a and b."""
+UNSAID = Shops(
+    listings=(("compare", "a"), ("compare", "b")), there=(("a", 1), ("b", 1)), channels=("ab",), routed=False,
+    names_listing=False,
+)
+"""One channel with a figure per place whose orders do not say what was sold at which."""
+SHOPS = {
+    "one place beside all, routed": STORE_AND_ALL,
+    "one place beside all, nobody routes": replace(STORE_AND_ALL, routed=False),
+    "one place beside all, by zero": replace(
+        STORE_AND_ALL, listings=(("zero", "a"), ("compare", "ba")), there=(("a", 1), ("b", 1)), routed=False
+    ),
+    "orders that do not say where": UNSAID,
+}
+LARGER_SHOPS = {
+    "two figures per place and one of all": Shops(
+        listings=(("compare", "a"), ("compare", "b"), ("compare", "ab")), there=(("a", 1), ("b", 1))
+    ),
+    "sets that overlap": Shops(
+        listings=(("compare", "a"), ("compare", "ab"), ("compare", "bc")), there=(("a", 1), ("b", 1), ("c", 1)),
+        routed=False,
+    ),
+}
+
+
+def played(shops: Shops) -> Found[places_world.World]:
+    """The search among shops."""
+    found = search(
+        places_world.starts(shops), lambda world: places_world.moves(world, shops),
+        lambda world: places_world.oversold(world, shops),
+    )
+    print(f"{found.states} states, {found.steps} steps")
+    return found
+
+
+@pytest.mark.parametrize("scope", [*SHOPS, *(LARGER_SHOPS if FULL else ())])
+def test_nothing_is_oversold_at_any_place(scope: str) -> None:
+    """P8: each unit that is sold has a unit of its own, at a place from which its channel sells."""
+    found = played({**SHOPS, **LARGER_SHOPS}[scope])
+    assert found.trace is None
+    assert found.states > 500
+
+
+def broken(shops: Shops) -> list[str]:
+    """The shortest way to an oversell among these shops."""
+    trace = played(shops).trace
+    assert trace is not None, "a rule that can be left out is none"
+    return trace
+
+
+def test_without_the_place_of_goods_four_steps_oversell() -> None:
+    """P8: the sum over all places fits, and the store sells what lies in the warehouse."""
+    assert broken(replace(STORE_AND_ALL, by_place=False)) == [
+        "a: 2 is sent", "a: 2 arrives and is confirmed", "a: a sale", "a: a sale",
+    ]
+
+
+def test_an_order_sent_from_where_another_may_still_sell_oversells_in_four_steps() -> None:
+    """P8: routing takes the store's last piece for an order that the warehouse could serve."""
+    trace = broken(replace(STORE_AND_ALL, keeps_pledges=False))
+    assert len(trace) == 4
+    assert trace[-1] == "ba: an order goes to a"
+
+
+def test_without_the_places_of_a_channel_together_orders_that_name_none_oversell_in_seven_steps() -> None:
+    """P8: nobody knows which of its figures an order took, so the sum of them is reckoned with as well."""
+    trace = broken(replace(UNSAID, counts_channels=False))
+    assert len(trace) == 7
+    assert trace.count("a: a sale") + trace.count("b: a sale") == 3

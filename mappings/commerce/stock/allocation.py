@@ -2,17 +2,22 @@
 
 What surprises here: allocation is fixed and per location. Each location's free units are divided among the channels
 that sell from it, each unit going to at most one of them; a channel shows the sum of its parts. Hence Σ over channels
-≤ stock, for every set of locations and however the channels' sets overlap. Figures are whole units.
+≤ stock, for every set of locations and however the channels' sets overlap. Figures are whole steps of the article:
+whole units, but for goods by weight or length, of which a step is so many of its units.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 from math import lcm
 from typing import Any, Final, Literal
+
+from mappings.commerce.stock.cohorts import Article, Cohort, cohort_of
+from mappings.commerce.stock.units import ONE, whole
 
 _NONE = Decimal(0)
 
@@ -23,6 +28,10 @@ class StockPolicy:
 
     ``allocation``: ``hard``, an escrow (`escrow`); ``pooled``, every channel its share of all whatever the others show,
     with the risk that `risk` measures; None, fixed shares, of which a raise waits for the lowering of the others.
+
+    ``listing``: ``stock`` sells what is there; ``back_order`` what is announced, too, for at most ``within`` days
+    ahead; ``pre_order`` what will be there on the day ``on`` (see `promising`). ``cohorts``: the same for some articles
+    only, each with all that holds for them.
     """
 
     locations: tuple[str, ...]
@@ -30,11 +39,37 @@ class StockPolicy:
     safety: int = 0
     cap: int | None = None
     allocation: Literal["hard", "pooled"] | None = None
+    listing: Literal["stock", "back_order", "pre_order"] = "stock"
+    within: int | None = None
+    on: date | None = None
+    cohorts: tuple[tuple[Cohort, StockPolicy], ...] = ()
 
     @property
     def oversells(self) -> bool:
         """Whether it may: it is told its share of all, whatever the others show."""
         return self.allocation == "pooled"
+
+    @property
+    def promises(self) -> bool:
+        """Whether it sells goods before they are there."""
+        return self.listing != "stock"
+
+    def of(self, one: Article | None) -> StockPolicy:
+        """What holds for an article: the row of its cohort, where it is in one that the channel has a row for."""
+        cohort = None if one is None or not self.cohorts else cohort_of((cohort for cohort, _ in self.cohorts), one)
+        return self if cohort is None else dict(self.cohorts)[cohort]
+
+    def cohort(self, one: Article) -> str | None:
+        """The name of the cohort whose row decides about the article; None: the channel's own does."""
+        found = cohort_of((cohort for cohort, _ in self.cohorts), one)
+        return None if found is None else found.name
+
+
+def holding_for(policies: Mapping[str, StockPolicy], one: Article | None) -> Mapping[str, StockPolicy]:
+    """Channel → what holds for this article there; the policies themselves where no channel has cohorts."""
+    if one is None or not any(policy.cohorts for policy in policies.values()):
+        return policies
+    return {channel: policy.of(one) for channel, policy in policies.items()}
 
 
 PRESETS: Final[Mapping[str, Mapping[str, Any]]] = {
@@ -73,18 +108,20 @@ def publish(
 
 
 def publish_by_location(
-    sellable: Mapping[str, Decimal], reserved: Mapping[str | None, Decimal], policies: Mapping[str, StockPolicy]
+    sellable: Mapping[str, Decimal], reserved: Mapping[str | None, Decimal], policies: Mapping[str, StockPolicy],
+    step: Decimal = ONE,
 ) -> dict[str, dict[str, int]]:
-    """Channel to location to units of one variant it may show there.
+    """Channel to location to steps of one variant it may show there (whole units, where its step is 1).
 
-    ``free(l) = ⌊max(0, sellable(l)) − reserved(l)⌋``, at least 0; ``part(c, l)`` divides ``⌊free(l) · Σ shares⌋`` by
-    share, largest remainder first, ties in the order of ``policies``; then ``safety(c)`` is taken from the channel's
-    locations in the order of its policy, never below 0. What is reserved at no location (None) is taken from those
-    that the policies name, in their order, then from the others. A pooled channel has ``⌊free(l) · share⌋`` of each,
-    beside the others. Last, ``cap(c)`` is the most in all. Raises ValueError with the sentences of ``problems``.
+    ``free(l) = ⌊(max(0, sellable(l)) − reserved(l)) / step⌋``, at least 0; ``part(c, l)`` divides
+    ``⌊free(l) · Σ shares⌋`` by share, largest remainder first, ties in the order of ``policies``; then ``safety(c)`` is
+    taken from the channel's locations in the order of its policy, never below 0. What is reserved at no location (None)
+    is taken from those that the policies name, in their order, then from the others. A pooled channel has
+    ``⌊free(l) · share⌋`` of each, beside the others. Last, ``cap(c)`` is the most in all. Raises ValueError with the
+    sentences of ``problems``.
     """
     plan = _plan(tuple(policies.items()))
-    units = free({name: sellable[name] for name in [*plan, *sellable] if name in sellable}, reserved)
+    units = free({name: sellable[name] for name in [*plan, *sellable] if name in sellable}, reserved, step)
     parts: dict[str, dict[str, int]] = {channel: {} for channel in policies}
     for location, shares in plan.items():
         for channel, part in divide(units.get(location, 0), shares).items():
@@ -120,22 +157,32 @@ def _plan(policies: tuple[tuple[str, StockPolicy], ...]) -> dict[str, dict[str, 
     }
 
 
-def free(sellable: Mapping[str, Decimal], reserved: Mapping[str | None, Decimal]) -> dict[str, int]:
-    """Location to whole units nobody has claimed: negative stock counts 0, reservations never push below 0.
+def free(
+    sellable: Mapping[str, Decimal], reserved: Mapping[str | None, Decimal], step: Decimal = ONE
+) -> dict[str, int]:
+    """Location to whole steps nobody has claimed: ``⌊left / step⌋``; of an article sold by the piece, whole units."""
+    over = left(sellable, reserved)
+    if step == 1:
+        return {location: int(quantity) for location, quantity in over.items()}
+    return {location: whole(quantity, step)[0] for location, quantity in over.items()}
+
+
+def left(sellable: Mapping[str, Decimal], reserved: Mapping[str | None, Decimal]) -> dict[str, Decimal]:
+    """Location to what nobody has claimed, exactly: negative stock counts 0, reservations never push below 0.
 
     What is reserved at no location (None) is taken from the locations in the order of ``sellable``: a fixed order, so
     that no reservation and no loss can ever raise what another location shows.
     """
-    left = {
+    over = {
         location: max(_NONE, quantity - reserved[location] if location in reserved and quantity > 0 else quantity)
         for location, quantity in sellable.items()
     }
     nowhere = reserved.get(None, _NONE)
-    for location in left if nowhere > 0 else ():
-        taken = min(nowhere, left[location])
-        left[location] -= taken
+    for location in over if nowhere > 0 else ():
+        taken = min(nowhere, over[location])
+        over[location] -= taken
         nowhere -= taken
-    return {location: int(quantity) for location, quantity in left.items()}
+    return over
 
 
 def divide(units: int, shares: Mapping[str, Decimal]) -> dict[str, int]:

@@ -9,6 +9,15 @@ What surprises here:
   beyond ``held − shown`` where the platform compares first (it refuses when anything was sold since), all of ``held``
   where it does not. Hence *zero → read the orders past that moment → raise* needs no rule of its own: writing zero
   adds nothing, reading the orders takes ``held`` down to 0, and then a raise adds only itself.
+* **Where the goods lie counts.** A listing draws on a set of places: on one where its channel takes a figure per
+  location, else on all that the channel sells from. With ``S(A)`` for what is sellable at the places of a set ``A``,
+  what holds is, per component and for every set ``A``::
+
+      Σ most · number, over the listings that draw on nothing outside A  ≤  S(A)
+
+  which says no more and no less than that each unit which may still be sold has a unit of its own, at a place from
+  which it may be sent (Hall's theorem). Of ``A = all places`` follows that nothing is oversold in total, of one place
+  that nothing is oversold there.
 * All figures are whole units of the listing; a bundle's units are turned into units of its components by ``room``.
 """
 
@@ -17,7 +26,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Literal
+from functools import lru_cache
+from typing import Final, Literal, TypeAlias
+
+ZERO: Final = Decimal(0)
 
 Raises = Literal["compare", "zero"]
 """How a channel's figure may rise: the platform compares with what it held, or by way of zero and its orders."""
@@ -122,20 +134,49 @@ def caught_up(account: Account) -> Account:
     return replace(account, held=min(account.held, account.shown + account.back))
 
 
-def room(
-    components: Mapping[str, Decimal], sellable: Mapping[str, Decimal], exposed: Mapping[str, Decimal]
-) -> int:
-    """Units of a listing that what is left can hold: ``min over components ⌊max(0, sellable − exposed) / quantity⌋``.
+Places: TypeAlias = frozenset[str]
+"""The places that a listing draws on, by their codes."""
 
-    ``components``: component → its quantity in one unit of the listing (a plain article: itself → 1). ``exposed``: per
-    component, ``Σ most · quantity`` over all *other* listings and channels that contain it. Nothing of it: 0.
+
+def room(
+    components: Mapping[str, Decimal], places: Places, sellable: Mapping[str, Mapping[str, Decimal]],
+    pledged: Mapping[str, Mapping[Places, Decimal]],
+) -> int:
+    """Units of a listing at ``places`` that what is left can hold: ``min over components ⌊max(0, left) / quantity⌋``.
+
+    ``components``: component → its quantity in one unit of the listing (a plain article: itself → 1). ``sellable`` and
+    ``pledged`` are those of `left`, by component. Of what nobody counts nothing is there: 0.
     """
-    zero = Decimal(0)
     return min(
-        (int(max(zero, sellable.get(name, zero) - exposed.get(name, zero)) // quantity)
+        (int(max(ZERO, left(places, sellable.get(name, {}), pledged.get(name, {}))) // quantity)
          for name, quantity in components.items()),
         default=0,
     )
+
+
+def left(places: Places, sellable: Mapping[str, Decimal], pledged: Mapping[Places, Decimal]) -> Decimal:
+    """Units of a component that the other listings leave to one that draws on ``places``, less than 0 where they have
+    too much already: ``min over A of Σ sellable over A − Σ pledged to those that draw on nothing outside A``.
+
+    ``A`` is ``places`` with any of the sets of several places that somebody draws on: no other set says more.
+    ``sellable``: place → units that no order has, below 0 where orders have more than is there. ``pledged``: places →
+    ``Σ most · quantity`` of all *other* listings that draw on them; it names every set that somebody may draw on, also
+    one to which nothing is pledged now. Orders that have no place yet are pledged to the places they may come from.
+    """
+    return min(
+        sum((sellable.get(place, ZERO) for place in within), ZERO)
+        - sum((units for at, units in pledged.items() if at <= within), ZERO)
+        for within in _unions(places, frozenset(at for at in pledged if len(at) > 1))
+    )
+
+
+@lru_cache(maxsize=1_024)
+def _unions(places: Places, sets: frozenset[Places]) -> frozenset[Places]:
+    """``places`` alone, and with every choice of these sets."""
+    found = {places}
+    for one in sets:
+        found |= {one | other for other in found}
+    return frozenset(found)
 
 
 def figure(account: Account, target: int, left: int, raises: Raises) -> int:

@@ -1,7 +1,8 @@
 """The ledger of one variant at one location: what is sellable there now, and what may be promised for a day.
 
 What surprises here: ``reserved`` holds only what no figure contains yet (see ``counting``), so a source's own allocated
-part and our reservation of the same order are never both taken off. Amounts are Decimals in the variant's unit.
+part and our reservation of the same order are never both taken off; and what an order wants beyond what is there is an
+open back-order, which lowers what is promised, never what is sellable now. Amounts are Decimals in the variant's unit.
 """
 
 from __future__ import annotations
@@ -10,18 +11,22 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
+from mappings.commerce.stock.allocation import left
 from mappings.commerce.stock.counting import ON_HAND
 
 ZERO: Final = Decimal(0)
+Inbound: TypeAlias = tuple[tuple[date, Decimal], ...]
+"""(day, units): what is announced, with the day on which it can be sold."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Holding:
     """What a source says of a variant at a location. ``expiring`` is the part whose last day is too near to sell it.
 
-    ``quantity`` is of the ``kind`` the source declares; ``in_transit`` and ``inbound`` (day, units) are no part of it.
+    ``quantity`` is of the ``kind`` the source declares; ``in_transit``, ``inbound`` (day, units) and ``overdue``, what
+    was announced for a day before today, are no part of it.
     """
 
     quantity: Decimal
@@ -31,17 +36,20 @@ class Holding:
     expiring: Decimal = ZERO
     displayed: Decimal = ZERO
     in_transit: Decimal = ZERO
-    inbound: tuple[tuple[date, Decimal], ...] = ()
+    inbound: Inbound = ()
+    overdue: Decimal = ZERO
 
 
 def holding(values: Mapping[str, Any], *, today: date, expires_within: int = 0) -> Holding:
     """The holding that a stock record describes; what the source does not say is none.
 
     ``expiring = Σ quantity of the lots with expires_on < today + expires_within days``: what spoils within so many
-    days is not sold, what spoiled before today never.
+    days is not sold, what spoiled before today never. What was announced for a day that is past is ``overdue``: nobody
+    knows any more when it comes, so it is promised to nobody until it is here or has another day.
     """
     last = today + timedelta(days=expires_within)
     lots = values.get("lots") or ()
+    announced = [(date.fromisoformat(row["on"]), _amount(row["quantity"])) for row in values.get("inbound") or ()]
     return Holding(
         quantity=_amount(values["quantity"]), kind=values["quantity"]["kind"],
         allocated=None if values.get("allocated") is None else _amount(values["allocated"]),
@@ -51,9 +59,8 @@ def holding(values: Mapping[str, Any], *, today: date, expires_within: int = 0) 
             (_amount(lot["quantity"]) for lot in lots
              if lot.get("expires_on") is not None and date.fromisoformat(lot["expires_on"]) < last), ZERO,
         ),
-        inbound=tuple(
-            (date.fromisoformat(row["on"]), _amount(row["quantity"])) for row in values.get("inbound") or ()
-        ),
+        inbound=tuple((day, units) for day, units in announced if day >= today),
+        overdue=sum((units for day, units in announced if day < today), ZERO),
     )
 
 
@@ -88,31 +95,68 @@ def missing(held: Holding) -> Decimal:
     return max(ZERO, -held.quantity)
 
 
-def promise(held: Holding, reserved: Decimal, on: date, *, back_ordered: Decimal = ZERO) -> Decimal:
-    """What may be promised for a day: ``sellable_now + Σ inbound with its day ≤ on − open back-orders``, at least 0.
+def owed(held: Holding) -> Decimal:
+    """What the source allocated to orders beyond what is there: ``max(0, allocated − max(0, quantity − what is not for
+    sale))``, of a figure on hand. Those orders wait for goods that come."""
+    if held.allocated is None or held.kind != ON_HAND:
+        return ZERO
+    return max(ZERO, held.allocated - max(ZERO, held.quantity - held.quarantined - held.expiring - held.displayed))
 
-    Only listings that say so (back-order, pre-order) show it, with the day. What is in transit counts on no day until
-    it is received or announced as inbound. More units reserved than there are wait for the inbound ones, too.
-    """
-    announced = sum((units for day, units in held.inbound if day <= on), ZERO)
-    allocated = held.allocated if held.allocated is not None and held.kind == ON_HAND else ZERO
-    there = held.quantity - allocated - held.quarantined - held.expiring - held.displayed
-    return max(ZERO, there - reserved + announced - back_ordered)
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """What counts of a variant at one place: ``units`` could be sold if none were reserved, ``missing`` are lacking."""
+
+    code: str
+    units: Decimal
+    missing: Decimal = ZERO
 
 
 def pool(
-    holdings: Mapping[str, Holding], reserved: Mapping[str | None, Decimal]
+    places: Iterable[Place], reserved: Iterable[tuple[str | None, Decimal]]
 ) -> tuple[dict[str, Decimal], dict[str | None, Decimal]]:
-    """Locations as ``allocation.publish_by_location`` takes them: (sellable before reservations, reserved).
+    """Places as ``allocation.publish_by_location`` takes them: (sellable before reservations, reserved), by code.
 
-    Σ over locations of what is missing is added to what is reserved at no location, so that it is taken off the pool:
-    ``Σ free ≤ max(0, Σ unreserved − Σ missing − Σ reserved)`` wherever each location covers its own reservations.
+    Σ over places of what is missing is added to what is reserved at no place, so that it is taken off the pool:
+    ``Σ free ≤ max(0, Σ units − Σ missing − Σ reserved)`` wherever each place covers its own reservations.
     """
-    lost = sum((missing(held) for held in holdings.values()), ZERO)
-    promised = dict(reserved)
-    if lost > 0:
-        promised[None] = promised.get(None, ZERO) + lost
-    return {name: unreserved(held) for name, held in holdings.items()}, promised
+    sellable: dict[str, Decimal] = {}
+    promised: dict[str | None, Decimal] = {}
+    for place in places:
+        sellable[place.code] = sellable.get(place.code, ZERO) + place.units
+        if place.missing > 0:
+            promised[None] = promised.get(None, ZERO) + place.missing
+    for code, units in reserved:
+        promised[code] = promised.get(code, ZERO) + units
+    return sellable, promised
+
+
+def back_orders(
+    sellable: Mapping[str, Decimal], reserved: Mapping[str | None, Decimal], *, waiting: Decimal = ZERO,
+    owed: Decimal = ZERO,
+) -> Decimal:
+    """Open back-orders: units of orders that nothing there covers.
+
+    ``waiting + owed + Σ reserved − (Σ max(0, sellable) − Σ left)``: those that wait for goods that come, those that a
+    source allocated beyond what it has, and those reserved beyond what is there. What covers an order is in none of it.
+    """
+    there = sum((max(ZERO, units) for units in sellable.values()), ZERO)
+    covered = there - sum(left(sellable, reserved).values(), ZERO)
+    return waiting + owed + sum(reserved.values(), ZERO) - covered
+
+
+def announced(inbound: Iterable[tuple[date, Decimal]], on: date) -> Decimal:
+    """``Σ inbound with its day ≤ on``."""
+    return sum((units for day, units in inbound if day <= on), ZERO)
+
+
+def promise(sellable_now: Decimal, inbound: Iterable[tuple[date, Decimal]], on: date, back_ordered: Decimal) -> Decimal:
+    """What may be promised for a day: ``max(0, sellable_now + Σ inbound(≤ on) − open back-orders)``.
+
+    Only listings that say so (back-order, pre-order) show it, with the day. What is in transit counts on no day until
+    it is received or announced as inbound.
+    """
+    return max(ZERO, sellable_now + announced(inbound, on) - back_ordered)
 
 
 HELD_BY: Final = ("us", "channel", "supplier", "partner")
@@ -130,6 +174,9 @@ def faults(sku: str, place: str, held: Holding, unit: str, of_variant: str) -> I
                f"counts 0 there, and {missing(held)} are taken off the pool")
     if unit != of_variant:
         yield f"{sku} at {place}: counted in {unit}, sold in {of_variant}, and no case says how many make one"
+    if held.overdue > 0:
+        yield (f"{sku} at {place}: {held.overdue} {unit} were announced for a day that is past and are not here: they "
+               "are promised to nobody until they are received or announced for another day")
     there = held.quarantined + held.expiring + held.displayed
     if there > held.quantity >= 0:
         yield f"{sku} at {place}: {there} {unit} quarantined or on display, and only {held.quantity} are there"

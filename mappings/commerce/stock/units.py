@@ -11,6 +11,8 @@ from typing import Any, Final
 
 ONE: Final = Decimal(1)
 _DIGITS: Final = 60
+LEVELS: Final = ("require", "warn", "ignore")
+"""What becomes of a line that hands over tracked goods and does not name them: parked, listed as a fault, taken."""
 
 
 def whole(quantity: Decimal, size: Decimal) -> tuple[int, Decimal]:

@@ -14,6 +14,7 @@ from mappings.commerce.stock.escrow import (
     caught_up,
     dead,
     figure,
+    left,
     most,
     refused,
     returned,
@@ -84,10 +85,50 @@ def test_a_channel_that_compares_is_raised_in_one_step_and_lowered_at_once() -> 
     assert figure(account, 6, 2, "compare") == 2
 
 
+STORE = frozenset({"store"})
+
+
 def test_a_bundle_has_room_for_as_many_as_its_scarcest_part() -> None:
     parts = {"cup": Decimal(6), "pot": Decimal(1)}
-    there = {"cup": Decimal(20), "pot": Decimal(9)}
-    assert room(parts, there, {}) == 3
-    assert room(parts, there, {"cup": Decimal(9)}) == 1
-    assert room(parts, there, {"pot": Decimal(9)}) == 0
-    assert room(parts, {"cup": Decimal(20)}, {}) == 0
+    there = {"cup": {"store": Decimal(20)}, "pot": {"store": Decimal(9)}}
+    assert room(parts, STORE, there, {}) == 3
+    assert room(parts, STORE, there, {"cup": {STORE: Decimal(9)}}) == 1
+    assert room(parts, STORE, there, {"pot": {STORE: Decimal(9)}}) == 0
+    assert room(parts, STORE, {"cup": {"store": Decimal(20)}}, {}) == 0
+
+
+def test_a_bundle_at_one_place_has_no_room_for_parts_that_lie_at_another() -> None:
+    """P8: the cups of the warehouse are of no use to who sells sets in the store."""
+    parts = {"cup": Decimal(6), "pot": Decimal(1)}
+    there = {"cup": {"store": Decimal(6), "yard": Decimal(60)}, "pot": {"store": Decimal(9)}}
+    assert room(parts, STORE, there, {}) == 1
+
+
+PLACES = ("a", "b", "c")
+SETS = st.sets(st.sampled_from(PLACES), min_size=1).map(frozenset)
+
+
+def served(there: dict[str, int], asked: list[frozenset[str]]) -> bool:
+    """Whether each unit asked for can have one that is there, at one of its places: every way is tried."""
+    if not asked:
+        return True
+    return any(
+        served({**there, place: there[place] - 1}, asked[1:]) for place in asked[0] if there[place] > 0
+    )
+
+
+@settings(max_examples=150)
+@given(
+    st.fixed_dictionaries({place: st.integers(0, 2) for place in PLACES}),
+    st.dictionaries(SETS, st.integers(0, 2), max_size=3), SETS,
+)
+def test_what_is_left_at_places_is_what_can_still_be_served_from_them(
+    there: dict[str, int], pledged: dict[frozenset[str], int], places: frozenset[str]
+) -> None:
+    """P8: not a unit more may be told to a channel than can be sent from where it sells, and not one less."""
+    asked = [at for at, units in pledged.items() for _ in range(units)]
+    if not served(there, asked):
+        return
+    most_of_all = max(n for n in range(8) if served(there, [*asked, *[places] * n]))
+    exact = {at: Decimal(units) for at, units in pledged.items()}
+    assert left(places, {place: Decimal(units) for place, units in there.items()}, exact) == most_of_all

@@ -10,13 +10,17 @@ from hypothesis import given, settings, strategies as st
 
 from mappings.canonical import problems
 from mappings.commerce.stock import publish
-from mappings.commerce.stock.allocation import StockPolicy, free
+from mappings.commerce.stock.allocation import StockPolicy, free, left
 from mappings.commerce.stock.ledger import (
     Holding,
+    Place,
+    announced,
+    back_orders,
     faults,
     holding,
     missing,
     ours,
+    owed,
     pool,
     promise,
     sellable_now,
@@ -51,19 +55,6 @@ def test_sellable_now_is_what_is_there_less_every_part_that_is_not_for_sale(held
     assert sellable_now(held, reserved) <= max(Decimal(0), held.quantity)
 
 
-@given(HOLDINGS, AMOUNTS, st.dates(TODAY, TODAY + timedelta(days=10)), AMOUNTS)
-def test_a_promise_counts_what_comes_until_its_day_and_what_others_wait_for(
-    held: Holding, reserved: Decimal, on: date, waiting: Decimal
-) -> None:
-    """P8: promise = sellable now + inbound until the day − open back-orders, and a later day never promises less."""
-    inbound = sum((units for day, units in held.inbound if day <= on), Decimal(0))
-    told = promise(held, reserved, on, back_ordered=waiting)
-    assert 0 <= told <= sellable_now(held, reserved) + inbound
-    assert promise(held, reserved, on + timedelta(days=1), back_ordered=waiting) >= told
-    if sellable_now(held, reserved) > 0:
-        assert told == max(Decimal(0), sellable_now(held, reserved) + inbound - waiting)
-
-
 PLACES = ["wh", "s1", "s2"]
 
 
@@ -76,21 +67,55 @@ def test_goods_that_a_place_lacks_are_taken_off_its_pool(
     holdings: dict[str, Holding], reserved: dict[str | None, Decimal]
 ) -> None:
     """P8: a negative figure counts 0 for its place, and the pool shows that much less, never below nothing."""
-    sellable, promised = pool(holdings, reserved)
-    left = free(sellable, promised)
+    sellable, promised = pool(places(holdings), reserved.items())
+    over = free(sellable, promised)
     lacking = sum((missing(held) for held in holdings.values()), Decimal(0))
     everywhere = sum((unreserved(held) for held in holdings.values()), Decimal(0))
-    assert sum(left.values()) <= max(Decimal(0), everywhere - lacking - reserved.get(None, Decimal(0)))
-    assert all(left[name] == 0 for name, held in holdings.items() if held.quantity < 0)
+    assert sum(over.values()) <= max(Decimal(0), everywhere - lacking - reserved.get(None, Decimal(0)))
+    assert all(over[name] == 0 for name, held in holdings.items() if held.quantity < 0)
     if lacking == 0:
         assert promised == reserved
+
+
+@given(
+    st.dictionaries(st.sampled_from(PLACES), HOLDINGS, min_size=1),
+    st.dictionaries(st.sampled_from([*PLACES, None]), st.integers(0, 20).map(Decimal), max_size=4),
+    st.integers(0, 20).map(Decimal), st.dates(TODAY, TODAY + timedelta(days=10)),
+)
+@settings(max_examples=200)
+def test_a_promise_takes_every_unit_that_is_owed_off_once(
+    holdings: dict[str, Holding], reserved: dict[str | None, Decimal], waiting: Decimal, on: date
+) -> None:
+    """P8: promise = sellable now + inbound until the day − open back-orders. Added up another way, over all places and
+    with nothing cut off at zero, it is the same: no reservation, lack or back-order is subtracted twice, or never.
+    """
+    sellable, claimed = pool(places(holdings), reserved.items())
+    now = sum(left(sellable, claimed).values(), Decimal(0))
+    inbound = [row for held in holdings.values() for row in held.inbound]
+    theirs = sum((owed(held) for held in holdings.values()), Decimal(0))
+    open_ = back_orders(sellable, claimed, waiting=waiting, owed=theirs)
+    told = promise(now, inbound, on, open_)
+    exact = (
+        sum((unreserved(held) - missing(held) - owed(held) for held in holdings.values()), Decimal(0))
+        + announced(inbound, on) - sum(reserved.values(), Decimal(0)) - waiting
+    )
+    assert told == max(Decimal(0), exact)
+    assert open_ >= waiting + theirs
+    assert promise(now, inbound, on + timedelta(days=1), open_) >= told
+    if all(sellable.get(code or "", Decimal(0)) >= units for code, units in claimed.items()):
+        assert open_ == waiting + theirs                # what is there for an order is no back-order
+
+
+def places(holdings: dict[str, Holding]) -> list[Place]:
+    """What counts of holdings, place by place."""
+    return [Place(code=name, units=unreserved(held), missing=missing(held)) for name, held in holdings.items()]
 
 
 def test_a_store_that_sold_five_before_it_booked_them_hides_five_of_the_warehouse() -> None:
     """P8: the goods were brought over and nobody wrote it down; the copy loop shows twelve and has seven."""
     shop = {"shop": StockPolicy(locations=("wh", "s1"), share=Decimal(1))}
     holdings = {"wh": Holding(quantity=Decimal(12)), "s1": Holding(quantity=Decimal(-5))}
-    assert publish(*pool(holdings, {}), shop) == {"shop": 7}
+    assert publish(*pool(places(holdings), ()), shop) == {"shop": 7}
     (sentence,) = faults("KTL-1", "s1", holdings["s1"], "each", "each")
     assert sentence.startswith("KTL-1 at s1: -5 each on_hand; a place cannot hold less than nothing")
 
@@ -110,7 +135,17 @@ def test_a_record_says_its_parts_and_what_it_does_not_say_is_none() -> None:
         inbound=[{"key": "1", "quantity": amount("6", "inbound"), "on": "2026-03-05"}],
     ), today=TODAY)
     assert sellable_now(held, Decimal(3)) == 10
-    assert [promise(held, Decimal(3), date(2026, 3, day)) for day in (4, 5)] == [10, 16]
+    now = sellable_now(held, Decimal(3))
+    assert [promise(now, held.inbound, date(2026, 3, day), Decimal(0)) for day in (4, 5)] == [10, 16]
+
+
+def test_goods_announced_for_a_day_that_is_past_are_promised_to_nobody_and_told() -> None:
+    """P8: a lorry that did not come is no stock of today."""
+    rows = [{"key": day, "quantity": amount("6", "inbound"), "on": day} for day in ("2026-02-28", "2026-03-01")]
+    held = holding(record(inbound=rows), today=TODAY)
+    assert (held.inbound, held.overdue) == (((TODAY, Decimal(6)),), Decimal(6))
+    (sentence,) = faults("KTL-1", "wh", held, "each", "each")
+    assert sentence.startswith("KTL-1 at wh: 6 each were announced for a day that is past")
 
 
 def test_the_same_orders_allocation_is_not_taken_off_a_figure_that_is_without_it_already() -> None:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace as changed
 
 from connectors.base import Misconfigured
 from flows import steps
-from flows.figures import figures, raises
+from flows.apply import apply
+from flows.figures import figures
+from flows.plan import Scope, plan
+from flows.pledges import raises
 from flows.stock_risk import stock_risk
 from registry import EscrowRow, RecordRow, Tx, escrows, put_escrows, put_links, put_records, records_by_field
 from tests.scenario.world import LONG, WAREHOUSE, World
@@ -128,12 +132,38 @@ def test_the_console_and_the_command_line_say_who_can_only_be_pooled(selling: Wo
     assert raises(selling.house, "pos-kz") is None
 
 
-def test_a_plan_asks_no_channel_what_it_shows(selling: World) -> None:
-    """P12: a rehearsal tells the aim."""
+def test_a_plan_of_hard_channels_is_what_apply_then_does(selling: World) -> None:
+    """P12, P8: the plan counts what may still be sold, as the run does; and it asks no channel anything."""
+    path = selling.house.project.folder / "policies" / "stock.yaml"
+    text = path.read_text(encoding="utf-8")
+    assert "shop-kz: {locations: [almaty-wh], share: 0.6, safety: 0" in text
+    path.write_text(text.replace("share: 0.6, safety: 0", "share: 0.3, safety: 0, allocation: hard").replace(
+        "share: 0.4, safety: 0", "share: 0.7, safety: 0, allocation: hard"
+    ), encoding="utf-8")
     before = selling.marks()
-    found = steps.plan(selling.house)
-    assert found is not None
-    assert written(selling, before, "shop") == []
+    found = plan(selling.house)
+    assert written(selling, before, "shop") == written(selling, before, "market") == []
+    planned = {(one.channel, one.label): [change.after for change in one.fields] for one in found.writes}
+    assert planned == {("shop-kz", "KTL-1"): [3], ("market-kz", "KTL-1"): ["7"]}
+    done = apply(selling.house, found, who="ada")
+    assert (len(done.written), done.left) == (2, [])
+    assert shown(selling) == (3, 7)
+    assert plan(selling.house).writes == []
+
+
+def test_a_plan_does_not_raise_into_what_may_still_be_sold_elsewhere(selling: World) -> None:
+    """P12, P8: a write to the marketplace without an outcome counts at the larger figure in the plan as in the run."""
+    path = selling.house.project.folder / "policies" / "stock.yaml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("safety: 0", "safety: 0, allocation: hard"), encoding="utf-8")
+    row, now = kept(selling, "market-kz"), selling.registry.now()
+    selling.registry.attempt(lambda tx: put_escrows(tx, [changed(row, late=6, sent_at=now)]))
+    selling.people.receive_goods("KTL-1", WAREHOUSE, 10)
+    steps.pull(selling.house, "erp-kz", "stock")
+    found = plan(selling.house, Scope(channel="shop-kz", entity="stock", all_of_it=True))
+    assert [(one.label, one.fields[0].after) for one in found.writes] == [("KTL-1", 20 - 4 - 6)]
+    steps.push(selling.house, "shop-kz", "stock")
+    assert selling.shown("shop", "KTL-1") == 10
 
 
 def test_the_risk_is_told_with_the_lag_that_was_measured(selling: World) -> None:
