@@ -7,6 +7,7 @@ started once; those of ``BY_THEMSELVES`` are long, share nothing and go to which
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any
 
 import pytest
@@ -20,6 +21,9 @@ for name in list(os.environ):
         del os.environ[name]
 os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
 os.environ["DO_NOT_TRACK"] = "1"
+# Each worker and every process that a test starts would compile the whole project anew: 8 s of a worker's first 12.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # A shared machine is slow at times; what a property may take is bounded by pytest-timeout.
 settings.register_profile("serai", deadline=None, print_blob=True)
