@@ -11,6 +11,7 @@ from flows.identities import identities
 from flows.matching import report_matches
 from flows.people import CUSTOMER
 from flows.pricing import unmatched_homes
+from flows.renaming import doubtful
 from flows.wiring import OURS
 from flows.work import Item, Work
 from mappings.commerce.match import keys as match_keys
@@ -52,15 +53,24 @@ def identify(work: Work, entity: str, items: list[Item]) -> list[Item]:
     matched: list[Item] = []
     unmatched: list[InwardRecord] = []
     before = {item.record.id: item.uid for item in items if item.uid is not None}
+    hits_of = {
+        id: list(dict.fromkeys(owned[entity, kind, value] for kind, value in pairs if (entity, kind, value) in owned))
+        for id, pairs in keys.items()
+    }
+    doubts = doubtful(work, entity, {
+        id: (hits[0], {pair for pair in keys[id] if (entity, *pair) in owned})
+        for id, hits in hits_of.items() if len(hits) == 1
+    })
     for item in items:
-        hits = list(dict.fromkeys(
-            owned[entity, kind, value] for kind, value in keys[item.record.id] if (entity, kind, value) in owned
-        ))
+        hits = hits_of[item.record.id]
         if item.record.id in ours:
             item.uid = ours[item.record.id]
             matched.append(item)
         elif len(hits) > 1:
             work.account.count(entity, "quarantined", reason="its keys belong to several records")
+            unmatched.append(item.record)
+        elif item.record.id in doubts:
+            work.account.count(entity, "quarantined", reason=doubts[item.record.id])
             unmatched.append(item.record)
         elif hits:
             item.uid = hits[0]

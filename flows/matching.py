@@ -115,7 +115,8 @@ def accept_exact(house: House, channel: str | None, who: str) -> dict[tuple[str,
             put_bindings(tx, [_binding(c.channel, c.entity, c.external_id, str(c.uid)) for c in exact
                               if c.entity != "customer"])
             put_bindings(tx, linked_accounts(tx, [
-                Bound(channel=name, external_id=c.external_id, to=str(c.uid), values=c.values or {})
+                Bound(channel=name, external_id=c.external_id, to=str(c.uid),
+                      values=c.values if isinstance(c.values, dict) else {})
                 for c in exact if c.entity == "customer"
             ], who=who, because="the same address or number, accepted at first contact"))
             for entity in dict.fromkeys((*row.entities, *(c.entity for c in exact))):

@@ -2,7 +2,8 @@
 
 What surprises here: a match is made by exact keys only. Names propose (for the match report, read by a person), they
 never decide: a catalogue matched by product name is a known way to ruin a shop. A key is a pair (kind, value) and is
-unique per entity; two records that claim one key are one record.
+unique per entity; two records that claim one key are one record. A key that a rename has superseded is not a key any
+more: once no account of the record says it, or goes by it, it belongs to whoever says it next.
 """
 
 from __future__ import annotations
@@ -44,8 +45,8 @@ def keys(
 
     variant: sku (exact text), gtin (valid check digit, no shop's own number) · product, location: code · customer:
     email, phone (E.164) · stock: ``variant@location`` · price: ``variant@list`` · order, shipment: ``channel:external
-    id`` and nothing else · return, interaction, review: the same. A field that is absent, null, empty or not valid as a
-    key yields no key.
+    id`` and nothing else · return, interaction, review, settlement: the same. A field that is absent, null, empty or
+    not valid as a key yields no key.
     """
     if entity == "variant":
         found = [("sku", values.get("sku")), ("gtin", worldwide(values.get("gtin")))]
