@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from flows.drift import told_figure
+from flows.figures import Units
 from flows.labels import labels
 from flows.push import push
 from flows.wiring import House
@@ -47,7 +48,7 @@ class Moved:
     before: Decimal | None
     after: Decimal
     currency: str
-    units: int
+    units: Units
 
     @property
     def stake(self) -> Decimal:
@@ -161,10 +162,10 @@ def _set(items: Sequence[HeldItem]) -> str:
     return digest("".join(f"{item.uid}{item.mark.hex()}" for item in items)).hex()[:12]
 
 
-def _units(tx: Tx, channel: str, uids: Sequence[str]) -> dict[str, int]:
+def _units(tx: Tx, channel: str, uids: Sequence[str]) -> dict[str, Units]:
     """Record → how many units of its article the channel was last told of."""
     variants = {uid: record.values.get("variant") or uid for uid, record in records(tx, uids).items()}
-    told: dict[str, int] = {}
+    told: dict[str, Units] = {}
     for variant, found in bindings_of(tx, sorted(set(variants.values())), "stock/variant").items():
         told[variant] = sum(told_figure(one) or 0 for one in found if one.channel == channel)
     return {uid: told.get(variant, 0) for uid, variant in variants.items()}

@@ -85,6 +85,8 @@ def _notes(found: Article) -> list[str]:
         *([f"{lacking} reserved, or lacking, at no place in particular: taken off the places in their order"]
           if lacking > 0 else []),
         *([f"{found.left} {found.unit} are less than a step and not sold"] if found.left > 0 else []),
+        *([f"open back-orders: {found.back_orders}, taken off what is promised for a day"] if found.back_orders > 0
+          else []),
         *found.pool.because, *(sentence for one in found.standings for sentence in one.faults),
         *(f"may be promised for {day}: {units}" for day, units in found.by_day.items()),
     ]
@@ -94,7 +96,8 @@ def _row(found: Article) -> dict[str, Any]:
     return {
         "sku": found.sku, "name": found.name, "unit": found.unit, "free": sum(found.free.values()),
         "free_by_place": found.free, "places": _places(found), "promised": _promised(found), "parts": found.parts,
-        "notes": _notes(found), "by_day": {str(day): units for day, units in found.by_day.items()},
+        "back_orders": found.back_orders, "notes": _notes(found),
+        "by_day": {str(day): units for day, units in found.by_day.items()},
     }
 
 
