@@ -11,12 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 from functools import reduce
 from typing import Literal
 
 _NONE = Decimal(0)
 _ALL = Decimal(1)
+_FINE = Decimal("1e-9")
+"""Sizes are whole billionths, rounded up: their sums are exact, in whatever order and batches they are added."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,7 +56,9 @@ class Move:
         """``min(1, |after − before| / before)``; 1 where ``before`` is nothing, 0 where there was no price."""
         if self.before is None or self.after == self.before:
             return _NONE
-        return _ALL if self.before <= 0 else min(_ALL, abs(self.after - self.before) / self.before)
+        if self.before <= 0 or abs(self.after - self.before) >= self.before:
+            return _ALL
+        return (abs(self.after - self.before) / self.before).quantize(_FINE, ROUND_UP)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from mappings.commerce.breaker import Breaker, Effect, Move, Tally, judge, tally, together
 
@@ -77,6 +77,8 @@ def test_a_wider_rule_holds_nothing_more(before: Decimal, after: Decimal, price:
 
 @settings(max_examples=60)
 @given(EFFECTS, st.integers(0, 30), st.integers(0, 60))
+@example([Effect(moves=(Move(before=Decimal(b), after=Decimal(a), currency="KZT"),))
+          for b, a in (("0.08", "0.01"), ("0.15", "0.01"), ("0.22", "0.06"))], 1, 0)
 def test_how_the_writes_are_cut_into_batches_makes_no_difference(effects: list[Effect], at: int, known: int) -> None:
     """P9: the tally of 200 small batches is that of one large one."""
     whole, parts = tally(effects), tally(effects[:at]) + tally(effects[at:])
