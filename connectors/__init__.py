@@ -17,6 +17,7 @@ _LINES = {
     "feed_meta": "connectors.feed:MetaFeed",
     "generic_rest": "connectors.generic_rest:GenericRest",
     "medusa": "connectors.medusa:Medusa",
+    "shopify": "connectors.shopify:Shopify",
     "tryton": "connectors.tryton:Tryton",
 }
 

@@ -1,0 +1,365 @@
+"""Shopify over its Admin GraphQL API 2026-10: catalogue, stock, prices, orders, shipments, customers; Shopify POS too.
+
+What surprises here (the schema published for 2026-10; shopify.dev where named, read 2026-11-22):
+
+* Stock is compared and set: ``changeFromQuantity`` must be sent even where it is null, and a sale moves it, so that it
+  is a version (changelog 2025-12-12). 16 mutations demand ``@idempotent(key:)`` since 2026-04; neither is in the types.
+* A batch of `inventorySetQuantities` is all or nothing, `productVariantsBulkUpdate` here is not; both name the row at
+  fault by its path, so that a bad row costs one more call and not a search.
+* Requests cost points by what they *could* return: 100 a second on the Standard plan, 1,000 at most for one query
+  (usage/limits, read by others 2026-08-27; older pages say 50). What was not used is given back at once.
+* Lists filter by a search index that lags: a row just written may be missing from ``updated_at`` filters, so the window
+  overlaps by a minute; of customers ``updated_at`` matches whole days. Lookups by id, handle and e-mail do not lag.
+* `products` without a status lists active ones only, by the schema's own words; all are asked for.
+* A product holds up to 2,048 variants, an order any number of lines: variants are read by themselves, lines in pages.
+* What is not ``tracked`` has figures that mean nothing; gift cards are variants without goods.
+* Only ``available`` is what may be sold: ``on_hand`` holds what is promised. Refunds change neither lines nor total.
+* The newest 60 days of orders are readable without ``read_all_orders``; older ones are silently not there.
+* A webhook's signature covers the body alone, so its headers prove nothing: the body says which record it is about, and
+  its digest is the delivery. A retry carries the old body for up to 4 hours (webhooks/best-practices); it is a hint.
+* Nothing of ours can be stored on a fulfilment: it is found again by tracking number or lines, and Shopify refuses to
+  fulfil twice what is left once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from itertools import groupby
+from typing import Any, ClassVar
+
+from connectors import graphql, shopify_facts as facts_of, shopify_writes as written, signatures
+from connectors.answers import Answer, Unsure, decoded
+from connectors.base import (
+    Cursor,
+    Doc,
+    Forged,
+    Misconfigured,
+    Notice,
+    Page,
+    Receipt,
+    Received,
+    Request,
+    Resource,
+    RetryLater,
+    ShapeChanged,
+    Write,
+)
+from connectors.limits import Limit
+from connectors.paging import Position, at
+from connectors.rest import Rest
+from connectors.scan import pages
+from connectors.window import moment
+from connectors.writes import NOT_FOUND, referenced, settled
+
+VERSION = "2026-10"
+LATE = timedelta(hours=5)
+"""A webhook is tried for 4 hours, and its body is as old as its first attempt."""
+
+
+class Shopify(Rest):
+    """One Shopify shop. ``url`` is https://<shop>.myshopify.com; secrets: ``token`` (of a custom app), or ``client_id``
+    and ``client_secret`` of an app whose tokens live a day; ``hook_secret`` is the app's client secret.
+
+    Options: ``page_size`` (an upper bound), ``lag``, ``notify`` (true: the buyer gets Shopify's own mail on shipment).
+    """
+
+    platform = "shopify"
+    verified = "the schema published for 2026-10 and a simulator, November 2026; no real shop yet"
+    limits: ClassVar[Mapping[str, Limit]] = {"": Limit(rate=100.0, burst=1_000.0, unit="points")}
+    resources = facts_of.RESOURCES
+    auth: Mapping[str, str] = {"scheme": "header_key", "token": "token", "header": "X-Shopify-Access-Token"}
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.resources = facts_of.adjusted(self.options)
+        self._graph = graphql.Graph(
+            path=f"/admin/api/{VERSION}/graphql.json", exchange=self.exchange, clean=self.clean, remedy=self._remedy,
+            budget=self.ports.budget, where=self.channel,
+        )  # fmt: skip
+        self._fulfil = replace(written.FULFIL, variables=lambda writes: {"fulfillment": self._parcel(writes[0].doc)})
+
+    def check(self) -> None:
+        """One cheap question; Misconfigured names the rights that the channel's resources lack."""
+        data = self._graph.question(facts_of.CHECK, {}).body["data"]
+        granted = {scope["handle"] for scope in data["currentAppInstallation"]["accessScopes"]}
+        granted |= {scope.replace("write_", "read_") for scope in granted}  # what may be written may be read
+        wanted = {scope for name in self.fields or self.resources for scope in facts_of.SCOPES.get(name, ())}
+        lacking = ", ".join(sorted(wanted - granted))
+        if lacking:
+            raise Misconfigured(f"{self.channel}: scope {lacking} is missing; {self._remedy()}")
+
+    # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def read(self, resource: str, cursor: Cursor | None = None) -> Iterator[Page]:
+        """Pages from the cursor on; a cursor is ``{since, seen, until, position, form}`` (window.py)."""
+        facts = self.facts(resource)
+        return pages(
+            facts,
+            cursor,
+            ask=self._graph.paged(facts_of.LISTS[resource], lambda params: facts_of.terms(facts, params)),
+            documents=lambda answer: self._documents(resource, facts, answer),
+            params=self.parameters(resource),
+            following=lambda position, answer, docs: self.following(facts, position, answer, docs),
+            where=f"{self.channel}: {resource}",
+        )
+
+    def _documents(self, resource: str, facts: Resource, answer: Answer) -> Sequence[Doc]:
+        if "outer" in facts_of.LISTS[resource].text and at(answer.body, f"data.{facts.path}.nodes") == []:
+            return []
+        rows = self.documents(facts, answer)
+        if resource == "inventory":
+            return [written.level_doc(level) for level in rows]
+        if resource == "catalog_prices":
+            price_list = str(at(answer.body, f"data.{facts.path}.nodes.0.id"))
+            return [written.price_doc(price, price_list) for price in rows]
+        if resource == "shipments":
+            rows = [part for order in rows for part in order["fulfillments"]]
+        return [self._whole(resource, doc) for doc in rows]
+
+    def following(self, facts: Resource, position: Position, answer: Answer, docs: Sequence[Doc]) -> Position | None:
+        """The position after an answer; lists that stand in another list are read one of the outer after the other."""
+        if f"data.{facts.path}.nodes.0" not in facts.items:
+            return super().following(facts, position, answer, docs)
+        if at(answer.body, f"data.{facts.path}.nodes") == []:
+            return None
+        inner = super().following(facts, position, answer, docs)
+        return graphql.following(facts, position, inner, answer.body)
+
+    def _whole(self, resource: str, doc: Doc) -> Doc:
+        """The document with all the lines of its inner lists, however many there are."""
+        lists: list[tuple[Doc, str, graphql.Operation]] = []
+        if resource == "orders":
+            lists += [(doc, "lineItems", facts_of.LINES)]
+            lists += [(refund, "refundLineItems", facts_of.REFUND_LINES) for refund in doc["refunds"]]
+        if resource == "shipments":
+            lists += [(doc, "fulfillmentLineItems", facts_of.SENT_LINES)]
+        for owner, name, operation in lists:
+            while owner[name]["pageInfo"]["hasNextPage"]:
+                variables = {"id": owner["id"], "after": owner[name]["pageInfo"]["endCursor"]}
+                more = at(self._graph.question(operation, variables).body, f"data.node.{name}")
+                owner[name] = {"nodes": [*owner[name]["nodes"], *more["nodes"]], "pageInfo": more["pageInfo"]}
+        return doc
+
+    def fetch(self, resource: str, ids: Sequence[str]) -> Mapping[str, Doc | None]:
+        """Every id asked for, once; None: the platform says that it does not exist. Forbidden raises Misconfigured."""
+        self.facts(resource)
+        wanted = list(dict.fromkeys(ids))
+        if resource == "inventory":
+            return self._levels(wanted)
+        if resource == "catalog_prices":
+            return {id: self._fixed_price(id) for id in wanted}
+        found = dict(self._graph.nodes(facts_of.FETCHES[resource], wanted, self.resources[resource].fetch_size))
+        return {id: None if doc is None else self._whole(resource, doc) for id, doc in found.items()}
+
+    def _levels(self, ids: Sequence[str]) -> Mapping[str, Doc | None]:
+        found: dict[str, Doc | None] = dict.fromkeys(ids)
+        places = dict.fromkeys(id.partition("@")[2] for id in ids)
+        for place in places:
+            items = [id.partition("@")[0] for id in found if id.endswith(f"@{place}")]
+            for _, item in self._graph.nodes(facts_of.LEVELS, items, 50, {"place": place}):
+                level = item.get("inventoryLevel") if item is not None else None
+                if level is not None and level["isActive"]:
+                    doc = written.level_doc(level)
+                    found[doc["id"]] = doc
+        return found
+
+    def _fixed_price(self, id: str) -> Doc | None:
+        variant, _, price_list = id.partition("@")
+        query = f"variant_id:{variant.rpartition('/')[2]}"
+        variables = {"id": price_list, "after": None, "query": query}
+        rows = at(self._graph.question(facts_of.FIXED, variables).body, "data.priceList.prices.nodes")
+        docs = [written.price_doc(row, price_list) for row in rows] if isinstance(rows, list) else []
+        return next((doc for doc in docs if doc["id"] == id), None)
+
+    # ── writing ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def write(self, resource: str, writes: Sequence[Write]) -> Iterator[Receipt]:
+        """One receipt per write, in order. Raises RetryLater or Misconfigured when the rest was not sent."""
+        facts = self.facts(resource)
+        for write in writes:
+            if getattr(facts, write.op) is None:
+                raise Misconfigured(f"{self.channel}: {resource} takes no {write.op}; archive with an update instead")
+        found = self._earlier(resource, facts, writes)
+        parts = _parted(facts, [write for write in writes if write.key not in found])
+        answered = self._graph.write(call for part in parts for call in self._calls(resource, facts, part))
+        for write in writes:
+            receipt = found[write.key] if write.key in found else next(answered)
+            if (
+                resource == "inventory"
+                and write.op == "create"
+                and receipt.outcome == "rejected"
+                and self._stocked(write)
+            ):
+                receipt = next(self._graph.write([(written.SET, [write])]))
+            yield receipt
+
+    def _stocked(self, write: Write) -> bool:
+        """Somebody else has begun to keep the item there."""
+        place = str(_place(write))
+        try:
+            return self._levels([place])[place] is not None
+        except ValueError:  # what JSON cannot carry is nowhere
+            return False
+
+    def _earlier(self, resource: str, facts: Resource, writes: Sequence[Write]) -> Mapping[str, Receipt]:
+        """Receipts of creates that are tried again and were carried out the first time (P2)."""
+        again = [write for write in writes if write.op == "create" and write.attempt > 1]
+        try:
+            looked = {write.key: self.by_reference(facts, write) for write in again}
+        except Unsure as fault:  # nothing was sent yet
+            problem = RetryLater(str(fault), after=fault.after)
+        else:
+            return {key: receipt for key, receipt in looked.items() if receipt.outcome == "applied"}
+        raise problem
+
+    def _calls(
+        self, resource: str, facts: Resource, part: Sequence[Write]
+    ) -> Iterator[tuple[graphql.Mutation, Sequence[Write]]]:
+        """The calls that carry neighbouring writes of one kind; what they need to know is asked before."""
+        op = part[0].op
+        if resource in ("inventory", "shipments", "products") and op == "create":
+            carried = {"inventory": written.ACTIVATE, "shipments": self._fulfil, "products": written.PRODUCT_SET}
+            yield from ((carried[resource], [replace(write, doc=referenced(facts, write))]) for write in part)
+            return
+        if resource == "variants" and op == "create":
+            self._offer(part)
+        yield _MUTATIONS[resource, op], part
+
+    def _offer(self, writes: Sequence[Write]) -> None:
+        """Afterwards the product has every option that its new variants have a value of."""
+        product = str(writes[0].doc["productId"])
+        asked = self._graph.question(facts_of.OF_PRODUCT, {"id": product, "after": None}).body["data"]["product"]
+        there = {option["name"] for option in (asked or {"options": []})["options"]}
+        lacking: dict[str, list[str]] = {}
+        for value in [value for write in writes for value in write.doc.get("optionValues") or []]:
+            if value.get("optionName") not in (None, *there):
+                lacking.setdefault(str(value["optionName"]), []).append(value["name"])
+        if lacking and asked is not None:
+            rows = [{"name": name, "values": [{"name": v} for v in dict.fromkeys(lacking[name])]} for name in lacking]
+            self._graph.question(facts_of.OPTIONS, {"id": product, "options": rows})
+
+    def _parcel(self, doc: Doc) -> Doc:
+        """The fulfilment of what a shipment names; ValueError says what the order lacks for it."""
+        try:
+            rows = written.parcel(doc, self._order(doc))
+        except Unsure as fault:  # nothing was sent yet
+            problem = RetryLater(str(fault), after=fault.after)
+        else:
+            told = {"trackingInfo": doc["trackingInfo"]} if doc.get("trackingInfo") is not None else {}
+            return {"lineItemsByFulfillmentOrder": rows, "notifyCustomer": self.options.get("notify") is True, **told}
+        raise problem
+
+    def _order(self, doc: Doc) -> Doc | None:
+        order = str(doc["orderId"])
+        return dict(self._graph.nodes(facts_of.FULFILLABLES, [order], 1))[order]
+
+    def settle(self, resource: str, writes: Sequence[Write]) -> Iterator[Receipt]:
+        """One receipt per write, in order: what has an id, or names its place, by its document; else by reference."""
+        facts = self.facts(resource)
+        ids = {write.key: write.id or _place(write, resource) for write in writes}
+        held = self.fetch(resource, [id for id in ids.values() if id is not None])
+        for write in writes:
+            id = ids[write.key]
+            if id is None:
+                yield self.by_reference(facts, write)
+            else:
+                yield settled(facts, replace(write, doc=written.as_held(resource, write.doc)), held[id])
+
+    def by_reference(self, facts: Resource, write: Write) -> Receipt:
+        """What became of a create: a product by its handle, a variant by SKU in its product, a customer by e-mail or
+        telephone, a shipment by its tracking number or lines; a level and a fixed price by the place they name."""
+        found: Doc | None
+        if facts.create in ("inventoryActivate", "priceListFixedPricesAdd"):
+            resource = "inventory" if facts.create == "inventoryActivate" else "catalog_prices"
+            return next(self.settle(resource, [write]))
+        if facts.create == "productSet":
+            found = self._one(facts_of.BY_HANDLE, referenced(facts, write)["handle"])
+        elif facts.create == "customerCreate":
+            mail, phone = write.doc.get("email"), write.doc.get("phone")
+            by = facts_of.BY_EMAIL if mail else facts_of.BY_PHONE
+            found = self._one(by, mail or phone) if mail or phone else None
+        elif facts.create == "fulfillmentCreate":
+            found = written.same_parcel(write.doc, self._order(write.doc))
+        else:
+            found = self._variant(str(write.doc["productId"]), at(write.doc, "inventoryItem.sku"))
+        if found is None:
+            return Receipt(outcome="rejected", detail=NOT_FOUND + "no document carries our reference")
+        return Receipt(outcome="applied", id=str(found["id"]), doc=found)
+
+    def _one(self, operation: graphql.Operation, of: Any) -> Doc | None:
+        (found,) = self._graph.question(operation, {"of": str(of)}).body["data"].values()
+        return found if isinstance(found, dict) else None
+
+    def _variant(self, product: str, sku: Any) -> Doc | None:
+        after: Any = None
+        while True:
+            asked = self._graph.question(facts_of.OF_PRODUCT, {"id": product, "after": after}).body["data"]["product"]
+            if asked is None:
+                return None
+            for variant in asked["variants"]["nodes"]:
+                if variant["sku"] == sku:
+                    return dict(variant)
+            if not asked["variants"]["pageInfo"]["hasNextPage"]:
+                return None
+            after = asked["variants"]["pageInfo"]["endCursor"]
+
+    # ── notices ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def subscribe(self, url: str) -> None:
+        """Afterwards Shopify notifies ``url`` of every topic; calling it again changes nothing."""
+        held = self._graph.question(facts_of.HOOKS, {"uri": url}).body["data"]["webhookSubscriptions"]["nodes"]
+        there = {hook["topic"] for hook in held if hook["uri"] == url}
+        for topic in facts_of.TOPICS:
+            if topic not in there:
+                hook = {"uri": url, "format": "JSON"}
+                asked = self._graph.question(facts_of.SUBSCRIBE, {"topic": topic, "hook": hook})
+                errors = at(asked.body, "data.webhookSubscriptionCreate.userErrors")
+                if errors:
+                    raise Misconfigured(f"{self.channel}: Shopify does not notify {url}: {self.clean(str(errors))}")
+
+    def receive(self, request: Request) -> Received:
+        """The notices of a verified request. Raises Forged, and ShapeChanged when a signed body cannot be read."""
+        names = ["hook_secret", "hook_secret_previous"]
+        known = [name for name in names if name == names[0] or name in (self.options.get("secrets") or {})]
+        secrets = [self.ports.secrets.get(name) for name in known]
+        settings = {"header": "x-shopify-hmac-sha256", "encoding": "base64"}
+        delivery: str = self._named(lambda: signatures.hmac_sha256(settings, secrets, request))
+        try:
+            body = decoded(request.body)
+        except ValueError as fault:
+            raise ShapeChanged(f"{self.channel}: a signed notice is not JSON: {fault}") from None
+        told = written.noticed(body if isinstance(body, dict) else {}, request.headers.get("x-shopify-topic", ""))
+        stamp = moment(told.at if told.at is not None else request.headers.get("x-shopify-triggered-at"))
+        if stamp is not None and abs(request.at - stamp) > LATE:
+            raise Forged("the notice is not from this channel")
+        notices = [
+            Notice(delivery=f"{delivery}:{n}" if n else delivery, resource=resource, id=id, at=stamp or request.at)
+            for n, (resource, id) in enumerate(told.records)
+        ]
+        return Received(notices=notices, reply="" if notices else "passed over: nothing here is read from it")
+
+
+_MUTATIONS: Mapping[tuple[str, str], graphql.Mutation] = {
+    ("products", "create"): written.PRODUCT_SET, ("products", "update"): written.PRODUCT_SET,
+    ("variants", "create"): written.VARIANTS_CREATE, ("variants", "update"): written.VARIANTS_UPDATE,
+    ("prices", "update"): written.VARIANTS_UPDATE, ("inventory", "update"): written.SET,
+    ("catalog_prices", "create"): written.PRICES_ADD, ("catalog_prices", "update"): written.PRICES_ADD,
+    ("customers", "create"): written.CUSTOMER_CREATE, ("customers", "update"): written.CUSTOMER_UPDATE,
+    ("shipments", "create"): written.FULFIL, ("shipments", "update"): written.TRACK,
+}  # fmt: skip
+
+
+def _place(write: Write, resource: str = "inventory") -> str | None:
+    """The id of what a write is about, where its document names the place; None where Shopify gives the id."""
+    places = {"inventory": ("inventoryItemId", "locationId"), "catalog_prices": ("variantId", "priceListId")}
+    names = places.get(resource)
+    return None if names is None else "@".join(str(write.doc[name]) for name in names)
+
+
+def _parted(facts: Resource, writes: Sequence[Write]) -> Iterator[Sequence[Write]]:
+    """Neighbouring writes that may go in one call: of one kind, product and price list, up to a batch."""
+    for _, some in groupby(writes, lambda w: (w.op, w.doc.get("productId"), w.doc.get("priceListId"))):
+        rows = list(some)
+        yield from (rows[start : start + facts.batch] for start in range(0, len(rows), facts.batch))
