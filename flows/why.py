@@ -7,7 +7,7 @@ the record again with the mapping in force and says whether the outcome is what 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -199,6 +199,20 @@ def _source(house: House, entity: str, record: Record, said: Sequence[Binding], 
     )
 
 
+def _further(rule: Mapping[str, Any]) -> list[str]:
+    """What else decided a figure: the row of a cohort, what is promised of goods that come, what a step leaves over."""
+    said = [f"the row of its cohort {rule['cohort']} decides"] if "cohort" in rule else []
+    if "listing" in rule:
+        comes = ", ".join(f"{units} on {day}" for day, units in rule["inbound"]) or "nothing"
+        day = rule["available_on"]
+        when = "all of it is there" if day is None else f"all of it there on {day}"
+        said.append(f"listed as {rule['listing']}: what may be shown now + what comes ({comes}) - open back-orders "
+                    f"({rule['back_orders']}) = {rule['publish']}, {when}")
+    if "step" in rule:
+        said.append(f"sold in steps of {rule['step']}: {rule['left_over']} are less than a step and not shown")
+    return said
+
+
 def _policy(view: View, group: Group) -> list[Step]:
     steps = []
     for rule in view.policy.get("stock", ()):
@@ -209,7 +223,8 @@ def _policy(view: View, group: Group) -> list[Step]:
             f"on hand: {sellable}; reserved: {reserved}; share {rule['share']} gives {rule['target']}; other channels: "
             f"{others}; so {rule['publish']} may be shown"
         )))
-        steps += [Step(kind="policy", where="policies/stock.yaml", sentence=said) for said in rule.get("because", ())]
+        words = [*_further(rule), *rule.get("because", ())]
+        steps += [Step(kind="policy", where="policies/stock.yaml", sentence=said) for said in words]
     steps += [
         Step(kind="policy", where="policies/products.yaml", sentence=f"{place}: from the {source}")
         for place, source in view.policy.get("content", {}).items()

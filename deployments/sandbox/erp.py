@@ -106,6 +106,8 @@ def _check_order(system: System, old: Doc | None, new: Doc, by: By) -> None:
         _known(system, "customers", new["customer"], "customer")
     if new["location"] is not None:
         _known(system, "locations", new["location"], "location")
+    if new["replaces"] is not None:
+        _known(system, "orders", new["replaces"], "replaces")
     if new["handed_over"] and new["location"] is None:
         raise Refused(422, "no_location", "goods handed over left some location", field="location")
     if old is None or by != "api":
@@ -199,6 +201,10 @@ def ship(system: System, ask: Doc) -> Doc:
         "tracking": None if collected else ask.get("tracking", f"KZ{number:06d}"),
         "sent_at": system.design.written(system.now()),
         "state": "delivered" if collected else "sent",
+        "documents": [] if collected else [
+            {"type": "label", "number": None, "url": f"https://carrier.example/labels/{number}.pdf"},
+            {"type": "waybill", "number": f"TTN-{number:06d}", "url": None},
+        ],
         "lines": [
             {"ref": str(n), "order_line": line["ref"], "item": line["item"], "qty": line["qty"]}
             for n, line in enumerate(order["lines"], 1)
@@ -225,7 +231,7 @@ def cancel(system: System, ask: Doc) -> Doc:
 
 
 def count(system: System, ask: Doc) -> Doc:
-    """Staff count a shelf (``on_hand``) or receive goods (``delta``): the difference is posted."""
+    """Staff count a shelf (``on_hand``) or receive goods (``delta``, of a ``delivery``): the difference is posted."""
     item, location = str(ask["item"]), str(ask.get("location", system.design.home))
     _known(system, "items", item, "item")
     _known(system, "locations", location, "location")
@@ -234,7 +240,21 @@ def count(system: System, ask: Doc) -> Doc:
     if before + delta < 0:
         raise Refused(422, "bad_quantity", "there cannot lie less than nothing", field="on_hand")
     move(system, item, location, delta, why="count", doc=None, by="people")
-    return system.get("stock", f"{item}@{location}")
+    row = system.get("stock", f"{item}@{location}")
+    expected = [one for one in row.get("expected", []) if one["delivery"] != ask.get("delivery")]
+    return system.edit("stock", row["code"], {"expected": expected}) if expected != row.get("expected", []) else row
+
+
+def order_goods(system: System, ask: Doc) -> Doc:
+    """Staff order from a supplier: ``{item, location?, delivery, quantity, on}``; a delivery of that number moves."""
+    item, location = str(ask["item"]), str(ask.get("location", system.design.home))
+    if system.find("stock", f"{item}@{location}") is None:
+        move(system, item, location, Decimal(0), why="count", doc=None, by="people")
+    row = system.get("stock", f"{item}@{location}")
+    expected = [one for one in row.get("expected", []) if one["delivery"] != ask["delivery"]]
+    quantity = f"{Decimal(str(ask['quantity'])):.3f}"
+    expected.append({"delivery": str(ask["delivery"]), "qty": quantity, "on": str(ask["on"])})
+    return system.edit("stock", row["code"], {"expected": expected})
 
 
 def reprice(system: System, ask: Doc) -> Doc:
@@ -252,6 +272,8 @@ def _check_return(system: System, old: Doc | None, new: Doc, by: By) -> None:
     if old is not None:
         raise Refused(422, "fixed", "a return stays as it is", field="lines")
     _known(system, "orders", new["order"], "order")
+    if new["exchange"] is not None:
+        _known(system, "orders", new["exchange"], "exchange")
     if new["location"] is not None:
         _known(system, "locations", new["location"], "location")
     elif any(line["to"] != "none" for line in new["lines"]):
@@ -304,7 +326,8 @@ def erp(name: str, currency: str, home: str, written: Written) -> Design:
             envelope=_envelope,
         ),
         coalesces=True,
-        acts={"sale": sale, "ship": ship, "deliver": deliver, "cancel": cancel, "count": count, "reprice": reprice},
+        acts={"sale": sale, "ship": ship, "deliver": deliver, "cancel": cancel, "count": count, "reprice": reprice,
+              "order_goods": order_goods},
         collections=_COLLECTIONS,
     )  # fmt: skip
 

@@ -134,6 +134,15 @@ class People:
         rows = [{"line": line, "quantity": quantity, "to": to} for line, quantity in lines.items()]
         return Decimal(self._act("pos", "take_back", store=store, number=number, lines=rows)["total"])
 
+    def exchange(
+        self, store: str, back: Mapping[str, int], lines: Mapping[str, int], *, number: str | None = None,
+        receipt: str | None = None, tender: str = "CARD",
+    ) -> Doc:
+        """Somebody gives {line: quantity} of an online order (its number) or a receipt back for {sku: quantity}."""
+        rows = [{"line": line, "quantity": quantity} for line, quantity in back.items()]
+        which = {"number": number} if number is not None else {"receipt": receipt}
+        return self._act("pos", "exchange", store=store, back=rows, lines=_lines(lines), tender=tender, **which)
+
     # -- staff at the ERP
 
     def reprice(self, groups: Sequence[str], amount: Decimal | str, *, most: int) -> Sequence[str]:
@@ -168,6 +177,14 @@ class People:
     def receive_goods(self, item: str, location: str, quantity: int) -> None:
         """Goods came in: the ERP posts them."""
         self._act("erp", "count", item=item, location=location, delta=quantity)
+
+    def order_goods(self, item: str, location: str, quantity: int, on: str, *, delivery: str = "PO-1") -> None:
+        """Goods are ordered from a supplier, expected in a location on a day."""
+        self._act("erp", "order_goods", item=item, location=location, quantity=quantity, on=on, delivery=delivery)
+
+    def unpack(self, item: str, location: str, quantity: int, *, delivery: str = "PO-1") -> None:
+        """A delivery that was expected is here."""
+        self._act("erp", "count", item=item, location=location, delta=quantity, delivery=delivery)
 
     def ship(
         self, *, order: str | None = None, source_number: str | None = None, collected: bool = False, erp: str = "erp"
