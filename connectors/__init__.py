@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from importlib import import_module
+from typing import Any
 
-from connectors.base import Connector
+from connectors.base import Connector, Misconfigured
 
 _LINES = {
     "feed_google": "connectors.feed:GoogleFeed",
@@ -18,6 +19,7 @@ _LINES = {
     "generic_rest": "connectors.generic_rest:GenericRest",
     "medusa": "connectors.medusa:Medusa",
     "shopify": "connectors.shopify:Shopify",
+    "sql": "connectors.sql:Sql",
     "tryton": "connectors.tryton:Tryton",
 }
 
@@ -35,6 +37,18 @@ class _Catalog(Mapping[str, type[Connector]]):
 
     def __len__(self) -> int:
         return len(_LINES)
+
+
+SPEAKS: Mapping[str, str] = {"rest": "generic_rest", "sql": "sql"}
+"""What a described system speaks (``speaks:`` in platforms/<name>.yaml; rest when it does not say) → its platform."""
+
+
+def speaker(description: Mapping[str, Any]) -> str:
+    """The platform of CATALOG behind a description. Raises Misconfigured."""
+    word = description.get("speaks", "rest")
+    if word not in SPEAKS:
+        raise Misconfigured(f"speaks: found {word!r}; allowed: {', '.join(SPEAKS)}")
+    return SPEAKS[word]
 
 
 CATALOG: Mapping[str, type[Connector]] = _Catalog()

@@ -29,7 +29,9 @@ from connectors.rest import Rest
 from connectors.window import moment
 from connectors.writes import NAMES, filled
 
-_KEYS = ("auth", "signature", "notices", "subscribe", "check", "by_reference", "limits", "scopes", "resources")
+_KEYS = (
+    "speaks", "auth", "signature", "notices", "subscribe", "check", "by_reference", "limits", "scopes", "resources",
+)  # fmt: skip
 _NOTICES = ("resource", "topics", "id", "at", "delivery", "list", "doc")
 _FIELDS = {each.name: each for each in dataclasses.fields(Resource)}
 _MAPS = ("params", "paging_options", "batch_options")

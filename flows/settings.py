@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
-from connectors import CATALOG
+from connectors import CATALOG, SPEAKS, speaker
 from connectors.base import Misconfigured, Ports, Stopped, SystemClock
 from flows import policies
 from flows.setting_files import Row, SettingsFile, is_number, one_of, read_rows, seconds
@@ -48,8 +48,6 @@ CHANNEL_KEYS: Final = (
 )
 COMPANY_KEYS: Final = ("name", "country", "currency", "tax", "price_list", "zone")
 STATE: Final = ".serai"
-DESCRIBED: Final = "generic_rest"
-"""The connector of private systems, which take their name from their description."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -254,9 +252,9 @@ def _channels(
         platform = row["platform"]
         if platform not in descriptions:
             descriptions[platform] = described(root, platform, errors)
-        if descriptions[platform] is None and (platform not in CATALOG or platform == DESCRIBED):
+        if descriptions[platform] is None and (platform not in CATALOG or platform in SPEAKS.values()):
             file.fail((name, "platform"), "unknown-platform", f"found {platform!r}",
-                      one_of(set(CATALOG) - {DESCRIBED}) + f", or a description in platforms/{platform}.yaml")
+                      one_of(set(CATALOG) - set(SPEAKS.values())) + f", or a description in platforms/{platform}.yaml")
             continue
         company = companies.get(row["company"])
         if company is None:
@@ -334,7 +332,7 @@ def described(root: Path, platform: str, errors: list[LintError]) -> Mapping[str
     file = SettingsFile(path, root)
     if not file.errors:
         try:
-            CATALOG[DESCRIBED](
+            CATALOG[speaker(file.data)](
                 channel=platform, url="http://localhost", options={"description": file.data, "platform": platform},
                 ports=UNASKED,
             )

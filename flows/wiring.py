@@ -21,7 +21,7 @@ from typing import Any, ClassVar
 
 from cryptography.fernet import Fernet
 
-from connectors import CATALOG
+from connectors import CATALOG, speaker
 from connectors.base import Connector, Doc, Misconfigured, Ports, Resource
 from connectors.limits import Limit, read_limits
 from flows.budgets import Budget
@@ -150,7 +150,7 @@ class House:
         return kept[channel, lane]
 
     def _connect(self, row: Channel, lane: str) -> Connector:
-        name = "generic_rest" if row.description is not None else row.platform
+        name = row.platform if row.description is None else speaker(row.description)
         if name not in CATALOG:
             raise Misconfigured(
                 f"{row.name}: unknown platform {row.platform!r}; known: {', '.join(sorted(CATALOG))}, "
@@ -201,7 +201,7 @@ class House:
         ):
             if given is not None:
                 return read_limits(where, given)
-        return CATALOG["generic_rest" if row.description is not None else row.platform].limits
+        return {} if row.description is not None else CATALOG[row.platform].limits
 
     def descriptor(self, channel: str, resource: str) -> Resource:
         """The facts about a resource of a channel's platform."""

@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from connectors import CATALOG
+from connectors import CATALOG, SPEAKS
 from deployments.authoring.customer_schema import customers_schema
 from deployments.authoring.price_schema import price_schemas
 from flows.policies import TESTS, breaker, cohorts, fulfilment, orders, products, sources, stock
-from flows.settings import CHANNEL_KEYS, COMPANY_KEYS, DESCRIBED, ENTITIES, MODES, ON_DELETE
+from flows.settings import CHANNEL_KEYS, COMPANY_KEYS, ENTITIES, MODES, ON_DELETE
 from mappings import canonical
 from mappings.commerce.fulfilment.calendar import DAYS
 from mappings.commerce.fulfilment.deadlines import KINDS
@@ -100,7 +100,7 @@ _COMPANY: dict[str, Schema] = {
 }
 _CHANNEL: dict[str, Schema] = {
     "platform": {"type": "string", "description": "a platform Serai knows ("
-                 + ", ".join(sorted(set(CATALOG) - {DESCRIBED})) + ") or one described in platforms/<name>.yaml"},
+                 + ", ".join(sorted(set(CATALOG) - set(SPEAKS.values()))) + ") or one described in platforms/<name>.yaml"},
     "company": _text("a name from companies.yaml"),
     "companies": {"type": "array", "items": {"type": "string"},
                   "description": "whose orders and customers it hears of besides its own company's"},
