@@ -77,6 +77,10 @@ class Shown(Struct, frozen=True, kw_only=True):
     decisions: tuple[Decided, ...]
     returnable: tuple[str, ...]
     refuser: str | None
+    shipments: tuple[Mapping[str, Any], ...] = ()
+    returns: tuple[Mapping[str, Any], ...] = ()
+    exchanges: Mapping[str, str] = {}
+    """Order → number, of the orders that this one was exchanged for, or whose goods were given back for it."""
 
 
 def find_order(house: House, tx: Tx, number: str, channel: str | None = None) -> tuple[str, str]:
@@ -162,6 +166,10 @@ def show_order(house: House, number: str, channel: str | None = None) -> Shown:
         held = reservations_of(tx, [uid])[uid]
         places = _places(tx)
         codes = {place: record.values["code"] for place, record in places.items()}
+        shipments, returns = _moves(tx, uid)
+        returns += [one.values for one in records_by_field(tx, "return", "exchange", [uid])[uid]]
+        named = {one[name] for one in returns for name in ("order", "exchange") if one.get(name) is not None}
+        others = records(tx, sorted(named - {uid}))
         return Shown(
             uid=uid, channel=origin,
             order={name: value for name, value in order.items() if name not in house.personal["order"]},
@@ -172,7 +180,8 @@ def show_order(house: House, number: str, channel: str | None = None) -> Shown:
                 order, {record.values["code"]: _services(record) for record in places.values()},
                 house.project.fulfilment.of(origin).returns,
             )),
-            refuser=refuser(order),
+            refuser=refuser(order), shipments=tuple(shipments), returns=tuple(returns),
+            exchanges={other: record.values["number"] for other, record in others.items()},
         )
 
 
@@ -186,10 +195,7 @@ def returnable(
         place = next((record for record in _places(tx).values() if record.values["code"] == at), None)
         if place is None:
             raise CannotDecide(f"there is no place {at!r}; `serai order show {number}` lists those that take it back")
-        shipments, returns = (
-            [record.values for record in records_by_field(tx, entity, "order", [uid])[uid]]
-            for entity in ("shipment", "return")
-        )
+        shipments, returns = _moves(tx, uid)
         shut = closed(place.values, house.registry.now())
     if shut is not None:
         return Desk(who="nobody", because=f"{at}: {shut}", remedy=f"`serai order show {number}` lists other places")
@@ -197,6 +203,15 @@ def returnable(
         order, shipments, returns, at=at, services=_services(place),
         allowed=house.project.fulfilment.of(origin).returns, wanted=lines,
     )
+
+
+def _moves(tx: Tx, uid: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The shipments and the returns of an order."""
+    sent, back = (
+        [record.values for record in records_by_field(tx, entity, "order", [uid])[uid]]
+        for entity in ("shipment", "return")
+    )
+    return sent, back
 
 
 def _places(tx: Tx) -> dict[str, Record]:

@@ -13,6 +13,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from connectors.base import Doc
+from flows import tracked
 from flows.faults import explained
 from flows.wiring import House
 from flows.work import Item, Work
@@ -23,7 +24,7 @@ from mappings.commerce.orders.figures import estimated_fees
 from mappings.commerce.orders.machines import CONTRADICTIONS, Illegal, contradiction, illegal_tender
 from mappings.commerce.orders.merging import words_of
 from mappings.commerce.orders.quantities import over_handed, over_returned
-from mappings.commerce.orders.refunds import over_refunded
+from mappings.commerce.orders.refunds import exchange_apart, over_refunded
 from mappings.language import Fault, Inward as InwardResult, Mapping as MappingFile
 from registry import (
     Binding,
@@ -138,17 +139,26 @@ def judge(
 
 def admissible(work: Work, entity: str, items: list[Item]) -> list[Item]:
     """The shipments or returns that the machines of their orders allow; the others are parked. Three statements."""
-    orders = records(work.tx, sorted({str(item.record.values.get("order")) for item in items} - {"None"}))
+    named = {str(item.record.values.get(name)) for item in items for name in ("order", "exchange")} - {"None"}
+    orders = {uid: record.values for uid, record in records(work.tx, sorted(named)).items()}
+    orders |= {uid: item.values for uid, item in work.shown.items() if uid in named and uid not in orders}
     moved = {name: records_by_field(work.tx, name, "order", list(orders)) for name in MOVED}
+    tracking = (tracked.tracking_of(work.tx, tracked.variants_of(list(orders.values())))
+                if entity == "shipment" and tracked.required(work) else {})
     taken, rows = [], []
     for item in items:
         order = orders.get(str(item.record.values.get("order")))
         illegal = None
         if order is not None:
-            others = {name: [one.values for one in found[order.uid] if one.uid != item.uid]
+            uid = str(item.record.values["order"])
+            others = {name: [one.values for one in found[uid] if one.uid != item.uid]
                       for name, found in moved.items()}
             others[entity].append(item.record.values)
-            illegal = _illegal(entity, order.values, others["shipment"], others["return"])
+            illegal = _illegal(entity, order, others["shipment"], others["return"])
+        if illegal is None and order is not None and entity == "shipment":
+            illegal = tracked.illegal(item.record.values, order, tracking)
+        if illegal is None and entity == "return":
+            illegal = exchange_apart(item.record.values, orders.get(str(item.record.values.get("exchange"))))
         if illegal is None:
             taken.append(item)
             continue
@@ -183,6 +193,11 @@ def _illegal(
 
 def store(work: Work) -> None:
     """Parks what was judged; keeps what was edited and by which numbers orders are known. A few statements a page."""
+    for uid, fault in tracked.receipts(work).items():
+        for (entity, id), known in work.known.items():
+            if (entity, known) == ("order", uid):
+                home = Home(channel=work.channel, id=id, resource=work.resource)
+                work.judged.setdefault((work.channel, id), _row(work, home, uid, tracked.RULE, fault, None))
     if work.judged:
         park(work.tx, list(work.judged.values()))
     orders = [change for change in work.changes if change.entity == "order"]

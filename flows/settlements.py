@@ -159,7 +159,11 @@ def _settle(work: Work, by_order: Mapping[str, Sequence[SettlementLine]]) -> Non
 
 
 def _refunded(order: Mapping[str, Any], returns: Sequence[Mapping[str, Any]]) -> Any:
-    return money_ledger(order, (), returns).refunded
+    """What the buyer got back through the channel: what paid an exchange stayed with the seller."""
+    through = [{**one, "refunds": [row for row in one.get("refunds") or ()
+                                   if one.get("kind") != "exchange" or row.get("tender") is not None]}
+               for one in returns]  # fmt: skip
+    return money_ledger(order, (), through).refunded
 
 
 def _apart(work: Work, item: Item) -> ParkedRow:

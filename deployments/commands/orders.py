@@ -175,6 +175,9 @@ def sentences(found: Shown, now: datetime) -> list[str]:
         f"line {row.of_line}: {row.quantity.normalize():f} at {found.places.get(row.location or '', 'no place yet')}"
         + (" (set free)" if row.released else "") for row in found.held
     ]
+    said += [_sent(one) for one in found.shipments]
+    said += [_back(one, found) for one in found.returns]
+    said += _fiscal(order)
     for row in sorted(found.deadlines, key=lambda one: one.due_at):
         state = row.state if row.state != "open" else when(row.due_at, now)
         said.append(f"{row.kind} by {row.due_at:%Y-%m-%d %H:%M} UTC: {state}" + (f": {row.note}" if row.note else ""))
@@ -191,6 +194,33 @@ def sentences(found: Shown, now: datetime) -> list[str]:
     said.append("may be brought back to " + ", ".join(found.returnable) if found.returnable
                 else f"may be brought back to no store: {nowhere}")
     return said
+
+
+def _sent(one: Mapping[str, Any]) -> str:
+    papers = ", ".join(f"{row['kind']} {row.get('number') or row.get('url')}" for row in one.get("documents") or ())
+    by = " ".join(part for part in (one.get("carrier"), one.get("tracking")) if part is not None)
+    return f"shipment {one['number']}: {by or 'handed over'}" + (f"; {papers}" if papers else "")
+
+
+def _back(one: Mapping[str, Any], found: Shown) -> str:
+    money = ", ".join(
+        f"{_spoken(row['amount'])} "
+        + ("pays the goods taken in exchange" if row.get("tender") is None and one.get("kind") == "exchange"
+           else f"to {row.get('tender') or 'the buyer'}")
+        for row in one.get("refunds") or ()
+    )
+    whose = ""
+    if one.get("exchange") == found.uid:
+        whose = f", of order {found.exchanges.get(one.get('order') or '', 'unknown')}"
+    elif one.get("exchange") is not None:
+        whose = f", for order {found.exchanges.get(one['exchange'], 'unknown')}"
+    issued = ", ".join(str(row["number"]) for row in one.get("fiscal") or () if row.get("number") is not None)
+    return (f"{one.get('kind') or 'return'} {one['number']}{whose}: {money or 'no money'}"
+            + (f"; fiscal receipt {issued}" if issued else ""))
+
+
+def _fiscal(order: Mapping[str, Any]) -> list[str]:
+    return [f"fiscal receipt {row['number']}" for row in order.get("fiscal") or () if row.get("number") is not None]
 
 
 def _money(order: Mapping[str, Any]) -> str:
@@ -221,5 +251,6 @@ def _row(found: Shown) -> dict[str, Any]:
                        "note": row.note} for row in found.deadlines],
         "decisions": [{"kind": one.kind, "at": one.at, "by": one.by, "reason": one.reason, "note": one.note,
                        "told_at": one.told, "why_not": one.why_not} for one in found.decisions],
+        "shipments": list(found.shipments), "returns": list(found.returns), "exchanges": dict(found.exchanges),
         "returnable_at": list(found.returnable), "only_the_channel_refunds": found.refuser,
     }

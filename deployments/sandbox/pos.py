@@ -1,8 +1,10 @@
 """The tills of the stores: articles, prices, receipts (paid for and handed over), shifts, and the desk for returns.
 
-What surprises here: a till sells what lies on the counter; it knows no stock and asks nobody. A store that is offline
+What surprises here: a till sells what lies on the counter; it knows no stock and asks nobody, except of an article that
+has a shelf in its store: that one says how many may be sold, and goes down with each sale. A store that is offline
 sells on; its receipts are posted later, with their shift, and say when they were made. The desk takes back what was
-bought online only when it knows the order.
+bought online only when it knows the order. An exchange is one document: what came back pays what left. Every document
+carries the fiscal receipt that was issued for it.
 """
 
 from __future__ import annotations
@@ -63,17 +65,11 @@ def _store(system: System, ask: Doc) -> Doc:
 def sell(system: System, ask: Doc) -> Doc:
     """A till sells: ``{store: code, lines: [{sku, quantity}], tender?, phone?}``; the receipt is final."""
     store = _store(system, ask)
-    rows = []
-    for n, wanted in enumerate(ask["lines"], 1):
-        article, price = system.find("articles", str(wanted["sku"])), system.find("prices", str(wanted["sku"]))
-        quantity = int(wanted["quantity"])
-        if article is None or article["blocked"] or price is None or quantity < 1:
-            raise Refused(409, "not_sold", f"the tills cannot sell {quantity} of {wanted['sku']}")
-        row = {"n": n, "sku": article["sku"], "label": article["label"], "qty": quantity, "price": price["price"]}
-        rows.append(row | {"disc": 0, "sum": price["price"] * quantity, "vat": VAT})
+    rows = _rung_up(system, store, ask["lines"])
     number = system.tables["receipts"].number
     doc = {"id": f"R{store['id']}-{number:06d}", "store": store["id"], "till": 1, "at": epoch(system.now())}
     doc |= {"tender": ask.get("tender", "CARD"), "void": False, "rows": rows, "total": sum(r["sum"] for r in rows)}
+    doc["fiscal"] = _fiscal(system, doc["id"])
     if ask.get("phone") is not None:
         doc["phone"] = ask["phone"]
     system.tables["receipts"].number += 1
@@ -81,6 +77,36 @@ def sell(system: System, ask: Doc) -> Doc:
         system.offline[store["id"]].append(doc)
         return doc
     return system.add("receipts", doc)
+
+
+def _off_the_shelf(system: System, store: Doc, sku: str, quantity: int) -> None:
+    """The shelf of an article, where it has one, goes down; with less on it nothing is sold."""
+    shelf = system.find("shelves", f"{store['id']}:{sku}")
+    if shelf is None:
+        return
+    if shelf["units"] < quantity:
+        raise Refused(409, "sold_out", f"the shelf of {store['code']} does not show {quantity} of {sku}")
+    system.put("shelves", shelf | {"units": shelf["units"] - quantity}, by="system", id=shelf["id"])
+
+
+def _rung_up(system: System, store: Doc, lines: list[Doc]) -> list[Doc]:
+    """Rows of goods that leave over the counter, at the tills' prices."""
+    rows = []
+    for n, wanted in enumerate(lines, 1):
+        article, price = system.find("articles", str(wanted["sku"])), system.find("prices", str(wanted["sku"]))
+        quantity = int(wanted["quantity"])
+        if article is None or article["blocked"] or price is None or quantity < 1:
+            raise Refused(409, "not_sold", f"the tills cannot sell {quantity} of {wanted['sku']}")
+        _off_the_shelf(system, store, article["sku"], quantity)
+        row = {"n": n, "sku": article["sku"], "label": article["label"], "qty": quantity, "price": price["price"]}
+        rows.append(row | {"disc": 0, "sum": price["price"] * quantity, "vat": VAT})
+    return rows
+
+
+def _fiscal(system: System, number: str) -> list[Doc]:
+    """The fiscal receipt that the till issued with a document."""
+    fiscal = f"KZ{number.replace('-', '')}"
+    return [{"number": fiscal, "at": epoch(system.now()), "url": f"https://ofd.example/{fiscal}"}]
 
 
 def cut_off(system: System, ask: Doc) -> Doc:
@@ -134,10 +160,61 @@ def take_back(system: System, ask: Doc) -> Doc:
             left -= part
     number = system.tables["returns"].number
     doc = {"id": f"V{store['id']}-{number:06d}", "store": store["id"], "till": 1, "at": epoch(system.now())}
-    doc |= {"order": order["id"], "rows": rows, "total": total}
+    doc |= {"order": order["id"], "rows": rows, "total": total, "fiscal": _fiscal(system, doc["id"])}
     doc["refunds"] = [{"n": n, **refund} for n, refund in enumerate(refunds, 1)]
     system.tables["returns"].number += 1
     return system.add("returns", doc)
+
+
+def exchange(system: System, ask: Doc) -> Doc:
+    """Goods of an online order (``number``) or a ``receipt`` come back for others: ``{store, back: [{line, quantity,
+    to?}], lines: [{sku, quantity}]}``.
+
+    ``tender``: how the difference is paid; what is over goes back to the order's last tender.
+    """
+    store = _store(system, ask)
+    known = system.docs("online_orders") if ask.get("number") is not None else system.docs("receipts")
+    sold = next((doc for doc in known if ask.get("number", ask.get("receipt")) in (doc.get("number"), doc["id"])), None)
+    if sold is None:
+        raise Refused(404, "unknown_order", "the desk knows no such order or receipt")
+    lines = {str(row.get("line", row.get("n"))): row for row in sold["rows"]}
+    back: list[Doc] = []
+    for n, wanted in enumerate(ask["back"], 1):
+        row = lines[str(wanted["line"])]
+        amount = Decimal(row["sum"]) * int(wanted["quantity"]) / Decimal(row["qty"])
+        facts = {"n": n, "line": str(wanted["line"]), "sku": row["sku"], "qty": int(wanted["quantity"]), "sum": amount}
+        back.append(facts | {"to": wanted.get("to", "SHELF")} | ({"vat": row["vat"]} if "vat" in row else {}))
+    rows = _rung_up(system, store, ask["lines"])
+    worth, total = sum(row["sum"] for row in back), sum(row["sum"] for row in rows)
+    tenders: list[Doc] = [{"n": 1, "kind": "EXCHANGE", "sum": min(worth, total)}]
+    refunds: list[Doc] = [{"n": 1, "sum": min(worth, total)}]
+    if total > worth:
+        tenders.append({"n": 2, "kind": ask.get("tender", "CARD"), "sum": total - worth})
+    if worth > total:
+        key = sold["tenders"][-1]["key"] if "tenders" in sold else "1"
+        refunds.append({"n": 2, "tender": key, "sum": worth - total})
+    number = f"X{store['id']}-{system.tables['exchanges'].number:06d}"
+    doc = {"id": number, "store": store["id"], "till": 1, "at": epoch(system.now()), "order": sold["id"], "back": back}
+    doc |= {"rows": rows, "tenders": tenders, "refunds": refunds, "total": total, "fiscal": _fiscal(system, number)}
+    system.tables["exchanges"].number += 1
+    return system.add("exchanges", doc)
+
+
+def _exchanged(system: System, old: Doc | None, new: Doc, by: By) -> None:
+    if old is not None:
+        return
+    store = system.get("stores", new["store"])["code"]
+    sold = [{"sku": row["sku"], "quantity": str(row["qty"]), "total": _money(row["sum"])} for row in new["rows"]]
+    system.books.enter("sale", system.now(), id=new["id"], store=store, total=_money(new["total"]), sold_at=new["at"],
+                       shift=None, currency="KZT", lines=sold, why=by)  # fmt: skip
+    system.books.enter(
+        "return", system.now(), id=new["id"], number=new["order"], store=store,
+        total=_money(sum(one["sum"] for one in new["refunds"])),
+        lines=[{"sku": row["sku"], "quantity": str(row["qty"]), "to": row["to"],
+                "tax_rate": str(row["vat"]) if "vat" in row else None} for row in new["back"]],
+        payments=[{"kind": one.get("tender", "EXCHANGE"), "amount": _money(one["sum"])} for one in new["refunds"]],
+        why=by,
+    )  # fmt: skip
 
 
 def _took_back(system: System, old: Doc | None, new: Doc, by: By) -> None:
@@ -161,6 +238,20 @@ def _by_sku(doc: Doc) -> str:
     return str(doc["sku"])
 
 
+def _by_place(doc: Doc) -> str:
+    return f"{doc['store']}:{doc['sku']}"
+
+
+def _check_shelf(system: System, old: Doc | None, new: Doc, by: By) -> None:
+    system.get("stores", str(new["store"]))
+    if system.find("articles", new["sku"]) is None or new["units"] < 0:
+        raise Refused(422, "bad_shelf", f"there is no shelf of {new['units']} {new['sku']}", field="units")
+
+
+def _by_product(doc: Doc) -> str:
+    return str(doc["code"])
+
+
 def _by_id(doc: Doc) -> str:
     return str(doc["id"])
 
@@ -170,16 +261,21 @@ POS = Design(
     written=epoch,
     resolution=timedelta(seconds=1),
     lists=Lists(style="keyset", size=100, since="since", position="after", reference="reference", envelope=_envelope),
-    acts={"sell": sell, "cut_off": cut_off, "back_online": back_online, "take_back": take_back},
+    acts={"sell": sell, "cut_off": cut_off, "back_online": back_online, "take_back": take_back, "exchange": exchange},
     collections={
         "stores": Collection(id="id", stamp="modified"),
         "articles": Collection(id="sku", stamp="modified", key=_by_sku, allows=_WRITES, then=_named),
         "prices": Collection(id="sku", stamp="modified", key=_by_sku, allows=_WRITES, check=_check_price, then=_priced),
+        "shelves": Collection(
+            id="id", stamp="modified", key=_by_place, allows=_WRITES, check=_check_shelf, version="revision"
+        ),
         "receipts": Collection(id="id", stamp="modified", key=_by_id, then=_sold, first=1001),
+        "cards": Collection(id="code", stamp="modified", key=_by_product, allows=_WRITES),
         "shifts": Collection(id="id", stamp="modified", key=_by_id),
         "online_orders": Collection(
             id="id", stamp="modified", number="W-{:06d}", allows=_WRITES, reference="reference", once=True
         ),
         "returns": Collection(id="id", stamp="modified", key=_by_id, then=_took_back),
+        "exchanges": Collection(id="id", stamp="modified", key=_by_id, then=_exchanged),
     },
 )

@@ -337,7 +337,8 @@ def _refunded(system: System, old: Doc | None, new: Doc, by: By) -> None:
         state = one["state"] if sum_ == 0 else "REFUNDED" if sum_ == one["amountMinor"] else "PARTIALLY_REFUNDED"
         tenders.append(one | {"refundedMinor": sum_, "state": state})
     whole = all(one["state"] == "REFUNDED" for one in tenders)
-    change = {"tenders": tenders, "financialStatus": "REFUNDED" if whole else "PARTIALLY_REFUNDED"}
+    status = "REFUNDED" if whole else "PARTIALLY_REFUNDED" if back else order["financialStatus"]
+    change = {"tenders": tenders, "financialStatus": status}
     system.put("orders", order | change, by="system", id=order["id"])
     kinds = {one["id"]: one["kind"] for one in order["tenders"]}
     skus = {line["id"]: line["sku"] for line in order["lines"]}

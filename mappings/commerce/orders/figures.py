@@ -56,14 +56,15 @@ def seller_price(order: Mapping[str, Any]) -> dict[str, str]:
 
 
 def expected_payout(order: Mapping[str, Any], back: Fraction = ZERO) -> dict[str, str]:
-    """``seller's price − Σ fees − Σ cash and cod tenders that the seller collected himself − back``.
+    """``seller's price − Σ fees − Σ tenders that the seller has himself − back``.
 
-    A tender in cash counts as collected by the seller; ``cod`` does where its provider is ``seller``. ``back`` is what
+    A tender in cash counts as collected by the seller; ``cod`` does where its provider is ``seller``; what goods of
+    another order paid (``exchange``) came with that order. ``back`` is what
     of the seller's price went back to the buyer, in the order's currency: `seller_share` of the refunds.
     """
     amount = _of(seller_price(order)) - sum((_of(fee["amount"]) for fee in order.get("fees") or ()), ZERO) - back
     for tender in order.get("tenders") or ():
-        own = tender["kind"] == "cash" or (tender["kind"] == "cod" and tender.get("provider") == "seller")
+        own = tender["kind"] in ("cash", "exchange") or (tender["kind"] == "cod" and tender.get("provider") == "seller")
         if own and tender["state"] != "failed":
             amount -= _of(tender["amount"])
     return money(amount, order["total"]["currency"])

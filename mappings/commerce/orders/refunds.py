@@ -110,6 +110,46 @@ def over_refunded(order: Mapping[str, Any], returns: Sequence[Mapping[str, Any]]
     return None
 
 
+def credit(one: Mapping[str, Any]) -> Fraction:
+    """What of an exchange no tender got back, so that it pays the other order: ``Σ refunds without a tender``."""
+    if one.get("kind") != "exchange":
+        return ZERO
+    return sum((Fraction(row["amount"]["amount"]) for row in one.get("refunds") or () if row.get("tender") is None),
+               ZERO)
+
+
+def exchange_apart(one: Mapping[str, Any], other: Mapping[str, Any] | None) -> Illegal | None:
+    """Why an exchange (a return) and the order of its new goods do not fit; None when they do, and for other returns.
+
+    ``Σ refunds without a tender = Σ exchange tenders of the other order``, to the minor unit, and the other order says
+    that it is an exchange of the returned one. So what is given back covers what is taken, and the difference is
+    tendered: `balance` of the other order has it paid, `over_refunded` of the returned one has it given back.
+    """
+    if one.get("kind") != "exchange":
+        return None
+    if other is None:
+        return Illegal(
+            path="$.exchange", message="the goods that were taken in exchange are no order here",
+            remedy="see what is parked of that order; then `serai replay`",
+        )
+    if other.get("exchange_of") != one.get("order"):
+        return Illegal(
+            path="$.exchange", message="the order of the new goods is not an exchange of the order that came back",
+            remedy="see at the store which goods were given for which; then `serai replay`",
+        )
+    currency = other["total"]["currency"]
+    paid = sum((Fraction(row["amount"]["amount"]) for row in other.get("tenders") or ()
+                if row["kind"] == "exchange" and row["state"] != "failed"), ZERO)
+    if paid == credit(one):
+        return None
+    return Illegal(
+        path="$.refunds",
+        message=f"{money(credit(one), currency)['amount']} {currency} of the goods given back pay the new ones, whose "
+                f"order was paid {money(paid, currency)['amount']} {currency} by them",
+        remedy="see at the store what the goods given back were worth, correct the exchange, then `serai replay`",
+    )  # fmt: skip
+
+
 def refund_plan(
     order: Mapping[str, Any], returns: Sequence[Mapping[str, Any]], amount: Fraction
 ) -> list[tuple[str, dict[str, str]]]:
