@@ -173,8 +173,8 @@ def look(house: House, channel: str, group: Group, uids: Mapping[str, str]) -> N
     """Reads what the channel shows of these (uid → its id there), then its orders past that moment.
 
     Afterwards what was found out is kept and these variants are due again. A channel that does not answer is asked
-    again when they have waited for a while. A rehearsal asks nobody: it supposes that the channel shows what it was last
-    seen to show or told, and that nothing was sold since.
+    again when they have waited for a while. A rehearsal asks nobody: it supposes that the channel shows what it last
+    showed or was told, and that nothing was sold since.
     """
     from flows.pull import pull, resources_of, take
     from flows.steps import UNBOUNDED

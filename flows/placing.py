@@ -16,6 +16,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from flows.figures import others_may_sell
+from flows.holdings import pools
+from flows.pledges import Pledges, by_place, hard, kin, pledges, sold_from
 from flows.wiring import House
 from mappings.commerce.fulfilment.calendar import DAY, calendar, windows
 from mappings.commerce.fulfilment.deadlines import is_collected
@@ -87,9 +89,10 @@ def place(house: House, tx: Tx, wanting: Sequence[Wanting], now: datetime) -> di
     free = _free(tx, stocks, codes, {one.uid for one in wanting}, now.date())
     spare = {channel: _spare(house, tx, channel, stocks, free)
              for channel in sorted({one.channel for one in wanting if one.order.get("status") == "offered"})}
+    keeping = _keeping(house, tx, wanting, rules, codes, now)
     placed: dict[str, Placed] = {}
     for one in sorted(wanting, key=lambda one: (one.order.get("placed_at") or "", one.uid)):
-        placed[one.uid] = done = _place(one, rules[one.uid], chosen[one.uid], there, codes, free, now)
+        placed[one.uid] = done = _place(one, rules[one.uid], chosen[one.uid], there, codes, free, now, keeping)
         if one.channel in spare and not isinstance(done.verdict, Unroutable):
             placed[one.uid] = replace(done, certain=_take(spare[one.channel], one.held))
     rows = [row for done in placed.values() for row in done.moved]
@@ -120,14 +123,16 @@ def rule_of(house: House, channel: str, service: str) -> Routing:
 
 def _place(
     one: Wanting, rule: Routing, chosen: str | None, there: Mapping[str, Record], codes: Mapping[str, str],
-    free: dict[str, dict[str, Decimal]], now: datetime,
+    free: dict[str, dict[str, Decimal]], now: datetime, keeping: Pledges | None,
 ) -> Placed:
     held = _named([row for row in one.held if not row.released and row.quantity > 0])
     wanted = {name: (row.variant, row.quantity) for name, row in held.items()}
     service = service_of(one.order)
     places = {code: _as_place(code, there[uid].values, one.order, now) for uid, code in codes.items() if uid in there}
     code = None if chosen is None else codes.get(chosen, chosen)
-    verdict = route(wanted, free, places, rule, service=service, chosen=code)
+    verdict = route(wanted, _unpledged(free, held, rule, keeping), places, rule, service=service, chosen=code)
+    if isinstance(verdict, Unroutable) and keeping is not None:     # it was sold: another's figure has to go down
+        verdict = route(wanted, free, places, rule, service=service, chosen=code)
     if isinstance(verdict, Unroutable):
         return Placed(uid=one.uid, verdict=verdict)
     uids = {code: uid for uid, code in codes.items()}
@@ -135,12 +140,56 @@ def _place(
     for part in verdict:
         row = held[part.line]
         free[part.place][row.variant] -= part.quantity
+        if keeping is not None:
+            keeping.ordered(row.variant, frozenset(rule.places), -part.quantity, at=part.place)
         if row.location != uids[part.place]:
             moved.append(ReservationRow(
                 order=row.order, line=row.line, variant=row.variant, channel=row.channel, quantity=row.quantity,
                 location=uids[part.place],
             ))
     return Placed(uid=one.uid, verdict=verdict, moved=tuple(moved))
+
+
+def _keeping(
+    house: House, tx: Tx, wanting: Sequence[Wanting], rules: Mapping[str, Routing], codes: Mapping[str, str],
+    now: datetime,
+) -> Pledges | None:
+    """What may still be sold at each place, with these orders pledged to all that they may come from; None where all
+    channels of the escrow sell from the same places by one figure each: then any of them may serve."""
+    policies = house.project.stock
+    names = {name for name in policies if hard(house, name) is not None}
+    sets = {frozenset(policies[name].locations) for name in names}
+    if not any(by_place(house, name) for name in names) and len(sets) < 2:
+        return None
+    related = kin(tx, sorted({row.variant for one in wanting for row in one.held}))
+    parts = sorted({part for parts in related.values() for part in parts})
+    found = pledges(house, tx, names, related, pools(house, tx, parts, now), sold_from(house, tx))
+    for one in wanting:
+        for row in one.held:
+            if not row.released and row.quantity > 0:
+                at = None if row.location is None else codes.get(row.location)
+                found.ordered(row.variant, frozenset(rules[one.uid].places), row.quantity, at=at)
+    return found
+
+
+def _unpledged(
+    free: Mapping[str, Mapping[str, Decimal]], held: Mapping[str, Reservation], rule: Routing, keeping: Pledges | None
+) -> Mapping[str, Mapping[str, Decimal]]:
+    """What is free at each place and may not be sold there by somebody else, for the order that holds this."""
+    if keeping is None:
+        return free
+    places = frozenset(rule.places)
+    for row in held.values():
+        keeping.ordered(row.variant, places, -row.quantity, at=None)
+    kept = {
+        code: {
+            variant: min(units, max(ZERO, keeping.spare(variant, code)))
+            if code in keeping.sellable.get(variant, {}) else units for variant, units in there.items()
+        } for code, there in free.items()
+    }
+    for row in held.values():
+        keeping.ordered(row.variant, places, row.quantity, at=None)
+    return kept
 
 
 def _named(rows: Sequence[Reservation]) -> dict[str, Reservation]:

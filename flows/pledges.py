@@ -188,7 +188,7 @@ class Pledges(Struct, kw_only=True):
     of: dict[str, dict[Places, Decimal]]
     counted: dict[tuple[str, str], int]
     by_variant: Mapping[str, Mapping[str, int]]
-    sellable: Mapping[str, Mapping[str, Decimal]]
+    sellable: dict[str, dict[str, Decimal]]
     policies: Mapping[str, StockPolicy]
 
     def places(self, channel: str, listing: str) -> Places:
@@ -204,6 +204,18 @@ class Pledges(Struct, kw_only=True):
             part: {**self.of[part], at: self.of[part].get(at, ZERO) - number * own} for part, number in parts.items()
         }
         return escrow.room(parts, at, self.sellable, others)
+
+    def spare(self, part: str, place: str) -> Decimal:
+        """Units of it that may be taken from the place without breaking into what may still be sold."""
+        return escrow.left(frozenset({place}), self.sellable.get(part, {}), self.of.get(part, {}))
+
+    def ordered(self, part: str, places: Places, units: Decimal, *, at: str | None) -> None:
+        """Afterwards so many units, until now reckoned at place ``at``, may be sent from any of ``places``; less than
+        0: they are sent from ``at``."""
+        if part in self.sellable and at in self.sellable[part]:
+            self.sellable[part][at] += units
+        of = self.of.setdefault(part, {})
+        of[places] = of.get(places, ZERO) + units
 
     def takes(self, channel: str, listing: str, units: int) -> None:
         """Afterwards so many units of it count, where fewer did: they are about to be told to the channel."""

@@ -4,8 +4,8 @@ What surprises here:
 
 * A listing draws on a set of places. What happens on its channel is `escrow_world`'s; here is only where goods lie, who
   may draw on them, and to which place an order goes.
-* An order of a listing that draws on several places may be sent from any of them. ``routed``: Serai says from which when
-  it reads the order; else nobody does before it is sent, and Serai reckons with the first of them, as it does for
+* An order of a listing that draws on several places may be sent from any of them. ``routed``: Serai says from which
+  when it reads the order; else nobody does before it is sent, and Serai reckons with the first of them, as it does for
   channels without a rule of routing.
 * Oversold is found by trying: whether there is a way to give each unit that was sold a unit that is there.
 """

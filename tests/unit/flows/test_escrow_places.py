@@ -1,0 +1,100 @@
+"""Hard allocation where a channel takes a figure per location, beside shops that have one figure for all of theirs.
+
+What surprises here: one retailer for all tests, each with an article of its own: ten in the warehouse, five in a store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from flows import steps
+from flows.plan import Scope, plan
+from registry import owners, promises
+from tests.databases import fresh_sqlite
+from tests.scenario.shelves import MARKET, SHOP, TILLS, sell, shelf, shelved
+from tests.scenario.world import LONG, World
+from tests.unit.flows.retail import again, live, records
+
+ALL = ("erp-kz", SHOP, MARKET, TILLS)
+
+
+@pytest.fixture(scope="module")
+def tills(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """The shop sells from warehouse and first store, the marketplace from the warehouse, the tills from two stores."""
+    folder = tmp_path_factory.mktemp("tills")
+    with fresh_sqlite(folder) as url, shelved(folder, url, 7) as found:
+        yield found
+
+
+def stocked(found: World, sku: str) -> World:
+    """The article is there, and everywhere on show."""
+    found.goods(sku, on_hand=10)
+    live(found, *ALL)
+    assert figures(found, sku) == {"shop": 6 + 3, "market": 4, "almaty-1": 2, "almaty-2": 2}
+    return found
+
+
+def figures(found: World, sku: str) -> dict[str, int]:
+    return {"shop": found.shown("shop", sku), "market": found.shown("market", sku),
+            "almaty-1": shelf(found, "almaty-1", sku), "almaty-2": shelf(found, "almaty-2", sku)}
+
+
+def test_a_shop_is_not_raised_into_a_store_before_its_shelf_is_lowered(tills: World) -> None:
+    """P8: what the tills of a store may still sell is nothing that the shop could show of that store."""
+    stocked(tills, "B")
+    tills.people.temper("pos", "fail", on="POST /shelves", next=50)
+    tills.people.count_stock("B", "almaty-1", 2)
+    steps.pull(tills.house, "erp-kz", "stock")
+    tills.step("push", TILLS, "stock")
+    tills.step("push", SHOP, "stock")
+    assert figures(tills, "B") == {"shop": 6 + 0, "market": 4, "almaty-1": 2, "almaty-2": 2}
+    tills.people.calm("pos")
+    tills.people.count_stock("B", "almaty-2", 0)        # goods of another store make up for nothing
+    tills.people.receive_goods("B", "almaty-1", 18)
+    tills.pass_time(LONG)
+    live(tills, *ALL)
+    assert figures(tills, "B") == {"shop": 6 + 12, "market": 4, "almaty-1": 8, "almaty-2": 0}
+    assert not sell(tills, "almaty-2", 1, "B")
+
+
+def test_a_sale_at_a_till_that_nobody_read_is_not_put_back_on_its_shelf(tills: World) -> None:
+    """P8: the store takes in goods, and its shelf is told again before the receipt is read."""
+    stocked(tills, "A")
+    assert sell(tills, "almaty-1", 2, "A")
+    tills.people.receive_goods("A", "almaty-1", 1)
+    steps.pull(tills.house, "erp-kz", "stock")
+    tills.people.temper("pos", "fail", on="GET /receipts", next=50)
+    tills.step("push", TILLS, "stock")
+    assert figures(tills, "A")["almaty-1"] <= 6 - 3 - 2
+    tills.people.calm("pos")
+
+
+def test_an_order_is_sent_from_where_nobody_else_may_sell_the_goods(tills: World) -> None:
+    """P8: the store comes first, as long as its tills keep what they may still sell; then the warehouse sends."""
+    stocked(tills, "D")
+    for _ in range(2):
+        assert tills.buy("shop", {"D": 2}) is not None
+        again(tills, SHOP)
+    with tills.registry.read() as tx:
+        codes = {uid: code for (_, _, code), uid in owners(
+            tx, [("location", "code", code) for code in ("almaty-1", "almaty-wh")]
+        ).items()}
+        placed = [codes[str(row.location)] for row in promises(tx, [records(tills.house, "variant")["D"].uid])]
+    assert sorted(placed) == ["almaty-1", "almaty-wh"]
+    assert sell(tills, "almaty-1", 2, "D")
+
+
+def test_a_plan_of_figures_per_place_says_what_is_then_told(tills: World) -> None:
+    """P12, P8: the shelves rise only by what the shop is told to give up first."""
+    stocked(tills, "C")
+    path = tills.house.project.folder / "policies" / "stock.yaml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("share: 0.4", "share: 0.8").replace("share: 0.6", "share: 0.2"), encoding="utf-8")
+    try:
+        alone = plan(tills.house, Scope(channel=TILLS, entity="stock"))
+        told = {one.id: [change.after for change in one.fields] for one in alone.writes if one.label == "C"}
+    finally:
+        path.write_text(text, encoding="utf-8")
+    assert sorted(told.values()) == [[4]]       # of the first store three are the shop's until it is told
