@@ -26,6 +26,7 @@ from deployments.commands import (
     knowing,
     loyalty,
     moving,
+    offers,
     orders,
     planning,
     pricing,
@@ -156,6 +157,10 @@ customer_app = typer.Typer(help="One customer: what is known of them, and who el
 for name in ("show", "merge", "split", "figures"):
     customer_app.command(name)(getattr(customers, name))
 app.add_typer(customer_app, name="customer")
+
+offer_app = typer.Typer(help="Offers: where they hold, and how often they were redeemed.", no_args_is_help=True)
+offer_app.command("list")(offers.list_offers)
+app.add_typer(offer_app, name="offer")
 
 loyalty_app = typer.Typer(help="Points and gift cards: their one keeper is asked, or tells.", no_args_is_help=True)
 for name in ("show", "redeem", "earn", "reverse"):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from mappings.commerce.customers.consent import MARKETING, may_reach, stricter
 from mappings.commerce.customers.matching import reachable_email, reachable_phone
+from mappings.commerce.customers.offers import ENDED
 from registry import Tx, binding_for, mark_due, members, opt_outs, put_opt_outs, records, told_opt_outs, wake
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 ADVERTISES: Final = ("interaction", "offer")
 """Entities whose writes may be marketing."""
+ELSEWHERE: Final = "it does not hold there, and never did"
 ON_ITS_WAY: Final = "a refusal is on its way to a channel: nothing is advertised until it is there"
 
 
@@ -81,15 +83,14 @@ def stops(
 ) -> dict[str, Stop]:
     """uid → why it is not written, of what would advertise. A constant number of statements.
 
-    An offer to a segment waits while any refusal is on its way; a message with the purpose marketing while one of its
-    person is, and it is refused without agreement, in quiet hours comes later, and goes to no address that forwards or
-    is shared.
+    An offer to a segment waits while any refusal is on its way, unless it ends; a message with the purpose marketing
+    while one of its person is, and it is refused without agreement, in quiet hours comes later, and goes to no address
+    that forwards or is shared.
     """
     if group.entity not in ADVERTISES or group.base != group.entity:
         return {}
     if group.entity == "offer":
-        aimed = [uid for uid, view in seen.items() if view.values.get("segment") is not None]
-        return dict.fromkeys(aimed, Stop(kind="waits", because=ON_ITS_WAY)) if aimed and opt_outs(tx) else {}
+        return _offers(tx, channel, group, seen)
     mine = records(tx, list(seen))
     messages = {uid: record.values for uid, record in mine.items() if _advertises(record.values)}
     if not messages:
@@ -101,6 +102,17 @@ def stops(
     return {
         uid: stop for uid, values in messages.items()
         if (stop := _stop(house, channel, values, people, same, pending, now)) is not None
+    }
+
+
+def _offers(tx: Tx, channel: str, group: Group, seen: Mapping[str, View]) -> dict[str, Stop]:
+    ended = {uid for uid, view in seen.items() if view.values.get("state") == ENDED}
+    untold = ended - {uid for uid, one in binding_for(tx, channel, group.name, ended).items() if one.told is not None}
+    aimed = {uid for uid, view in seen.items() if view.values.get("segment") is not None} - ended
+    waits = aimed if aimed and opt_outs(tx) else set()
+    return {
+        **dict.fromkeys(waits, Stop(kind="waits", because=ON_ITS_WAY)),
+        **dict.fromkeys(untold, Stop(kind="refused", because=ELSEWHERE)),
     }
 
 

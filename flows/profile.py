@@ -6,13 +6,14 @@ of all identities, so a merge gathers them and a split gives each its own again.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from flows.people import CUSTOMER
+from flows.segmenting import bought, bought_by, named
 from flows.stewards import find
 from flows.wiring import House
 from mappings.commerce.customers.offers import codes
@@ -20,8 +21,6 @@ from mappings.commerce.customers.segments import Purchases, purchases, repeat_ra
 from registry import (
     Binding,
     LikenessRow,
-    Record,
-    Tx,
     bindings_of,
     likenesses,
     members,
@@ -96,56 +95,14 @@ def profile(house: House, name: str) -> Profile:
         orders = bought_by(tx, everyone)
         talks = [record.values for found in records_by_field(tx, "interaction", CUSTOMER, everyone).values()
                  for record in found]
-        bought = purchases(orders, house.registry.now(), **named(tx, orders))
+        worth_of = purchases(orders, house.registry.now(), **named(tx, orders))
         return Profile(
             uid=person.uid, values=person.values, orders=sorted(orders, key=lambda order: order.get("placed_at") or ""),
-            accounts=[one for found in bindings_of(tx, everyone, CUSTOMER).values() for one in found], bought=bought,
-            segments=segments_of(bought, house.project.customers.segments),
+            accounts=[one for found in bindings_of(tx, everyone, CUSTOMER).values() for one in found], bought=worth_of,
+            segments=segments_of(worth_of, house.project.customers.segments),
             interactions=sorted(talks, key=lambda one: str(one.get("at"))), likenesses=likenesses(tx, everyone),
             telling=sorted({channel for _, channel in opt_outs(tx, everyone)}),
         )
-
-
-def bought_by(tx: Tx, identities: Collection[str]) -> list[dict[str, Any]]:
-    """The orders of these identities, each with the channel it came from and what was refunded."""
-    found = {record.uid: record for rows in records_by_field(tx, "order", CUSTOMER, identities).values()
-             for record in rows}
-    return _with_origin(tx, list(found.values()))
-
-
-def _with_origin(tx: Tx, orders: Sequence[Record]) -> list[dict[str, Any]]:
-    said = bindings_of(tx, [order.uid for order in orders], "order")
-    back = records_by_field(tx, "return", "order", [order.uid for order in orders])
-    rows = []
-    for order in orders:
-        told = [one for one in said[order.uid] if one.values_text is not None]
-        first = min(told, key=lambda one: (one.changed.get("$since", 0), one.channel), default=None)
-        values = {**order.values, "uid": order.uid, "channel": None if first is None else first.channel}
-        refunds = [part["amount"] for one in back[order.uid] for part in one.values.get("refunds") or ()
-                   if part.get("amount") is not None]
-        if refunds:
-            currency = refunds[0]["currency"]
-            amount = sum((Decimal(part["amount"]) for part in refunds if part["currency"] == currency), Decimal(0))
-            values["refunded"] = {"amount": str(amount), "currency": currency}
-        rows.append(values)
-    return rows
-
-
-def named(tx: Tx, orders: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, str]]:
-    """The categories of the variants and the codes of the stores that these orders name, by uid."""
-    variants = {line["variant"] for order in orders for line in order.get("lines") or ()
-                if line.get("variant") is not None}
-    found = records(tx, variants)
-    products = records(tx, {one.values["product"] for one in found.values() if one.values.get("product") is not None})
-    categories = {}
-    for uid, one in found.items():
-        values = one.values
-        product = products.get(values.get("product") or "")
-        category = values.get("category") or (None if product is None else product.values.get("category"))
-        if category is not None:
-            categories[uid] = str(category)
-    places = records(tx, {order["location"] for order in orders if order.get("location") is not None})
-    return {"categories": categories, "stores": {uid: str(one.values.get("code")) for uid, one in places.items()}}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,19 +129,12 @@ def figures(house: House, now: datetime | None = None) -> Figures:
             page = [record.uid for record in records_where(tx, CUSTOMER, after, PAGE)]
             if not page:
                 break
-            same = members(tx, page)
-            orders = bought_by(tx, {uid for found in same.values() for uid in found})
-            names = named(tx, orders)
+            found = bought(tx, page, now)
         after = page[-1]
         people += len(page)
-        owner = {uid: person for person, found in same.items() for uid in found}
-        of: dict[str, list[dict[str, Any]]] = {uid: [] for uid in page}
-        for order in orders:
-            of[owner[order["customer"]]].append(order)
         for uid in page:
-            bought = purchases(of[uid], now, **names)
-            everybody.append(bought)
-            for name in segments_of(bought, house.project.customers.segments):
+            everybody.append(found[uid])
+            for name in segments_of(found[uid], house.project.customers.segments):
                 within[name].append(uid)
     spent: dict[str, Decimal] = {}
     counted: dict[str, int] = {}

@@ -23,6 +23,7 @@ from flows.ledger import Account, Ledger, Stretch
 from flows.matching import matchable
 from flows.order_check import compare_orders
 from flows.reserving import stock_records, takes_at_once
+from flows.segmenting import look_again
 from flows.settings import ENTITIES
 from flows.wiring import House, entity_order
 from registry import (
@@ -422,6 +423,8 @@ def reconcile(house: House, channel: str, resource: str) -> Ledger:
                 pull(house, channel, other, stretch=Stretch(seconds=1e9, records=10**9))
         if "stock" in drifting:
             house.registry.attempt(lambda tx: _put_right(house, tx, channel))
+        if "customer" in drifting:
+            look_again(house, channel)
     return ledger
 
 

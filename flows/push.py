@@ -62,7 +62,7 @@ from registry import (
     wake,
 )
 
-FREELY_CREATED = ("order", "decision", "customer", "shipment", "return", "interaction", "loyalty_event")
+FREELY_CREATED = ("order", "decision", "customer", "shipment", "return", "interaction", "loyalty_event", "offer")
 """Entities whose creation on a channel follows from what happened; the others want a person's consent first."""
 
 PATIENCE = timedelta(seconds=60)

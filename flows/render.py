@@ -22,7 +22,9 @@ from flows.pledges import AT
 from flows.pricing import Telling, priced
 from flows.regions import shielded
 from flows.routes import Group
+from flows.segmenting import show_segments, wants_segments
 from flows.wiring import House
+from mappings.commerce.customers.offers import seen_on
 from mappings.commerce.products import Missing
 from mappings.commerce.stock.bundles import parts_of
 from mappings.commerce.stock.counting import AVAILABLE
@@ -73,6 +75,10 @@ def views(house: House, tx: Tx, channel: str, group: Group, uids: Sequence[str],
         for rows in by_base.values():
             rows[:] = shielded(house, channel, entity, rows)
     own = {uid: shielded(house, channel, group.base, [_values(record, uid)])[0] for uid, record in base.items()}
+    if wants_segments(group):
+        show_segments(house, tx, channel, own, now)
+    if group.entity == "offer" == group.base:
+        own = {uid: seen_on(row, channel) for uid, row in own.items()}
     if group.base == "price":
         own |= {uid: dict(one.row) for uid, one in prices.items() if one.row is not None}
     if group.base == "variant" and "stock" in joined:

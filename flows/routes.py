@@ -14,6 +14,7 @@ from typing import Any, Literal
 from flows.mapping_files import compile_file, mapping_files
 from flows.regions import denied
 from flows.release import Content
+from flows.segmenting import wants_segments
 from flows.settings import Project
 from mappings import canonical
 from mappings.language import LintErrors, Mapping as MappingFile
@@ -67,7 +68,8 @@ def routes_of(
             group = loaded[channel.platform].outward.get(entity)
             if group is None:
                 continue
-            for changed in dict.fromkeys((group.entity, group.base, *group.joins)):
+            bought = ("order",) if wants_segments(group) else ()
+            for changed in dict.fromkeys((group.entity, group.base, *group.joins, *bought)):
                 route = _route(channel.name, group, changed, refers)
                 if route is not None:
                     routes.setdefault(changed, []).append(route)

@@ -129,6 +129,7 @@ CRM = Design(
             archived="archived",
             reference="properties.external_id",
         ),
+        "campaigns": Collection(id="id", first=70001, stamp="updatedAt", created="createdAt"),
         "points": Collection(
             id="id", first=30001, allows=frozenset({"create"}), check=_check_points, then=_booked, stamp="updatedAt",
             created="createdAt", reference="external_id", once=True,

@@ -90,6 +90,15 @@ def _by_variant(doc: Doc) -> str:
     return str(doc["variantId"])
 
 
+def _by_code(doc: Doc) -> str:
+    return str(doc["code"])
+
+
+def _check_review(system: System, old: Doc | None, new: Doc, by: By) -> None:
+    if system.find("products", new["productId"]) is None:
+        raise Refused(422, "unknown_product", f"products has no {new['productId']}", field="productId")
+
+
 def shop(name: str, currency: str) -> Design:
     """A shop of the platform, in a currency of its own."""
     return Design(
@@ -126,6 +135,8 @@ _CATALOGUE = {
     ),
     "customers": Collection(id="id", first=9001, allows=_WRITES, then=_met, stamp="updatedAt", created="createdAt"),
     "locations": Collection(id="id", stamp="updatedAt", first=501),
+    "coupons": Collection(id="code", stamp="updatedAt", created="createdAt", key=_by_code, allows=_WRITES),
+    "reviews": Collection(id="id", stamp="updatedAt", created="createdAt", first=30001, check=_check_review),
 }
 
 SHOP = shop("shop", "KZT")

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from mappings.commerce.customers.segments import NOT_BOUGHT
+
+ENDED: Final = "ended"
 
 
 def redeemed(code: str, orders: Iterable[Mapping[str, Any]]) -> int:
@@ -31,12 +33,14 @@ def refused(
 ) -> str | None:
     """Why the offer may not be redeemed; None where it may.
 
-    ``valid_from ≤ now < valid_to ∧ channel ∈ channels ∧ segment ∈ segments ∧ times < limit ∧ mine < per_customer``;
+    ``not ended ∧ valid_from ≤ now < valid_to ∧ channel ∈ channels ∧ segment ∈ segments ∧ times < limit ∧ mine < per_customer``;
     what the offer leaves out limits nothing.
     """
     start, end = (None if offer.get(name) is None else datetime.fromisoformat(offer[name])
                   for name in ("valid_from", "valid_to"))
     limit, per_customer = offer.get("limit"), offer.get("per_customer")
+    if offer.get("state") == ENDED:
+        return "it was ended"
     if start is not None and now < start:
         return "it does not hold yet"
     if end is not None and now >= end:
@@ -50,3 +54,10 @@ def refused(
     if per_customer is not None and mine >= per_customer:
         return f"this customer redeemed it {mine} of {per_customer} times"
     return None
+
+
+def seen_on(offer: Mapping[str, Any], channel: str) -> dict[str, Any]:
+    """The offer as a channel is to see it: as it is where ``channel ∈ channels`` (or none are named), else ended."""
+    if offer.get("channels") is None or channel in offer["channels"]:
+        return dict(offer)
+    return {**offer, "state": ENDED}

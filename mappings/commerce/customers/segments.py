@@ -12,7 +12,10 @@ from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Final
 
+from mappings.commerce.customers.consent import DENIED, MARKETING
+
 NOT_BOUGHT: Final = ("offered", "cancelled")
+PROFILING: Final = "profiling"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,3 +122,17 @@ def repeat_rate(everybody: Iterable[Purchases]) -> Decimal | None:
 def segments_of(of: Purchases, segments: Sequence[Segment]) -> list[str]:
     """Names of the segments that somebody with these purchases belongs to, in alphabetical order."""
     return sorted(segment.name for segment in segments if segment.holds(of))
+
+
+def shown_segments(names: Sequence[str], consents: Iterable[Mapping[str, Any]], channel: str) -> list[str]:
+    """What of somebody's segments a channel is told: all, or none of who objected.
+
+    ``none ⇔ some statement denies profiling, or marketing by every means, on this channel or on every one``: segments
+    serve to advertise, and who is not advertised to is in none.
+    """
+    objects = any(
+        one["state"] == DENIED and one.get("channel") in (None, channel)
+        and (one["purpose"] == PROFILING or (one["purpose"] == MARKETING and one.get("means") is None))
+        for one in consents
+    )
+    return [] if objects else sorted(names)

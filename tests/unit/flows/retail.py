@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from flows import steps
 from flows.ledger import Ledger
 from flows.wiring import House
-from registry import Binding, Parked, Record, Tx, bindings, consent, outbox_counts, parked, records_where
+from registry import Binding, Parked, Record, Tx, bindings, consent, outbox_counts, parked, put_channels, records_where
 from tests.scenario.world import World
 
 ASKED = datetime.fromisoformat("2026-03-01T09:00:00+00:00")
@@ -30,6 +31,20 @@ def allow(world: World, *channels: str) -> None:
                 consent(tx, name, entity, "Aigerim")
 
     world.registry.attempt(work)
+
+
+def carries(world: World, channel: str, *entities: str, receives: Sequence[str] = ()) -> None:
+    """The channel carries these entities too, switched on, and receives some."""
+    row = world.desk.project.channels[channel]
+    row = replace(row, entities={**row.entities, **dict.fromkeys((*entities, *receives), "on")},
+                  receives=tuple(dict.fromkeys((*row.receives, *receives))))
+    project = replace(world.desk.project, channels={**world.desk.project.channels, channel: row})
+    for house in (world.desk, world.house):
+        house.project = project
+        house.__dict__.pop("routes", None)
+    world.registry.attempt(lambda tx: put_channels(tx, [
+        (one.name, one.platform, one.company.id, dict(one.entities)) for one in project.channels.values()
+    ]))
 
 
 def live(world: World, *channels: str) -> None:
@@ -126,6 +141,6 @@ def item(code: str, of: str, **more: Any) -> dict[str, Any]:
 
 
 __all__ = [
-    "ASKED", "again", "allow", "binding", "item", "items", "later", "live", "mode", "outbox", "product", "records",
-    "steps", "take", "tried", "uid_of", "values", "written",
+    "ASKED", "again", "allow", "binding", "carries", "item", "items", "later", "live", "mode", "outbox", "product",
+    "records", "steps", "take", "tried", "uid_of", "values", "written",
 ]

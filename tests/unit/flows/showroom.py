@@ -86,37 +86,16 @@ inward:
     tax_mode: = 'gross'
 tests: []
 """,
-    "pim/reviews": """
-platform: pim
-resource: reviews
-id: id
-forms: {moment: {zone: UTC}}
-inward:
-  review:
-    product: {from: product, ref: product}
-    rating: stars
-    at: {from: at, as: moment}
-    text: text
-    author: author
-    status: {from: state, table: {ok: published, bad: hidden, new: pending}}
-tests: []
-""",
     "kiosk/articles": """
 platform: kiosk
 resource: articles
 outward:
   entity: product
-  with: [review]
-  let:
-    shown: "= [r for r in reviews if first(r.status, 'published') == 'published']"
-    count: = count(shown)
   fields:
     code: code
     title: name
     text: {from: description, default: = ''}
     group: {from: category, default: = ''}
-    stars: {from: "= round(sum(decimal(r.rating) for r in shown) / count, 1)", on_error: absent}
-    reviews: {each: shown, sort: {by: at, descending: true}, fields: {stars: = decimal(rating), text: text}}
 tests: []
 """,
 }
@@ -134,15 +113,8 @@ SCHEMAS: Mapping[str, Mapping[str, Any]] = {
     "pim/places": {"code": WHOLE},
     "pim/stock": {"id": WHOLE, "variant": WHOLE, "place": WHOLE, "on_hand": {"type": "integer"}},
     "pim/prices": {"id": WHOLE, "variant": WHOLE, "amount": WHOLE},
-    "pim/reviews": {
-        "id": WHOLE, "product": WHOLE, "stars": WHOLE, "at": {"type": "string"}, "text": TEXT, "author": TEXT,
-        "state": {"type": "string", "enum": ["ok", "bad", "new"]},
-    },
     "kiosk/articles": {
-        "code": WHOLE, "title": WHOLE, "text": WHOLE, "group": WHOLE, "stars": {"type": ["number", "null"]},
-        "reviews": {"type": ["array", "null"], "items": {
-            "type": "object", "properties": {"stars": {"type": "number"}, "text": TEXT},
-        }},
+        "code": WHOLE, "title": WHOLE, "text": WHOLE, "group": WHOLE,
     },
 }  # fmt: skip
 CHANNELS = """
@@ -150,7 +122,7 @@ pim-kz:
   platform: pim
   company: kz
   url: http://127.0.0.1:9
-  entities: {location: on, product: on, variant: on, stock: on, price: on, review: on}
+  entities: {location: on, product: on, variant: on, stock: on, price: on}
 feed-google: {platform: feed_google, company: kz, url: "file:.serai/feeds", secrets: {token: env:FEED_TOKEN},
               entities: {stock: on}, receives: [stock], settings: {title: Karavan, link: "https://karavan.example"}}
 feed-local: {platform: feed_google_local, company: kz, url: "file:.serai/feeds", secrets: {token: env:FEED_TOKEN},
@@ -279,7 +251,7 @@ def showroom(
         "companies.yaml": "kz: {name: Karavan, country: KZ, currency: KZT, tax: 0.16, price_list: retail}\n",
         "channels.yaml": CHANNELS, "policies/products.yaml": products,
         "authority.yaml": "".join(f"{entity}: {{'*': [pim-kz]}}\n" for entity in (
-            "location", "product", "variant", "stock", "price", "review"
+            "location", "product", "variant", "stock", "price"
         )),
         "policies/stock.yaml": stock or (
             "sources: {pim-kz: {figure: on_hand, restocks: source}}\n"

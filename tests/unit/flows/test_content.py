@@ -141,27 +141,6 @@ def test_what_was_never_fetched_and_lacks_something_now_is_taken_out_again(room:
     assert room.shown() == {}
 
 
-def test_reviews_of_the_shop_reach_the_kiosk_as_a_rating_and_the_texts_to_read(room: Showroom) -> None:
-    """What is hidden or not looked at yet shows nowhere; nobody's name goes to the kiosk."""
-    room.take("products", product(), product("CUP"))
-    for number, (stars, state) in enumerate([("5", "ok"), ("4", "ok"), ("1", "bad"), ("1", "new")]):
-        room.take("reviews", {
-            "id": str(number), "product": "KTL", "stars": stars, "at": f"2026-03-0{number + 1}T09:00:00Z",
-            "text": f"text {number}", "author": "Aigerim S.", "state": state,
-        })
-    room.push("kiosk-kz", "product")
-    kettle = next(doc for doc in room.kiosk.articles.values() if doc["code"] == "KTL")
-    cup = next(doc for doc in room.kiosk.articles.values() if doc["code"] == "CUP")
-    assert (kettle["stars"], [review["text"] for review in kettle["reviews"]]) == (4.5, ["text 1", "text 0"])
-    assert (cup.get("stars"), cup["reviews"]) == (None, []), "no review is no rating of 0"
-    assert "Aigerim" not in str(room.kiosk.articles)
-    room.take("reviews", {"id": "3", "product": "KTL", "stars": "1", "at": "2026-03-04T09:00:00Z", "text": "text 3",
-                          "author": "Aigerim S.", "state": "ok"})
-    room.push("kiosk-kz", "product")
-    kettle = next(doc for doc in room.kiosk.articles.values() if doc["code"] == "KTL")
-    assert kettle["stars"] == 3.3, "a new review alone makes the article due"
-
-
 def test_what_is_missing_is_listed_per_sku_as_push_would_see_it(room: Showroom) -> None:
     """`serai ready CHANNEL`: every article, what it lacks, who has authority over it, and whether it is out already."""
     room.take("products", product())
