@@ -11,6 +11,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Final
 
+from flows import tracked
 from flows.holdings import Pool, Standing, ages, pools
 from flows.why import Unknown
 from flows.wiring import House
@@ -114,6 +115,7 @@ def faults(house: House) -> list[str]:
         for start in range(0, len(variants), 1_000):
             for pool in pools(house, tx, variants[start:start + 1_000], now).values():
                 found += [sentence for one in pool.standings for sentence in one.faults]
+        found += tracked.faults(house, tx)
     return found
 
 

@@ -198,6 +198,15 @@ def move_reservations(tx: Tx, rows: Iterable[ReservationRow]) -> int:
     )
 
 
+def orders_taking(tx: Tx, variant_uids: Collection[str]) -> dict[str, dict[str, str]]:
+    """Variant → order → its channel, of all orders that ever took some; {} for none."""
+    columns = select(reservation.c.variant_uid, reservation.c.order_uid, reservation.c.channel)
+    found: dict[str, dict[str, str]] = {uid: {} for uid in variant_uids}
+    for row in bulk.gather(tx, columns, reservation.c.variant_uid, variant_uids):
+        found[row.variant_uid][row.order_uid] = row.channel
+    return found
+
+
 def reserved_since(tx: Tx, variant_uids: Collection[str], since: datetime) -> dict[str, Decimal]:
     """Variant → units that orders took since then, whatever became of them; only variants with any."""
     statement = select(reservation.c.variant_uid, reservation.c.quantity).where(

@@ -5,13 +5,15 @@ What surprises here: every division gives two figures, the whole number and what
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal, localcontext
 from typing import Any, Final
 
 ONE: Final = Decimal(1)
+UNITS: Final = {"lot": "lot", "serial": "serial", "marked": "mark"}
+"""How units are told apart → the field of a unit that does."""
 _DIGITS: Final = 60
-LEVELS: Final = ("require", "warn", "ignore")
+REQUIRE, WARN, IGNORE = LEVELS = ("require", "warn", "ignore")
 """What becomes of a line that hands over tracked goods and does not name them: parked, listed as a fault, taken."""
 
 
@@ -64,7 +66,7 @@ def unsold_units(line: Mapping[str, Any], tracking: str | None) -> str | None:
     if tracking in (None, "none"):
         return None
     units = line.get("units") or ()
-    name = {"lot": "lot", "serial": "serial", "marked": "mark"}[str(tracking)]
+    name = UNITS[str(tracking)]
     said = [unit[name] for unit in units if unit.get(name) is not None]
     if len(said) != len(units):
         return f"{len(units) - len(said)} of {len(units)} units say no {name}"
@@ -73,3 +75,45 @@ def unsold_units(line: Mapping[str, Any], tracking: str | None) -> str | None:
     if len(said) != Decimal(line["quantity"]["value"]):
         return f"{len(said)} units say their {name}, {line['quantity']['value']} are sold"
     return f"a {name} stands twice" if len(set(said)) != len(said) else None
+
+
+def unnamed(
+    handed: Iterable[Mapping[str, Any]] | None, order: Mapping[str, Any], tracking: Mapping[str, str]
+) -> str | None:
+    """Which line hands over tracked goods and does not name them, and how many; None when none does.
+
+    ``handed`` are the lines of a shipment, None: the order's own, all of them. A shipment's line that names no unit is
+    as good as the order's line, where that names every unit. ``tracking``: variant → how its units are told apart.
+    """
+    ordered = {line["key"]: line for line in order.get("lines") or ()}
+    for row in order.get("lines") or () if handed is None else handed:
+        line = row if handed is None else ordered.get(row.get("line"), {})
+        how = tracking.get(line.get("variant") or "")
+        if how is None or (handed is not None and not row.get("units") and unsold_units(line, how) is None):
+            continue
+        why = unsold_units(row, how)
+        if why is not None:
+            return f"line {line['key']} hands over goods that are tracked by {UNITS[how]}: {why}"
+    return None
+
+
+def handed_twice(
+    orders: Iterable[tuple[str, Mapping[str, Any]]], tracking: Mapping[str, str]
+) -> dict[tuple[str, str], list[str]]:
+    """(variant, serial number or mark) → the numbers of the orders, two or more, that name it.
+
+    Lots are many units each, so they may. An order that was cancelled handed nothing over, and a line that came back
+    whole gave its units back.
+    """
+    found: dict[tuple[str, str], list[str]] = {}
+    for number, order in orders:
+        for line in order.get("lines") or () if order.get("status") != "cancelled" else ():
+            how, back = tracking.get(line.get("variant") or ""), line.get("returned")
+            if how not in ("serial", "marked") or (
+                back is not None and Decimal(back["value"]) >= Decimal(line["quantity"]["value"])
+            ):
+                continue
+            for unit in line.get("units") or ():
+                if unit.get(UNITS[how]) is not None:
+                    found.setdefault((line["variant"], unit[UNITS[how]]), []).append(number)
+    return {unit: numbers for unit, numbers in found.items() if len(numbers) > 1}

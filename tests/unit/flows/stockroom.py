@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,8 @@ inward:
     name: code
     unit: {from: unit, default: = 'each'}
     status: = 'active'
+    tracking: tracking
+    step: {from: step, as: decimal}
     components:
       {each: parts, fields: {key: item, variant: {from: item, ref: variant}, quantity: {from: n, as: quantity}}}
 """,
@@ -110,7 +113,9 @@ inward:
     order: {from: order, ref: order, otherwise: wait}
     number: id
     shipped_at: {from: at, as: moment}
-    lines: {each: lines, fields: {key: line, line: line, quantity: {from: n, as: quantity}}}
+    lines:
+      each: lines
+      fields: {key: line, line: line, quantity: {from: n, as: quantity}, units: {each: units, fields: {mark: mark}}}
 """,
     "mappings/room_shop/stocks.yaml": """\
 platform: room_shop
@@ -235,7 +240,16 @@ class Stockroom:
         with self.house.registry.read() as tx:
             view = views(self.house, tx, "shop", group, [uid], self.now())[uid]
         assert view.publish == sum(int(row["publish"]) for row in view.values["stocks"])
-        return view.publish
+        return int(view.publish or 0)
+
+    def told_by_weight(self, item: str) -> tuple[str, Any]:
+        """What the shop would be told of an item sold in steps, and what its figure followed from."""
+        group = self.house.of("shop").outward["stock"]
+        uid = self.uid(item)
+        with self.house.registry.read() as tx:
+            view = views(self.house, tx, "shop", group, [uid], self.now())[uid]
+        assert view.publish == sum(Decimal(row["publish"]) for row in view.values["stocks"])
+        return str(view.publish), view.policy["stock"][0]
 
     def promised(self, item: str) -> list[int]:
         """Units that are promised of an item, row by row."""
