@@ -68,12 +68,15 @@ class Shopify(Rest):
     platform = "shopify"
     verified = "the schema published for 2026-10 and a simulator, November 2026; no real shop yet"
     limits: ClassVar[Mapping[str, Limit]] = {"": Limit(rate=100.0, burst=1_000.0, unit="points")}
+    scopes = facts_of.SCOPES
     resources = facts_of.RESOURCES
     auth: Mapping[str, str] = {"scheme": "header_key", "token": "token", "header": "X-Shopify-Access-Token"}
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
         self.resources = facts_of.adjusted(self.options)
+        if "client_id" in (self.options.get("secrets") or {}):
+            self.auth = {**facts_of.CLIENT, "token_url": f"{self.url}/admin/oauth/access_token"}
         self._graph = graphql.Graph(
             path=f"/admin/api/{VERSION}/graphql.json", exchange=self.exchange, clean=self.clean, remedy=self._remedy,
             budget=self.ports.budget, where=self.channel,
@@ -81,14 +84,14 @@ class Shopify(Rest):
         self._fulfil = replace(written.FULFIL, variables=lambda writes: {"fulfillment": self._parcel(writes[0].doc)})
 
     def check(self) -> None:
-        """One cheap question; Misconfigured names the rights that the channel's resources lack."""
+        """One cheap question."""
+        self._graph.question(facts_of.CHECK, {})
+
+    def granted(self) -> frozenset[str]:
+        """The rights of the app that was installed; what may be written may be read."""
         data = self._graph.question(facts_of.CHECK, {}).body["data"]
-        granted = {scope["handle"] for scope in data["currentAppInstallation"]["accessScopes"]}
-        granted |= {scope.replace("write_", "read_") for scope in granted}  # what may be written may be read
-        wanted = {scope for name in self.fields or self.resources for scope in facts_of.SCOPES.get(name, ())}
-        lacking = ", ".join(sorted(wanted - granted))
-        if lacking:
-            raise Misconfigured(f"{self.channel}: scope {lacking} is missing; {self._remedy()}")
+        found = {str(scope["handle"]) for scope in data["currentAppInstallation"]["accessScopes"]}
+        return frozenset(found | {scope.replace("write_", "read_") for scope in found})
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────
 

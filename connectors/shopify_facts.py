@@ -108,6 +108,8 @@ SCOPES: Mapping[str, tuple[str, ...]] = {
     "shipments": ("read_orders", "write_merchant_managed_fulfillment_orders"),
 }  # fmt: skip
 """Resource → the rights that its reading and writing need."""
+CLIENT = {"scheme": "oauth2", "credentials": "body", "header": "X-Shopify-Access-Token", "prefix": ""}
+"""How an app of the Dev Dashboard gets a token, which lives a day."""
 
 
 def _list(resource: str) -> Operation:
@@ -205,15 +207,6 @@ OPTIONS = Operation(
     " { productOptionsCreate(productId: $id, options: $options, variantStrategy: LEAVE_AS_IS) { product { id }"
     f" {CODED} }} }}",
 )  # fmt: skip
-BULK = Operation(
-    name="bulkOperationRunQuery", cost=10.0,
-    text="mutation bulkOperationRunQuery($query: String!, $group: Boolean!) { bulkOperationRunQuery(query: $query,"
-    f" groupObjects: $group) {{ bulkOperation {{ id }} {CODED} }} }}",
-)  # fmt: skip
-BULK_STATE = Operation(
-    name="bulkOperation",
-    text="query bulkOperation($id: ID!) { node(id: $id) { ... on BulkOperation { id status errorCode url } } }",
-)
 TOPICS = (
     "PRODUCTS_CREATE", "PRODUCTS_UPDATE", "PRODUCTS_DELETE", "INVENTORY_LEVELS_UPDATE", "INVENTORY_LEVELS_CONNECT",
     "ORDERS_CREATE", "ORDERS_UPDATED", "ORDERS_CANCELLED", "REFUNDS_CREATE", "FULFILLMENTS_CREATE",

@@ -209,7 +209,7 @@ class Mutations:
             unknown = [one["name"] for one in chosen if one["name"] not in options]
             if unknown:
                 why = f"Option {unknown[0]} does not exist"
-                problem = said(why, "variants", str(n), "optionValues", code="OPTION_DOES_NOT_EXIST")
+                problem = said(why, "variants", str(n), "optionValues", code="NEED_TO_ADD_OPTION_VALUES")
             elif tuple(sorted((o["name"], o["value"]) for o in chosen)) in taken:
                 why = "The variant already exists. Please change at least one option value."
                 problem = said(why, "variants", str(n), code="VARIANT_ALREADY_EXISTS")

@@ -31,10 +31,9 @@ _ERRORS = {
     "ProductSet": "HANDLE_NOT_UNIQUE INVALID_INPUT PRODUCT_DOES_NOT_EXIST",
     "ProductVariantsBulkUpdate": "GREATER_THAN_OR_EQUAL_TO PRODUCT_DOES_NOT_EXIST PRODUCT_VARIANT_DOES_NOT_EXIST",
     "ProductVariantsBulkCreate": "GREATER_THAN_OR_EQUAL_TO PRODUCT_DOES_NOT_EXIST VARIANT_ALREADY_EXISTS"
-    " OPTION_DOES_NOT_EXIST NEED_TO_ADD_OPTION_VALUES",
+    " NEED_TO_ADD_OPTION_VALUES",
     "ProductOptionsCreate": "PRODUCT_DOES_NOT_EXIST OPTION_ALREADY_EXISTS",
     "PriceListPrice": "PRICE_LIST_CURRENCY_MISMATCH PRICE_LIST_NOT_FOUND VARIANT_NOT_FOUND",
-    "BulkOperation": "INVALID OPERATION_IN_PROGRESS",
 }
 _CODED = "\n".join(
     f"enum {name}UserErrorCode {{ {codes} }}\n"
@@ -68,8 +67,6 @@ enum WebhookSubscriptionFormat {{ JSON }}
 enum WebhookSubscriptionTopic {{ PRODUCTS_CREATE PRODUCTS_UPDATE PRODUCTS_DELETE INVENTORY_LEVELS_UPDATE
   INVENTORY_LEVELS_CONNECT ORDERS_CREATE ORDERS_UPDATED ORDERS_CANCELLED REFUNDS_CREATE FULFILLMENTS_CREATE
   FULFILLMENTS_UPDATE CUSTOMERS_CREATE CUSTOMERS_UPDATE CUSTOMERS_DELETE LOCATIONS_UPDATE }}
-enum BulkOperationStatus {{ COMPLETED CREATED FAILED RUNNING }}
-enum BulkOperationErrorCode {{ ACCESS_DENIED INTERNAL_SERVER_ERROR TIMEOUT }}
 type PageInfo {{ hasNextPage: Boolean! endCursor: String }}
 type MoneyV2 {{ amount: Decimal! currencyCode: CurrencyCode! }}
 type MoneyBag {{ shopMoney: MoneyV2! presentmentMoney: MoneyV2! }}
@@ -165,7 +162,6 @@ type PriceListPrice {{ originType: PriceListPriceOriginType! price: MoneyV2! com
 type PriceList implements Node {{ id: ID! name: String! currency: CurrencyCode!
   prices({_PAGED}, originType: PriceListPriceOriginType, query: String): PriceListPriceConnection! }}
 type WebhookSubscription implements Node {{ id: ID! topic: WebhookSubscriptionTopic! uri: String! }}
-type BulkOperation implements Node {{ id: ID! status: BulkOperationStatus! errorCode: BulkOperationErrorCode url: URL }}
 input ProductIdentifierInput @oneOf {{ id: ID handle: String }}
 input CustomerIdentifierInput @oneOf {{ id: ID emailAddress: String phoneNumber: String }}
 input ProductSetIdentifiers @oneOf {{ id: ID handle: String }}
@@ -208,7 +204,6 @@ type CustomerUpdatePayload {{ customer: Customer userErrors: [UserError!]! }}
 type FulfillmentCreatePayload {{ fulfillment: Fulfillment userErrors: [UserError!]! }}
 type FulfillmentTrackingInfoUpdatePayload {{ fulfillment: Fulfillment userErrors: [UserError!]! }}
 type WebhookSubscriptionCreatePayload {{ webhookSubscription: WebhookSubscription userErrors: [UserError!]! }}
-type BulkOperationRunQueryPayload {{ bulkOperation: BulkOperation userErrors: [BulkOperationUserError!]! }}
 type QueryRoot {{ shop: Shop! currentAppInstallation: AppInstallation! node(id: ID!): Node nodes(ids: [ID!]!): [Node]!
   locations({_PAGED}, includeInactive: Boolean, sortKey: LocationSortKeys): LocationConnection!
   products({_PAGED}, query: String, sortKey: ProductSortKeys): ProductConnection!
@@ -235,8 +230,7 @@ type Mutation {{ inventorySetQuantities(input: InventorySetQuantitiesInput!): In
   fulfillmentTrackingInfoUpdate(fulfillmentId: ID!, trackingInfoInput: FulfillmentTrackingInput!,
     notifyCustomer: Boolean): FulfillmentTrackingInfoUpdatePayload
   webhookSubscriptionCreate(topic: WebhookSubscriptionTopic!, webhookSubscription: WebhookSubscriptionInput!):
-    WebhookSubscriptionCreatePayload
-  bulkOperationRunQuery(query: String!, groupObjects: Boolean! = false): BulkOperationRunQueryPayload }}
+    WebhookSubscriptionCreatePayload }}
 schema {{ query: QueryRoot mutation: Mutation }}
 """
 
