@@ -143,6 +143,20 @@ def _pressing(one: Pressing, now: datetime, *, notes: bool) -> dict[str, Any]:
     return found
 
 
+def _moved(order: Mapping[str, Any]) -> list[str]:
+    """Where the units of each line are of which somebody said so: picked, handed over, cancelled, returned."""
+    from mappings.commerce.orders.quantities import COUNTED, counts
+
+    found = []
+    for line in order["lines"]:
+        if any(line.get(name) is not None for name in COUNTED):
+            there = counts(line)
+            said = [f"{units.normalize():f} {name.replace('_', ' ')}" for name in ("open", *COUNTED)
+                    if (units := getattr(there, name)) > 0]
+            found.append(f"line {line['key']}: {', '.join(said)} of {there.ordered.normalize():f}")
+    return found
+
+
 def when(due_at: datetime, now: datetime) -> str:
     """``late by 2 h 05 min`` or ``in 7 min``."""
     minutes = int((due_at - now).total_seconds() // 60)
@@ -175,6 +189,7 @@ def sentences(found: Shown, now: datetime) -> list[str]:
         f"line {row.of_line}: {row.quantity.normalize():f} at {found.places.get(row.location or '', 'no place yet')}"
         + (" (set free)" if row.released else "") for row in found.held
     ]
+    said += _moved(order)
     said += [_sent(one) for one in found.shipments]
     said += [_back(one, found) for one in found.returns]
     said += _fiscal(order)

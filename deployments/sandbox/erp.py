@@ -177,6 +177,31 @@ def sale(system: System, ask: Doc) -> Doc:
     return _order_of(system, ask)
 
 
+def pick(system: System, ask: Doc) -> Doc:
+    """Staff put goods of a sale aside: ``{order | source_number, lines?: {ref: quantity}}``; without lines all of it.
+
+    Refused when the place does not hold them, or more of a line would be aside than was ordered.
+    """
+    order = _order_of(system, ask)
+    if order["state"] in _CLOSED or order["handed_over"]:
+        raise Refused(409, "closed", f"{order['number']} is {order['state']}")
+    location = order["location"] if order["location"] is not None else system.design.home
+    aside = {row["order_line"]: Decimal(row["qty"]) for row in order["picked"]}
+    wanted = {str(ref): Decimal(str(units)) for ref, units in (ask.get("lines") or {}).items()}
+    for line in order["lines"]:
+        there, ordered = aside.get(line["ref"], Decimal(0)), Decimal(line["qty"])
+        more = wanted.pop(line["ref"], Decimal(0)) if ask.get("lines") else ordered - there
+        if there + more > ordered:
+            raise Refused(422, "too_many", f"line {line['ref']}: {there + more} of {ordered}", field="lines")
+        if on_hand(system, line["item"], location) < there + more:
+            raise Refused(409, "short", f"{location} does not hold {there + more} of {line['item']}")
+        aside[line["ref"]] = there + more
+    if wanted:
+        raise Refused(422, "unknown_line", f"{order['number']} has no line {', '.join(sorted(wanted))}", field="lines")
+    rows = [{"order_line": ref, "qty": f"{units:.3f}"} for ref, units in aside.items() if units > 0]
+    return system.edit("orders", order["number"], {"picked": rows})
+
+
 def ship(system: System, ask: Doc) -> Doc:
     """Staff send everything of a sale: refused when goods are short; posts stock, gives a tracking number.
 
@@ -326,8 +351,8 @@ def erp(name: str, currency: str, home: str, written: Written) -> Design:
             envelope=_envelope,
         ),
         coalesces=True,
-        acts={"sale": sale, "ship": ship, "deliver": deliver, "cancel": cancel, "count": count, "reprice": reprice,
-              "order_goods": order_goods},
+        acts={"sale": sale, "pick": pick, "ship": ship, "deliver": deliver, "cancel": cancel, "count": count,
+              "reprice": reprice, "order_goods": order_goods},
         collections=_COLLECTIONS,
     )  # fmt: skip
 

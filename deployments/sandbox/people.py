@@ -186,6 +186,14 @@ class People:
         """A delivery that was expected is here."""
         self._act("erp", "count", item=item, location=location, delta=quantity, delivery=delivery)
 
+    def pick(
+        self, *, order: str | None = None, source_number: str | None = None, lines: Mapping[str, int] | None = None,
+        erp: str = "erp",
+    ) -> None:
+        """Staff put goods of a sale aside: ``lines`` of its own references, else all. short, too_many, closed."""
+        which: Doc = {"order": order} if order is not None else {"source_number": source_number}
+        self._act(erp, "pick", **which, **({} if lines is None else {"lines": dict(lines)}))
+
     def ship(
         self, *, order: str | None = None, source_number: str | None = None, collected: bool = False, erp: str = "erp"
     ) -> Sent:

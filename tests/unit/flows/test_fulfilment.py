@@ -19,6 +19,7 @@ import pytest
 from typer.testing import CliRunner
 
 from deployments.cli import app
+from deployments.sandbox.people import Refusal
 from flows import steps
 from flows.accept import accept_page
 from flows.consequences import stock_due
@@ -30,6 +31,7 @@ from mappings.commerce.fulfilment.deadlines import Term
 from mappings.commerce.fulfilment.decisions import Decision
 from mappings.commerce.fulfilment.policy import Fulfilment
 from mappings.commerce.fulfilment.routing import Routing
+from mappings.commerce.orders.quantities import of_order
 from registry import (
     Tx,
     deadline_counts,
@@ -318,6 +320,50 @@ def test_a_pickup_is_announced_only_after_somebody_in_the_store_has_the_goods(re
     shown = show_order(retail.house, order.number)
     assert {row.kind for row in shown.deadlines if row.state == "open"} == {"collect"}
     assert [one.told is not None for one in shown.decisions] == [True]
+
+
+def lines_of(found: World, number: str) -> list[tuple[int, ...]]:
+    """(open, allocated, picked, handed over) of each line of an order, as its record says."""
+    order = show_order(found.house, number).order
+    return [tuple(int(getattr(where, name)) for name in ("open", "allocated", "picked", "handed_over"))
+            for where in of_order(order).values()]
+
+
+def test_what_the_warehouse_puts_aside_is_picked_until_it_leaves(retail: World) -> None:
+    """Quantities per line move from open to picked to handed over; no buyer hears of it before a shipment."""
+    order = retail.people.buy_in_shop({"K-14": 3}, email="b@example.kz", name="Ким", guest=True)
+    carry(retail)
+    assert lines_of(retail, order.number) == [(3, 0, 0, 0)]
+    retail.people.pick(source_number=order.number, lines={"1": 2})
+    with pytest.raises(Refusal, match="too_many"):
+        retail.people.pick(source_number=order.number, lines={"1": 2})
+    carry(retail)
+    assert lines_of(retail, order.number) == [(1, 0, 2, 0)]
+    assert "line 1: 1 open, 2 picked of 3" in serai(retail, "order", "show", order.number)[1]
+    assert told(retail, order, system="shop") == []
+    retail.people.pick(source_number=order.number)
+    carry(retail)
+    assert lines_of(retail, order.number) == [(0, 0, 3, 0)]
+    retail.people.ship(source_number=order.number)
+    carry(retail)
+    assert lines_of(retail, order.number) == [(0, 0, 0, 3)]
+
+
+def test_a_pickup_is_announced_when_the_store_has_put_all_of_it_aside_and_not_when_it_only_lies_there(
+    retail: World
+) -> None:
+    """Half of it in the store's hands announces nothing; the rest does, once, also when somebody says ready as well."""
+    order = retail.people.buy_in_shop({"K-14": 2}, email="b@example.kz", name="Ким", guest=True, pickup=STORES[0])
+    carry(retail)
+    retail.people.pick(source_number=order.number, lines={"1": 1})
+    carry(retail)
+    assert told(retail, order, system="shop") == []
+    retail.people.pick(source_number=order.number)
+    carry(retail)
+    assert told(retail, order, system="shop") == [(order.id, "READY", None)]
+    assert "nothing to do" in decide(retail.house, order.number, "ready", who="Dana in the store")
+    shown = show_order(retail.house, order.number)
+    assert {row.kind for row in shown.deadlines if row.state == "open"} == {"collect"}
 
 
 def test_goods_that_nobody_collects_go_back_on_sale_and_the_buyer_hears_why(retail: World) -> None:
