@@ -39,7 +39,8 @@ class Promised:
 @dataclass(frozen=True, kw_only=True)
 class Article:
     """What there is of one article. ``free`` is by the code of the place, in whole steps of it; ``left`` what its step
-    leaves over; ``back_orders`` what orders want beyond what is there."""
+    leaves over; ``back_orders`` what orders want beyond what is there; ``loose`` the parts (SKU → units) that do not
+    make a whole one."""
 
     sku: str
     name: str
@@ -51,6 +52,7 @@ class Article:
     parts: dict[str, Decimal]
     by_day: dict[date, Decimal] = field(default_factory=dict)
     back_orders: Decimal = ZERO
+    loose: dict[str, Decimal] = field(default_factory=dict)
 
     @property
     def standings(self) -> Sequence[Standing]:
@@ -68,6 +70,7 @@ def article(house: House, sku: str, on: date | None = None) -> Article:
             raise Unknown(f"no article has the SKU or uid {sku!r}")
         now = house.registry.now()
         pool = pools(house, tx, [uid], now).get(uid, Pool(sellable={}, reserved={}))
+        made_of = pools(house, tx, sorted(pool.parts), now) if pool.parts else {}
         rows = promises(tx, [uid])
         orders = records(tx, sorted({row.order for row in rows}))
         codes = {one.location: one.code for one in pool.standings}
@@ -82,6 +85,8 @@ def article(house: House, sku: str, on: date | None = None) -> Article:
               for code, steps in free(pool.sellable, pool.reserved, pool.step).items()},
         left=sum((sold_in(units, pool.step)[1] for units in left.values()), ZERO), by_day=days,
         back_orders=pool.back_orders(),
+        loose={named[part].values["sku"]: over for part, number in parts.items() if part in named and part in made_of
+               and (over := sum(made_of[part].left().values(), ZERO) - number * sum(pool.sellable.values(), ZERO)) > 0},
         parts={named[part].values["sku"] if part in named else part: number for part, number in parts.items()},
         promised=[
             Promised(

@@ -85,6 +85,8 @@ def _notes(found: Article) -> list[str]:
         *([f"{lacking} reserved, or lacking, at no place in particular: taken off the places in their order"]
           if lacking > 0 else []),
         *([f"{found.left} {found.unit} are less than a step and not sold"] if found.left > 0 else []),
+        *([f"left over of its parts: {', '.join(f'{n} × {sku}' for sku, n in found.loose.items())}"]
+          if found.loose else []),
         *([f"open back-orders: {found.back_orders}, taken off what is promised for a day"] if found.back_orders > 0
           else []),
         *found.pool.because, *(sentence for one in found.standings for sentence in one.faults),
@@ -96,7 +98,7 @@ def _row(found: Article) -> dict[str, Any]:
     return {
         "sku": found.sku, "name": found.name, "unit": found.unit, "free": sum(found.free.values()),
         "free_by_place": found.free, "places": _places(found), "promised": _promised(found), "parts": found.parts,
-        "back_orders": found.back_orders, "notes": _notes(found),
+        "back_orders": found.back_orders, "loose": found.loose, "notes": _notes(found),
         "by_day": {str(day): units for day, units in found.by_day.items()},
     }
 

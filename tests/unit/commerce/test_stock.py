@@ -7,9 +7,10 @@ from decimal import Decimal
 from itertools import chain, combinations
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from mappings.commerce.stock import StockPolicy, allowed, divide, free, problems, publish, publish_by_location
+from mappings.commerce.stock.allocation import left
 
 LOCATIONS = ["almaty-wh", "almaty-1", "almaty-2"]
 SHOP_AND_MARKET = {
@@ -181,3 +182,25 @@ def test_what_is_allowed_now_keeps_all_exposures_within_the_stock(
 def test_a_raise_waits_for_the_lowering_elsewhere() -> None:
     assert allowed(6, 10, [8]) == 2
     assert allowed(6, 10, [4]) == 6
+
+
+@given(
+    st.dictionaries(st.sampled_from(["wh", "st"]), st.decimals(-2, 40, places=3), min_size=1),
+    st.decimals(0, 5, places=3), st.sampled_from(["0.25", "0.05", "0.3", "1", "2.5"]).map(Decimal),
+)
+@settings(max_examples=100)
+def test_goods_by_weight_are_shown_in_whole_steps_and_never_twice(
+    sellable: dict[str, Decimal], reserved: Decimal, step: Decimal
+) -> None:
+    """P8: what channels show together is a multiple of the step, at most what is there; less than a step is left over
+    of each place."""
+    policies = {
+        "shop": StockPolicy(locations=("wh", "st"), share=Decimal("0.5")),
+        "market": StockPolicy(locations=("wh", "st"), share=Decimal("0.5")),
+    }
+    parts = publish_by_location(sellable, {"wh": reserved}, policies, step)
+    shown = sum((steps * step for by_place in parts.values() for steps in by_place.values()), Decimal(0))
+    over = left(sellable, {"wh": reserved})
+    assert shown <= sum(over.values())
+    assert sum(over.values()) - shown < step * len(over)
+    assert all(sum(by_place[place] for by_place in parts.values()) * step <= over[place] for place in over)
