@@ -29,6 +29,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
 if TYPE_CHECKING:
     from connectors.limits import Limit
 
+from msgspec import Struct
+
 Doc: TypeAlias = dict[str, Any]
 """A native document as the platform wrote it: JSON with exact Decimals."""
 Cursor: TypeAlias = dict[str, Any]
@@ -75,8 +77,7 @@ class Page:
     asked_at: datetime
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Write:
+class Write(Struct, frozen=True, kw_only=True):
     """One intended change of one document.
 
     ``key`` is the idempotency key, fixed before the first attempt and the same at each; it is also *our reference*
@@ -93,8 +94,7 @@ class Write:
     attempt: int = 1
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Receipt:
+class Receipt(Struct, frozen=True, kw_only=True):
     """What became of one write: applied, rejected (``detail`` says why), accepted (``ticket``) or unknown.
 
     ``doc`` is the document as the platform now holds it, where the answer carries it. From ``settle``, ``rejected``
@@ -325,4 +325,7 @@ class Connector(ABC):
 def in_order(writes: Iterable[Write], receipts: Mapping[str, Receipt]) -> Iterator[Receipt]:
     """Receipts in the order of their writes; a write the platform's answer passed over is unknown."""
     for write in writes:
-        yield receipts.get(write.key, Receipt(outcome="unknown", id=write.id, detail="the answer did not mention it"))
+        found = receipts.get(write.key)
+        if found is None:
+            found = Receipt(outcome="unknown", id=write.id, detail="the answer did not mention it")
+        yield found

@@ -41,7 +41,7 @@ def at(value: Any, path: str) -> Any:
     if path == "":
         return value
     for step in path.split("."):
-        if isinstance(value, Mapping) and step in value:
+        if isinstance(value, dict | Mapping) and step in value:     # nearly always a dict: that is told at once
             value = value[step]
         elif isinstance(value, Sequence) and not isinstance(value, str) and step.isdigit() and int(step) < len(value):
             value = value[int(step)]

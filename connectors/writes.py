@@ -70,7 +70,7 @@ def placed(doc: Doc, steps: Sequence[str], value: Any) -> Doc:
 
 def document_of(facts: Resource, body: Any) -> Doc | None:
     """The document in the answer to a write or a fetch, unwrapped; None where the answer carries none."""
-    if isinstance(body, Mapping) and facts.embed is not None and isinstance(body.get(facts.embed), dict):
+    if facts.embed is not None and isinstance(body, dict) and isinstance(body.get(facts.embed), dict):
         body = body[facts.embed]
     return body if isinstance(body, dict) and at(body, facts.id) is not ABSENT else None
 
@@ -85,7 +85,7 @@ def judged(facts: Resource, write: Write, status: int, body: Any, clean: Callabl
     """The receipt of one write that was answered with a status: 2xx applied or accepted, 5xx unknown, else rejected."""
     doc = document_of(facts, body)
     id = id_of(facts, doc)
-    if id is None and isinstance(body, Mapping) and isinstance(body.get("id"), str | int):
+    if id is None and isinstance(body, dict) and isinstance(body.get("id"), str | int):
         id = str(body["id"])
     id = write.id if id is None else id
     if status == 202:

@@ -51,14 +51,15 @@ def contribute(work: Work, entity: str, items: list[Item]) -> None:
              and b.external_id == item.record.id), item.binding
         )
         _said(work, item, mine)
-        by_uid.setdefault(locked[str(item.uid)].uid if item.uid in locked else str(item.uid), []).append(item)
+        stored = locked.get(str(item.uid)) if locked else None
+        by_uid.setdefault(str(item.uid) if stored is None else stored.uid, []).append(item)
         if entity == CUSTOMER:
             work.people[str(item.uid)] = item.values
     for uid, group in by_uid.items():
         said = {item.record.id for item in group}
         rest = [b for b in others.get(str(group[0].uid), ())
-                if b.channel != work.channel or b.external_id not in said]
-        before = locked.get(str(group[0].uid))
+                if b.channel != work.channel or b.external_id not in said] if others else ()
+        before = locked.get(str(group[0].uid)) if locked else None
         values = _merged(work, entity, group, rest, before)
         alone = values is group[0].values
         text = group[0].text if alone else encode(values)
@@ -108,10 +109,17 @@ def _said(work: Work, item: Item, binding: Binding | None) -> None:
     item.was = binding
     if binding is None:
         item.values = item.record.values
-        item.moved = frozenset(item.values)
-        item.edit = bool(item.moved) and not item.first
-        item.changed = {"$since": work.moment, **dict.fromkeys(item.values, work.moment)}
-        covers = work.since_now(item.values)
+        if not item.first:
+            item.moved = frozenset(item.values)
+            item.edit = bool(item.moved)
+        item.text = encode(item.values)
+        item.mark = digest(item.text)
+        work.fresh.append(BindingRow(
+            channel=work.channel, entity=item.record.entity, external_id=item.record.id, uid=item.uid,
+            resource=work.resource, values=item.text, values_hash=item.mark, covers=work.since_now(item.values),
+            kept=item.record.keep or None, asked_at=work.asked_at, verified_at=work.asked_at,
+            mapping_hash=work.mapping_hash, document_hash=work.hash(item.record),
+        ))
     else:
         old, since, pending = binding.values or {}, binding.changed, binding.pending
         item.values = {**old, **item.record.values}
@@ -123,21 +131,12 @@ def _said(work: Work, item: Item, binding: Binding | None) -> None:
             "$since": since.get("$since", work.moment), **since,
             **{name: work.moment for name in item.moved if not pending or name not in since},
         }
-        covers = encode(item.changed)
-    item.text = encode(item.values)
-    item.mark = digest(item.text)
-    said: dict[str, Any] = {
-        "uid": item.uid, "resource": work.resource, "values": item.text, "values_hash": item.mark,
-        "covers": covers, "asked_at": work.asked_at, "verified_at": work.asked_at,
-        "mapping_hash": work.mapping_hash, "state": "live", "pending": False,
-        "document_hash": work.hash(item.record),
-    }
-    if binding is not None:
-        work.stored.append(binding.row(**said, kept={**binding.kept, **item.record.keep}))
-    else:
-        work.fresh.append(BindingRow(
-            channel=work.channel, entity=item.record.entity, external_id=item.record.id, kept=item.record.keep or None,
-            **said,
+        item.text = encode(item.values)
+        item.mark = digest(item.text)
+        work.stored.append(binding.row(
+            uid=item.uid, resource=work.resource, values=item.text, values_hash=item.mark, covers=encode(item.changed),
+            asked_at=work.asked_at, verified_at=work.asked_at, mapping_hash=work.mapping_hash, state="live",
+            pending=False, document_hash=work.hash(item.record), kept={**binding.kept, **item.record.keep},
         ))
 
 
@@ -148,7 +147,9 @@ def _merged(
     if entity != "order" and not rest and len(group) == 1 and work.alone(entity):
         return group[0].values
     contributions = [
-        _contribution(work.channel, item.values, item.changed, work.asked_at) for item in group
+        _contribution(
+            work.channel, item.values, item.changed or dict.fromkeys(item.values, work.moment), work.asked_at
+        ) for item in group
     ] + [
         _contribution(b.channel, b.values or {}, b.changed, b.asked_at or work.asked_at)
         for b in rest if b.values_text is not None

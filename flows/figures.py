@@ -19,7 +19,7 @@ from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
 
-from flows.holdings import Pool, articles, pools
+from flows.holdings import Pool, Seen, articles, pools
 from flows.pledges import (
     ZERO,
     Pledges,
@@ -34,7 +34,7 @@ from flows.pledges import (
     told_figures,
 )
 from flows.wiring import House
-from mappings.commerce.stock import StockPolicy, allowed, free, publish_by_location
+from mappings.commerce.stock import StockPolicy, allowed, divided, free, publish_by_location
 from mappings.commerce.stock.allocation import holding_for
 from mappings.commerce.stock.bundles import parts_of
 from mappings.commerce.stock.escrow import Raises, figure, most, sending, waits_for_orders
@@ -103,9 +103,11 @@ class Figure(Struct, frozen=True, kw_only=True):
 
 
 def figures(
-    house: House, tx: Tx, channel: str, every: Mapping[str, Sequence[dict[str, Any]]], now: datetime
+    house: House, tx: Tx, channel: str, every: Mapping[str, Sequence[dict[str, Any]]], now: datetime,
+    variants: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, Figure]:
-    """Variant → figure for this channel, from ``every`` stock record of each variant.
+    """Variant → figure for this channel, from ``every`` stock record of each variant; ``variants`` are their own
+    values, as far as they were read already.
 
     ``target = Σ sellable − reserved`` over the policy's locations, divided by policy. ``publish``: under hard
     allocation what the escrow allows; else never more than sellable less what the other channels are exposed with, the
@@ -119,7 +121,8 @@ def figures(
     others = rivals_of(policies, channel)
     way, placed = hard(house, channel), by_place(house, channel)
     related = kin(tx, list(every)) if way is not None else {}
-    there = pools(house, tx, sorted({*every, *(part for parts in related.values() for part in parts)}), now)
+    there = pools(house, tx, sorted({*every, *(part for parts in related.values() for part in parts)}), now,
+                  Seen(variants=variants or {}, stocks=every))
     calm = promising(house, tx, {*every, *related}) if any_promises(policies) else set()
     pledged = pledges(house, tx, {channel, *others}, related, there, places, calm) if way is not None else None
     soft = {name for name in others if way is None or hard(house, name) is None}
@@ -128,6 +131,7 @@ def figures(
     stepped = {uid: rows for uid, rows in every.items() if uid in there and there[uid].step != 1} if way else {}
     exposed |= exposures(tx, others, stepped) if stepped else {}
     decided = overrides(tx, "stock", list(every), now)
+    division = divided(policies)
     found = {}
     for variant, stocks in every.items():
         known = there.get(variant)
@@ -138,18 +142,21 @@ def figures(
         rule = holds.get(channel)
         sellable = {code: known.sellable[code] for code in codes if code in known.sellable}
         promised = {code: units for code, units in known.reserved.items() if code is None or code in sellable}
-        split = publish_by_location(sellable, promised, holds, step).get(channel, {})
+        shares = division if holds is policies else divided(holds)
+        split = publish_by_location(sellable, promised, holds, step, shares).get(channel, {})
         split, because = _overridden(
             split, decided.get((channel, variant)) or decided.get((EVERYWHERE, variant)), step
         )
         target = sum(split.values())
-        left = sum(units for code, units in free(sellable, promised, step).items() if code in pool)
         kept = pledged.by_variant.get(variant, {}) if pledged is not None and variant not in stepped else {}
         others_now = {
             name: units for name, units in {
                 **{name: _in_steps(units, step) for name, units in exposed.get(variant, {}).items()}, **kept,
             }.items() if name != channel and (name, variant) not in calm
         }
+        left = target       # alone it may show all that is its part
+        if others_now or None in promised or holds is not policies:
+            left = sum(units for code, units in free(sellable, promised, step).items() if code in pool)
         by_listing: Mapping[str, Told] = {}
         if pledged is not None and way is not None and rule is not None and rule.allocation == "hard" and (
             variant not in stepped and (channel, variant) not in calm

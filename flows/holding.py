@@ -62,6 +62,10 @@ def stop(
     rule = house.project.breaker_of(channel)
     if not sending or group.entity in NEVER_HELD:
         return Held(held={}, refused={})
+    if group.entity == "stock" and "price" not in group.joins and not any(
+        one.write.op == "delete" or _empties(one, bound.get(one.row.uid)) for one in sending
+    ):
+        return Held(held={}, refused={})        # most of them: what only moves a figure of stock is never held
     effects = _effects(house, tx, channel, group, sending, bound)
     if group.entity == "stock" and not any(one.zeroes or one.deletes or one.moves for one in effects.values()):
         return Held(held={}, refused={})
@@ -176,8 +180,8 @@ def _told(binding: Binding | None) -> dict[str, Any]:
 
 
 def _empties(one: Sending, binding: Binding | None) -> bool:
-    before = None if binding is None else binding.kept.get(PUBLISH)
-    return one.publish == 0 and before is not None and of_text(before) > 0
+    before = None if binding is None or one.publish != 0 else binding.kept.get(PUBLISH)
+    return before is not None and of_text(before) > 0
 
 
 def _archives(one: Sending) -> bool:

@@ -7,10 +7,12 @@ moment, from who is silent, and from what is being counted, and every departure 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
+
+from msgspec import Struct
 
 from flows.reserving import recipes
 from flows.wiring import House
@@ -60,8 +62,7 @@ WEEK: Final = timedelta(days=7)
 """What usually sells is told from so long a time."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Standing:
+class Standing(Struct, frozen=True, kw_only=True):
     """One variant at one place: what its source says, and ``units`` of it that could be sold if none were reserved.
 
     ``pooled`` is whether it counts at all: what others hold is shown only. ``because`` are the sentences of whatever
@@ -81,8 +82,7 @@ class Standing:
     faults: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Pool:
+class Pool(Struct, frozen=True, kw_only=True):
     """What may be divided of one variant, by the code of the place: as ``commerce.stock.allocation`` takes it.
 
     ``reserved`` at None is reserved, or lacking, nowhere in particular. A bundle has ``parts``; what is sellable of it
@@ -93,8 +93,8 @@ class Pool:
     sellable: Mapping[str, Decimal]
     reserved: Mapping[str | None, Decimal]
     standings: Sequence[Standing] = ()
-    parts: Parts = field(default_factory=dict)
-    waiting: Mapping[str | None, Decimal] = field(default_factory=dict)
+    parts: Parts = {}
+    waiting: Mapping[str | None, Decimal] = {}
     article: Article | None = None
     step: Decimal = ONE
 
@@ -127,17 +127,27 @@ class Pool:
         )
 
 
+class Seen(Struct, frozen=True, kw_only=True):
+    """What was read already, so that it is not read again: values of variants, and all stock rows of each, by uid."""
+
+    variants: Mapping[str, Mapping[str, Any]] = {}
+    stocks: Mapping[str, Sequence[Mapping[str, Any]]] = {}
+
+
+NOTHING: Final = Seen()
+
+
 @dataclass(kw_only=True)
 class _Known:
-    """What a page of variants needs to know, loaded at once: the values of variants and places by uid, and the codes of
-    the locations that channels sell from."""
+    """What a page of variants needs to know, loaded at once: the values of variants, of their stock and of places by
+    uid; the codes of the locations that channels sell from; and how long dead sources have said nothing."""
 
     variants: Mapping[str, Mapping[str, Any]]
-    stocks: Mapping[str, list[Record]]
+    stocks: Mapping[str, Sequence[Mapping[str, Any]]]
     places: Mapping[str, Mapping[str, Any]]
     sold_from: Set[str]
     source: Mapping[str, str]
-    age: Mapping[str, timedelta]
+    dead: Mapping[str, timedelta]
     before: Mapping[str, Decimal]
     rate: Mapping[str, Decimal]
     mute: Mapping[str, str]
@@ -145,14 +155,16 @@ class _Known:
     articles: Mapping[str, Article]
 
 
-def pools(house: House, tx: Tx, variants: Collection[str], now: datetime) -> dict[str, Pool]:
+def pools(
+    house: House, tx: Tx, variants: Collection[str], now: datetime, seen: Seen = NOTHING
+) -> dict[str, Pool]:
     """Variant → what may be divided of it. A constant number of statements, however many variants and parts."""
-    made_of = recipes(tx, variants)
+    made_of = recipes(tx, variants, seen.variants)
     own = sorted({*variants, *(part for parts in made_of.values() for part in parts)} - made_of.keys())
-    known = _known(house, tx, own, sorted(made_of), now)
+    known = _known(house, tx, own, sorted(made_of), now, seen)
     promised = promises_of(tx, own)
     found = {variant: _own(house, known, variant, promised[variant], now) for variant in own}
-    over = {variant: one.left() for variant, one in found.items()}
+    over = {part: found[part].left() for parts in made_of.values() for part in parts if part in found}
     for variant in _parts_first(made_of):
         parts = made_of[variant]
         over[variant] = made = {code: Decimal(n) for code, n in makeable_by_location(over, parts).items()}
@@ -174,31 +186,42 @@ def _parts_first(made_of: Mapping[str, Parts]) -> list[str]:
     return done
 
 
-def _known(house: House, tx: Tx, variants: Sequence[str], bundles: Sequence[str], now: datetime) -> _Known:
-    stocks = records_by_field(tx, "stock", "variant", variants)
-    rows = {one.uid: one for of in stocks.values() for one in of}
-    places = records(tx, sorted({one.values["location"] for one in rows.values()}))
-    described = {uid: record.values for uid, record in records(tx, [*variants, *bundles]).items()}
+def _known(
+    house: House, tx: Tx, variants: Sequence[str], bundles: Sequence[str], now: datetime, seen: Seen
+) -> _Known:
+    stocks = _stock_rows(tx, variants, seen)
+    rows = {one["uid"]: one for uid in variants for one in stocks[uid]}
+    places = records(tx, sorted({one["location"] for one in rows.values()}))
+    unread = [uid for uid in (*variants, *bundles) if uid not in seen.variants]
+    described = {**seen.variants, **{uid: record.values for uid, record in records(tx, unread).items()}}
     sources = house.project.counting.sources
     said = bindings_of(tx, list(rows), "stock") if len(sources) > 1 else {}
     only = next(iter(sources), "")
     source = {uid: next((b.channel for b in said.get(uid, ()) if b.channel in sources), only) for uid in rows}
     age = ages(house, tx, now)
     mute = muted(house, tx, places, now)
-    counting = [uid for uid, one in rows.items() if (one.values.get("count") or {}).get("state") == "counting"]
-    quiet = mute.keys() | {name for name, old in age.items() if is_dead(sources[name], old)}
+    counting = [uid for uid, one in rows.items() if (one.get("count") or {}).get("state") == "counting"]
+    dead = {name: old for name, old in age.items() if is_dead(sources[name], old)}
+    quiet = mute.keys() | dead.keys()
     sold = reserved_since(tx, variants, now - WEEK) if quiet else {}
-    odd = {variant for variant, of in stocks.items() for one in of
-           if variant in described and one.values["quantity"]["unit"] != described[variant].get("unit")}
+    odd = {variant for variant in variants for one in stocks[variant]
+           if variant in described and one["quantity"]["unit"] != described[variant].get("unit")}
     return _Known(
         variants=described, stocks=stocks, places={uid: place.values for uid, place in places.items()},
         sold_from={code for policy in house.project.stock.values() for code in policy.locations},
-        source=source, age=age, mute=mute,
+        source=source, dead=dead, mute=mute,
         before=before_counts(tx, counting) if counting else {},
         rate={variant: units / Decimal(WEEK // timedelta(hours=1)) for variant, units in sold.items()},
         packs=_packs(tx, odd) if odd else {},
         articles=articles(house, tx, described),
     )
+
+
+def _stock_rows(tx: Tx, variants: Sequence[str], seen: Seen) -> dict[str, Sequence[Mapping[str, Any]]]:
+    """Variant → the values of its stock records, each with its uid."""
+    unread = [uid for uid in variants if uid not in seen.stocks]
+    found = records_by_field(tx, "stock", "variant", unread)
+    return {**seen.stocks, **{uid: [{**one.values, "uid": one.uid} for one in rows] for uid, rows in found.items()}}
 
 
 def articles(house: House, tx: Tx, variants: Mapping[str, Mapping[str, Any]]) -> dict[str, Article]:
@@ -290,10 +313,9 @@ def promises_of(tx: Tx, variants: Collection[str]) -> dict[str, list[Reservation
     return found
 
 
-def _standing(house: House, known: _Known, variant: str, stock: Record, now: datetime) -> Standing:
-    values = stock.values       # decoded at each access
+def _standing(house: House, known: _Known, variant: str, values: Mapping[str, Any], now: datetime) -> Standing:
     at = known.places.get(values["location"], {})
-    name = known.source.get(stock.uid, "")
+    name = known.source.get(values["uid"], "")
     source = house.project.counting.sources.get(name) or Source(figure=values["quantity"]["kind"], restocks="source")
     described = known.variants.get(variant, {})
     sku, code = described.get("sku", variant), at.get("code", values["location"])
@@ -303,13 +325,13 @@ def _standing(house: House, known: _Known, variant: str, stock: Record, now: dat
     rate, because = known.rate.get(variant, ZERO), []
     told = units if units is not None else ZERO
     if (values.get("count") or {}).get("state") == "counting":
-        adjusted = while_counting(told, known.before.get(stock.uid), source.counting, code)
+        adjusted = while_counting(told, known.before.get(values["uid"]), source.counting, code)
         told = adjusted.units
         because.append(adjusted.because)
-    if name in known.age:
-        adjusted = of_dead_source(told, name, source, known.age[name], rate)
+    if name in known.dead:
+        adjusted = of_dead_source(told, name, source, known.dead[name], rate)
         told = adjusted.units
-        because += [adjusted.because] if adjusted.because else []
+        because.append(adjusted.because)
     till = known.mute.get(values["location"])
     if till is not None:
         rule = house.project.counting.tills[till]
@@ -319,7 +341,7 @@ def _standing(house: House, known: _Known, variant: str, stock: Record, now: dat
         told = adjusted.units
         because.append(adjusted.because)
     return Standing(
-        stock=stock.uid, location=values["location"], code=code, source=name, held=held, units=told, unit=unit,
+        stock=values["uid"], location=values["location"], code=code, source=name, held=held, units=told, unit=unit,
         pooled=ours(at), held_by=at.get("held_by") or "us", because=tuple(because),
         faults=tuple(faults(sku, code, held, unit, of_variant if units is None else unit)) + _other_kind(
             sku, code, name, source, held

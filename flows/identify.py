@@ -56,13 +56,13 @@ def identify(work: Work, entity: str, items: list[Item]) -> list[Item]:
     hits_of = {
         id: list(dict.fromkeys(owned[entity, kind, value] for kind, value in pairs if (entity, kind, value) in owned))
         for id, pairs in keys.items()
-    }
+    } if owned else {}
     doubts = doubtful(work, entity, {
         id: (hits[0], {pair for pair in keys[id] if (entity, *pair) in owned})
         for id, hits in hits_of.items() if len(hits) == 1
     })
     for item in items:
-        hits = hits_of[item.record.id]
+        hits = hits_of.get(item.record.id, [])
         if item.record.id in ours:
             item.uid = ours[item.record.id]
             matched.append(item)
@@ -97,13 +97,13 @@ def identify(work: Work, entity: str, items: list[Item]) -> list[Item]:
     ]
     owned = claim_keys(work.tx, claims) if claims else {}
     for item in matched:
-        for kind, value in keys[item.record.id]:
+        for kind, value in keys[item.record.id] if owned else ():
             winner = owned.get((entity, kind, value))
             if item.new and winner is not None and winner != item.uid:
                 item.uid, item.new = winner, False      # another worker, or this page, was first with the same key
                 break
         work.known[entity, item.record.id] = str(item.uid)
-    if any(before.get(item.record.id, item.uid) != item.uid for item in matched):
+    if before and any(before.get(item.record.id, item.uid) != item.uid for item in matched):
         rebind(work.tx, [work.channel])
     if matched:
         work.matched[entity] = [item.record.id for item in matched]

@@ -128,15 +128,16 @@ def _neighbours(house: House, channel: str) -> set[str]:
 
 
 def priced(
-    house: House, tx: Tx, channel: str, group: Group, base: Mapping[str, Record], now: datetime
+    house: House, tx: Tx, channel: str, group: Group, base: Mapping[str, Mapping[str, Any]], now: datetime
 ) -> dict[str, Telling]:
-    """uid → the price of a group; of groups that carry none, nothing. A constant number of statements."""
+    """uid → the price of a group (uid → its values); of groups that carry none, nothing. A constant number of
+    statements."""
     if not carries(group) or group.base not in ("price", "variant"):
         return {}
     mine = lists_of(house, channel)
     of = {uid: uid for uid in base}
     if group.base == "price":
-        of = {uid: values["variant"] for uid, record in base.items() if (values := record.values)["list"] in mine}
+        of = {uid: values["variant"] for uid, values in base.items() if values["list"] in mine}
     content = "'unit_price'" in group.mapping.source
     found = offers(house, tx, channel, of.values(), now, whole=content)
     return {uid: _telling(group, uid, found[of[uid]]) if uid in of else Telling(nothing=OTHER_LIST) for uid in base}

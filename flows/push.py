@@ -59,6 +59,7 @@ from registry import (
     reopen,
     set_outbox,
     unpark,
+    verbatim,
     wake,
 )
 
@@ -86,7 +87,7 @@ def push(house: House, channel: str, entity: str, *, stretch: Stretch | None = N
     group = house.of(channel).outward[entity]
     connector, lane = house.connector(channel, "write"), "write"
     resource = group.mapping.resource
-    limit = max(20, min(1_000, connector.resources[resource].batch * 10))
+    limit = min(stretch.records, max(20, min(1_000, connector.resources[resource].batch * 10)))
     patient = house.registry.now() - PATIENCE
     looked: Counter[str] = Counter()
     if connector.resources[resource].supersedes:
@@ -355,7 +356,7 @@ class _Verdicts:
         mark = digest(text)
         key = self._key(row, "create" if bound is None else "delete", mark)
         publish = None if view.publish is None else 0
-        payload = encode({"doc": doc, PUBLISH: None if publish is None else "0"})
+        payload = encode({"doc": verbatim(text), PUBLISH: None if publish is None else "0"})
         self.decisions.append(Decision(
             id=row.id, key=key, op="delete", payload=payload.encode(), external_id=external_id,
         ))
@@ -396,7 +397,7 @@ class _Verdicts:
         op: Op = "update" if there else "create"
         key = self._key(row, op, mark)
         price = {pricing.PRICE: view.policy["price"]} if "price" in view.policy else {}
-        payload = encode({"doc": doc, PUBLISH: None if view.publish is None else str(view.publish), **price})
+        payload = encode({"doc": verbatim(text), PUBLISH: None if view.publish is None else str(view.publish), **price})
         self.decisions.append(Decision(
             id=row.id, key=key, op=op, payload=payload.encode(), external_id=external_id,
         ))
@@ -440,7 +441,7 @@ class _Verdicts:
         op: Op = "update" if there else "create"
         version = kept.version or None
         key = self._key(row, op, digest(f"{text} {version}") if by.raises == "compare" else mark)
-        payload = encode({"doc": doc, PUBLISH: str(publish)})
+        payload = encode({"doc": verbatim(text), PUBLISH: str(publish)})
         self.decisions.append(Decision(
             id=row.id, key=key, op=op, payload=payload.encode(), external_id=external_id,
         ))

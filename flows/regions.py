@@ -6,7 +6,8 @@ whatever any mapping reads, so that a mistake in one of them gives nothing away.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from mappings import canonical
@@ -19,19 +20,20 @@ if TYPE_CHECKING:
     from flows.wiring import House
 
 
+@cache
 def personal(entity: str) -> frozenset[str]:
     """The entity's fields that say something of a person."""
     properties = canonical.schemas()[entity]["properties"]
     return frozenset(name for name, field in properties.items() if field.get("x-personal"))
 
 
-def shielded(house: House, channel: str, entity: str, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The records as the channel's region may see them."""
+def shield_of(house: House, channel: str, entity: str) -> Callable[[Mapping[str, Any]], dict[str, Any]] | None:
+    """What makes of a record what the channel's region may see of it; None: it may see all of it."""
     rule = house.project.customers.region(channel)
     fields = personal(entity)
     if rule.personal == "allow" or not fields:
-        return list(rows)
-    return [shield(row, fields, rule, house.secret) for row in rows]
+        return None
+    return partial(shield, personal=fields, rule=rule, secret=house.secret)
 
 
 def denied(project: Project, loaded: Mapping[str, PlatformMappings]) -> list[LintError]:

@@ -20,7 +20,7 @@ from flows.people import CUSTOMER
 from flows.placing import show_places
 from flows.pledges import AT
 from flows.pricing import Telling, priced
-from flows.regions import shielded
+from flows.regions import shield_of
 from flows.routes import Group
 from flows.segmenting import show_segments, wants_segments
 from flows.wiring import House
@@ -66,15 +66,20 @@ class View(Struct, frozen=True, kw_only=True):
 def views(house: House, tx: Tx, channel: str, group: Group, uids: Sequence[str], now: datetime) -> dict[str, View]:
     """uid → view, of the groups that exist; a constant number of statements."""
     base = records(tx, uids)
-    joined = {entity: _join(house, tx, group.base, entity, base) for entity in group.joins}
-    prices = priced(house, tx, channel, group, base, now)
+    own = {uid: _values(record, uid) for uid, record in base.items()}
+    joined = {entity: _join(house, tx, group.base, entity, base, own) for entity in group.joins}
+    prices = priced(house, tx, channel, group, own, now)
     for uid, rows in joined.get("price", {}).items():
         row = prices[uid].row if uid in prices else None
         rows[:] = [] if row is None else [dict(row)]
     for entity, by_base in joined.items():
-        for rows in by_base.values():
-            rows[:] = shielded(house, channel, entity, rows)
-    own = {uid: shielded(house, channel, group.base, [_values(record, uid)])[0] for uid, record in base.items()}
+        shield = shield_of(house, channel, entity)
+        if shield is not None:
+            for rows in by_base.values():
+                rows[:] = map(shield, rows)
+    shield = shield_of(house, channel, group.base)
+    if shield is not None:
+        own = {uid: shield(row) for uid, row in own.items()}
     if wants_segments(group):
         show_segments(house, tx, channel, own, now)
     if group.entity == "offer" == group.base:
@@ -84,7 +89,7 @@ def views(house: House, tx: Tx, channel: str, group: Group, uids: Sequence[str],
     if group.base == "variant" and "stock" in joined:
         _of_bundles(house, tx, channel, own, joined["stock"])
     stocks = joined.get("stock") or ({uid: [row] for uid, row in own.items()} if group.entity == "stock" else {})
-    found_figures = figures(house, tx, channel, _of_variants(tx, group, own, stocks), now) if stocks else {}
+    found_figures = _figures(house, tx, channel, group, own, stocks, now) if stocks else {}
     to_one = set(house.references.get(group.base, {}).values())
     stuck = show_places(house, tx, own) if group.entity == "order" == group.base else {}
     found = {
@@ -120,15 +125,17 @@ def _of_bundles(
         )
 
 
-def _of_variants(
-    tx: Tx, group: Group, own: Mapping[str, dict[str, Any]], stocks: Mapping[str, list[dict[str, Any]]]
-) -> dict[str, list[dict[str, Any]]]:
-    """Variant → all its stock records: those joined already where the group is the variant's."""
+def _figures(
+    house: House, tx: Tx, channel: str, group: Group, own: Mapping[str, dict[str, Any]],
+    stocks: Mapping[str, list[dict[str, Any]]], now: datetime,
+) -> dict[str, Figure]:
+    """Variant → its figure, from all its stock records: those joined already where the group is the variant's."""
     if group.base == "variant":
-        return {own[uid]["uid"]: rows for uid, rows in stocks.items() if rows}
+        every = {own[uid]["uid"]: rows for uid, rows in stocks.items() if rows}
+        return figures(house, tx, channel, every, now, {row["uid"]: row for row in own.values()})
     variants = sorted({row["variant"] for rows in stocks.values() for row in rows})
     found = records_by_field(tx, "stock", "variant", variants)
-    return {variant: [_values(record) for record in rows] for variant, rows in found.items()}
+    return figures(house, tx, channel, {uid: [_values(record) for record in rows] for uid, rows in found.items()}, now)
 
 
 def _view(
@@ -190,7 +197,7 @@ def _values(record: Record, uid: str | None = None) -> dict[str, Any]:
 
 
 def _join(
-    house: House, tx: Tx, base: str, entity: str, of: Mapping[str, Record]
+    house: House, tx: Tx, base: str, entity: str, of: Mapping[str, Record], values: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, list[dict[str, Any]]]:
     """Base uid → the joined records: those that refer to it, or the one it refers to."""
     for name, target in house.references.get(entity, {}).items():
@@ -199,7 +206,7 @@ def _join(
             return {uid: [_values(one) for one in found.get(record.uid, ())] for uid, record in of.items()}
     for name, target in house.references.get(base, {}).items():
         if target == entity:
-            wanted = {uid: record.values.get(name) for uid, record in of.items()}
+            wanted = {uid: row.get(name) for uid, row in values.items()}
             there = records(tx, sorted({one for one in wanted.values() if one is not None}))
             return {uid: [_values(there[one])] if one in there else [] for uid, one in wanted.items()}
     return {uid: [] for uid in of}

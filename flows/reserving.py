@@ -123,7 +123,7 @@ def _of_orders(
     for change in cancelled:
         by_source = change.source in house.project.counting.sources
         _cancelled(kept[change.uid].values(), put, now, by_source=by_source, known=change.uid in known)
-    sums = [change for change in orders if change.source in house.project.counting.sources and window(change.after)]
+    sums = [change for change in orders if sums_up(house, change)]
     if sums:
         _posted_by_shift(house, tx, sums, put, now)
     living = [change for change in orders
@@ -243,11 +243,18 @@ def _known_to_source(house: House, tx: Tx, orders: Sequence[str]) -> set[str]:
 
 
 # ── tills ────────────────────────────────────────────────────────────────────────────────────────────────────────────
-def _of_till(house: House, change: Change, *, by_shift: bool = False) -> bool:
-    """Whether it is a receipt of a till; ``by_shift``: of one that posts its receipts with the shift."""
-    till = house.project.counting.tills.get(change.source)
-    return (till is not None and change.after.get("handed_over") is True
-            and (not by_shift or till.posts_to_erp == "per_shift"))
+def _of_till(house: House, change: Change) -> bool:
+    """Whether it is a receipt of a till."""
+    return change.source in house.project.counting.tills and change.after.get("handed_over") is True
+
+
+def posting(house: House, tx: Tx, places: Iterable[tuple[str, str | None]]) -> dict[tuple[str, str | None], str]:
+    """(Channel, uid of a store) → how its tills post; of channels that are tills. At most one statement."""
+    tills = house.project.counting.tills
+    asked = {(channel, place) for channel, place in places if channel in tills}
+    named = sorted({place for channel, place in asked if place is not None and tills[channel].stores})
+    codes = {uid: record.values["code"] for uid, record in records(tx, named).items()} if named else {}
+    return {(channel, place): tills[channel].posts(codes.get(place or "")) for channel, place in asked}
 
 
 def _receipts(house: House, tx: Tx, orders: Sequence[Change]) -> None:
@@ -270,9 +277,10 @@ def _posted_by_shift(house: House, tx: Tx, sums: Sequence[Change], put: Any, now
         Shift(channel=change.source, document=change.uid, location=one.location, register=one.register,
               since=one.since, until=one.until, seen_at=now) for change, one in windows
     ])
-    tills = {name for name, till in house.project.counting.tills.items() if till.posts_to_erp == "per_shift"}
     rows = [row for row in promises_at(tx, sorted({one.location for _, one in windows}))
-            if row.channel in tills and row.posted_at is None and row.moved_at is not None]
+            if row.posted_at is None and row.moved_at is not None]
+    ways = posting(house, tx, ((row.channel, row.location) for row in rows))
+    rows = [row for row in rows if ways.get((row.channel, row.location)) == "per_shift"]
     orders = records(tx, sorted({row.order for row in rows}))
     for row in rows:
         register = _register(orders[row.order].values) if row.order in orders else None
@@ -283,7 +291,9 @@ def _posted_by_shift(house: House, tx: Tx, sums: Sequence[Change], put: Any, now
 def _shifts_seen(house: House, tx: Tx, orders: Sequence[Change]) -> dict[str, datetime]:
     """Receipt → when a document that covers it was seen, of receipts that come after it."""
     late = [change for change in orders if change.before is None and change.after.get("location") is not None
-            and _of_till(house, change, by_shift=True)]
+            and _of_till(house, change)]
+    ways = posting(house, tx, ((change.source, change.after["location"]) for change in late)) if late else {}
+    late = [change for change in late if ways[change.source, change.after["location"]] == "per_shift"]
     if not late:
         return {}
     known = [
@@ -302,10 +312,21 @@ def _register(order: Mapping[str, Any]) -> str | None:
     return found
 
 
-def posts_itself(house: House, change: Change) -> bool:
-    """Whether a till brings this receipt into the system that counts stock without us, so that we must not."""
-    till = house.project.counting.tills.get(change.source)
-    return till is not None and till.posts_to_erp != "per_receipt" and change.after.get("handed_over") is True
+def unposted(house: House, tx: Tx, orders: Sequence[Change]) -> list[Change]:
+    """The orders that we may bring into the system that counts stock: neither receipts that their till brings there
+    itself, nor what sums a shift up, which comes from there."""
+    ways = posting(house, tx, ((c.source, c.after.get("location")) for c in orders if _of_till(house, c)))
+    return [
+        change for change in orders
+        if not sums_up(house, change) and (
+            not _of_till(house, change) or ways[change.source, change.after.get("location")] == "per_receipt"
+        )
+    ]
+
+
+def sums_up(house: House, change: Change) -> bool:
+    """Whether it is the document by which a shift's receipts reached the system that counts stock: nobody's order."""
+    return change.source in house.project.counting.sources and window(change.after) is not None
 
 
 # ── what the system that counts stock says ───────────────────────────────────────────────────────────────────────────
@@ -435,15 +456,21 @@ def stock_records(tx: Tx, places: Iterable[tuple[str, str | None]]) -> list[str]
     return sorted({*found.values(), *(uid for uids in rest.values() for uid in uids)})
 
 
-def recipes(tx: Tx, variants: Collection[str]) -> dict[str, Parts]:
-    """Variant → its parts, of these variants and of their parts, as far down as bundles go; own stock has none."""
+def recipes(
+    tx: Tx, variants: Collection[str], known: Mapping[str, Mapping[str, Any]] | None = None
+) -> dict[str, Parts]:
+    """Variant → its parts, of these variants and of their parts, as far down as bundles go; own stock has none.
+
+    ``known`` are the values of variants that were read already.
+    """
     found: dict[str, Parts] = {}
     ask = set(variants)
     for _ in range(DEPTH):
         if not ask:
             break
-        for uid, record in records(tx, sorted(ask)).items():
-            found[uid] = parts_of(record.values)
+        here = {uid: known[uid] for uid in ask if uid in known} if known else {}
+        here |= {uid: record.values for uid, record in records(tx, sorted(ask - here.keys())).items()}
+        found |= {uid: parts_of(values) for uid, values in here.items()}
         ask = {part for uid in ask for part in found.get(uid, ())} - found.keys()
     return {uid: parts for uid, parts in found.items() if parts}
 

@@ -8,6 +8,8 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+from msgspec import Struct
+
 from connectors.base import Doc
 from flows.consequences import Change
 from flows.ledger import Account
@@ -30,19 +32,21 @@ ItemKey = tuple[str, str]
 """(entity, external id): what a document yields."""
 
 
-@dataclass(kw_only=True)
-class Item:
-    """One (entity, external id) of the page on its way from document to record."""
+class Item(Struct, kw_only=True):
+    """One (entity, external id) of the page on its way from document to record.
+
+    ``changed`` is when each field of its contribution moved; empty: all of them when the page was asked for.
+    """
 
     record: InwardRecord
     binding: Binding | None = None
     was: Binding | None = None
     uid: str | None = None
-    values: dict[str, Any] = field(default_factory=dict)
+    values: dict[str, Any] = {}
     key: str | None = None
     text: str = ""
     mark: bytes = b""
-    changed: dict[str, int] = field(default_factory=dict)
+    changed: dict[str, int] = {}
     first: bool = False
     new: bool = False
     edit: bool = False

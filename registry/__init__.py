@@ -39,7 +39,18 @@ from registry.channels import (
     set_pause,
     write_audit,
 )
-from registry.codec import decode, digest, document_hashes, encode, holdable, micros, moment, new_uids, same_document
+from registry.codec import (
+    decode,
+    digest,
+    document_hashes,
+    encode,
+    holdable,
+    micros,
+    moment,
+    new_uids,
+    same_document,
+    verbatim,
+)
 from registry.copies import Copy, copied
 from registry.credentials import load_tokens, swap_tokens
 from registry.cursors import (
@@ -466,6 +477,7 @@ __all__ = [
     "uids_for",
     "unpark",
     "unread_escrows",
+    "verbatim",
     "wake",
     "with_traits",
     "write_audit",

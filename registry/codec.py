@@ -35,6 +35,11 @@ def encode(value: Any) -> str:
     return text
 
 
+def verbatim(text: str) -> msgspec.Raw:
+    """What ``encode`` wrote, to stand in another document as it is."""
+    return msgspec.Raw(text.encode())
+
+
 def decode(text: str | bytes) -> Any:
     """The data of a JSON text; numbers with a fraction or an exponent are Decimals."""
     return _decoder.decode(text)
@@ -62,6 +67,7 @@ def as_text(value: Json | None) -> str | None:
     return value if value is None or isinstance(value, str) else encode(value)
 
 
+@lru_cache(maxsize=256)  # the rows of a page bear the same few moments
 def micros(moment: datetime) -> int:
     """Whole microseconds since 1970 in UTC; raises ValueError for a naive moment."""
     if moment.tzinfo is None:

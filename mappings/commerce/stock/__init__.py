@@ -11,10 +11,21 @@ from mappings.commerce.stock.allocation import (
     StockPolicy,
     allowed,
     divide,
+    divided,
     free,
     problems,
     publish,
     publish_by_location,
 )
 
-__all__ = ["PRESETS", "StockPolicy", "allowed", "divide", "free", "problems", "publish", "publish_by_location"]
+__all__ = [
+    "PRESETS",
+    "StockPolicy",
+    "allowed",
+    "divide",
+    "divided",
+    "free",
+    "problems",
+    "publish",
+    "publish_by_location",
+]

@@ -14,12 +14,15 @@ from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 from math import lcm
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeAlias
 
 from mappings.commerce.stock.cohorts import Article, Cohort, cohort_of
 from mappings.commerce.stock.units import ONE, whole
 
 _NONE = Decimal(0)
+
+Division: TypeAlias = Mapping[str, Mapping[str, Decimal]]
+"""Location → channel → its share of what is there."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,9 +112,10 @@ def publish(
 
 def publish_by_location(
     sellable: Mapping[str, Decimal], reserved: Mapping[str | None, Decimal], policies: Mapping[str, StockPolicy],
-    step: Decimal = ONE,
+    step: Decimal = ONE, division: Division | None = None,
 ) -> dict[str, dict[str, int]]:
-    """Channel to location to steps of one variant it may show there (whole units, where its step is 1).
+    """Channel to location to steps of one variant it may show there (whole units, where its step is 1); ``division``
+    is that of the policies, for who asks of many variants.
 
     ``free(l) = ⌊(max(0, sellable(l)) − reserved(l)) / step⌋``, at least 0; ``part(c, l)`` divides
     ``⌊free(l) · Σ shares⌋`` by share, largest remainder first, ties in the order of ``policies``; then ``safety(c)`` is
@@ -120,7 +124,7 @@ def publish_by_location(
     ``⌊free(l) · share⌋`` of each, beside the others. Last, ``cap(c)`` is the most in all. Raises ValueError with the
     sentences of ``problems``.
     """
-    plan = _plan(tuple(policies.items()))
+    plan = divided(policies) if division is None else division
     units = free({name: sellable[name] for name in [*plan, *sellable] if name in sellable}, reserved, step)
     parts: dict[str, dict[str, int]] = {channel: {} for channel in policies}
     for location, shares in plan.items():
@@ -141,9 +145,14 @@ def publish_by_location(
     return parts
 
 
+def divided(policies: Mapping[str, StockPolicy]) -> Division:
+    """Location to the shares of the channels that sell from it. Raises ValueError with the sentences of ``problems``.
+    """
+    return _divided(tuple(policies.items()))
+
+
 @lru_cache(maxsize=64)
-def _plan(policies: tuple[tuple[str, StockPolicy], ...]) -> dict[str, dict[str, Decimal]]:
-    """Location to the shares of the channels that sell from it; checked once per set of policies, not per variant."""
+def _divided(policies: tuple[tuple[str, StockPolicy], ...]) -> Division:
     wrong = problems(dict(policies))
     if wrong:
         raise ValueError("; ".join(wrong))

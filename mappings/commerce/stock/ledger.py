@@ -7,11 +7,12 @@ open back-order, which lowers what is promised, never what is sellable now. Amou
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, Final, TypeAlias
+
+from msgspec import Struct
 
 from mappings.commerce.stock.allocation import left
 from mappings.commerce.stock.counting import ON_HAND
@@ -21,8 +22,7 @@ Inbound: TypeAlias = tuple[tuple[date, Decimal], ...]
 """(day, units): what is announced, with the day on which it can be sold."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Holding:
+class Holding(Struct, frozen=True, kw_only=True):
     """What a source says of a variant at a location. ``expiring`` is the part whose last day is too near to sell it.
 
     ``quantity`` is of the ``kind`` the source declares; ``in_transit``, ``inbound`` (day, units) and ``overdue``, what
@@ -48,20 +48,21 @@ def holding(values: Mapping[str, Any], *, today: date, expires_within: int = 0) 
     knows any more when it comes, so it is promised to nobody until it is here or has another day.
     """
     last = today + timedelta(days=expires_within)
-    lots = values.get("lots") or ()
     announced = [(date.fromisoformat(row["on"]), _amount(row["quantity"])) for row in values.get("inbound") or ()]
     return Holding(
         quantity=_amount(values["quantity"]), kind=values["quantity"]["kind"],
         allocated=None if values.get("allocated") is None else _amount(values["allocated"]),
         quarantined=_part(values, "quarantined"), displayed=_part(values, "displayed"),
-        in_transit=_part(values, "in_transit"),
-        expiring=sum(
-            (_amount(lot["quantity"]) for lot in lots
-             if lot.get("expires_on") is not None and date.fromisoformat(lot["expires_on"]) < last), ZERO,
-        ),
-        inbound=tuple((day, units) for day, units in announced if day >= today),
-        overdue=sum((units for day, units in announced if day < today), ZERO),
+        in_transit=_part(values, "in_transit"), expiring=_expiring(values.get("lots") or (), last),
+        inbound=tuple([(day, units) for day, units in announced if day >= today]),
+        overdue=sum([units for day, units in announced if day < today], ZERO),
     )
+
+
+def _expiring(lots: Sequence[Mapping[str, Any]], last: date) -> Decimal:
+    """Σ quantity of the lots whose last day is before ``last``."""
+    ends = [lot for lot in lots if lot.get("expires_on") is not None]
+    return sum([_amount(lot["quantity"]) for lot in ends if date.fromisoformat(lot["expires_on"]) < last], ZERO)
 
 
 def _amount(quantity: Mapping[str, str]) -> Decimal:
@@ -103,8 +104,7 @@ def owed(held: Holding) -> Decimal:
     return max(ZERO, held.allocated - max(ZERO, held.quantity - held.quarantined - held.expiring - held.displayed))
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Place:
+class Place(Struct, frozen=True, kw_only=True):
     """What counts of a variant at one place: ``units`` could be sold if none were reserved, ``missing`` are lacking."""
 
     code: str
