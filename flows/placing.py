@@ -208,7 +208,7 @@ def _as_place(code: str, values: Mapping[str, Any], order: Mapping[str, Any], no
     return Place(
         code=code, services=SERVICES.get(values.get("kind"), SERVICES["warehouse"]) if services is None
         else frozenset(services), closed=closed(values, now),
-        distance=distance(values, order.get("delivery"), order.get("address")),
+        distance=distance(values, order.get("address")),
     )
 
 

@@ -18,7 +18,7 @@ from mappings.commerce.fulfilment.calendar import DAYS, NeverOpen, calendar, min
 from mappings.commerce.fulfilment.deadlines import KINDS as DEADLINES, Term, Terms, deadlines, state
 from mappings.commerce.fulfilment.decisions import answer
 from mappings.commerce.fulfilment.policy import EVERY, ChannelRules, Fulfilment
-from mappings.commerce.fulfilment.routing import BY, SERVICES, Place, Routing, Unroutable, route
+from mappings.commerce.fulfilment.routing import BY, SERVICES, Place, Routing, Unroutable, distance, route
 from mappings.language import LintError
 
 TABLES: Final = ("channels", "calendars", "routing")
@@ -198,7 +198,8 @@ def _routing(file: SettingsFile, path: Path, row: Any) -> Routing | None:
 
 def example(policy: Fulfilment, given: Mapping[str, Any]) -> Mapping[str, Any]:
     """What becomes of an ``order`` of a ``channel`` of a ``company``: its deadlines, their state ``now``, its route
-    over ``free`` units (place → variant → number) and ``places`` (code → services, closed, distance), its answer."""
+    over ``free`` units (place → variant → number) and ``places`` (code → services, closed, and distance, or position
+    and address), its answer."""
     order, channel = given["order"], given["channel"]
     rules = policy.of(channel)
     place = policy.calendar_of(given.get("company", ""), given.get("zone", "UTC"), given.get("location"))
@@ -220,7 +221,8 @@ def example(policy: Fulfilment, given: Mapping[str, Any]) -> Mapping[str, Any]:
             {line["key"]: (line["variant"], Decimal(line["quantity"]["value"])) for line in order["lines"]},
             {code: {variant: Decimal(units) for variant, units in row.items()} for code, row in given["free"].items()},
             {code: Place(code=code, services=frozenset(row.get("services", ["ship"])), closed=row.get("closed"),
-                         distance=float(row.get("distance", 0))) for code, row in given["places"].items()},
+                         distance=float(row["distance"]) if "distance" in row else distance(row, order.get("address")))
+             for code, row in given["places"].items()},
             routing, service=service, chosen=given.get("chosen"),
         )
         came["route"] = {"unroutable": verdict.reason} if isinstance(verdict, Unroutable) else {

@@ -101,8 +101,8 @@ def state(due: datetime, now: datetime, soon: timedelta) -> State:
 
 
 def is_history(due: datetime, live_since: datetime) -> bool:
-    """Whether a deadline was over before anybody here could keep it: ``due ≤ live_since``, the moment at which orders of
-    the channel were switched on for the first time.
+    """Whether a deadline was over before anybody here could keep it: ``due ≤ live_since``, the moment at which orders
+    of the channel were switched on for the first time.
 
     First contact brings years of orders that a shop never closed; they are neither late nor ended by us. What fell due
     later runs whenever its order is seen: an order that comes in after an outage is late, and is said to be.

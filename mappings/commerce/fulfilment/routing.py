@@ -162,7 +162,11 @@ def _serve(
 
 
 def kilometres(one: Mapping[str, str] | None, other: Mapping[str, str] | None) -> float:
-    """The great-circle distance of two positions in degrees (haversine); FAR where one is not known."""
+    """The great-circle distance of two positions ``{lat, lon}`` in degrees, in kilometres; FAR where one is not known.
+
+    ``2 R asin √(sin²(Δlat / 2) + cos lat₁ · cos lat₂ · sin²(Δlon / 2))`` with R = 6371.0088 km, the earth's mean
+    radius: at most π R = 20,015 km.
+    """
     if one is None or other is None:
         return FAR
     lat1, lon1, lat2, lon2 = (radians(float(row[name])) for row in (one, other) for name in ("lat", "lon"))
@@ -170,9 +174,9 @@ def kilometres(one: Mapping[str, str] | None, other: Mapping[str, str] | None) -
     return 2 * EARTH_KM * asin(sqrt(min(1.0, half)))
 
 
-def distance(place: Mapping[str, Any], delivery: Mapping[str, Any] | None, address: Mapping[str, Any] | None) -> float:
-    """Kilometres from a location to the buyer: by positions where both are known, 0 in the same town, else FAR."""
-    position = (delivery or {}).get("position")
+def distance(place: Mapping[str, Any], address: Mapping[str, Any] | None) -> float:
+    """Kilometres from a location to the buyer: by positions where both are known, else 0 in the same town, else FAR."""
+    position = (address or {}).get("position")
     if position is not None and place.get("position") is not None:
         return kilometres(place["position"], position)
     here, there = ((row or {}).get("city") for row in (place.get("address"), address))

@@ -169,8 +169,53 @@ def test_distances_are_those_of_the_globe(one: tuple[str, str], other: tuple[str
     assert kilometres(*positions) == pytest.approx(kilometres(*reversed(positions)))
 
 
+positions = st.fixed_dictionaries({
+    "lat": st.integers(-9_000, 9_000).map(lambda n: f"{n / 100:.2f}"),
+    "lon": st.integers(-18_000, 18_000).map(lambda n: f"{n / 100:.2f}"),
+})
+
+
+@given(one=positions, other=positions, third=positions)
+@settings(max_examples=100, deadline=None)
+def test_a_distance_is_one_on_any_globe(one: dict[str, str], other: dict[str, str], third: dict[str, str]) -> None:
+    """Nothing to itself, the same both ways, never longer than by way of a third place or half around the earth; a turn
+    of the globe by 360 degrees changes nothing, and a degree along a meridian is 111.195 km."""
+    there = kilometres(one, other)
+    assert kilometres(one, one) == 0
+    assert there == pytest.approx(kilometres(other, one))
+    assert 0 <= there <= 20_015.2 < FAR
+    assert there <= kilometres(one, third) + kilometres(third, other) + 1e-6
+    turned = {**one, "lon": f"{float(one['lon']) + 360:.2f}"}
+    assert kilometres(turned, other) == pytest.approx(there, abs=1e-3)
+    north = {"lat": f"{min(90.0, float(one['lat']) + 1):.2f}", "lon": one["lon"]}
+    assert kilometres(one, north) == pytest.approx((float(north["lat"]) - float(one["lat"])) * 111.195, abs=0.01)
+
+
+@given(home=positions, there=st.lists(positions, min_size=1, max_size=3), unknown=st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_the_nearest_place_sends_it_and_one_whose_position_nobody_knows_comes_last(
+    home: dict[str, str], there: list[dict[str, str]], unknown: bool
+) -> None:
+    """Whatever the rule's order of places: distance decides, and FAR is farther than anything on earth."""
+    values: dict[str, dict[str, object]] = {f"p{n}": {"position": where} for n, where in enumerate(there)}
+    if unknown:
+        values["nowhere"] = {}
+    away = {code: distance(row, {"position": home}) for code, row in values.items()}
+    served = route(
+        ONE, {code: {"kettle": Decimal(1)} for code in values},
+        {code: Place(code=code, services=frozenset({"ship"}), distance=away[code]) for code in values},
+        Routing(places=tuple(reversed(sorted(values))), by=("distance",)),
+    )
+    assert not isinstance(served, Unroutable)
+    assert away[served[0].place] == min(away.values())
+    assert served[0].place != "nowhere"
+
+
 def test_a_town_stands_in_for_a_position_and_unknown_is_far() -> None:
     """An order has an address more often than a position."""
-    assert distance({"address": {"city": "Алматы"}}, None, {"city": "АЛМАТЫ"}) == 0
-    assert distance({"address": {"city": "Алматы"}}, None, {"city": "Астана"}) == FAR
-    assert distance({}, {"position": {"lat": "1", "lon": "1"}}, None) == FAR
+    assert distance({"address": {"city": "Алматы"}}, {"city": "АЛМАТЫ"}) == 0
+    assert distance({"address": {"city": "Алматы"}}, {"city": "Астана"}) == FAR
+    assert distance({}, {"position": {"lat": "1", "lon": "1"}}) == FAR
+    assert distance({"position": {"lat": "0", "lon": "0"}}, {"city": None, "position": None}) == FAR
+    both = {"position": {"lat": "0", "lon": "0"}, "address": {"city": "Алматы"}}
+    assert distance(both, {"city": "Алматы", "position": {"lat": "0", "lon": "1"}}) == pytest.approx(111.195, abs=0.01)
