@@ -35,6 +35,8 @@ from registry import Tx, mark_due, outbox_rows, put_fetch, told_uids
 log = logging.getLogger("serai.feeds")
 
 CHUNK = 65_536
+LONGEST_NAME = 200
+"""Letters of a caller's name for itself that are kept."""
 RETRY_AFTER = {"Retry-After": "60"}
 _NOBODY = secrets.token_bytes(32)
 """What the token of a channel that does not exist is compared with."""
@@ -43,11 +45,11 @@ _NOBODY = secrets.token_bytes(32)
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Feeds:
     """What serving needs of the house: a channel's feed (None where it has none), whether all of it is in its file, and
-    where a fetch is noted (channel, sequence, bytes, status)."""
+    where a fetch is noted (channel, sequence, bytes, status, the caller's name for itself)."""
 
     feed: Callable[[str], Feed | None]
     ready: Callable[[str, Feed], bool]
-    fetched: Callable[[str, Feed, int, int, int], None]
+    fetched: Callable[[str, Feed, int, int, int, str], None]
 
 
 def add_feeds(app: FastAPI, feeds: Feeds) -> None:
@@ -65,6 +67,7 @@ def add_feeds(app: FastAPI, feeds: Feeds) -> None:
             return PlainTextResponse("the feed is not complete yet\n", 503, headers=RETRY_AFTER)
         served, file, zipped = _open(feed, _takes_gzip(request.headers.get("accept-encoding", "")))
         tag = f'"{served.tag}-gz"' if zipped else f'"{served.tag}"'
+        who = request.headers.get("user-agent", "")[:LONGEST_NAME]
         headers = {
             "ETag": tag, "Last-Modified": format_datetime(served.modified.astimezone(UTC), usegmt=True),
             "Vary": "Accept-Encoding", "Cache-Control": "private, no-cache",
@@ -72,7 +75,7 @@ def add_feeds(app: FastAPI, feeds: Feeds) -> None:
         if _has_it(request, served):
             file.close()
             return Response(status_code=304, headers=headers, background=BackgroundTask(
-                feeds.fetched, channel, feed, served.sequence, 0, 304
+                feeds.fetched, channel, feed, served.sequence, 0, 304, who
             ))
         size = file.seek(0, 2)
         file.seek(0)
@@ -84,7 +87,7 @@ def add_feeds(app: FastAPI, feeds: Feeds) -> None:
 
         def note() -> None:
             if ended.well:
-                feeds.fetched(channel, feed, served.sequence, size, 200)
+                feeds.fetched(channel, feed, served.sequence, size, 200, who)
 
         return StreamingResponse(
             ended.chunks(file), headers=headers, media_type=served.media, background=BackgroundTask(note)
@@ -132,9 +135,9 @@ def feeds_of(house: House) -> Feeds:
         feed.now_whole()
         return True
 
-    def fetched(channel: str, feed: Feed, sequence: int, size: int, status: int) -> None:
+    def fetched(channel: str, feed: Feed, sequence: int, size: int, status: int, who: str) -> None:
         feed.fetched(sequence)
-        house.registry.attempt(lambda tx: put_fetch(tx, channel, sequence, size, status))
+        house.registry.attempt(lambda tx: put_fetch(tx, channel, sequence, size, status, who or None))
         log.info("%s: its feed was fetched (%d, %d bytes)", channel, status, size)
 
     return Feeds(feed=feed, ready=ready, fetched=fetched)

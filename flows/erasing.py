@@ -368,8 +368,7 @@ def _files(state: Path, texts: Collection[str], proof: Proof) -> None:
         with closing(sqlite3.connect(path, timeout=30, isolation_level=None)) as conn:
             for table, column in _columns(conn):
                 for row, value in _saying(conn, table, column, texts):
-                    clean_value = cleaned(value, texts)
-                    conn.execute(f'UPDATE "{table}" SET "{column}" = ? WHERE rowid = ?', (clean_value, row))  # noqa: S608 — names of its own tables
+                    _overwrite(conn, table, column, row, cleaned(value, texts))
                     proof.removed["prefect"] += 1
             conn.execute("VACUUM")
             conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
@@ -399,6 +398,15 @@ def _check(house: House, subject: _Subject, files: Iterable[Path], proof: Proof)
         with closing(sqlite3.connect(path, timeout=30)) as conn:
             for table, column in _columns(conn):
                 proof.left.update([f"prefect {table}.{column}"] * len(_saying(conn, table, column, subject.texts)))
+
+
+def _overwrite(conn: sqlite3.Connection, table: str, column: str, row: int, text: str) -> None:
+    """Two names that differed by what was taken out of them alone (keys, flows) are told apart by their rows."""
+    statement = f'UPDATE "{table}" SET "{column}" = ? WHERE rowid = ?'  # noqa: S608 — names of its own tables
+    try:
+        conn.execute(statement, (text, row))
+    except sqlite3.IntegrityError:
+        conn.execute(statement, (f"{text}-{row}", row))
 
 
 def _texts_in(state: Path) -> list[Path]:

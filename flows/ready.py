@@ -33,36 +33,52 @@ class Lack:
 
 @dataclass(frozen=True, kw_only=True)
 class Readiness:
-    """The answer: how many articles were looked at, how many are ready, and what the others lack."""
+    """The answer: how many articles were looked at, how many are ready, and what the others lack; ``more``: not all of
+    them were looked at."""
 
     channel: str
     articles: int
     ready: int
     lacks: Sequence[Lack]
+    more: bool = False
 
 
-def readiness(house: House, channel: str, sku: str | None = None) -> Readiness:
-    """What every article, or one SKU, lacks before ``channel`` may be told of it.
+def publishing(house: House) -> list[str]:
+    """The channels that publish listings."""
+    return [name for name in house.project.channels if _groups(house, name)]
+
+
+def readiness(house: House, channel: str, sku: str | None = None, *, most: int | None = None) -> Readiness:
+    """What every article (of ``most`` the first ones), or one SKU, lacks before ``channel`` may be told of it.
 
     Raises Misconfigured where the channel publishes no listings, and where no article has the SKU.
     """
     receives = house.channel(channel).receives
-    groups = [group for entity in receives
-              if (group := house.of(channel).outward.get(entity)) is not None and publishes(group)
-              and group.base in ("product", "variant")]
+    groups = _groups(house, channel)
     if not groups:
         raise Misconfigured(
             f"{channel} publishes no listings: it receives {', '.join(receives) or 'nothing'}; a listing is a product, "
             "a variant, or a write that carries the product with it"
         )
-    articles, ready, lacks = 0, 0, []
+    articles, ready, more = 0, 0, False
+    lacks: list[Lack] = []
     for page in _articles(house, groups, sku):
+        if most is not None and articles >= most:
+            more = True
+            break
         with house.registry.read() as tx:
             found = _of_page(house, tx, channel, groups, page)
         articles += len(page)
         ready += len(page) - len({one.key for one in found})
         lacks += found
-    return Readiness(channel=channel, articles=articles, ready=ready, lacks=lacks)
+    return Readiness(channel=channel, articles=articles, ready=ready, lacks=lacks, more=more)
+
+
+def _groups(house: House, channel: str) -> list[Group]:
+    """The writes of the channel that put a listing before buyers."""
+    return [group for entity in house.channel(channel).receives
+            if (group := house.of(channel).outward.get(entity)) is not None and publishes(group)
+            and group.base in ("product", "variant")]
 
 
 def _articles(house: House, groups: Sequence[Group], sku: str | None) -> Iterator[list[Record]]:

@@ -22,18 +22,23 @@ KEPT = 50
 
 
 class Fetch(Struct, frozen=True, kw_only=True):
-    """One complete answer: everything told with a ticket of at most ``sequence`` was in it."""
+    """One complete answer: everything told with a ticket of at most ``sequence`` was in it; ``who`` is what the caller
+    calls itself."""
 
     at: datetime
     sequence: int
     size: int
     status: int
+    who: str | None = None
 
 
-def put_fetch(tx: Tx, channel: str, sequence: int, size: int, status: int) -> None:
+def put_fetch(
+    tx: Tx, channel: str, sequence: int, size: int, status: int, who: str | None = None
+) -> None:
     """Notes a fetch at the transaction's moment; the oldest beyond ``KEPT`` go. Writes that wait for it are settled
     by the next who looks."""
-    tx.run(feed_fetch.insert().values(channel=channel, at=tx.stamp, sequence=sequence, size=size, status=status))
+    row = {"channel": channel, "at": tx.stamp, "sequence": sequence, "size": size, "status": status, "who": who}
+    tx.run(feed_fetch.insert().values(**row))
     newest = select(feed_fetch.c.id).where(feed_fetch.c.channel == channel).order_by(feed_fetch.c.id.desc()).limit(KEPT)
     tx.run(delete(feed_fetch).where(feed_fetch.c.channel == channel, feed_fetch.c.id.not_in(newest)))
     tx.run(
@@ -46,11 +51,11 @@ def put_fetch(tx: Tx, channel: str, sequence: int, size: int, status: int) -> No
 def fetches(tx: Tx, channel: str) -> list[Fetch]:
     """The kept fetches of a channel, the newest first."""
     rows = tx.rows(
-        select(feed_fetch.c.at, feed_fetch.c.sequence, feed_fetch.c.size, feed_fetch.c.status)
+        select(feed_fetch.c.at, feed_fetch.c.sequence, feed_fetch.c.size, feed_fetch.c.status, feed_fetch.c.who)
         .where(feed_fetch.c.channel == channel)
         .order_by(feed_fetch.c.id.desc())
     )
-    return [Fetch(at=moment(row[0]), sequence=row[1], size=row[2], status=row[3]) for row in rows]
+    return [Fetch(at=moment(row[0]), sequence=row[1], size=row[2], status=row[3], who=row[4]) for row in rows]
 
 
 def fetch_interval(tx: Tx, channel: str) -> float | None:

@@ -105,13 +105,25 @@ def separate(one: One, other: Other, because: Because = "", project: Project = H
     _decide(one, other, False, because, project)
 
 
-def erase(customer: Who, because: Because = "", project: Project = HERE, json: Json = False) -> None:
+def erase(
+    customer: Annotated[str | None, typer.Argument(
+        help="a uid, channel:id, e-mail address, or telephone number with its +")] = None,
+    because: Because = "",
+    listed: Annotated[bool, typer.Option("--list", help="show past erasures and what each proved")] = False,
+    project: Project = HERE,
+    json: Json = False,
+) -> None:
     """Forget a person everywhere, tell every channel, and print the proof. Exit code 3 when something is left."""
     from deployments.commands.houses import opened
     from deployments.commands.knowing import who
     from deployments.printing import print_json
     from flows.erasing import erase as forget
 
+    if listed == (customer is not None):
+        raise typer.BadParameter("name a customer to forget, or say --list")
+    if customer is None:
+        _list_erasures(project, json)
+        return
     with opened(project) as house:
         proof = forget(house, customer, who=who(), because=_reason(because))
     if json:
@@ -120,6 +132,23 @@ def erase(customer: Who, because: Because = "", project: Project = HERE, json: J
         _proof(proof)
     if not proof.clean:
         raise typer.Exit(DEFECT)
+
+
+def _list_erasures(project: Any, json: bool) -> None:
+    from deployments.commands.houses import opened
+    from deployments.printing import print_json, show as table
+    from registry import erasures
+
+    with opened(project) as house, house.registry.read() as tx:
+        found = erasures(tx)
+    if json:
+        print_json([{**one.proof, "who": one.who, "because": one.because} for one in found])
+        return
+    table("erasures", [
+        {"erasure": one.uid, "at": one.at, "who": one.who, "because": one.because, "accounts": len(one.identities),
+         "left": ", ".join(one.proof["left"]) or "nothing", "by hand": "; ".join(one.proof["by_hand"]),
+         "backups until": one.proof["backups_until"]} for one in found
+    ], False, nothing="nobody was erased yet")
 
 
 def _decide(one: str, other: str, same: bool, because: str, project: Any) -> None:

@@ -10,11 +10,12 @@ def ago(at: datetime, now: datetime) -> str:
     gap = now - at
     if abs(gap) < timedelta(seconds=10):
         return "just now"
-    words = _length(abs(gap))
+    words = length(abs(gap))
     return f"{words} ago" if gap > timedelta(0) else f"in {words}"
 
 
-def _length(gap: timedelta) -> str:
+def length(gap: timedelta) -> str:
+    """``40 s``, ``3 min``, ``5 h``, ``2 days``."""
     seconds = int(gap.total_seconds())
     if seconds < 60:
         return f"{seconds // 10 * 10} s"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Integer, Table
+from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text
 
 from registry.tables.frame import Key, Moment, Serial, metadata
 
@@ -15,6 +15,7 @@ feed_fetch = Table(
     Column("sequence", BigInteger, nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("status", Integer, nullable=False),
+    Column("who", Text),
     Index("fetches_of_a_channel", "channel", "at"),
 )
 """One row per complete answer to whoever fetches a channel's feed: what had reached it by then (``sequence``)."""
