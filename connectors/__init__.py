@@ -16,6 +16,7 @@ _LINES = {
     "feed_google_local": "connectors.feed:GoogleLocalFeed",
     "feed_kaspi": "connectors.feed:PriceListFeed",
     "feed_meta": "connectors.feed:MetaFeed",
+    "files": "connectors.files:Files",
     "generic_rest": "connectors.generic_rest:GenericRest",
     "medusa": "connectors.medusa:Medusa",
     "shopify": "connectors.shopify:Shopify",
@@ -39,7 +40,7 @@ class _Catalog(Mapping[str, type[Connector]]):
         return len(_LINES)
 
 
-SPEAKS: Mapping[str, str] = {"rest": "generic_rest", "sql": "sql"}
+SPEAKS: Mapping[str, str] = {"rest": "generic_rest", "sql": "sql", "files": "files"}
 """What a described system speaks (``speaks:`` in platforms/<name>.yaml; rest when it does not say) → its platform."""
 
 

@@ -161,7 +161,8 @@ class Resource:
     (False); ``returns_doc``: an answer to a write carries the whole document; ``stock_kind`` what its stock figure
     means; ``visible_after`` seconds until a written document can be found; ``supersedes``: a write that was accepted
     and not yet taken may be replaced by a later one of the same document; ``ours``: all that is in it came from us, so
-    that nothing can be there already; ``compare_and_set``: every change, a sale too, moves ``version``, and a write
+    that nothing can be there already; ``complete``: a full read lists all there is (False: it is news only, and nothing
+    follows from what it lacks); ``compare_and_set``: every change, a sale too, moves ``version``, and a write
     with `Write.expected` is carried out only while the document is at that version (a figure that a platform compares
     itself, as Shopify's ``changeFromQuantity``, is such a version).
     """
@@ -197,6 +198,7 @@ class Resource:
     visible_after: float = 0.0
     supersedes: bool = False
     ours: bool = False
+    complete: bool = True
     compare_and_set: bool = False
 
 

@@ -169,6 +169,9 @@ def _began(house: House, channel: str, resource: str, lane: str) -> datetime | N
 
 def _scan(house: House, channel: str, resource: str, taken: Sequence[str], *, fresh: bool) -> str | None:
     """The complete scan this read belongs to: a new one from page one, the unfinished one otherwise."""
+    if not house.descriptor(channel, resource).complete:
+        return None
+
     def work(tx: Tx) -> str | None:
         if fresh:
             return begin_scan(tx, channel, resource, entities=taken)

@@ -149,6 +149,8 @@ _TILL: dict[str, Schema] = {
     "posts_to_erp": {"enum": list(freshness.POSTS), "description": "how its receipts reach who counts stock"},
     "silent_after": {**_SPAN, "description": "open hours without a receipt after which its register is silent"},
     "silent": {"enum": list(freshness.SILENT), "description": "what is published of a store with a silent register"},
+    "stores": {"type": "object", "additionalProperties": {"enum": list(freshness.POSTS)},
+               "description": "code of a store → how its tills post, where they do otherwise"},
 }
 _BREAKER: dict[str, Schema] = {
     "window": {"type": "string", "pattern": "^[0-9]+[smh]$", "description": "how far back writes of one cause count"},
