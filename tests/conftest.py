@@ -14,7 +14,10 @@ import pytest
 from hypothesis import settings
 
 KEPT = ("SERAI_TEST_", "SERAI_CACHE", "SERAI_POSTGRES_BIN", "SERAI_SPECS")
-BY_THEMSELVES = ("tests/scenario/", "tests/prefect/test_prefect_runs.py::test_ctrl_c_")
+BY_THEMSELVES = (
+    "tests/scenario/test_crashes.py", "tests/scenario/test_histories.py", "tests/scenario/test_escrow.py",
+    "tests/scenario/test_meetings.py::test_two_", "tests/prefect/test_prefect_runs.py::test_ctrl_c_",
+)
 
 for name in list(os.environ):
     if name.startswith(("SERAI_", "PREFECT_")) and not name.startswith(KEPT):

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.databases import fresh_postgres, fresh_sqlite
+from tests.scenario.kept import made
 from tests.scenario.oracle import wrong
 from tests.scenario.world import SYSTEMS, Border, Crash, World, world
 
@@ -27,13 +28,16 @@ EPISODES = 800
 """More episodes than any of them has places to die in."""
 
 
-def live(found: World, *, deaf: bool = False) -> None:
+def live(found: World) -> None:
     found.goods("KTL-1", on_hand=900)
     found.goods("007", on_hand=900)
     found.go_live()
-    if deaf:
-        for system in SYSTEMS:
-            found.people.temper(system, "drop", next=10**6)
+
+
+def deafen(found: World) -> None:
+    """No notice comes any more."""
+    for system in SYSTEMS:
+        found.people.temper(system, "drop", next=10**6)
 
 
 def day(found: World, n: int) -> None:
@@ -110,15 +114,15 @@ def die_everywhere(
 @pytest.mark.parametrize(("work", "every"), [(heard, 24), (polled, 120), (compared, 60)])
 def test_a_worker_may_die_between_any_two_steps(work: Callable[[World], None], every: int, tmp_path: Path) -> None:
     """P15, P1, P2, P4: whatever it was doing, the next worker ends it, once."""
-    with fresh_sqlite(tmp_path) as url, world(tmp_path, url, SEED) as found:
-        live(found, deaf=work is polled)
+    with made(tmp_path, live, seed=SEED) as found:
+        if work is polled:
+            deafen(found)
         assert die_everywhere(found, work, every) > 1
 
 
 def test_a_worker_may_die_between_any_two_steps_of_creating_an_article(tmp_path: Path) -> None:
     """P15, P2: the shop knows no reference of ours; what a lost create became is found by SKU and code."""
-    with fresh_sqlite(tmp_path) as url, world(tmp_path, url, SEED) as found:
-        live(found)
+    with made(tmp_path, live, seed=SEED) as found:
         assert die_everywhere(found, heard, 24, novelty) > 1
         for resource, key in (("products", "handle"), ("variants", "sku")):
             there = [doc[key] for doc in found.sandbox.systems["shop"].docs(resource)]
@@ -134,8 +138,8 @@ def test_a_worker_may_die_between_any_two_steps_on_postgresql(tmp_path: Path) ->
 
 def test_a_reader_may_die_between_any_two_steps_of_a_page(tmp_path: Path) -> None:
     """P1, P15: no notice ever comes, and the documents lie further apart than the watermark's overlap."""
-    with fresh_sqlite(tmp_path) as url, world(tmp_path, url, SEED) as found:
-        live(found, deaf=True)
+    with made(tmp_path, live, seed=SEED) as found:
+        deafen(found)
         for n in range(1, EPISODES):
             for who in (1, 2):
                 found.buy("shop", {"007": 1}, who)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.databases import fresh_sqlite
+from tests.scenario.kept import made
 from tests.scenario.oracle import wrong
 from tests.scenario.world import World, world
 
@@ -17,9 +18,7 @@ SEED = int(os.environ.get("SERAI_TEST_SEED", "1"))
 @pytest.mark.parametrize("fault", ["fail", "lose_answer", "throttle"])
 def test_a_figure_is_raised_only_after_the_other_channel_confirmed_its_lower_one(fault: str, tmp_path: Path) -> None:
     """P8: six of ten are sold in the shop; of the four left two are its own, but the marketplace shows all four."""
-    with fresh_sqlite(tmp_path) as url, world(tmp_path, url, SEED) as found:
-        found.goods("007", on_hand=10)
-        found.go_live()
+    with made(tmp_path, ten, seed=SEED) as found:
         assert (found.shown("shop", "007"), found.shown("market", "007")) == (6, 4)
         found.people.temper("market", fault, next=9, on="POST /stocks", seconds=0)
         found.people.temper("market", fault, next=9, on="PATCH /stocks", seconds=0)
@@ -33,6 +32,11 @@ def test_a_figure_is_raised_only_after_the_other_channel_confirmed_its_lower_one
         assert found.buy("shop", {"007": 1}, 3) is None
         found.settle_down()
         assert wrong(found.books()) == [], found.parked()
+
+
+def ten(found: World) -> None:
+    found.goods("007", on_hand=10)
+    found.go_live()
 
 
 def confirmed(found: World, fault: str) -> int:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from shutil import copytree
 
 import pytest
 
 from tests.databases import fresh_postgres, fresh_sqlite
+from tests.scenario.kept import made
 from tests.scenario.oracle import wrong
 from tests.scenario.test_crashes import day, working
 from tests.scenario.world import LONG, Border, World, world
@@ -18,12 +19,15 @@ SEED = int(os.environ.get("SERAI_TEST_SEED", "1"))
 
 
 @pytest.fixture
-def shops(tmp_path: Path) -> World:
-    with fresh_sqlite(tmp_path) as url, world(tmp_path, url, SEED) as found:
-        found.goods("KTL-1", on_hand=20)
-        found.goods("007", on_hand=20)
-        found.go_live()
+def shops(tmp_path: Path) -> Iterator[World]:
+    with made(tmp_path, live, seed=SEED) as found:
         yield found
+
+
+def live(found: World) -> None:
+    found.goods("KTL-1", on_hand=20)
+    found.goods("007", on_hand=20)
+    found.go_live()
 
 
 def once(wanted: str, work: Callable[[], object]) -> Callable[[str], None]:

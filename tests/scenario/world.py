@@ -151,6 +151,8 @@ outward:
 """
 
 
+PRICING = ("prices.yaml", "fx.yaml")
+"""What the demo's channels ask beside their list; every channel of a world asks what its list says."""
 ABROAD = ("erp-bg:", "shop-bg:")
 ANYTHING = "'*': {price: 1000000, moved: 1000000, records: 1000000, deletions: 1000000}\n"
 """A breaker that holds nothing but a price of nothing."""
@@ -169,6 +171,8 @@ def write_project(folder: Path, *, lossy: bool = False, abroad: bool = False) ->
             copy(path, folder)
         elif path.name in ("policies", "platforms", "mappings"):
             copytree(path, folder / path.name, dirs_exist_ok=True)
+    for name in PRICING:
+        (folder / "policies" / name).unlink(missing_ok=True)
     if lossy:
         (folder / "mappings" / "sandbox_pos").mkdir()
         (folder / "mappings" / "sandbox_pos" / "articles.yaml").write_text(SHORT_LABELS, encoding="utf-8")
@@ -182,7 +186,7 @@ def write_project(folder: Path, *, lossy: bool = False, abroad: bool = False) ->
         text = text[: text.index("\n# The company in Plovdiv")]
         for path in (folder / "authority.yaml", *(folder / "policies").iterdir()):
             kept = path.read_text(encoding="utf-8").replace(", erp-bg", "").replace(", shop-bg", "")
-            kept = kept.replace(", allocation: hard", "")
+            kept = kept.replace(", allocation: hard", "").replace(", stores: {almaty-2: per_shift}", "")
             lines = kept.splitlines(keepends=True)
             path.write_text("".join(line for line in lines if not line.lstrip().startswith(ABROAD)), encoding="utf-8")
     channels.write_text(text.replace("  every: 5m\n", "  every: 5m\n  timeout: 3\n"), encoding="utf-8")
@@ -416,10 +420,14 @@ class World:
                     consent(tx, channel.name, entity, "Aigerim")
 
         self.registry.attempt(work)
+        self.listen()
+        self.until_quiet()
+
+    def listen(self) -> None:
+        """The systems send notices to this world's receiver."""
         address = f"http://127.0.0.1:{self.receiver.server_address[1]}"
         for channel in self.desk.project.channels:
             self.desk.connector(channel).subscribe(f"{address}/{channel}")
-        self.until_quiet()
 
 
 def timed(url: str, clock: Clock) -> TimedRegistry:

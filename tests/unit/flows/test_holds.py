@@ -12,6 +12,7 @@ from flows.holds import CannotDecide, Shown, approve, hold_called, open_sets, re
 from flows.why import why
 from registry import outbox_counts
 from tests.databases import registry_url, sqlite_url  # noqa: F401 (fixtures)
+from tests.scenario.kept import made
 from tests.scenario.world import World, world
 from tests.unit.flows.retail import again, live, take
 
@@ -20,10 +21,10 @@ PRICES = ("erp-kz", "prices")
 
 
 @pytest.fixture
-def shop(tmp_path: Path, sqlite_url: str) -> Iterator[World]:  # noqa: F811 (the fixture)
+def shop(tmp_path: Path) -> Iterator[World]:
     """Forty articles at 100.00, in agreement on ERP and shop."""
-    with world(tmp_path, sqlite_url, seed=7, breakers=True) as found:
-        yield stocked(found)
+    with made(tmp_path, stocked, breakers=True) as found:
+        yield found
 
 
 @pytest.fixture

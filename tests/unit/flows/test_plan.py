@@ -28,6 +28,7 @@ from registry import (
     outbox_counts,
     records_where,
 )
+from tests.scenario.kept import made
 from tests.scenario.world import Border, Crash, World
 from tests.unit.flows.retail import again, allow, live, values
 
@@ -37,9 +38,10 @@ Edit = Callable[[Path], None]
 
 
 @pytest.fixture
-def shop(retail: World) -> World:
+def shop(tmp_path: Path) -> Iterator[World]:
     """A retailer in agreement, its first release made."""
-    return in_agreement(retail)
+    with made(tmp_path, in_agreement) as found:
+        yield found
 
 
 def in_agreement(world: World) -> World:

@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 import threading
+from collections.abc import Iterator
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -22,6 +23,7 @@ from flows.apply import apply, first_release
 from flows.plan import plan
 from flows.survey import KINDS, survey
 from flows.wiring import open_house
+from tests.scenario.kept import made
 from tests.scenario.world import World
 from tests.unit.flows.retail import live
 
@@ -39,16 +41,20 @@ outward:
 
 
 @pytest.fixture
-def shop(retail: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> World:
+def shop(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[World]:
     """A retailer in agreement under its first release, and a terminal in its folder."""
+    with made(tmp_path, released) as retail:
+        monkeypatch.setenv("SERAI_PROJECT", str(folder(retail)))
+        monkeypatch.setenv("SERAI_REGISTRY", retail.url)
+        monkeypatch.chdir(tmp_path)
+        yield retail
+
+
+def released(world: World) -> None:
     for sku in ("KTL-1", "KTL-2"):
-        retail.goods(sku, on_hand=10, price="1000.00")
-    live(retail, *ALL)
-    first_release(retail.house, "Aigerim")
-    monkeypatch.setenv("SERAI_PROJECT", str(folder(retail)))
-    monkeypatch.setenv("SERAI_REGISTRY", retail.url)
-    monkeypatch.chdir(tmp_path)
-    return retail
+        world.goods(sku, on_hand=10, price="1000.00")
+    live(world, *ALL)
+    first_release(world.house, "Aigerim")
 
 
 def folder(world: World) -> Path:
@@ -191,12 +197,9 @@ def test_a_plan_shows_no_person_anywhere(shop: World) -> None:
 
 def test_a_release_that_no_longer_fits_the_channels_is_named_with_the_way_out(shop: World) -> None:
     """channels.yaml is no part of a release: a channel that left it is told, and plan and apply still work."""
-    for name in ("channels.yaml", "policies/stock.yaml"):
-        path = folder(shop) / name
-        text = path.read_text(encoding="utf-8")
-        path.write_text(re.sub(r"(?m)^market-kz:.*\n(?:[ ].*\n|\n)*", "", text), encoding="utf-8")
-    path = folder(shop) / "policies/fulfilment.yaml"
-    path.write_text(re.sub(r"(?m)^ *market-kz:.*\n", "", path.read_text(encoding="utf-8")), encoding="utf-8")
+    for path in (folder(shop) / "channels.yaml", *(folder(shop) / "policies").iterdir()):
+        text = re.sub(r"(?m)^market-kz:.*\n(?:[ ].*\n|\n)*", "", path.read_text(encoding="utf-8"))
+        path.write_text(re.sub(r"(?m)^ *market-kz:.*\n", "", text), encoding="utf-8")
     path = folder(shop) / "authority.yaml"
     path.write_text(path.read_text(encoding="utf-8").replace(", market-kz", ""), encoding="utf-8")
     with pytest.raises(Exception, match=r"release 1: authority.yaml:\d+.*market-kz.*`serai plan` and `serai apply`"):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
 from flows import steps
 from flows.consequences import stock_due
 from registry import reserved
+from tests.scenario.kept import made
 from tests.scenario.world import LONG, WAREHOUSE, World
 from tests.unit.flows.retail import live, outbox, records, written
 
@@ -28,12 +31,16 @@ def shown(world: World, sku: str = "KTL-1") -> tuple[int, int]:
 
 
 @pytest.fixture
-def selling(retail: World) -> World:
+def selling(tmp_path: Path) -> Iterator[World]:
     """Ten kettles in the warehouse: six for the shop, four for the marketplace."""
-    retail.goods("KTL-1", on_hand=10)
-    live(retail, *BOTH)
-    assert shown(retail) == (6, 4)
-    return retail
+    with made(tmp_path, divided) as found:
+        yield found
+
+
+def divided(world: World) -> None:
+    world.goods("KTL-1", on_hand=10)
+    live(world, *BOTH)
+    assert shown(world) == (6, 4)
 
 
 def test_channels_together_never_show_more_than_there_is(selling: World) -> None:

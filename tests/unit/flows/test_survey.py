@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
 from flows.survey import KINDS, survey
 from registry import record_counts, runs
+from tests.scenario.kept import made
 from tests.scenario.world import World
 from tests.unit.flows.retail import live, tried
 
@@ -15,15 +18,19 @@ ALL = ("erp-kz", "crm-kz", "shop-kz", "pos-kz", "market-kz")
 
 
 @pytest.fixture
-def clean(retail: World) -> World:
+def clean(tmp_path: Path) -> Iterator[World]:
     """A retailer in agreement: nothing to find."""
+    with made(tmp_path, in_agreement) as found:
+        yield found
+
+
+def in_agreement(world: World) -> None:
     for sku in ("KTL-1", "KTL-2"):
-        retail.goods(sku, on_hand=10, price="1000.00")
-    live(retail, *ALL)
-    found = survey(retail.house)
+        world.goods(sku, on_hand=10, price="1000.00")
+    live(world, *ALL)
+    found = survey(world.house)
     assert found.counts() == dict.fromkeys(KINDS, 0), found.findings
     assert (found.faults, found.unreachable) == ((), {})
-    return retail
 
 
 def shop_id(retail: World, sku: str) -> str:

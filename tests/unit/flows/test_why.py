@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from flows import steps
 from flows.why import Unknown, why
+from tests.scenario.kept import made
 from tests.scenario.world import WAREHOUSE, World
 from tests.unit.flows.retail import live, records
 
@@ -15,10 +18,14 @@ BOTH = ("erp-kz", "shop-kz", "market-kz")
 
 
 @pytest.fixture
-def selling(retail: World) -> World:
-    retail.goods("KTL-1", on_hand=10, price="1990.50", listed=False)
-    live(retail, *BOTH)
-    return retail
+def selling(tmp_path: Path) -> Iterator[World]:
+    with made(tmp_path, on_sale) as found:
+        yield found
+
+
+def on_sale(world: World) -> None:
+    world.goods("KTL-1", on_hand=10, price="1990.50", listed=False)
+    live(world, *BOTH)
 
 
 @pytest.mark.parametrize("entity", ["product", "variant", "stock", "price"])
