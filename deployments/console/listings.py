@@ -18,8 +18,9 @@ from connectors.base import ConnectorError, Misconfigured
 from connectors.feed import Feed
 from deployments.console import times
 from deployments.console.asking import Unknown
-from flows.push import NOT_READY
+from flows.labels import labels
 from flows.ready import publishing, readiness
+from flows.verdicts import NOT_READY
 from flows.wiring import House
 from registry import fetch_interval, fetches, outbox_rows, parked
 
@@ -105,6 +106,7 @@ def _line(house: House, name: str, platform: str, feed: Feed) -> FeedLine:
         seconds = fetch_interval(tx, name)
         open_rows = outbox_rows(tx, name, states=("due", "decided", "sent", "waiting"))
         faults = parked(tx, name, kinds=("parked",))
+        names = labels(tx, [one.record_uid for one in faults if one.record_uid is not None])
     unready = sum((row.reason or "").startswith(NOT_READY) for row in open_rows)
     trouble, items, whole, built = "", None, False, None
     try:
@@ -116,5 +118,6 @@ def _line(house: House, name: str, platform: str, feed: Feed) -> FeedLine:
         channel=name, platform=platform, items=items, whole=whole, built_at=built, trouble=trouble,
         fetched_at=came[0].at if came else None, fetched_by=came[0].who if came else None,
         lag=None if seconds is None else timedelta(seconds=seconds), waiting=len(open_rows) - unready, unready=unready,
-        refused=[Refusal(key=one.external_id or "", why=one.message, remedy=one.remedy or "") for one in faults],
+        refused=[Refusal(key=names.get(one.record_uid or "", one.external_id or ""), why=one.message,
+                         remedy=one.remedy or "") for one in faults],
     )

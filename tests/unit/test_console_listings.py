@@ -67,3 +67,15 @@ def test_a_feed_is_shown_with_who_came_for_it_and_what_is_not_in_it(room: Showro
     text = page(url, "/feeds")
     assert "Googlebot-Merchant/1.0 &lt;b&gt;" in text
     assert text.count("just now") >= 2
+
+
+def test_an_item_that_a_feed_cannot_hold_is_named_with_its_remedy(room: Showroom, url: str) -> None:
+    room.take("prices", {"id": "007", "variant": "007", "amount": "4990.55"})
+    room.push("feed-kaspi")
+    text = page(url, "/feeds")
+    assert "1 refused" in text
+    row = text[text.index('<tr class="bad">'):]
+    row = row[: row.index("</tr>")]
+    assert "007" in row
+    assert "the number has a fraction" in row
+    assert "serai replay" in row
