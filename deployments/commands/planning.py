@@ -31,23 +31,34 @@ def plan(
     everything: Annotated[
         bool, typer.Option("--all", help="compare also what no changed file touches")
     ] = False,
+    on: Annotated[
+        datetime | None, typer.Option("--on", help="instead: what dated rules make of prices by that day (UTC)")
+    ] = None,
     project: Project = HERE,
 ) -> None:
     """Say what would change on the channels if the files of this checkout went live. Asks and writes nothing."""
     from datetime import UTC
 
     from deployments.commands.houses import opened
+    from flows.foreseen import ahead
     from flows.plan import Scope, plan as make
 
     moment = None if since is None else since.replace(tzinfo=UTC)
+    if on is not None:
+        _on(project, on.replace(tzinfo=UTC), channel, format)
+        return
     with opened(project, disk=True) as house:
         if channel is not None:
             house.channel(channel)
+        later = ahead(house, house.registry.now())
         made = make(house, Scope(channel=channel, entity=entity, since=moment, all_of_it=everything))
     if format is Format.text and out is None:
         from deployments.planning.text import print_plan
 
         print_plan(made)
+        for turn in later[:1]:
+            say(f"later: {len(later)} {'turn' if len(later) == 1 else 'turns'} of dated rules, the next on "
+                f"{turn.at:%Y-%m-%d %H:%M} UTC ({turn.where}): `serai plan --on {turn.at:%Y-%m-%dT%H:%M:%S}`")
         return
     if format is Format.html:
         from deployments.planning.page import plan_page
@@ -66,6 +77,37 @@ def plan(
     from deployments.planning.words import heading
 
     say(f"{heading(made)} {'The page' if format is Format.html else 'The plan'} is in {out}.")
+
+
+def _on(project: Path, at: datetime, channel: str | None, format: Format) -> None:
+    """Prints what prices will be at a moment, and which rules begin or end until then."""
+    from deployments.commands.houses import opened
+    from deployments.printing import print_json, show
+    from flows.foreseen import ahead, foreseen
+
+    if format is Format.html:
+        raise typer.BadParameter("--on is printed as text or json")
+    with opened(project, disk=True) as house:
+        if channel is not None:
+            house.channel(channel)
+        now = house.registry.now()
+        if at <= now:
+            raise typer.BadParameter(f"--on {at:%Y-%m-%d %H:%M} UTC is past; it looks ahead")
+        turns = [turn for turn in ahead(house, now) if turn.at <= at]
+        found = foreseen(house, at, channel)
+    if format is Format.json:
+        print_json({"on": at, "turns": turns, "channels": found})
+        return
+    show(f"rules that begin or end until {at:%Y-%m-%d %H:%M} UTC",
+         [{"at": turn.at, "rule": turn.where, "channels": ", ".join(turn.channels)} for turn in turns], False,
+         nothing=f"no rule begins or ends until {at:%Y-%m-%d %H:%M} UTC")
+    for one in found:
+        more = [f"{one.by_list} by dates of their list"] if one.by_list else []
+        more += [f"{one.held} would be held"] if one.held else []
+        say(f"{one.channel}: {one.changed} of {one.known} prices change" + (f" ({', '.join(more)})" if more else ""))
+        for row in one.sample:
+            size = "" if row.size is None else f" ({row.size * 100:.2f} %)"
+            say(f"  {row.sku}: {row.now} → {row.then}{size}")
 
 
 def apply(

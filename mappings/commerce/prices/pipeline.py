@@ -144,6 +144,14 @@ class Ruled(Protocol):
         """See windows.Dated."""
 
 
+class Ruling(Dated, Protocol):
+    """A dated rule that says where it stands."""
+
+    @property
+    def where(self) -> str:
+        """File and line."""
+
+
 R = TypeVar("R", bound=Ruled)
 
 
@@ -202,12 +210,17 @@ def _as_listed(pipeline: Pipeline, chosen: Price, prices: Sequence[Price], at: d
 
 def moments(pipeline: Pipeline, after: datetime) -> list[datetime]:
     """When rules that this channel's prices follow from begin or end: each makes all its prices due."""
-    dated: list[Dated] = [
+    return sorted({at for at, _ in turns(pipeline, after)})
+
+
+def turns(pipeline: Pipeline, after: datetime) -> list[tuple[datetime, str]]:
+    """(moment, where the rule stands) of each rule that begins or ends after a moment, the next first."""
+    rules: list[Ruling] = [
         *pipeline.markups, *pipeline.floors, *pipeline.ceilings, *pipeline.taxes, *pipeline.list_taxes,
         *pipeline.fx.rates, *(rule for rules in pipeline.roundings.values() for rule in rules),
     ]
-    found: set[datetime] = edges(dated, after)
-    found |= {one.at for one in pipeline.fx.redenominations if one.at > after}
+    found = {(at, rule.where) for rule in rules for at in edges([rule], after)}
+    found |= {(one.at, one.where) for one in pipeline.fx.redenominations if one.at > after}
     return sorted(found)
 
 

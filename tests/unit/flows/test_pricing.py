@@ -17,6 +17,7 @@ from deployments.cli import app
 from deployments.sandbox import market
 from flows import steps
 from flows.differences import compare
+from flows.foreseen import ahead, foreseen
 from flows.hand_prices import end_price, set_price
 from flows.pricing import offers, recomputed
 from flows.settings import load_project
@@ -61,6 +62,46 @@ def erp_price(world: World, sku: str, amount: str, **more: Any) -> None:
 
 def cost(world: World, sku: str, amount: str | None) -> None:
     world.people.edit("erp", "items", sku, {"cost": amount})
+
+
+def test_a_plan_says_what_a_later_tax_rate_will_do_and_what_a_sale_of_the_list_will(
+    retail_on_each: World
+) -> None:
+    """One rate for two prices of the marketplace, net of tax in the list; the shop keeps its own but for the sale."""
+    world = retail_on_each
+    now = world.clock.now()
+    sale, tax, end = ((now + timedelta(days=days)).date() for days in (20, 40, 80))
+    rule(world, "market-kz: {tax_mode: gross, list: net}\n", taxes=(
+        f"KZ: [{{rate: 0.16, to: {tax}}}, {{rate: 0.20, from: {tax}}}]\n"
+    ))
+    for sku, price in (("KTL-1", "12490.00"), ("KTL-2", "3990.00")):
+        world.goods(sku, price=price)
+        world.people.add("erp", "prices", {
+            "item": sku, "list": "net", "amount": "1000.00", "currency": "KZT", "vat_included": False,
+        })
+    live(world, *BOTH)
+    erp_price(world, "KTL-1", "9990.00", sale=True, valid_from=f"{sale}T00:00:00+05:00",
+              valid_to=f"{end}T00:00:00+05:00")
+    steps.pull(world.house, "erp-kz", "prices")
+    assert [(turn.where, "market-kz" in turn.channels) for turn in ahead(world.house, now)] == [
+        ("policies/taxes.yaml:1", True),
+    ]
+    found = {one.channel: one for one in foreseen(world.house, now + timedelta(days=42))}
+    market = found["market-kz"]
+    assert (market.known, market.changed, market.by_list, market.held) == (2, 2, 0, 0)
+    assert [(row.sku, row.now, row.then, str(row.size)) for row in market.sample] == [
+        ("KTL-1", "1160.00 KZT", "1200.00 KZT", "0.0345"), ("KTL-2", "1160.00 KZT", "1200.00 KZT", "0.0345"),
+    ]
+    shop = found["shop-kz"]
+    assert (shop.changed, shop.by_list) == (1, 1)
+    assert (shop.sample[0].now, shop.sample[0].then) == ("12490.00 KZT", "9990.00 KZT")
+    assert foreseen(world.house, now + timedelta(days=30), "market-kz")[0].changed == 0
+    environment = {"SERAI_PROJECT": str(world.folder / "project"), "SERAI_REGISTRY": world.url}
+    done = CliRunner().invoke(app, ["plan", "--on", str((now + timedelta(days=42)).date())], env=environment)
+    assert done.exit_code == 0, done.output
+    assert "market-kz: 2 of 2 prices change" in done.output
+    assert "KTL-1: 1160.00 KZT → 1200.00 KZT (3.45 %)" in done.output
+    assert CliRunner().invoke(app, ["plan", "--on", "2020-01-02"], env=environment).exit_code == 2
 
 
 def told(world: World, sku: str, channel: str) -> list[Hop]:
