@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from deployments.console.pages import in_words, listed, resources_with, spoken
-from flows.push import FREELY_CREATED
+from flows.deciding import FREELY_CREATED
 from flows.wiring import House, entity_order
 from registry import (
     Tx,

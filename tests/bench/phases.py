@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy.engine.default import DefaultDialect
 
 from connectors.rest import Rest
-from flows import accept, push
+from flows import accept, deciding, push
 from mappings.language import Mapping
 from registry import Tx, bulk
 
@@ -33,8 +33,8 @@ PLACES: list[tuple[Any, str, str]] = [
     (accept, "contribute", "contributions, merge, lineage"),
     (accept, "_store", "storing: rows made ready"),
     (accept, "_accept_entity", "new, edited or unchanged"),
-    (push, "views", "rules of trade, rendering"),
-    (push, "_decide", "deciding: keys and payloads"),
+    (deciding, "views", "rules of trade, rendering"),
+    (push, "decide_page", "deciding: keys and payloads"),
     (push, "record_receipts", "receipts, projections, lineage"),
 ]  # fmt: skip
 

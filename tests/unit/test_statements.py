@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from connectors.base import Receipt
-from flows import push
+from flows import deciding
 from flows.accept import accept_page
 from flows.receipts import record_receipts
 from flows.wiring import House, open_house
@@ -54,7 +54,7 @@ def pushed(house: House, limit: int) -> tuple[int, int, int]:
     counted: list[int] = []
 
     def decide(tx: Tx) -> Any:
-        sending = push._decide(house, page, "shop", group, limit, house.registry.now(), tx)
+        sending = deciding.decide_page(house, page, "shop", group, limit, house.registry.now(), tx)
         counted.append(tx.statements)
         return sending
 
