@@ -20,7 +20,7 @@ from flows.work import Item, Work
 from mappings.commerce.match import keys as match_keys
 from mappings.commerce.orders.balance import imbalance
 from mappings.commerce.orders.edits import changes
-from mappings.commerce.orders.figures import estimated_fees
+from mappings.commerce.orders.figures import estimated_fees, fees
 from mappings.commerce.orders.machines import CONTRADICTIONS, Illegal, contradiction, illegal_tender
 from mappings.commerce.orders.merging import words_of
 from mappings.commerce.orders.quantities import over_handed, over_returned
@@ -92,11 +92,11 @@ def nameable(
 
 
 def estimated(house: House, channel: str, values: dict[str, Any]) -> dict[str, Any]:
-    """A new order with the fees that its channel's policy expects, unless the channel tells them itself."""
+    """A new order with the fees that its channel's policy expects, but for kinds that the channel tells itself."""
     policy = house.project.orders.get(channel)
-    if policy is None or not policy.fees or values.get("fees") or values.get("total") is None:
+    if policy is None or not policy.fees or values.get("total") is None:
         return values
-    return {**values, "fees": estimated_fees(values, policy.fees)}
+    return {**values, "fees": fees(values.get("fees"), estimated_fees(values, policy.fees))}
 
 
 def judge(

@@ -11,11 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
+from typing import Any, Final
 
 from mappings.commerce.prices.money import money
 
 ZERO = Fraction(0)
+TAKEN: Final = ("captured", "part_refunded", "refunded")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,14 +56,33 @@ def seller_price(order: Mapping[str, Any]) -> dict[str, str]:
     return money(amount, order["total"]["currency"])
 
 
-def expected_payout(order: Mapping[str, Any], back: Fraction = ZERO) -> dict[str, str]:
-    """``seller's price − Σ fees − Σ tenders that the seller has himself − back``.
+def sellers_part(order: Mapping[str, Any], amount: Fraction) -> Fraction:
+    """What of an amount of the buyer's money is the seller's: ``round(amount · seller's price / total)`` at the
+    currency's digits; of an order of nothing ``seller's price + amount``. The rest others gave (a discount of theirs)
+    or take (a tax they remit)."""
+    total, currency, price = _of(order["total"]), order["total"]["currency"], _of(seller_price(order))
+    share = price + amount if total == 0 else amount * price / total
+    return Fraction(money(share, currency)["amount"])
+
+
+def buyers_money(order: Mapping[str, Any]) -> Fraction:
+    """What the buyer paid or is going to: ``Σ tenders that did not fail``, of each what was captured, before that its
+    amount; the total where no tender is told."""
+    tenders = order.get("tenders") or ()
+    if not tenders:
+        return _of(order["total"])
+    return sum((_of(row["captured"]) if row.get("captured") is not None and row["state"] in TAKEN
+                else _of(row["amount"]) for row in tenders if row["state"] != "failed"), ZERO)
+
+
+def expected_payout(order: Mapping[str, Any], refunded: Fraction = ZERO) -> dict[str, str]:
+    """``seller's part of (buyer's money − refunded) − Σ fees − Σ tenders that the seller has himself``.
 
     A tender in cash counts as collected by the seller; ``cod`` does where its provider is ``seller``; what goods of
-    another order paid (``exchange``) came with that order. ``back`` is what
-    of the seller's price went back to the buyer, in the order's currency: `seller_share` of the refunds.
+    another order paid (``exchange``) came with that order. ``refunded``: what went back to the buyer by the channel.
     """
-    amount = _of(seller_price(order)) - sum((_of(fee["amount"]) for fee in order.get("fees") or ()), ZERO) - back
+    amount = sellers_part(order, buyers_money(order) - refunded)
+    amount -= sum((_of(fee["amount"]) for fee in order.get("fees") or ()), ZERO)
     for tender in order.get("tenders") or ():
         own = tender["kind"] in ("cash", "exchange") or (tender["kind"] == "cod" and tender.get("provider") == "seller")
         if own and tender["state"] != "failed":
@@ -70,23 +90,12 @@ def expected_payout(order: Mapping[str, Any], back: Fraction = ZERO) -> dict[str
     return money(amount, order["total"]["currency"])
 
 
-def seller_share(order: Mapping[str, Any], refunded: Fraction) -> Fraction:
-    """What of a refund the seller pays: ``round(refunded · seller's price / total)`` at the currency's digits.
-
-    The rest is what others gave (a discount of theirs) or took (a tax they remit) when it was sold.
-    """
-    total, currency = _of(order["total"]), order["total"]["currency"]
-    if total == 0:
-        return ZERO
-    return Fraction(money(refunded * _of(seller_price(order)) / total, currency)["amount"])
-
-
-def payout_apart(order: Mapping[str, Any], back: Fraction = ZERO) -> dict[str, str] | None:
+def payout_apart(order: Mapping[str, Any], refunded: Fraction = ZERO) -> dict[str, str] | None:
     """``payout − expected payout`` once every fee is settled and the channel said what it paid; None before."""
     fees = order.get("fees") or ()
     if order.get("payout") is None or any(fee.get("state") != "settled" for fee in fees):
         return None
-    return money(_of(order["payout"]) - _of(expected_payout(order, back)), order["total"]["currency"])
+    return money(_of(order["payout"]) - _of(expected_payout(order, refunded)), order["total"]["currency"])
 
 
 def estimated_fees(order: Mapping[str, Any], rules: Sequence[FeeRule]) -> list[dict[str, Any]]:
@@ -107,11 +116,12 @@ def fees(
     told: Sequence[Mapping[str, Any]] | None, before: Sequence[Mapping[str, Any]] | None
 ) -> list[dict[str, Any]]:
     """The order's fees: what is settled in place of every estimate, by whatever the channel told it; else what the
-    channel tells; else the estimate that was made at acceptance, and never another one later."""
-    known = [dict(row) for row in before or ()]
-    if told and (is_settled(told) or not is_settled(known)):
-        return [dict(row) for row in told]
-    return known
+    channel tells, and of other kinds the estimate that was made at acceptance, and never another one later."""
+    rows, known = [dict(row) for row in told or ()], [dict(row) for row in before or ()]
+    if is_settled(rows) or is_settled(known):
+        return rows if is_settled(rows) else known
+    kinds = {row.get("kind") for row in rows}
+    return rows + [row for row in known if row.get("kind") not in kinds]
 
 
 def is_settled(rows: Sequence[Mapping[str, Any]]) -> bool:

@@ -13,8 +13,8 @@ from fractions import Fraction
 from typing import Any, Final
 
 from mappings.commerce.orders.balance import Imbalance, spelled
-from mappings.commerce.orders.figures import ZERO, payout_apart, seller_share
-from mappings.commerce.prices.money import money
+from mappings.commerce.orders.figures import ZERO, buyers_money, payout_apart, seller_price, sellers_part
+from mappings.commerce.prices.money import digits, money
 
 PAYOUT: Final = "payout"
 REMEDY: Final = "ask the channel for the missing lines, or mend the mapping of its report, then `serai replay`"
@@ -95,25 +95,30 @@ def reported(order: Mapping[str, Any], lines: Sequence[Line]) -> dict[str, Any]:
 
 
 def difference(order: Mapping[str, Any], lines: Sequence[Line], refunded: Fraction = ZERO) -> dict[str, str] | None:
-    """What the channel paid out more (less: below zero) than ``seller's price − settled fees − refunds − own cash``.
+    """What the channel paid out more (less: below zero) than it should: ``Σ lines − outstanding − expected payout``.
 
-    Of ``refunded``, what the buyer got back in all, that much counts as the reports tell already:
-    ``min(seller's share, −Σ refund lines)``. Zero is a difference of zero; None: its sale is not reported yet, or the
-    reports are in another currency.
+    ``refunded`` is what the buyer got back in all by the channel; what of it no report tells yet is `outstanding`.
+    Zero is a difference of zero; None: its sale is not reported yet, or the reports are in another currency.
     """
     if _foreign(order, lines) or not any(line["kind"] == "sale" for line in lines):
         return None
-    told = -sums(lines).refund
-    return payout_apart(reported(order, lines), min(seller_share(order, refunded), told))
+    apart = payout_apart(reported(order, lines), refunded)
+    if apart is None:
+        return None
+    return money(Fraction(apart["amount"]) - outstanding(order, lines, refunded), apart["currency"])
 
 
 def outstanding(order: Mapping[str, Any], lines: Sequence[Line], refunded: Fraction = ZERO) -> Fraction:
-    """``max(0, seller's share of the refunds + Σ refund lines)``: refunds that the next report will take off."""
-    return max(ZERO, seller_share(order, refunded) + sums(lines).refund)
+    """``max(0, seller's part of the refunds + Σ refund lines)``: refunds that the next report will take off."""
+    paid = buyers_money(order)
+    part = sellers_part(order, paid) - sellers_part(order, paid - refunded)
+    return max(ZERO, part + sums(lines).refund)
 
 
 def wrong(order: Mapping[str, Any], lines: Sequence[Line], refunded: Fraction = ZERO) -> str | None:
     """Why a person must ask the channel about this order, with the difference in money; None: all is as it should be.
+
+    To the minor unit; where others paid or took a part of what was refunded, one minor unit is their rounding.
     """
     if _foreign(order, lines):
         return f"the order is in {order['total']['currency']}, its report in {lines[0]['amount']['currency']}"
@@ -121,6 +126,9 @@ def wrong(order: Mapping[str, Any], lines: Sequence[Line], refunded: Fraction = 
     if apart is None or Fraction(apart["amount"]) == 0:
         return None
     amount, currency = Fraction(apart["amount"]), apart["currency"]
+    shared = refunded != 0 and Fraction(seller_price(order)["amount"]) != Fraction(order["total"]["amount"])
+    if shared and abs(amount) * 10 ** digits(currency) <= 1:
+        return None
     more = "more" if amount > 0 else "less"
     paid = spelled(sums(lines).paid_out, currency)
     return f"{paid} paid out, {spelled(abs(amount), currency)} {more} than its price, fees and refunds make"
