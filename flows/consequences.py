@@ -20,7 +20,7 @@ from flows.consenting import note_refusals
 from flows.escrows import orders_moved
 from flows.fulfilment import settle_orders, withheld
 from flows.people import spread
-from flows.reserving import counted, keep_in_step, posts_itself, with_bundles, word_of_source
+from flows.reserving import counted, keep_in_step, sums_up, unposted, with_bundles, word_of_source
 from flows.routes import Route
 from flows.wiring import House
 from registry import (
@@ -62,14 +62,15 @@ def follow(house: House, tx: Tx, changes: Sequence[Change], *, now: datetime, ca
     for change in changes:
         by_entity.setdefault(change.entity, []).append(change)
     for entity, changed in by_entity.items():
-        heard = [change for change in changed if entity != "order" or not withheld(change.before, change.after)]
+        heard = changed if entity != "order" else [
+            change for change in changed if not withheld(change.before, change.after) and not sums_up(house, change)
+        ]
+        ours = unposted(house, tx, heard) if entity == "order" else heard
         whose = companies_of(house, tx, entity, {change.uid: change.source for change in heard}) if heard else None
         for route in house.routes.get(entity, ()) if heard else ():
-            told = heard if whose is None else [
-                change for change in heard if hears(house, route.channel, whose[change.uid])
-            ]
-            if entity == "order" and route.channel in house.project.counting.sources:
-                told = [change for change in told if not posts_itself(house, change)]
+            told = ours if route.channel in house.project.counting.sources else heard
+            if whose is not None:
+                told = [change for change in told if hears(house, route.channel, whose[change.uid])]
             if told:
                 _along(tx, route, told, due)
     orders_moved(house, tx, by_entity.get("order", ()))

@@ -313,14 +313,11 @@ def _register(order: Mapping[str, Any]) -> str | None:
 
 
 def unposted(house: House, tx: Tx, orders: Sequence[Change]) -> list[Change]:
-    """The orders that we may bring into the system that counts stock: neither receipts that their till brings there
-    itself, nor what sums a shift up, which comes from there."""
+    """The orders that we may bring into the system that counts stock: no receipt that its till brings there itself."""
     ways = posting(house, tx, ((c.source, c.after.get("location")) for c in orders if _of_till(house, c)))
     return [
         change for change in orders
-        if not sums_up(house, change) and (
-            not _of_till(house, change) or ways[change.source, change.after.get("location")] == "per_receipt"
-        )
+        if not _of_till(house, change) or ways[change.source, change.after.get("location")] == "per_receipt"
     ]
 
 

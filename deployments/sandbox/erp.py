@@ -137,7 +137,7 @@ def _ordered(system: System, old: Doc | None, new: Doc, by: By) -> None:
         total=new["total"], currency=new["currency"], lines=lines, handed_over=new["handed_over"],
         location=new["location"], state=new["state"], customer=new["customer"], paid=new["paid"],
         ordered_at=new["ordered_at"], payments=[{"kind": p["kind"], "amount": p["amount"]} for p in new["payments"]],
-        why=by,
+        receipts=(new.get("shift") or {}).get("receipts", []), why=by,
     )  # fmt: skip
     if new["handed_over"] and by != "seed":
         for line in new["lines"]:
@@ -255,6 +255,19 @@ def cancel(system: System, ask: Doc) -> Doc:
     return system.edit("orders", order["number"], {"state": "cancelled", "cancel_reason": ask.get("reason")})
 
 
+def post_shift(system: System, ask: Doc) -> Doc:
+    """A till's own link enters a shift as one sale of everything: ``{store, shift: {number, register, since, until,
+    receipts}, lines: [{item, quantity, sum}]}``; moments are text with an offset. It posts the stock of the store."""
+    lines = [
+        {"ref": str(n), "item": row["item"], "qty": str(row["quantity"]), "sum": str(row["sum"]),
+         "price": str(round(Decimal(str(row["sum"])) / Decimal(str(row["quantity"])), 2))}
+        for n, row in enumerate(ask["lines"], 1)
+    ]
+    sale = {"ordered_at": ask["shift"]["until"], "state": "done", "paid": "yes", "currency": system.design.currency}
+    sale |= {"location": ask["store"], "handed_over": True, "shift": ask["shift"], "lines": lines}
+    return system.add("orders", sale | {"total": str(sum((Decimal(row["sum"]) for row in lines), Decimal(0)))})
+
+
 def count(system: System, ask: Doc) -> Doc:
     """Staff count a shelf (``on_hand``) or receive goods (``delta``, of a ``delivery``): the difference is posted."""
     item, location = str(ask["item"]), str(ask.get("location", system.design.home))
@@ -352,7 +365,7 @@ def erp(name: str, currency: str, home: str, written: Written) -> Design:
         ),
         coalesces=True,
         acts={"sale": sale, "pick": pick, "ship": ship, "deliver": deliver, "cancel": cancel, "count": count,
-              "reprice": reprice, "order_goods": order_goods},
+              "reprice": reprice, "order_goods": order_goods, "post_shift": post_shift},
         collections=_COLLECTIONS,
     )  # fmt: skip
 

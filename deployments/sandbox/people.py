@@ -8,6 +8,7 @@ from __future__ import annotations
 import http.client
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
@@ -125,6 +126,23 @@ class People:
     def back_online(self, store: str) -> str:
         """The line is there again: the shift and its receipts are posted; the shift's number."""
         return str(self._act("pos", "back_online", store=store)["id"])
+
+    def post_shift(self, store: str, number: str) -> str:
+        """The tills' own link enters a closed shift of theirs into the ERP, as one sale; its number there."""
+        shift = self.look("pos", "shifts", number)
+        sold: dict[str, tuple[Decimal, Decimal]] = {}
+        for id in shift["receipts"]:
+            for row in self.look("pos", "receipts", id)["rows"]:
+                units, total = sold.get(row["sku"], (Decimal(0), Decimal(0)))
+                sold[row["sku"]] = units + Decimal(str(row["qty"])), total + Decimal(str(row["sum"]))
+        since, until = (datetime.fromtimestamp(shift[at], UTC).isoformat() for at in ("opened", "closed"))
+        sale = self._act(
+            "erp", "post_shift", store=store,
+            shift={"number": number, "register": str(shift["till"]), "since": since, "until": until,
+                   "receipts": shift["receipts"]},
+            lines=[{"item": sku, "quantity": str(units), "sum": str(total)} for sku, (units, total) in sold.items()],
+        )  # fmt: skip
+        return str(sale["number"])
 
     def bring_back(self, store: str, number: str, lines: Mapping[str, int], *, to: str = "QUARANTINE") -> Decimal:
         """Somebody brings {line of an online order: quantity} to a store's desk; what was paid back.

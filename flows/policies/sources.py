@@ -35,7 +35,7 @@ ROWS: Final = ("sources", "pos", "units")
 SOURCE_KEYS: Final = ("figure", "restocks", "allocates", "fresh", "dead_after", "dead", "counting", "expires_within")
 EVERY: Final = "*"
 """All channels that the row ``units`` does not name."""
-POS_KEYS: Final = ("posts_to_erp", "silent_after", "silent")
+POS_KEYS: Final = ("posts_to_erp", "silent_after", "silent", "stores")
 DURATION: Final = re.compile(r"(\d{1,6})([smhd])")
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _WORDS: Final = {
@@ -100,6 +100,12 @@ def _sound(file: SettingsFile, name: str, channel: str, row: Mapping[str, Any]) 
             if value not in _WORDS[key]:
                 file.fail(path, key.replace("_", "-"), f"found {value!r}", f"one of {', '.join(_WORDS[key])}")
                 ok = False
+        elif key == "stores":
+            for store, how in value.items() if file.is_map(path, value) else ():
+                if how not in POSTS:
+                    file.fail((*path, store), "posts-to-erp", f"found {how!r}", f"one of {', '.join(POSTS)}")
+                    ok = False
+            ok = ok and isinstance(value, dict)
         elif key == "allocates":
             if not isinstance(value, bool):
                 file.fail(path, "allocates", f"found {value!r}", "true or false")
@@ -138,6 +144,7 @@ def _till(row: Mapping[str, Any]) -> Till:
     return Till(
         posts_to_erp=row["posts_to_erp"], silent=row.get("silent", "keep"),
         silent_after=_duration(row["silent_after"]) if "silent_after" in row else None,
+        stores=tuple(row.get("stores", {}).items()),
     )
 
 
@@ -166,7 +173,7 @@ def example(counting: Counting, given: Mapping[str, Any]) -> Mapping[str, Any]:
     sold, or, with ``before``, while they are being counted; ``contains``, whether a figure asked for after the order
     was confirmed, or after its goods had gone, has it taken off; ``gives_back``, whether cancelled units are ours to
     give back. Of a pos: ``counts`` of a store whose register says nothing for ``age`` of its hours; ``posted_by_us``,
-    whether its receipts go to who counts stock through us.
+    whether its receipts (those of ``store``) go to who counts stock through us.
     """
     figure, age = Decimal(given.get("figure", 0)), _duration(given.get("age", "0s"))
     rate = Decimal(given.get("per_hour", 0))
@@ -174,7 +181,7 @@ def example(counting: Counting, given: Mapping[str, Any]) -> Mapping[str, Any]:
         till = counting.tills[given["pos"]]
         silent = till.silent_after is not None and age > till.silent_after
         counts = quieted(figure, till.silent, rate, age, given["pos"]).units if silent else figure
-        return {"counts": counts, "posted_by_us": till.posts_to_erp == "per_receipt"}
+        return {"counts": counts, "posted_by_us": till.posts(given.get("store")) == "per_receipt"}
     source = counting.sources[given["source"]]
     counts = of_dead_source(figure, given["source"], source, age, rate).units
     if "before" in given:

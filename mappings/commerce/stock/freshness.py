@@ -44,11 +44,19 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Till:
-    """How a POS posts, for how long it may say nothing while its store is open, and what then is published there."""
+    """How a POS posts, for how long it may say nothing while its store is open, and what then is published there.
+
+    ``stores``: (code, how) of those stores whose tills post otherwise.
+    """
 
     posts_to_erp: str
     silent_after: timedelta | None = None
     silent: str = "keep"
+    stores: tuple[tuple[str, str], ...] = ()
+
+    def posts(self, store: str | None) -> str:
+        """How the tills of a store post."""
+        return dict(self.stores).get(store or "", self.posts_to_erp)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
