@@ -2,8 +2,9 @@
 
 What surprises here:
 
-* Each channel has one thread that takes in and one that sends: a system that hangs, refuses or asks to wait holds up
-  nobody else.
+* Each channel has one thread that takes in, one that sends, and one that sends what cannot wait (goods that an order or
+  a person took off sale), in small pages: a system that hangs, refuses or asks to wait holds up nobody else, and bulk
+  work holds up no stop.
 * Nothing here remembers anything that matters. What is to do stands in the inbox and the outbox; a drain that is
   killed leaves claims that run out, and the next one goes on (P15). Any number of drains may run.
 * Prefect only hears of it afterwards, from a thread of its own: with its server away the drain works on.
@@ -24,7 +25,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -57,13 +58,18 @@ log = logging.getLogger("serai.drain")
 Place: TypeAlias = tuple[str, str, str]
 """channel, what is done ("notices", "settle", "push", "lapse"), entity ("" where there is none)"""
 
-Hand: TypeAlias = tuple[str, bool]
-"""channel, and whether it takes in (True) or sends out (False): each has a thread, none waits for the other"""
+Side: TypeAlias = Literal["in", "out", "ahead"]
+Hand: TypeAlias = tuple[str, Side]
+"""channel, and what it does there, ``ahead`` being what goes out before all else: each has a thread, none waits for the
+others"""
 
 LOOKS_EVERY: Final = 0.1
 """Seconds between two looks at inbox and outbox while nothing happens: two small statements."""
-STRETCH: Final = Stretch(seconds=1.0, records=1_000)
-"""Work between two looks at whether to end; small, because nothing is reported per stretch."""
+STRETCH: Final = Stretch(seconds=1.0, records=300)
+"""Work between two looks at whether to end; small, because nothing is reported per stretch, and because what cannot wait
+waits for the transaction of a page."""
+AT_ONCE: Final = Stretch(seconds=1.0, records=100)
+"""The same of what cannot wait: a page is decided and sent before the next, so small ones are out sooner."""
 NOTICES: Final = 500
 ASKS_EVERY: Final = 2.0
 """Seconds between two looks at whether another release is in force."""
@@ -81,7 +87,7 @@ BEATS_EVERY: Final = 5.0
 
 
 def to_do(house: House) -> dict[Hand, list[Place]]:
-    """What each hand has to do now, those first whose writes have been due longest; only what may be done.
+    """What each hand has to do now, in the order of its entities; only what may be done.
 
     Writes are sent for an entity that is on, to a channel whose writes are not paused. What became of writes already
     sent is found out in any case: that sends nothing.
@@ -92,7 +98,7 @@ def to_do(house: House) -> dict[Hand, list[Place]]:
         stopped = paused(tx)
         waiting = channels_due(tx)
         due = [(channel, entity) for channel, entity, _ in waiting]
-        urgent = {(channel, entity) for channel, entity, at in waiting if at <= tx.now - AHEAD / 2}
+        ahead = {("push", (channel, entity)) for channel, entity, at in waiting if at <= tx.now - AHEAD / 2}
         unsettled = [(channel, entity) for channel, entity, _ in to_settle(tx)]
         now = tx.now
     ready = registry.inbox.next_ready()
@@ -106,13 +112,14 @@ def to_do(house: House) -> dict[Hand, list[Place]]:
             "push",
             [
                 place
-                for place in sorted(due, key=lambda place: (place not in urgent, ROUTE_ORDER.get(place[1], LAST)))
+                for place in sorted(due, key=lambda place: ROUTE_ORDER.get(place[1], LAST))
                 if _is_written(house, *place) and mode.get(place) == "on" and place[0] not in stopped
             ],
         ),
     ):
         for channel, entity in places:
-            found.setdefault((channel, kind == "notices"), []).append((channel, kind, entity))
+            side: Side = "in" if kind == "notices" else "ahead" if (kind, (channel, entity)) in ahead else "out"
+            found.setdefault((channel, side), []).append((channel, kind, entity))
     return found
 
 
@@ -134,7 +141,7 @@ class Drain:
         self._report = report
         self._threads: dict[Hand, ThreadPoolExecutor] = {}
         self._busy: dict[Hand, Future[None]] = {}
-        self._rests: dict[Hand | Place, float] = {}
+        self._rests: dict[Hand | tuple[Hand, Place], float] = {}
         self._failures: Counter[Hand] = Counter()
         self._lease: Lease | None = None
         self._beat_at = 0.0
@@ -201,26 +208,26 @@ class Drain:
             return True
         if time.monotonic() >= self._lapse_at:
             self._lapse_at = time.monotonic() + LAPSES_EVERY
-            found[LAPSE[0], True] = [LAPSE]
+            found[LAPSE[0], "in"] = [LAPSE]
         given = False
         for hand, places in found.items():
-            awake = [place for place in places if not self._rests_still(hand) and not self._rests_still(place)]
+            awake = [place for place in places if not self._rests_still(hand) and not self._rests_still((hand, place))]
             if awake and hand not in self._busy:
-                name = f"{'from' if hand[1] else 'to'} {hand[0]}"
+                name = f"{hand[1]} {hand[0]}"
                 thread = self._threads.setdefault(hand, ThreadPoolExecutor(max_workers=1, thread_name_prefix=name))
                 self._busy[hand] = thread.submit(self._work, hand, awake)
                 given = True
         return given
 
-    def _rests_still(self, what: Hand | Place) -> bool:
+    def _rests_still(self, what: Hand | tuple[Hand, Place]) -> bool:
         return self._rests.get(what, 0.0) > time.monotonic()
 
     def _work(self, hand: Hand, places: Sequence[Place]) -> None:
         """One place after another; a fault ends it and makes the hand rest, for as long as the platform asked."""
         try:
             for place in places:
-                if not self._do(place):
-                    self._rests[place] = time.monotonic() + RESTS
+                if not self._do(hand, place):
+                    self._rests[hand, place] = time.monotonic() + RESTS
                 if self._stop.is_set():
                     break
             self._failures.pop(hand, None)
@@ -235,7 +242,7 @@ class Drain:
         finally:
             self._news.set()
 
-    def _do(self, place: Place) -> bool:
+    def _do(self, hand: Hand, place: Place) -> bool:
         """One kind of work until a look is due; whether anything moved."""
         channel, kind, entity = place
         if kind == "notices":
@@ -245,7 +252,7 @@ class Drain:
         elif kind == "settle":
             ledgers = [steps.settle(self._house, channel, entity)]
         else:
-            ledgers = [steps.push(self._house, channel, entity, stretch=STRETCH)]
+            ledgers = [steps.push(self._house, channel, entity, stretch=AT_ONCE if hand[1] == "ahead" else STRETCH)]
         for ledger in ledgers:
             if ledger.read > 0 or ledger.note:
                 log.info("%s", ledger.sentence())
