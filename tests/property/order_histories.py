@@ -2,7 +2,8 @@
 
 The world here keeps its own books in whole units and minor units, apart from the rules that are tested. It makes
 documents; they arrive shuffled, repeated and stale. In the end the rules' ledgers, made of the documents alone, must
-equal the world's books: every unit in one place, every minor unit of money where it is.
+equal the world's books: every unit in one place, every minor unit of money where it is, in the orders that goods were
+exchanged for and in what the channel paid out too.
 
 ``python -m tests.property.order_histories 10000`` plays so many and says what happened in them.
 """
@@ -22,7 +23,14 @@ from mappings.commerce.orders.balance import imbalance
 from mappings.commerce.orders.edits import changes
 from mappings.commerce.orders.merging import settled
 from mappings.commerce.orders.quantities import of_order, over_handed, over_returned, restocked
-from mappings.commerce.orders.refunds import money_ledger, over_refunded, refunded_by_tender
+from mappings.commerce.orders.refunds import (
+    credit,
+    exchange_apart,
+    money_ledger,
+    over_refunded,
+    refunded_by_tender,
+)
+from mappings.commerce.orders.settlement import difference, outstanding, reported, unsettled, wrong
 
 Doc = dict[str, Any]
 
@@ -73,6 +81,11 @@ class World:
     returns: list[Doc] = field(default_factory=list)
     mail: list[tuple[str, str, int, Doc]] = field(default_factory=list)
     acts: Counter[str] = field(default_factory=Counter)
+    exchanges: list[Doc] = field(default_factory=list)
+    credited: int = 0
+    reports: list[list[Doc]] = field(default_factory=list)
+    fees: int = 0
+    mistakes: int = 0
 
     def begin(self) -> None:
         """Somebody buys: one to four lines, paid by card, or by gift card and card."""
@@ -100,7 +113,15 @@ class World:
 
     @property
     def paid(self) -> int:
-        return sum(row["captured"] - row["refunded"] for row in self.tenders.values())
+        return self.captured - self.refunded - self.credited
+
+    @property
+    def captured(self) -> int:
+        return sum(row["captured"] for row in self.tenders.values())
+
+    @property
+    def refunded(self) -> int:
+        return sum(row["refunded"] for row in self.tenders.values())
 
     def order(self) -> Doc:
         """The order's document now. Its counts and tenders are the platform's; shipments and returns come apart."""
@@ -129,10 +150,17 @@ class World:
         self.version += 1
         self.mail.append(("order", "O", self.version, self.order()))
 
-    def back(self, kind: str, rows: list[Doc]) -> None:
-        """Money that is owed to the buyer goes back, the last tender first; the document says to which."""
+    def back(self, kind: str, rows: list[Doc], price: int | None = None) -> None:
+        """Money that is owed to the buyer goes back, the last tender first; the document says to which. Before that it
+        pays for goods of this ``price`` that are taken in exchange."""
         owed = self.paid - self.worth
         refunds: list[Doc] = []
+        if price is not None:
+            part = min(owed, price)
+            refunds.append({"key": "0", "tender": None, "amount": cash(part)})
+            self.credited += part
+            owed -= part
+            self.take_home(price, part)
         for key in reversed(list(self.tenders)):
             row = self.tenders[key]
             part = min(owed, row["captured"] - row["refunded"])
@@ -144,8 +172,21 @@ class World:
         if rows or refunds:
             name = f"R{len(self.returns)}"
             doc = {"number": name, "kind": kind, "refunds": refunds, "lines": rows}
+            if price is not None:
+                doc |= {"order": "O", "exchange": self.exchanges[-1]["number"]}
             self.returns.append(doc)
             self.mail.append(("return", name, 1, doc))
+
+    def take_home(self, price: int, paid: int) -> None:
+        """An order of goods taken in exchange: what came back pays so much of it, the rest is tendered."""
+        tenders = [{"key": "1", "kind": "exchange", "amount": cash(paid), "state": "captured"}]
+        if price > paid:
+            tenders.append({"key": "2", "kind": "cash", "amount": cash(price - paid), "state": "captured"})
+        doc = {"number": f"X{len(self.exchanges)}", "status": "delivered", "handed_over": True, "exchange_of": "O",
+               "lines": [{"key": "1", "quantity": units(1), "total": cash(price)}], "total": cash(price),
+               "tenders": tenders}
+        self.exchanges.append(doc)
+        self.mail.append(("exchange", str(doc["number"]), 1, doc))
 
     # acts ------------------------------------------------------------------------------------------------------------
 
@@ -172,7 +213,28 @@ class World:
         self.back("refund", [])
         return True
 
-    def bring(self, restock: bool, money: bool = True) -> bool:
+    def exchange(self) -> bool:
+        return self.bring(True, price=self.dice.randint(0, 9_999))
+
+    def settle(self) -> bool:
+        """The channel pays out what it collected since its last report, less its fee and what it gave back; now and
+        then it is mistaken."""
+        if self.till:
+            return False
+        told = {kind: sum(int(Decimal(line["amount"]["amount"]) * 100) for lines in self.reports for line in lines
+                          if line["kind"] == kind) for kind in ("sale", "refund")}
+        fee, mistake = self.dice.randint(0, 300), self.dice.choice((0,) * 9 + (-1, 1, 250))
+        lines = [("sale", self.captured - told["sale"]), ("fee", -fee), ("refund", -self.refunded - told["refund"]),
+                 ("adjustment", mistake)]
+        self.fees, self.mistakes = self.fees + fee, self.mistakes + mistake
+        report = [{"key": str(n), "kind": kind, "name": None, "amount": cash(minor)}
+                  for n, (kind, minor) in enumerate(lines)]
+        self.reports.append(report)
+        paid = {"key": "p", "kind": "payout", "amount": cash(sum(minor for _, minor in lines))}
+        self.mail.append(("settlement", f"T{len(self.reports)}", 1, {"lines": [*report, paid]}))
+        return True
+
+    def bring(self, restock: bool, money: bool = True, price: int | None = None) -> bool:
         rows = []
         for key, line in self.lines.items():
             n = self.dice.randint(0, line.shipped - line.returned)
@@ -182,7 +244,7 @@ class World:
                 rows.append({"key": key, "line": key, "quantity": units(n), "restock": restock,
                              "condition": "sellable" if restock else "quarantine"})
         if rows and money:
-            self.back("return", rows)
+            self.back("return" if price is None else "exchange", rows, price)
         elif rows:  # money goes back later, in a document of its own
             name = f"R{len(self.returns)}"
             doc = {"number": name, "kind": "return", "lines": rows}
@@ -227,6 +289,7 @@ class World:
 
 ACTS = {
     "partial ship": 4, "cancel line": 2, "refund and restock": 2, "refund without restock": 1, "return": 1, "edit": 2,
+    "exchange": 1, "settlement": 1,
 }
 
 
@@ -237,7 +300,8 @@ def live(dice: Random) -> World:
     for act in dice.choices(list(ACTS), list(ACTS.values()), k=dice.randint(1, 12)):
         done = (
             world.ship() if act == "partial ship" else world.cancel() if act == "cancel line"
-            else world.edit() if act == "edit"
+            else world.edit() if act == "edit" else world.exchange() if act == "exchange"
+            else world.settle() if act == "settlement"
             else world.bring(act != "refund without restock", money=act != "return")
         )
         if done:
@@ -245,6 +309,8 @@ def live(dice: Random) -> World:
             world.tell()
     if world.till:
         world.acts["late shift"] += 1
+    if world.reports:
+        world.settle()
     return world
 
 
@@ -260,6 +326,13 @@ class Serai:
     parked: list[tuple[str, str, int, Doc]] = field(default_factory=list)
     fate: Counter[str] = field(default_factory=Counter)
     edited: list[Any] = field(default_factory=list)
+    exchanges: dict[str, Doc] = field(default_factory=dict)
+    reports: dict[str, Doc] = field(default_factory=dict)
+
+    @property
+    def lines(self) -> list[Doc]:
+        """What the reports say of the order."""
+        return [line for doc in self.reports.values() for line in doc["lines"] if line["kind"] != "payout"]
 
     def take(self, message: tuple[str, str, int, Doc]) -> None:
         """One document: applied, no-op (late or repeated), or parked."""
@@ -274,8 +347,16 @@ class Serai:
                 self.edited += changes(self.order, now)
             else:
                 self.first = now
-            self.order, self.version = now, version
+            self.order, self.version = reported(now, self.lines), version
             self.fate["applied"] += 1
+            return
+        if kind in ("exchange", "settlement"):
+            whole = self.exchanges if kind == "exchange" else self.reports
+            self.fate["late or repeated" if id in whole else "applied"] += 1
+            assert (imbalance(doc) if kind == "exchange" else unsettled(doc)) is None
+            whole[id] = doc
+            if self.order is not None:
+                self.order = reported(self.order, self.lines)
             return
         known = self.shipments if kind == "shipment" else self.returns
         if id in known:
@@ -285,7 +366,8 @@ class Serai:
         shipments = list((then if kind == "shipment" else self.shipments).values())
         returns = list((then if kind == "return" else self.returns).values())
         if self.order is None or (over_handed(self.order, shipments) if kind == "shipment" else
-                                  over_returned(self.order, shipments, returns) or over_refunded(self.order, returns)):
+                                  over_returned(self.order, shipments, returns) or over_refunded(self.order, returns)
+                                  or exchange_apart(doc, self.exchanges.get(doc.get("exchange", "")))):
             self.parked.append(message)
             self.fate["parked"] += 1
             return
@@ -335,8 +417,7 @@ def differences(world: World, seen: Serai) -> list[str]:
         if ours != theirs:
             found.append(f"{key}: ordered, cancelled, to ship, handed over, returned, restocked {ours} are {theirs}")
     money = money_ledger(seen.order, shipments, returns)
-    books = (world.worth, sum(row["captured"] for row in world.tenders.values()),
-             sum(row["refunded"] for row in world.tenders.values()))  # fmt: skip
+    books = (world.worth, world.captured, world.refunded + world.credited)
     if [amount * 100 for amount in (money.worth, money.captured, money.refunded)] != list(books):
         found.append(f"worth, captured, refunded {money.worth, money.captured, money.refunded} are {books}")
     if money.owed != 0:
@@ -345,12 +426,42 @@ def differences(world: World, seen: Serai) -> list[str]:
     for key, row in world.tenders.items():
         if back.get(key, Fraction(0)) * 100 != row["refunded"] or row["refunded"] > row["captured"]:
             found.append(f"tender {key}: {back.get(key)} went back, in the books {row}")
+    found += exchanges_apart(world, seen, returns) + payout_apart(world, seen)
     ordered = Counter({row["key"]: units_of(row) for row in seen.first["lines"]})
     for edit in seen.edited:
         if edit.kind in ("line added", "line removed", "quantity"):
             ordered[str(edit.key)] += units_of(edit.after) - units_of(edit.before)
     if +ordered != Counter({key: line.ordered for key, line in world.lines.items()}):
         found.append(f"the edits lead to {dict(+ordered)} units")
+    return found
+
+
+def exchanges_apart(world: World, seen: Serai, returns: Sequence[Doc]) -> list[str]:
+    """Where the orders of goods taken in exchange, or what paid them, differ from the books."""
+    found = [f"order {number} owes {money_ledger(doc).owed}" for number, doc in seen.exchanges.items()
+             if money_ledger(doc).owed != 0]
+    if len(seen.exchanges) != len(world.exchanges) or sum(map(credit, returns)) * 100 != world.credited:
+        found.append(f"{sum(map(credit, returns))} of exchanges are {world.credited} in {len(world.exchanges)} orders")
+    return found
+
+
+def payout_apart(world: World, seen: Serai) -> list[str]:
+    """Where what the channel paid out differs from the books by anything but its own mistakes, which are named."""
+    if not world.reports or seen.order is None:
+        return []
+    refunded = Fraction(world.refunded, 100)
+    apart = difference(seen.order, seen.lines, refunded)
+    fees = sum(Fraction(fee["amount"]["amount"]) for fee in seen.order["fees"])
+    paid = Fraction(seen.order["payout"]["amount"])
+    found = []
+    if apart is None or Fraction(apart["amount"]) * 100 != world.mistakes:
+        found.append(f"the payout is {apart} apart, the channel's mistakes are {world.mistakes}")
+    if (wrong(seen.order, seen.lines, refunded) is None) != (world.mistakes == 0):
+        found.append(f"mistakes of {world.mistakes}: {wrong(seen.order, seen.lines, refunded)}")
+    if fees * 100 != world.fees or outstanding(seen.order, seen.lines, refunded) != 0:
+        found.append(f"fees {fees} are {world.fees}, {outstanding(seen.order, seen.lines, refunded)} is outstanding")
+    if paid * 100 != world.captured - world.refunded - world.fees + world.mistakes:
+        found.append(f"{paid} paid out of {world.captured} − {world.refunded} − {world.fees} + {world.mistakes}")
     return found
 
 

@@ -11,6 +11,7 @@ from hypothesis import given, settings, strategies as st
 
 from mappings.commerce.orders.figures import expected_payout, seller_price
 from mappings.commerce.orders.merging import settled
+from mappings.commerce.orders.refunds import exchange_apart
 from mappings.commerce.orders.settlement import difference, outstanding, reported, sums, unsettled, wrong
 
 MINOR = st.integers(0, 10**7)
@@ -130,3 +131,29 @@ def test_a_report_of_two_currencies_does_not_add_up(more: list[dict[str, Any]]) 
     fault = unsettled({"number": "1", "lines": [line("sale", 1), *more]})
     assert fault is not None
     assert "EUR, USD" in fault.message
+
+
+@settings(max_examples=100)
+@given(MINOR, MINOR, st.integers(-2, 2))
+def test_what_is_given_back_covers_what_is_taken_in_exchange_to_the_minor_unit(
+    worth: int, price: int, off: int
+) -> None:
+    """Nothing is adjusted in silence: a minor unit too much or too little is a person's, with both amounts."""
+    paid = min(worth, price)
+    back = {"kind": "exchange", "order": "o", "refunds": [
+        {"key": "1", "tender": None, "amount": eur(max(0, paid + off))},
+        {"key": "2", "tender": "card", "amount": eur(worth - paid)},
+    ]}
+    taken = {"exchange_of": "o", "total": eur(price), "tenders": [
+        {"key": "1", "kind": "exchange", "amount": eur(paid), "state": "captured"},
+        {"key": "2", "kind": "cash", "amount": eur(price - paid), "state": "captured"},
+        {"key": "3", "kind": "exchange", "amount": eur(1), "state": "failed"},
+    ]}
+    fault = exchange_apart(back, taken)
+    assert (fault is None) == (max(0, paid + off) == paid)
+    if fault is not None:
+        assert f"{eur(max(0, paid + off))['amount']} EUR" in fault.message
+        assert f"{eur(paid)['amount']} EUR by them" in fault.message
+    assert exchange_apart({**back, "kind": "return"}, None) is None
+    assert exchange_apart(back, None) is not None
+    assert exchange_apart({**back, "order": "another"}, taken) is not None
