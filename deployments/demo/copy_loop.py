@@ -14,6 +14,8 @@ from typing import Any
 
 import requests
 
+from deployments.demo.tariff import on_market
+
 Doc = dict[str, Any]
 
 
@@ -89,7 +91,7 @@ class CopyLoop:
                 return rows
 
     def _offers(self) -> None:
-        """The ERP's on-hand figure and price, to every channel alike."""
+        """The ERP's on-hand figure to every channel alike, and its price, dearer on the marketplace."""
         stock = {row["item"]: int(Decimal(row["on_hand"])) for row in self._all("erp", "stock")
                  if row["location"] == self._warehouse}
         prices = {row["item"]: Decimal(row["amount"]) for row in self._all("erp", "prices")}
@@ -106,7 +108,7 @@ class CopyLoop:
                     "variantId": variants[sku], "amountMinor": int(amount * 100), "currency": self._currency})
             if sku in offers:
                 self._show("market", "prices", sku, {
-                    "sellerSku": sku, "price": {"amount": str(amount), "currency": self._currency}})
+                    "sellerSku": sku, "price": {"amount": str(on_market(amount)), "currency": self._currency}})
             if self._has("pos"):
                 self._show("pos", "prices", sku, {"sku": sku, "price": float(amount)})
 

@@ -18,6 +18,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from deployments.demo.tariff import in_plovdiv, on_market
+
 OPENED = datetime(2026, 2, 1, 4, 0, tzinfo=UTC)
 """When the opening data was entered into all systems."""
 WAREHOUSE = "almaty-wh"
@@ -33,8 +35,6 @@ AT_MARKET = 8
 """SKUs of which some lie in the marketplace's own warehouse."""
 ABROAD = 20
 """Products that the company in Plovdiv sells too."""
-EUR = 540
-"""KZT for one euro, when its prices were made."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,7 +64,7 @@ class Variant:
 
     def price_in(self, system: str) -> Decimal:
         """The price the system has at the opening."""
-        return self.prices.get(system, self.price)
+        return self.prices.get(system, on_market(self.price) if system == "market" else self.price)
 
     def shown_in(self, system: str) -> int:
         """The figure a channel shows at the opening: 60 % of the warehouse in the shop, 40 % on the marketplace."""
@@ -220,7 +220,7 @@ def _abroad(products: Sequence[Product], dice: random.Random) -> list[Abroad]:
     return [
         Abroad(
             product=product, variant=variant, title=f"{words[product.code[:3]]} „{product.title}“",
-            price=(variant.price / EUR).quantize(Decimal(1)) + Decimal("0.99"),
+            price=in_plovdiv(variant.price),
             on_hand={"plovdiv-wh": dice.choice((0, 3, 6, 10, 25)), "plovdiv-1": dice.randrange(0, 6)},
         )
         for product in dice.sample(fit, ABROAD) for variant in product.variants
@@ -301,7 +301,7 @@ def _apart(products: list[Product], dice: random.Random) -> list[Product]:
         for sku in dice.sample(fit, count):
             taken.add(sku)
             off = Decimal(dice.choice((-2_000, -1_000, -500, 500, 1_000, 1_500, 2_500)))
-            was = changed[sku].price
+            was = changed[sku].price_in(system)
             changed[sku] = replace(changed[sku], prices={system: was + off if was + off > 0 else was + 500})
     alone = [p for p in products if len(p.variants) == 1 and p.variants[0].sku not in taken]
     alone = [p for p in alone if changed[p.variants[0].sku].shows == {}]

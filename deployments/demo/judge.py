@@ -8,16 +8,20 @@ only as `claims`, to be compared with what the systems wrote down.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from deployments.demo import judge_trade as trade
+from deployments.demo.tariff import ASKED
 
 Entry = Mapping[str, Any]
 Books = Mapping[str, Sequence[Entry]]
 """System (erp, crm, shop, pos, market, erp_bg, shop_bg) → its journal."""
+
+Asked = Mapping[str, tuple[str, Callable[[Decimal], Decimal]]]
+"""As tariff.ASKED."""
 
 RETAIL = ("retail", "retail-bg", "market", "tills", "shop")
 DEAD = {"cancelled", "CANCELLED", "REFUSED", "EXPIRED"}
@@ -47,13 +51,14 @@ class Verdict:
     ``oversold``: units sold that were not there. ``buyers_not_told``: buyers who were promised what cannot be, whose
     offer nobody answered, or who came to a store before anybody called them. ``refused_in_vain``: buyers turned down
     for lack of what was there. ``late``: answers that came after their time. ``wrong_prices_live``: prices on a channel
-    that the ERP does not say; ``absurd_prices_shown``: prices that a channel showed at any time and that are a tenth of
-    those before, or less. ``orders_lost`` / ``orders_twice``: orders of a channel that its ERP has not, or has more
+    that neither the ERP says nor the tariff makes of it (``tariff.py``); ``absurd_prices_shown``: prices that a channel
+    showed at any time and that are a tenth of those before, or less. ``orders_lost`` / ``orders_twice``: orders of a
+    channel that its ERP has not, or has more
     than once. ``sent_wrongly``: orders sent before they were signed, or though the marketplace sends them, or from
     another place than the buyer comes to. ``returns_wrong``: what came back and is not in the ERP aside, at the sale's
     own tax rate, with the money back to the tenders it came from. ``writes_after_quiescence``: writes that changed
     something after everything agreed. ``money_difference``: what buyers paid against what the ERP booked, and units
-    sold at another price than the ERP's, in each order's currency.
+    sold at another price than that, in each order's currency.
     """
 
     agreed: bool
@@ -90,23 +95,24 @@ class Verdict:
 
 def judge(
     books: Books, *, began: Mapping[str, int], quiet: Mapping[str, int], seconds: float,
-    claims: Sequence[tuple[str, str, int, int]] = (), unlisted: Iterable[str] = (),
+    claims: Sequence[tuple[str, str, int, int]] = (), unlisted: Iterable[str] = (), asked: Asked = ASKED,
 ) -> Verdict:
     """The verdict on a day.
 
     ``began`` and ``quiet`` give, per system, how many entries its journal had when the day began, and when everything
     was said to agree. ``claims`` are (system, what, Serai's count, the system's own count). ``unlisted`` are SKUs that
-    a channel has and the ERP does not: nobody has authority over them.
+    a channel has and the ERP does not: nobody has authority over them. ``asked`` is what channels ask for an article
+    where it is not the ERP's price.
     """
     said: list[str] = []
     aside = set(unlisted)
-    wrong = [fault for home in HOMES for fault in _wrong_prices(books, home, aside)]
+    wrong = [fault for home in HOMES for fault in _wrong_prices(books, home, aside, asked)]
     said += wrong
     lost = twice = 0
     money = Decimal(0)
     for home in HOMES:
         missing, again, difference = _orders(books, home, began, said)
-        lost, twice, money = lost + missing, twice + again, money + difference + _sold_wrong(books, home, began)
+        lost, twice, money = lost + missing, twice + again, money + difference + _sold_wrong(books, home, began, asked)
         said += _shown(books, home, aside) + _people(books, home, began)
     said += _tracking(books, began)
     left = [_left(books, home, began) for home in HOMES]
@@ -134,13 +140,22 @@ def judge(
     )
 
 
-def _wrong_prices(books: Books, home: Home, aside: set[str]) -> list[str]:
-    asked = _prices(books[home.erp])
-    return [
-        f"{system} shows {sku} at {amount}, the ERP says {asked[sku]}"
-        for system in (*home.online, *home.tills) for sku, amount in _prices(books[system]).items()
-        if sku in asked and sku not in aside and amount != asked[sku]
-    ]
+def _wrong_prices(books: Books, home: Home, aside: set[str], asked: Asked) -> list[str]:
+    found = []
+    for system in (*home.online, *home.tills):
+        erp, of = asked.get(system, (home.erp, _as_it_is))
+        listed = _prices(books[erp])
+        found += [
+            f"{system} shows {sku} at {amount}, the ERP says {listed[sku]}"
+            + ("" if of is _as_it_is else f", which is {of(listed[sku])} there")
+            for sku, amount in _prices(books[system]).items()
+            if sku in listed and sku not in aside and amount != of(listed[sku])
+        ]
+    return found
+
+
+def _as_it_is(amount: Decimal) -> Decimal:
+    return amount
 
 
 def _prices(entries: Sequence[Entry]) -> dict[str, Decimal]:
@@ -165,40 +180,57 @@ def _number(entry: Entry) -> str:
 
 
 def _orders(books: Books, home: Home, began: Mapping[str, int], said: list[str]) -> tuple[int, int, Decimal]:
-    """Each order of a channel stands in its company's ERP once, with the total the buyer paid; and in the CRM."""
+    """Each order of a channel stands in its company's ERP once, with the total the buyer paid; and in the CRM.
+
+    A receipt stands there by itself or in the one sale that sums its shift up, which says what all of them came to.
+    """
     gone = {entry["id"] for entry in books[home.erp] if entry["kind"] == "change" and entry["now"] in DEAD}
     booked: dict[str, list[Entry]] = {}
     for entry in books[home.erp]:
         if entry["kind"] == "order" and entry["number"] is not None and entry["id"] not in gone:
             booked.setdefault(str(entry["number"]), []).append(entry)
+    shifts = [entry for entry in books[home.erp] if entry["kind"] == "order" and entry.get("receipts")]
+    money = _apart(books, home, shifts)
     known = Counter((str(entry["number"]), entry["currency"]) for entry in books["crm"] if entry["kind"] == "order")
     lost = twice = 0
-    money = Decimal(0)
     for system in (*home.online, *home.tills):
         for entry in _placed(books[system], 0 if system == "shop" else began[system]):
             number = _number(entry)
             there = booked.get(number, [])
-            if not there:
+            summed = sum(number in shift["receipts"] for shift in shifts)
+            if not there and summed == 0:
                 lost += 1
                 said.append(f"the ERP has no order {number} of {system}")
-            if len(there) > 1:
-                twice += len(there) - 1
-                said.append(f"the ERP has order {number} of {system} {len(there)} times")
-            money += abs(sum((Decimal(one["total"]) for one in there), Decimal(0)) - Decimal(entry["total"]))
+            if len(there) + summed > 1:
+                twice += len(there) + summed - 1
+                said.append(f"the ERP has order {number} of {system} {len(there) + summed} times")
+            if summed == 0 or there:
+                money += abs(sum((Decimal(one["total"]) for one in there), Decimal(0)) - Decimal(entry["total"]))
             copies = known[number, entry["currency"]]
             if entry["n"] > began[system] and copies != 1:
                 said.append(f"the CRM has order {number} of {system} {copies} times")
     return lost, twice, money
 
 
-def _sold_wrong(books: Books, home: Home, began: Mapping[str, int]) -> Decimal:
-    """What was sold at another price than the ERP had in force some seconds before: the difference, times the units."""
-    steps: dict[str, list[tuple[str, Decimal]]] = {}
-    for entry in books[home.erp]:
-        if entry["kind"] == "price" and entry["list"] in RETAIL and entry["now"] is not None:
-            steps.setdefault(entry["sku"], []).append((entry["at"], Decimal(entry["now"])))
+def _apart(books: Books, home: Home, shifts: Sequence[Entry]) -> Decimal:
+    """What the sales that sum shifts up say against what their receipts came to."""
+    sold = {_number(entry): Decimal(entry["total"]) for system in home.tills for entry in books[system]
+            if entry["kind"] == "sale"}
+    return sum((
+        abs(Decimal(shift["total"]) - sum((sold.get(number, Decimal(0)) for number in shift["receipts"]), Decimal(0)))
+        for shift in shifts
+    ), Decimal(0))
+
+
+def _sold_wrong(books: Books, home: Home, began: Mapping[str, int], asked: Asked) -> Decimal:
+    """What was sold at another price than was to be asked some seconds before: the difference, times the units."""
     total = Decimal(0)
     for system in home.online:
+        erp, of = asked.get(system, (home.erp, _as_it_is))
+        steps: dict[str, list[tuple[str, Decimal]]] = {}
+        for entry in books[erp]:
+            if entry["kind"] == "price" and entry["list"] in RETAIL and entry["now"] is not None:
+                steps.setdefault(entry["sku"], []).append((entry["at"], of(Decimal(entry["now"]))))
         for entry in _placed(books[system], began[system]):
             for line in entry["lines"]:
                 in_force = [amount for at, amount in steps.get(line["sku"], ()) if at <= entry["at"]]

@@ -92,7 +92,7 @@ class WithSerai:
         name = f"{len(waiting)} order parked: {waiting[0].message}" if waiting else "nothing was parked"
         self.people.add("erp", "products", {"code": sku[:7], "title": "Чайник «Новинка»", "state": "A"})
         self.people.add("erp", "items", {"code": sku, "product": sku[:7], "name": "Чайник «Новинка»", "uom": "PCE",
-                                         "vat": "S", "state": "A"})
+                                         "vat": "S", "cost": "10990.00", "state": "A"})
         self.people.add("erp", "prices", {"item": sku, "list": "retail", "amount": "19990.00", "currency": "KZT",
                                           "vat_included": True})
         self.people.receive_goods(sku, "almaty-wh", 3)

@@ -51,7 +51,7 @@ class WithoutSerai:
         self.catch_up()
         self._people.add("erp", "products", {"code": sku[:7], "title": "Чайник «Новинка»", "state": "A"})
         self._people.add("erp", "items", {"code": sku, "product": sku[:7], "name": "Чайник «Новинка»", "uom": "PCE",
-                                          "vat": "S", "state": "A"})
+                                          "vat": "S", "cost": "10990.00", "state": "A"})
         self._people.add("erp", "prices", {"item": sku, "list": "retail", "amount": "19990.00", "currency": "KZT",
                                            "vat_included": True})
         self._people.receive_goods(sku, "almaty-wh", 3)

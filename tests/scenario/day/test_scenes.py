@@ -15,7 +15,7 @@ from deployments.demo.script import day
 from flows import steps
 from flows.desk import decide
 from flows.holds import open_sets, reject
-from registry import open_deadlines
+from registry import open_deadlines, records_where, reservations_of
 from tests.databases import fresh_sqlite
 from tests.scenario.world import World, world
 from tests.unit.flows.test_companies import sells_in_plovdiv
@@ -93,7 +93,7 @@ def trading(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, K
         steps.pull_all(here.house, full=True)
         steps.push_all(here.house)
         books = {name: here.people.books(name) for name in SYSTEMS}
-        yield here, keeper, seen, judge(books, began=began, quiet=quiet, seconds=0)
+        yield here, keeper, seen, judge(books, began=began, quiet=quiet, seconds=0, asked={})
 
 
 Traded = tuple[World, Keeper, dict[str, str], Verdict]
@@ -124,6 +124,22 @@ def test_goods_to_be_collected_wait_in_the_store_and_are_announced_by_a_person(t
     assert trading[2]["12:00"] == "the ERP takes it from almaty-1"
     assert trading[2]["12:20"] == "the buyer is told: ready"
     assert trading[2]["12:40"] == "the shop's order is COMPLETED"
+
+
+def test_a_shift_that_is_posted_late_brings_its_receipts_into_the_erp_once(trading: Traded) -> None:
+    """P2, P8: the tills enter the shift themselves: no receipt of it is entered again, the store's goods are taken off
+    until the document was seen and once after it, and the sum of a shift is nobody's order in the CRM."""
+    world, _, seen, _ = trading
+    assert seen["13:20"] == "its receipts stand in the ERP once"
+    (shift,) = [doc for doc in world.sandbox.systems["erp"].docs("orders") if doc["shift"] is not None]
+    assert len(shift["shift"]["receipts"]) == 2
+    deals = [doc["properties"]["order_number"] for doc in world.sandbox.systems["crm"].docs("deals")]
+    assert [deals.count(number) for number in (*shift["shift"]["receipts"], shift["number"])] == [1, 1, 0]
+    with world.registry.read() as tx:
+        receipts = [one.uid for one in records_where(tx, "order") if one.values["number"] in shift["shift"]["receipts"]]
+        promised = [row for rows in reservations_of(tx, receipts).values() for row in rows]
+    assert len(promised) == 2
+    assert all(row.posted_at is not None for row in promised)
 
 
 def test_what_is_unpaid_may_leave_and_what_is_unsigned_may_not(trading: Traded) -> None:
