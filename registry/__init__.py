@@ -77,6 +77,7 @@ from registry.deadlines import (
     put_deadlines,
 )
 from registry.documents import document_pages, documents, drop_documents, put_documents
+from registry.due import AHEAD, DueRow, mark_due, reopen, wake
 from registry.engine import DatabaseRefused, LeaseLost, Registry, RegistryError, Tx, Unholdable, open_registry
 from registry.escrows import EscrowRow, Taking, escrows, put_escrows, takings, unread_escrows
 from registry.fetches import Fetch, fetch_interval, fetches, put_fetch, told_uids
@@ -101,25 +102,14 @@ from registry.inbox import Inbox, NoticeRow, StoredNotice
 from registry.leases import Lease, acquire, check_lease, held, release, renew
 from registry.orders import EditRow, NumberRow, edits_of, numbers_of_orders, orders_by_number, put_edits, put_numbers
 from registry.outbox import (
-    AHEAD,
     Decision,
-    DueRow,
     OutboxChange,
     OutboxRow,
-    channels_due,
     claim_due,
     close_outbox,
     decide,
-    in_flight_payloads,
-    mark_due,
-    next_due,
     open_writes,
-    outbox_counts,
-    outbox_rows,
-    reopen,
     set_outbox,
-    to_settle,
-    wake,
 )
 from registry.overrides import EVERYWHERE, OverrideRow, all_overrides, end_override, overrides, put_override
 from registry.parked import (
@@ -155,6 +145,7 @@ from registry.people import (
     told_opt_outs,
     with_traits,
 )
+from registry.queue import channels_due, in_flight_payloads, next_due, outbox_counts, outbox_rows, to_settle
 from registry.records import (
     OWN_KEY,
     QUALIFIED,
@@ -205,10 +196,8 @@ from registry.reservations import (
     promises_at,
     put_reservations,
     reservations_of,
-    reserve,
     reserved,
     reserved_since,
-    take_reservations,
 )
 from registry.runs import RunRow, last_runs, put_run, runs
 from registry.settlements import SettlementLine, adopt_settlement_lines, put_settlement_lines, settlement_lines
@@ -447,7 +436,6 @@ __all__ = [
     "renew",
     "reopen",
     "reservations_of",
-    "reserve",
     "reserved",
     "reserved_since",
     "resolve",
@@ -467,7 +455,6 @@ __all__ = [
     "silences",
     "standings",
     "swap_tokens",
-    "take_reservations",
     "takings",
     "tallies",
     "to_review",

@@ -66,16 +66,6 @@ class Reservation(ReservationRow):
         return self.line.partition(PART)[0]
 
 
-def reserve(tx: Tx, rows: Iterable[ReservationRow]) -> int:
-    """Afterwards each line has its reservation; one that had stays as it was. The number that was new."""
-    columns = ("order_uid", "line", "variant_uid", "location_uid", "channel", "quantity", "made_at")
-    stored = [
-        (row.order, row.line, row.variant, row.location, row.channel, format(row.quantity, "f"), tx.stamp)
-        for row in rows
-    ]
-    return bulk.upsert(tx, "reservation", columns, stored, key=("order_uid", "line"), change={})
-
-
 _COLUMNS = (
     "order_uid", "line", "variant_uid", "location_uid", "channel", "quantity", "made_at", "taken_at", "posted_at",
     "moved_at", "released_at", "because",
@@ -139,12 +129,6 @@ def reserved(tx: Tx, variant_uids: Collection[str]) -> dict[str, list[tuple[str,
         if not row.waiting:
             found[row.variant].append((row.channel, row.location, row.quantity, row.order))
     return found
-
-
-def take_reservations(tx: Tx, order_uids: Collection[str], at: datetime) -> int:
-    """We saw at ``at`` that the system that counts stock has confirmed these orders; the first such moment stays."""
-    statement = update(reservation).where(reservation.c.taken_at.is_(None), reservation.c.released_at.is_(None))
-    return bulk.change(tx, statement.values(taken_at=micros(at)), reservation.c.order_uid, order_uids)
 
 
 def post_reservations(

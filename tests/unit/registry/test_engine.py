@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from registry import (
     RecordRow,
     Registry,
     RegistryError,
-    ReservationRow,
+    Reservation,
     Tx,
     awaiting,
     begin_scan,
@@ -54,12 +55,10 @@ from registry import (
     records,
     refs_for,
     reservations_of,
-    reserve,
     reserved,
     seen_later,
     set_outbox,
     standings,
-    take_reservations,
     uids_for,
     unpark,
 )
@@ -91,7 +90,10 @@ def a_page(tx: Tx, n: int) -> dict[str, int]:
     did(put_hops, [HopRow(uid=uid, entity="stock", channel="erp", direction="inward") for uid in uids])
     did(park, [ParkedRow(channel="erp", entity="stock", direction="inward", message="m", external_id=id) for id in ids])
     did(put_candidates, [CandidateRow(channel="e", entity="s", external_id=id, kind="none", label="x") for id in ids])
-    did(reserve, [ReservationRow(order=uid, line="1", variant=uid, channel="shop", quantity=1) for uid in uids])  # type: ignore[arg-type]  # a whole number is enough here
+    piece = Decimal(1)
+    did(put_reservations, [
+        Reservation(order=uid, line="1", variant=uid, channel="shop", quantity=piece) for uid in uids
+    ])
     for work in (documents,):
         assert len(did(work, "erp", "items", ids)) == n
     for work in (bindings, uids_for):
@@ -105,7 +107,6 @@ def a_page(tx: Tx, n: int) -> dict[str, int]:
     assert len(did(standings, "erp", "stock", ids)) == n
     did(awaiting, "erp", keys)
     assert did(unpark, [("erp", "stock", id, "inward") for id in ids]) == n
-    did(take_reservations, uids, NOON)
     assert len(did(promises, uids)) == n
     assert len(did(reservations_of, uids)) == n
     did(put_reservations, [row for rows in did(reservations_of, uids).values() for row in rows])

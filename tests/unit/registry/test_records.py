@@ -17,7 +17,7 @@ from registry import (
     RecordRow,
     Registry,
     RegistryError,
-    ReservationRow,
+    Reservation,
     Tx,
     bindings_of,
     claim_due,
@@ -41,11 +41,11 @@ from registry import (
     put_hops,
     put_links,
     put_records,
+    put_reservations,
     record_counts,
     records,
     records_by_field,
     records_where,
-    reserve,
     reserved,
     resolve,
     uids_for,
@@ -233,7 +233,7 @@ def test_a_merged_record_is_answered_by_its_survivor(reg: Registry) -> None:
         put_links(
             tx, [("s", "bundle", "variant", "old"), ("s", "bundle", "other", "new"), ("old", "variant", "product", "p")]
         )
-        reserve(tx, [ReservationRow(order="o", line="1", **line)])
+        put_reservations(tx, [Reservation(order="o", line="1", **line)])
         park(tx, [ParkedRow(channel="shop", entity="variant", direction="outward", message="m", record_uid="old")])
         put_hops(tx, [HopRow(uid=u, entity="variant", channel="erp", direction="inward") for u in ("old", "new")])
         mark_due(tx, [("shop", "variant", u, None, False, None) for u in ("old", "new")])

@@ -1,0 +1,106 @@
+"""What stands in the outbox, for people, plans and whoever decides what to work on next; nothing is claimed here."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from operator import itemgetter
+
+from sqlalchemy import bindparam, func, or_, select, union_all
+
+from registry import bulk
+from registry.codec import moment
+from registry.engine import Tx
+from registry.outbox import OutboxRow, stored
+from registry.tables import IN_FLIGHT, outbox, outbox_later
+
+
+def outbox_rows(
+    tx: Tx,
+    channel: str | None = None,
+    entity: str | None = None,
+    *,
+    states: Collection[str] = (),
+    uids: Collection[str] | None = None,
+    limit: int = 1_000,
+) -> list[OutboxRow]:
+    """Open writes in the order of their moment, for people and for plans; claims nothing."""
+    statement = select(outbox).order_by(outbox.c.due_at, outbox.c.id).limit(limit)
+    if channel is not None:
+        statement = statement.where(outbox.c.channel == channel)
+    if entity is not None:
+        statement = statement.where(outbox.c.entity == entity)
+    if states:
+        statement = statement.where(outbox.c.state.in_(tuple(states)))
+    if uids is not None:
+        statement = statement.where(bulk.within(tx, outbox.c.uid, uids))
+    return [stored(row) for row in tx.rows(statement)]
+
+
+def outbox_counts(tx: Tx) -> dict[tuple[str, str, str], int]:
+    """(channel, entity, state) → how many open writes; those of a future moment are not among them."""
+    place = (outbox.c.channel, outbox.c.entity, outbox.c.state)
+    return {(row[0], row[1], row[2]): row[3] for row in tx.rows(select(*place, func.count()).group_by(*place))}
+
+
+def next_due(tx: Tx) -> datetime | None:
+    """The earliest moment of a due or decided write that nobody works on, also a past one; None when nothing is due."""
+    moments = [at for _channel, _entity, at in channels_due(tx, also_later=True)]
+    return min(moments, default=None)
+
+
+def channels_due(tx: Tx, *, also_later: bool = False) -> list[tuple[str, str, datetime]]:
+    """(channel, entity, oldest moment) with a due or decided write unclaimed now, the longest waiting first.
+
+    Without ``also_later`` only moments that have come.
+    """
+    open_now = (
+        select(outbox.c.channel, outbox.c.entity, func.min(outbox.c.due_at).label("at"))
+        .where(
+            outbox.c.stalled_at.is_(None),
+            outbox.c.state.in_(("due", "decided")),
+        )
+        .group_by(outbox.c.channel, outbox.c.entity)
+    )
+    dated = select(outbox_later.c.channel, outbox_later.c.entity, func.min(outbox_later.c.due_at).label("at")).group_by(
+        outbox_later.c.channel, outbox_later.c.entity
+    )
+    both = union_all(open_now, dated).subquery()
+    oldest = func.min(both.c.at)
+    found = tx.rows(
+        select(both.c.channel, both.c.entity, oldest).group_by(both.c.channel, both.c.entity).order_by(oldest)
+    )
+    return [(row[0], row[1], moment(row[2])) for row in found if also_later or row[2] <= tx.stamp]
+
+
+def to_settle(tx: Tx) -> list[tuple[str, str, datetime]]:
+    """(channel, entity, oldest moment) with something for ``open_writes``."""
+    oldest = func.min(outbox.c.due_at)
+    found = tx.rows(
+        select(outbox.c.channel, outbox.c.entity, oldest)
+        .where(
+            outbox.c.stalled_at.is_(None),
+            outbox.c.state.in_(("accepted", "unknown", "sent")),
+            or_(outbox.c.state == "sent", outbox.c.due_at <= tx.stamp),
+            or_(outbox.c.claimed_until.is_(None), outbox.c.claimed_until <= tx.stamp),
+        )
+        .group_by(outbox.c.channel, outbox.c.entity)
+        .order_by(oldest)
+    )
+    return [(row[0], row[1], moment(row[2])) for row in found]
+
+
+_FLIGHTS = bulk.Keyed(
+    select(outbox.c.uid, outbox.c.channel, outbox.c.payload).where(
+        outbox.c.entity == bindparam("of"), outbox.c.state.in_(IN_FLIGHT)
+    ),
+    outbox.c.uid,
+)
+
+
+def in_flight_payloads(tx: Tx, entity: str, uids: Collection[str]) -> dict[str, list[tuple[str, bytes]]]:
+    """uid → (channel, payload) of its writes that may be on the channel already; uids without any are left out."""
+    found: dict[str, list[tuple[str, bytes]]] = {}
+    for row in sorted(_FLIGHTS.rows(tx, uids, of=entity), key=itemgetter(0, 1)):
+        found.setdefault(row[0], []).append((row[1], bytes(row[2])))
+    return found
