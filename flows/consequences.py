@@ -20,8 +20,9 @@ from flows.consenting import note_refusals
 from flows.escrows import orders_moved
 from flows.fulfilment import settle_orders, withheld
 from flows.people import spread
-from flows.reserving import counted, keep_in_step, sums_up, unposted, with_bundles, word_of_source
+from flows.reserving import counted, keep_in_step, with_bundles, word_of_source
 from flows.routes import Route
+from flows.tills import sums_up, unposted
 from flows.wiring import House
 from registry import (
     AHEAD,

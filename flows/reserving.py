@@ -17,6 +17,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
+from flows import tills
 from flows.wiring import House
 from mappings.commerce.stock.bundles import Parts, parts_of
 from mappings.commerce.stock.claims import GONE, TAKEN, Claim, Place, claims, of_shipped
@@ -30,27 +31,21 @@ from mappings.commerce.stock.counting import (
     gives_back,
 )
 from mappings.commerce.stock.ledger import ours
-from mappings.commerce.stock.shifts import Window, covers, posted_with, window
 from registry import (
     PART,
     WAITS,
     Reservation,
-    Shift,
     Tx,
     binding_for,
-    heard,
     in_flight_payloads,
     linked,
     note_counts,
     owners,
     posted_reservations,
     promises,
-    promises_at,
     put_reservations,
-    put_shifts,
     records,
     reservations_of,
-    shifts_at,
 )
 
 if TYPE_CHECKING:
@@ -123,9 +118,10 @@ def _of_orders(
     for change in cancelled:
         by_source = change.source in house.project.counting.sources
         _cancelled(kept[change.uid].values(), put, now, by_source=by_source, known=change.uid in known)
-    sums = [change for change in orders if sums_up(house, change)]
+    sums = [change for change in orders if tills.sums_up(house, change)]
     if sums:
-        _posted_by_shift(house, tx, sums, put, now)
+        for row in tills.posted_by(house, tx, sums, now):
+            put(row)
     living = [change for change in orders
               if change.after.get("status") != "cancelled" and _takes(change) and change not in sums]
     variants = {line["variant"] for c in living for line in c.after.get("lines") or () if line.get("variant")}
@@ -135,8 +131,8 @@ def _of_orders(
     places = {claim.location for claim in (c for found in wanted.values() for c in found.values())} - {None}
     foreign = {uid for uid, place in records(tx, sorted(map(str, places))).items() if not ours(place.values)} \
         if places else set()
-    _receipts(house, tx, living)
-    posted = _shifts_seen(house, tx, living)
+    tills.note_heard(house, tx, living)
+    posted = tills.shifts_seen(house, tx, living)
     for change in living:
         for place, claim in wanted[change.uid].items():
             if claim.location not in foreign:
@@ -240,90 +236,6 @@ def _known_to_source(house: House, tx: Tx, orders: Sequence[str]) -> set[str]:
     found = {uid for channel in sources for uid in binding_for(tx, channel, "order", orders)}
     flying = in_flight_payloads(tx, "order", orders)
     return found | {uid for uid, rows in flying.items() if any(channel in sources for channel, _ in rows)}
-
-
-# ── tills ────────────────────────────────────────────────────────────────────────────────────────────────────────────
-def _of_till(house: House, change: Change) -> bool:
-    """Whether it is a receipt of a till."""
-    return change.source in house.project.counting.tills and change.after.get("handed_over") is True
-
-
-def posting(house: House, tx: Tx, places: Iterable[tuple[str, str | None]]) -> dict[tuple[str, str | None], str]:
-    """(Channel, uid of a store) → how its tills post; of channels that are tills. At most one statement."""
-    tills = house.project.counting.tills
-    asked = {(channel, place) for channel, place in places if channel in tills}
-    named = sorted({place for channel, place in asked if place is not None and tills[channel].stores})
-    codes = {uid: record.values["code"] for uid, record in records(tx, named).items()} if named else {}
-    return {(channel, place): tills[channel].posts(codes.get(place or "")) for channel, place in asked}
-
-
-def _receipts(house: House, tx: Tx, orders: Sequence[Change]) -> None:
-    """Notes when each till was last heard of its place, where it matters."""
-    limits = {name for name, till in house.project.counting.tills.items() if till.silent_after is not None}
-    said = [
-        (change.source, change.after["location"], datetime.fromisoformat(change.after["placed_at"]))
-        for change in orders
-        if change.source in limits and change.after.get("location") is not None and _of_till(house, change)
-    ]
-    latest = {(channel, place): (channel, place, at) for channel, place, at in sorted(said)}
-    if latest:
-        heard(tx, latest.values())
-
-
-def _posted_by_shift(house: House, tx: Tx, sums: Sequence[Change], put: Any, now: datetime) -> None:
-    """A document that sums up a shift was seen: the receipts it covers are posted."""
-    windows = [(change, found) for change in sums if (found := window(change.after)) is not None]
-    put_shifts(tx, [
-        Shift(channel=change.source, document=change.uid, location=one.location, register=one.register,
-              since=one.since, until=one.until, seen_at=now) for change, one in windows
-    ])
-    rows = [row for row in promises_at(tx, sorted({one.location for _, one in windows}))
-            if row.posted_at is None and row.moved_at is not None]
-    ways = posting(house, tx, ((row.channel, row.location) for row in rows))
-    rows = [row for row in rows if ways.get((row.channel, row.location)) == "per_shift"]
-    orders = records(tx, sorted({row.order for row in rows}))
-    for row in rows:
-        register = _register(orders[row.order].values) if row.order in orders else None
-        if row.moved_at is not None and any(covers(one, row.location, register, row.moved_at) for _, one in windows):
-            put(replace(row, posted_at=now))
-
-
-def _shifts_seen(house: House, tx: Tx, orders: Sequence[Change]) -> dict[str, datetime]:
-    """Receipt → when a document that covers it was seen, of receipts that come after it."""
-    late = [change for change in orders if change.before is None and change.after.get("location") is not None
-            and _of_till(house, change)]
-    ways = posting(house, tx, ((change.source, change.after["location"]) for change in late)) if late else {}
-    late = [change for change in late if ways[change.source, change.after["location"]] == "per_shift"]
-    if not late:
-        return {}
-    known = [
-        (Window(location=row.location, register=row.register, since=row.since, until=row.until), row.seen_at)
-        for row in shifts_at(tx, sorted({change.after["location"] for change in late}))
-    ]
-    found = {
-        change.uid: posted_with(known, change.after["location"], _register(change.after),
-                                datetime.fromisoformat(change.after["placed_at"])) for change in late
-    }
-    return {uid: at for uid, at in found.items() if at is not None}
-
-
-def _register(order: Mapping[str, Any]) -> str | None:
-    found: str | None = (order.get("shift") or {}).get("register")
-    return found
-
-
-def unposted(house: House, tx: Tx, orders: Sequence[Change]) -> list[Change]:
-    """The orders that we may bring into the system that counts stock: no receipt that its till brings there itself."""
-    ways = posting(house, tx, ((c.source, c.after.get("location")) for c in orders if _of_till(house, c)))
-    return [
-        change for change in orders
-        if not _of_till(house, change) or ways[change.source, change.after.get("location")] == "per_receipt"
-    ]
-
-
-def sums_up(house: House, change: Change) -> bool:
-    """Whether it is the document by which a shift's receipts reached the system that counts stock: nobody's order."""
-    return change.source in house.project.counting.sources and window(change.after) is not None
 
 
 # ── what the system that counts stock says ───────────────────────────────────────────────────────────────────────────
