@@ -128,15 +128,15 @@ def offline(people: People, goods: Goods, placed: Placed) -> str:
 
 
 def late_shift(people: People, goods: Goods, placed: Placed) -> str:
-    return f"shift {people.back_online('almaty-2')} with both receipts"
+    number = people.back_online("almaty-2")
+    sale = people.post_shift("almaty-2", number)
+    return f"shift {number} with both receipts, which the tills enter into the ERP as {sale}"
 
 
 def past_sales(people: People, goods: Goods, placed: Placed) -> str:
-    sales = [people.sale(placed[name].number) for name in ("late one", "late two")]
-    return "; ".join(
-        "not in the ERP" if sale is None else f"{sale['source_number']} as a sale of {sale['ordered_at'][:16]}"
-        for sale in sales
-    )
+    receipts = [placed[name].number for name in ("late one", "late two")]
+    again = [number for number in receipts if people.sale(number) is not None]
+    return f"entered once more, one by one: {', '.join(again)}" if again else "its receipts stand in the ERP once"
 
 
 def unpaid(people: People, goods: Goods, placed: Placed) -> str:
