@@ -52,11 +52,14 @@ def postgres_server() -> URL:
 
 
 @contextmanager
-def fresh_postgres(*, migrated: bool = True) -> Iterator[str]:
-    """The URL of a database nobody else uses, dropped at the end; with the registry's tables unless told otherwise."""
+def fresh_postgres(*, migrated: bool = True, like: str | None = None) -> Iterator[str]:
+    """The URL of a database nobody else uses, dropped at the end; with the registry's tables unless told otherwise.
+
+    ``like`` names a database that it begins as a copy of.
+    """
     server = postgres_server()
     name = f"serai_{uuid4().hex[:12]}"
-    template = f" TEMPLATE {_postgres_template()}" if migrated else ""
+    template = f" TEMPLATE {like or _postgres_template()}" if migrated else ""
     _run(server, f"CREATE DATABASE {name}{template}")
     try:
         yield server.set(database=name).render_as_string(hide_password=False)
@@ -101,13 +104,20 @@ def reg(registry_url: str) -> Iterator[Registry]:
     registry.close()
 
 
-@cache
-def _postgres_template() -> str:
+def kept_postgres(url: str | None = None) -> str:
+    """The name of a database that lasts for the process: a copy of the one at ``url``, to which nobody is connected."""
     server = postgres_server()
     name = f"serai_template_{uuid4().hex[:12]}"
-    _run(server, f"CREATE DATABASE {name}")
+    template = "" if url is None else f" TEMPLATE {make_url(url).database}"
+    _run(server, f"CREATE DATABASE {name}{template}")
     atexit.register(_run, server, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-    _migrate(server.set(database=name).render_as_string(hide_password=False))
+    return name
+
+
+@cache
+def _postgres_template() -> str:
+    name = kept_postgres()
+    _migrate(postgres_server().set(database=name).render_as_string(hide_password=False))
     return name
 
 

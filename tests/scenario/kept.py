@@ -20,15 +20,15 @@ from pathlib import Path
 from typing import Any
 
 from deployments.sandbox.engine import System
-from tests.databases import fresh_sqlite
+from tests.databases import fresh_postgres, fresh_sqlite, kept_postgres
 from tests.scenario.world import SYSTEMS, World, world
 
 
 @dataclass(frozen=True, kw_only=True)
 class Kept:
-    """A world that stands still: ``folder`` has its registry, ``state`` all that systems and people know."""
+    """A world that stands still: its registry (a folder of files, or a database's name), all that people know."""
 
-    folder: Path
+    registry: Path | str
     state: bytes
     listening: bool
 
@@ -37,38 +37,56 @@ _KEPT: dict[object, Kept] = {}
 
 
 @contextmanager
-def made(folder: Path, make: Callable[[World], object], **how: Any) -> Iterator[World]:
-    """A world on SQLite as ``make`` left it; ``how`` is the rest of what `world` takes, seed 7 unless it says so."""
-    how = {"seed": 7, **how}
-    key = (make, *sorted(how.items()))
+def made(
+    folder: Path, make: Callable[[World], object], *, database: str = "sqlite", seed: int = 7, **how: Any
+) -> Iterator[World]:
+    """A world as ``make`` left it; ``how`` is the rest of what `world` takes."""
+    how["seed"] = seed
+    key = (make, database, *sorted(how.items()))
     kept = _KEPT.get(key)
-    with fresh_sqlite(folder, migrated=kept is None) as url:
-        if kept is not None:
-            shutil.copytree(kept.folder, folder, dirs_exist_ok=True)
-        with world(folder, url, **how) as found:
-            if kept is None:
-                make(found)
-                _KEPT[key] = _taken(found)
-            else:
-                _restore(found, kept)
-            yield found
+    with _registry(folder, database, kept) as url, world(folder, url, **how) as found:
+        if kept is None:
+            make(found)
+            _KEPT[key] = _taken(found)
+        else:
+            _restore(found, kept)
+        yield found
+
+
+@contextmanager
+def _registry(folder: Path, database: str, kept: Kept | None) -> Iterator[str]:
+    like = None if kept is None else kept.registry
+    if isinstance(like, Path):
+        shutil.copytree(like, folder, dirs_exist_ok=True)
+    with fresh_sqlite(folder, migrated=like is None) if database == "sqlite" else fresh_postgres(like=like) as url:
+        yield url
 
 
 def _taken(found: World) -> Kept:
     for system in SYSTEMS:
         assert found.people.notices_sent(system, 20)
-    folder = _shelf() / str(len(_KEPT))
-    folder.mkdir()
-    for file in found.folder.glob("registry*.db"):
-        with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(folder / file.name)) as copy:
-            source.backup(copy)
+    if found.url.startswith("sqlite"):
+        registry: Path | str = _copied(found.folder)
+    else:
+        for one in (found.desk, found.house):
+            one.registry.engine.dispose()       # a database is copied while nobody is connected to it
+        registry = kept_postgres(found.url)
     state = {
         "systems": {name: _state(system) for name, system in found.sandbox.systems.items()},
         "world": {name: getattr(found, name) for name in ("placed", "skus", "story")},
         "ahead": found.clock.ahead, "dice": found.dice.getstate(),
     }  # fmt: skip
     listening = any(notices.urls() for notices in found.sandbox._notices.values())
-    return Kept(folder=folder, state=pickle.dumps(state), listening=listening)
+    return Kept(registry=registry, state=pickle.dumps(state), listening=listening)
+
+
+def _copied(folder: Path) -> Path:
+    to = _shelf() / str(len(_KEPT))
+    to.mkdir()
+    for file in folder.glob("registry*.db"):
+        with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(to / file.name)) as copy:
+            source.backup(copy)
+    return to
 
 
 def _restore(found: World, kept: Kept) -> None:

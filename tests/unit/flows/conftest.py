@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.databases import registry_url, sqlite_url  # noqa: F401 (fixtures)
+from tests.scenario.kept import made
 from tests.scenario.world import World, world
+from tests.unit.flows.retail import live
 
 
 @pytest.fixture
@@ -23,3 +25,22 @@ def retail_on_each(tmp_path: Path, registry_url: str) -> Iterator[World]:  # noq
     """The retailer on SQLite and on PostgreSQL in turn."""
     with world(tmp_path, registry_url, seed=7) as found:
         yield found
+
+
+@pytest.fixture
+def kettles(tmp_path: Path) -> Iterator[World]:
+    """The retailer with ten of KTL-1, in agreement on ERP and shop, on SQLite."""
+    with made(tmp_path, ten_kettles) as found:
+        yield found
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def kettles_on_each(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    """The same on SQLite and on PostgreSQL in turn."""
+    with made(tmp_path, ten_kettles, database=request.param) as found:
+        yield found
+
+
+def ten_kettles(world: World) -> None:
+    world.goods("KTL-1", on_hand=10)
+    live(world, "erp-kz", "shop-kz")

@@ -37,11 +37,9 @@ def now(world: World) -> Any:
     return world.house.registry.now()
 
 
-def test_an_order_that_does_not_add_up_keeps_its_goods_and_goes_nowhere(retail_on_each: World) -> None:
+def test_an_order_that_does_not_add_up_keeps_its_goods_and_goes_nowhere(kettles_on_each: World) -> None:
     """Parked with path, figures and remedy; what it names is reserved; nothing is adjusted."""
-    world = retail_on_each
-    world.goods("KTL-1", on_hand=10)
-    live(world, "erp-kz", "shop-kz")
+    world = kettles_on_each
     placed = world.buy("shop", {"KTL-1": 2})
     doc = native(world, "shop", "orders", placed.id)
     steps.pull(world.house, "shop-kz", "customers")
@@ -64,11 +62,9 @@ def test_an_order_that_does_not_add_up_keeps_its_goods_and_goes_nowhere(retail_o
     assert held(world.house, "KTL-1") == 2
 
 
-def test_an_unknown_article_parks_the_order_and_the_rest_of_it_is_reserved(retail_on_each: World) -> None:
+def test_an_unknown_article_parks_the_order_and_the_rest_of_it_is_reserved(kettles_on_each: World) -> None:
     """A person binds the listing; then the whole order goes on by itself."""
-    world = retail_on_each
-    world.goods("KTL-1", on_hand=10)
-    live(world, "erp-kz", "shop-kz")
+    world = kettles_on_each
     placed = world.buy("shop", {"KTL-1": 2})
     doc = native(world, "shop", "orders", placed.id)
     ghost = {**doc["lines"][0], "id": "9", "variantId": "99999", "sku": "GHOST"}
@@ -93,11 +89,9 @@ def test_an_unknown_article_parks_the_order_and_the_rest_of_it_is_reserved(retai
     assert len(sales(world)) == 1
 
 
-def test_an_offer_keeps_its_goods_and_must_not_ship_until_it_is_signed(retail_on_each: World) -> None:
+def test_an_offer_keeps_its_goods_and_must_not_ship_until_it_is_signed(kettles_on_each: World) -> None:
     """A credit of a bank: a shipment of it is a person's; after the signature the same document is taken."""
-    world = retail_on_each
-    world.goods("KTL-1", on_hand=10)
-    live(world, "erp-kz", "shop-kz")
+    world = kettles_on_each
     placed = world.people.buy_in_shop(
         {"KTL-1": 1}, email="a@example.kz", name="Ann Kim", pay="INSTALMENT", sign_within=600
     )
@@ -121,11 +115,9 @@ def test_an_offer_keeps_its_goods_and_must_not_ship_until_it_is_signed(retail_on
     assert items(world.house, "parked", channel="shop-kz") == []
 
 
-def test_more_than_was_ordered_does_not_leave_nor_come_back(retail: World) -> None:
+def test_more_than_was_ordered_does_not_leave_nor_come_back(kettles: World) -> None:
     """The second shipment of the same goods, the return of three of two, the refund of more than was paid."""
-    world = retail
-    world.goods("KTL-1", on_hand=10)
-    live(world, "erp-kz", "shop-kz")
+    world = kettles
     placed = world.buy("shop", {"KTL-1": 2})
     again(world, "shop-kz", "erp-kz")
     sent = {"orderId": placed.id, "trackingCompany": "Kazpost", "trackingNumber": "KZ1", "status": "SHIPPED",
@@ -138,11 +130,9 @@ def test_more_than_was_ordered_does_not_leave_nor_come_back(retail: World) -> No
     assert take(world, "shop-kz", "fulfilments", [{**sent, "id": "77"}], now(world)).total("unchanged") == 1
 
 
-def test_an_order_cancelled_after_its_goods_left_is_shipped_and_a_person_hears_of_it(retail_on_each: World) -> None:
+def test_an_order_cancelled_after_its_goods_left_is_shipped_and_a_person_hears_of_it(kettles_on_each: World) -> None:
     """Once they left it is a return; nobody finds out by himself that a refunded buyer gets a parcel."""
-    world = retail_on_each
-    world.goods("KTL-1", on_hand=10)
-    live(world, "erp-kz", "shop-kz")
+    world = kettles_on_each
     placed = world.buy("shop", {"KTL-1": 1})
     again(world, "shop-kz", "erp-kz")
     doc = native(world, "shop", "orders", placed.id)
@@ -157,11 +147,9 @@ def test_an_order_cancelled_after_its_goods_left_is_shipped_and_a_person_hears_o
     assert "cancelled order was shipped" in row.message
 
 
-def test_an_edit_after_import_is_raised_where_the_receiver_takes_none(retail_on_each: World) -> None:
+def test_an_edit_after_import_is_raised_where_the_receiver_takes_none(kettles_on_each: World) -> None:
     """One interval: the ERP keeps the lines of a sale, so a person hears what was edited, in figures."""
-    world = retail_on_each
-    world.goods("KTL-1", on_hand=10)
-    live(world, "erp-kz", "shop-kz")
+    world = kettles_on_each
     placed = world.buy("shop", {"KTL-1": 1})
     again(world, "shop-kz", "erp-kz")
     doc = native(world, "shop", "orders", placed.id)
@@ -220,10 +208,8 @@ def test_an_edit_that_the_receiver_takes_and_ignores_is_raised_at_once(retail_on
     assert items(world.house, "parked", channel="erp-kz") == []
 
 
-def test_a_cancellation_and_an_address_that_the_receiver_ignores_are_raised_at_once(retail: World) -> None:
-    world = retail
-    world.goods("KTL-1", on_hand=10)
-    live(world, "erp-kz", "shop-kz")
+def test_a_cancellation_and_an_address_that_the_receiver_ignores_are_raised_at_once(kettles: World) -> None:
+    world = kettles
     address = {"address1": "Abay 1", "city": "Almaty", "zip": "050000", "countryCode": "KZ"}
     moved, dropped = world.buy("shop", {"KTL-1": 1}), world.buy("shop", {"KTL-1": 1})
     world.people.edit("shop", "orders", moved.id, {"shippingAddress": address})
@@ -247,11 +233,9 @@ def forgetful(world: World) -> None:
     world.house.project = replace(project, channels={**project.channels, "erp-kz": erp})
 
 
-def test_the_nightly_comparison_finds_what_was_changed_behind_our_back(retail_on_each: World) -> None:
+def test_the_nightly_comparison_finds_what_was_changed_behind_our_back(kettles_on_each: World) -> None:
     """Another total before our write was read back is no edit and no event: only comparing tells (P3)."""
-    world = retail_on_each
-    world.goods("KTL-1", on_hand=10)
-    live(world, "erp-kz", "shop-kz")
+    world = kettles_on_each
     placed = world.buy("shop", {"KTL-1": 1})
     again(world, "shop-kz", "erp-kz")
     (sale,) = sales(world)

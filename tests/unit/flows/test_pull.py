@@ -31,16 +31,14 @@ def test_a_page_missing_from_a_complete_scan_deletes_nothing(retail: World, page
     assert len(records(retail.house, "product")) == 205
 
 
-def test_a_deletion_confirmed_by_a_fetch_archives_what_the_channel_had_authority_over(retail: World) -> None:
+def test_a_deletion_confirmed_by_a_fetch_archives_what_the_channel_had_authority_over(kettles: World) -> None:
     """P10: what the owner says is gone is archived, not deleted, and the others are told so."""
-    retail.goods("KTL-1", on_hand=10)
-    live(retail, *SHOP)
-    del retail.sandbox.systems["erp"].tables["products"].rows["P-KTL-1"]
-    steps.reconcile(retail.house, "erp-kz", "products")
-    assert values(retail.house, "product", "P-KTL-1")["status"] == "archived"
-    assert binding(retail.house, "erp-kz", "product", "P-KTL-1").state == "gone"
-    again(retail, "shop-kz")
-    (page,) = retail.sandbox.systems["shop"].docs("products")
+    del kettles.sandbox.systems["erp"].tables["products"].rows["P-KTL-1"]
+    steps.reconcile(kettles.house, "erp-kz", "products")
+    assert values(kettles.house, "product", "P-KTL-1")["status"] == "archived"
+    assert binding(kettles.house, "erp-kz", "product", "P-KTL-1").state == "gone"
+    again(kettles, "shop-kz")
+    (page,) = kettles.sandbox.systems["shop"].docs("products")
     assert page["published"] is False
 
 
@@ -125,17 +123,15 @@ def test_notices_lost_or_doubled_leave_the_same_books(retail: World, temper: str
     assert [doc["source_number"] for doc in retail.sandbox.systems["erp"].docs("orders")] == [placed.number]
 
 
-def test_a_notice_of_what_is_gone_is_asked_for_before_it_is_believed(retail: World) -> None:
+def test_a_notice_of_what_is_gone_is_asked_for_before_it_is_believed(kettles: World) -> None:
     """P10: a notice alone deletes nothing: the document is fetched, and as long as it is there it stays."""
-    retail.goods("KTL-1", on_hand=10)
-    live(retail, *SHOP)
-    (page,) = retail.sandbox.systems["shop"].docs("products")
-    now = retail.house.registry.now()
-    retail.registry.inbox.put([("shop-kz", "d-1", "products", page["id"], now, None),
+    (page,) = kettles.sandbox.systems["shop"].docs("products")
+    now = kettles.house.registry.now()
+    kettles.registry.inbox.put([("shop-kz", "d-1", "products", page["id"], now, None),
                                ("shop-kz", "d-2", "products", "999999", now, None)])
-    retail.step("take_notices")
-    assert binding(retail.house, "shop-kz", "product", page["id"]).state == "live"
-    assert retail.registry.inbox.waiting() == 0
+    kettles.step("take_notices")
+    assert binding(kettles.house, "shop-kz", "product", page["id"]).state == "live"
+    assert kettles.registry.inbox.waiting() == 0
 
 
 def test_another_worker_that_reads_the_same_makes_it_a_note(retail: World) -> None:
@@ -175,14 +171,12 @@ def bindings_of_variant(retail: World) -> list[object]:
         return list(bindings_of(tx, [uid], "variant").get(uid, ()))
 
 
-def test_one_channel_that_is_away_stops_no_other(retail: World) -> None:
+def test_one_channel_that_is_away_stops_no_other(kettles: World) -> None:
     """One broken system is a note in its own run; the others are in agreement all the same."""
-    retail.goods("KTL-1", on_hand=10)
-    live(retail, *SHOP)
-    retail.people.temper("crm", "fail", next=200)
-    retail.people.rename_item("KTL-1", "Чайник новый")
-    ledgers = again(retail, "erp-kz", "crm-kz", "shop-kz")
+    kettles.people.temper("crm", "fail", next=200)
+    kettles.people.rename_item("KTL-1", "Чайник новый")
+    ledgers = again(kettles, "erp-kz", "crm-kz", "shop-kz")
     assert any(ledger.channel == "crm-kz" and ledger.note for ledger in ledgers)
-    marks = [line for line in written(retail, {"shop": 0}, "shop") if line.startswith("variants")]
+    marks = [line for line in written(kettles, {"shop": 0}, "shop") if line.startswith("variants")]
     assert marks
-    assert not [key for key in outbox(retail.house) if key.startswith("shop-kz variant")]
+    assert not [key for key in outbox(kettles.house) if key.startswith("shop-kz variant")]

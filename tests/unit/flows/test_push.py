@@ -35,23 +35,21 @@ def shop_doc(retail: World, resource: str, field: str, value: str) -> dict[str, 
     return next(dict(doc) for doc in retail.sandbox.systems["shop"].docs(resource) if doc[field] == value)
 
 
-def test_a_create_without_an_answer_is_settled_on_both_databases(retail_on_each: World) -> None:
+def test_a_create_without_an_answer_is_settled_on_both_databases(kettles_on_each: World) -> None:
     """P3, P2: the ERP takes a reference twice; Serai looks for its own before it says anything again."""
-    settled(retail_on_each, "lose_answer")
+    settled(kettles_on_each, "lose_answer")
 
 
 @pytest.mark.parametrize("temper", ["fail_after", "fail"])
 def test_a_create_without_an_answer_is_settled_by_our_reference_and_never_made_twice(
-    retail: World, temper: str
+    kettles: World, temper: str
 ) -> None:
     """P3, P2: whether the sale arrived or not, the ERP has it once in the end."""
-    settled(retail, temper)
+    settled(kettles, temper)
 
 
 def settled(world: World, temper: str) -> None:
     """An order whose creation got no answer is in the ERP once, and nothing is open."""
-    world.goods("KTL-1", on_hand=10)
-    live(world, *SHOP)
     placed = world.buy("shop", {"KTL-1": 2})
     world.people.temper("erp", temper, on="POST /orders", next=1)
     again(world, *SHOP)
@@ -64,82 +62,74 @@ def settled(world: World, temper: str) -> None:
     assert list(records(world.house, "order")) == [placed.number]
 
 
-def test_an_order_is_looked_for_before_it_is_created(retail: World) -> None:
+def test_an_order_is_looked_for_before_it_is_created(kettles: World) -> None:
     """P2: a registry put back from a copy believes that the sale was never sent; the ERP has it, and keeps one."""
-    retail.goods("KTL-1", on_hand=10)
-    live(retail, *SHOP)
-    retail.buy("shop", {"KTL-1": 1})
-    retail.people.temper("erp", "lose_answer", on="POST /orders", next=1)
+    kettles.buy("shop", {"KTL-1": 1})
+    kettles.people.temper("erp", "lose_answer", on="POST /orders", next=1)
     for resource in ("customers", "orders"):
-        steps.pull(retail.house, "shop-kz", resource)
-    steps.push(retail.house, "erp-kz", "customer")
-    steps.push(retail.house, "erp-kz", "order")
-    assert len(list(retail.sandbox.systems["erp"].docs("orders"))) == 1
-    with retail.registry.engine.begin() as conn:
+        steps.pull(kettles.house, "shop-kz", resource)
+    steps.push(kettles.house, "erp-kz", "customer")
+    steps.push(kettles.house, "erp-kz", "order")
+    assert len(list(kettles.sandbox.systems["erp"].docs("orders"))) == 1
+    with kettles.registry.engine.begin() as conn:
         changed = conn.exec_driver_sql(
             "UPDATE outbox SET state = 'due', attempt = 0, due_at = 0, claimed_until = NULL "
             "WHERE channel = 'erp-kz' AND entity = 'order'"
         )
         assert changed.rowcount == 1
-    assert steps.push(retail.house, "erp-kz", "order").total("written") == 1
-    assert len(list(retail.sandbox.systems["erp"].docs("orders"))) == 1
+    assert steps.push(kettles.house, "erp-kz", "order").total("written") == 1
+    assert len(list(kettles.sandbox.systems["erp"].docs("orders"))) == 1
 
 
 def test_what_a_platform_made_of_our_write_is_no_edit_of_its_own(
-    retail: World, monkeypatch: pytest.MonkeyPatch
+    kettles: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """P3, P4: a shop that answers nothing and keeps names short is read, not corrected; a person's edit still is."""
-    retail.goods("KTL-1", on_hand=10)
-    live(retail, *SHOP)
-    connector = retail.house.connector("shop-kz", "write")
+    connector = kettles.house.connector("shop-kz", "write")
     write = connector.write
     monkeypatch.setattr(connector, "write", lambda resource, writes: (
         replace(receipt, doc=None) for receipt in write(resource, writes)
     ))
-    rename(retail, "KTL-1", "Чайник с длинным именем")
-    again(retail, "erp-kz")
-    assert steps.push(retail.house, "shop-kz", "variant").total("written") == 1
-    id, marks = retail.shop_id("KTL-1"), retail.marks()
-    retail.people.edit("shop", "variants", id, {"title": "Чайник с дл"})
+    rename(kettles, "KTL-1", "Чайник с длинным именем")
+    again(kettles, "erp-kz")
+    assert steps.push(kettles.house, "shop-kz", "variant").total("written") == 1
+    id, marks = kettles.shop_id("KTL-1"), kettles.marks()
+    kettles.people.edit("shop", "variants", id, {"title": "Чайник с дл"})
     for _ in range(2):
-        again(retail, *SHOP)
-    assert written(retail, marks, "shop") == []
-    retail.people.edit("shop", "variants", id, {"title": "Renamed by hand"})
-    again(retail, *SHOP)
-    assert written(retail, marks, "shop") == [f"variants update {id}"]
-    assert values(retail.house, "variant", "KTL-1")["name"] == "Чайник с длинным именем"
+        again(kettles, *SHOP)
+    assert written(kettles, marks, "shop") == []
+    kettles.people.edit("shop", "variants", id, {"title": "Renamed by hand"})
+    again(kettles, *SHOP)
+    assert written(kettles, marks, "shop") == [f"variants update {id}"]
+    assert values(kettles.house, "variant", "KTL-1")["name"] == "Чайник с длинным именем"
 
 
-def test_a_write_of_one_field_leaves_alone_what_people_edit_in_the_others(retail: World) -> None:
+def test_a_write_of_one_field_leaves_alone_what_people_edit_in_the_others(kettles: World) -> None:
     """Between our last look and our write somebody mends a barcode in the shop: the new title does not undo it."""
-    retail.goods("KTL-1", on_hand=10)
-    live(retail, *SHOP)
-    before = shop_doc(retail, "variants", "sku", "KTL-1")
-    retail.people.edit("shop", "variants", str(before["id"]), {"barcode": "4006381333931"})
-    rename(retail, "KTL-1", "Чайник новый")
-    for resource in steps.resources_of(retail.house, "erp-kz"):
-        steps.pull(retail.house, "erp-kz", resource)
-    steps.push(retail.house, "shop-kz", "variant")
-    after = shop_doc(retail, "variants", "sku", "KTL-1")
+    before = shop_doc(kettles, "variants", "sku", "KTL-1")
+    kettles.people.edit("shop", "variants", str(before["id"]), {"barcode": "4006381333931"})
+    rename(kettles, "KTL-1", "Чайник новый")
+    for resource in steps.resources_of(kettles.house, "erp-kz"):
+        steps.pull(kettles.house, "erp-kz", resource)
+    steps.push(kettles.house, "shop-kz", "variant")
+    after = shop_doc(kettles, "variants", "sku", "KTL-1")
     assert (after["title"], after["barcode"]) == ("Чайник новый", "4006381333931")
     assert before["barcode"] != after["barcode"]
-    ledger = steps.push(retail.house, "shop-kz", "variant")
+    ledger = steps.push(kettles.house, "shop-kz", "variant")
     assert ledger.total("written") == 0, "what the shop was told is known whole"
 
 
-def test_an_update_without_an_answer_is_simply_told_again(retail: World) -> None:
+def test_an_update_without_an_answer_is_simply_told_again(kettles: World) -> None:
     """P3: an absolute value may supersede one whose outcome nobody knows; in the end the shop holds it."""
-    retail.goods("KTL-1", on_hand=10)
-    live(retail, *SHOP)
-    rename(retail, "KTL-1", "Чайник новый")
-    retail.people.temper("shop", "lose_answer", on="PATCH /variants", next=1)
-    retail.people.temper("shop", "lose_answer", on="POST /variants", next=1)
-    again(retail, *SHOP)
+    rename(kettles, "KTL-1", "Чайник новый")
+    kettles.people.temper("shop", "lose_answer", on="PATCH /variants", next=1)
+    kettles.people.temper("shop", "lose_answer", on="POST /variants", next=1)
+    again(kettles, *SHOP)
     for _ in range(3):
-        retail.pass_time(LONG)
-        again(retail, *SHOP)
-    assert shop_doc(retail, "variants", "sku", "KTL-1")["title"] == "Чайник новый"
-    assert not [key for key in outbox(retail.house) if key.startswith("shop-kz")]
+        kettles.pass_time(LONG)
+        again(kettles, *SHOP)
+    assert shop_doc(kettles, "variants", "sku", "KTL-1")["title"] == "Чайник новый"
+    assert not [key for key in outbox(kettles.house) if key.startswith("shop-kz")]
 
 
 def test_a_rejected_write_is_parked_with_the_platforms_words_and_goes_out_after_replay(retail: World) -> None:
@@ -200,18 +190,16 @@ def test_a_field_that_a_channel_cannot_hold_is_not_its_edit(retail: World) -> No
     assert values(retail.house, "variant", "KTL-1")["name"] == name
 
 
-def test_an_edit_without_authority_is_put_back_once(retail: World) -> None:
+def test_an_edit_without_authority_is_put_back_once(kettles: World) -> None:
     """P4: somebody renames a product in the shop; the ERP's name comes back with one write, and then it is quiet."""
-    retail.goods("KTL-1", on_hand=10)
-    live(retail, *SHOP)
-    page = shop_doc(retail, "products", "handle", "P-KTL-1")
-    marks = retail.marks()
-    retail.people.edit("shop", "products", str(page["id"]), {"title": "Renamed by hand"})
+    page = shop_doc(kettles, "products", "handle", "P-KTL-1")
+    marks = kettles.marks()
+    kettles.people.edit("shop", "products", str(page["id"]), {"title": "Renamed by hand"})
     for _ in range(3):
-        again(retail, *SHOP)
-    assert shop_doc(retail, "products", "handle", "P-KTL-1")["title"] == "Чайник KTL-1"
-    assert written(retail, marks, "shop") == [f"products update {page['id']}"]
-    assert written(retail, marks, "erp") == []
+        again(kettles, *SHOP)
+    assert shop_doc(kettles, "products", "handle", "P-KTL-1")["title"] == "Чайник KTL-1"
+    assert written(kettles, marks, "shop") == [f"products update {page['id']}"]
+    assert written(kettles, marks, "erp") == []
 
 
 def test_what_the_channel_holds_already_is_adopted_without_a_write(retail: World) -> None:
@@ -250,21 +238,19 @@ def test_a_write_that_misses_a_reference_waits_for_it_and_needs_no_person(retail
     assert steps.push(retail.house, "shop-kz", "variant").total("written") == 1
 
 
-def test_the_red_button_stops_writes_and_leaves_reading_alone(retail: World) -> None:
+def test_the_red_button_stops_writes_and_leaves_reading_alone(kettles: World) -> None:
     """Pausing a channel sends nothing and loses nothing; orders are still read, and all goes out afterwards."""
-    retail.goods("KTL-1", on_hand=10)
-    live(retail, *SHOP)
-    set_pause(retail.house, "shop-kz", paused=True, who="Aigerim", because="looks odd")
-    rename(retail, "KTL-1", "Чайник новый")
-    retail.buy("shop", {"KTL-1": 1})
-    marks = retail.marks()
-    again(retail, *SHOP)
-    assert tried(retail, marks, "shop") == 0
-    assert len(records(retail.house, "order")) == 1
-    assert "paused" in steps.push(retail.house, "shop-kz", "variant").note
-    set_pause(retail.house, "shop-kz", paused=False, who="Aigerim", because="all well")
-    again(retail, *SHOP)
-    assert shop_doc(retail, "variants", "sku", "KTL-1")["title"] == "Чайник новый"
+    set_pause(kettles.house, "shop-kz", paused=True, who="Aigerim", because="looks odd")
+    rename(kettles, "KTL-1", "Чайник новый")
+    kettles.buy("shop", {"KTL-1": 1})
+    marks = kettles.marks()
+    again(kettles, *SHOP)
+    assert tried(kettles, marks, "shop") == 0
+    assert len(records(kettles.house, "order")) == 1
+    assert "paused" in steps.push(kettles.house, "shop-kz", "variant").note
+    set_pause(kettles.house, "shop-kz", paused=False, who="Aigerim", because="all well")
+    again(kettles, *SHOP)
+    assert shop_doc(kettles, "variants", "sku", "KTL-1")["title"] == "Чайник новый"
 
 
 def test_a_platform_that_asks_to_wait_gets_what_is_due_afterwards(retail: World) -> None:
@@ -285,80 +271,72 @@ def test_a_platform_that_asks_to_wait_gets_what_is_due_afterwards(retail: World)
 
 
 def test_a_token_without_the_right_to_write_is_named_and_nothing_is_lost(
-    retail: World, monkeypatch: pytest.MonkeyPatch
+    kettles: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A person reads which right is missing; once it is there, what was due goes out."""
-    retail.goods("KTL-1", on_hand=10)
-    live(retail, *SHOP)
-    rename(retail, "KTL-1", "Чайник новый")
-    again(retail, "erp-kz")
+    rename(kettles, "KTL-1", "Чайник новый")
+    again(kettles, "erp-kz")
     with monkeypatch.context() as poor:
-        poor.setenv("SERAI_SHOP_TOKEN", retail.sandbox.readers["shop"])
+        poor.setenv("SERAI_SHOP_TOKEN", kettles.sandbox.readers["shop"])
         with pytest.raises(Misconfigured, match="write:variants") as said:
-            steps.push(retail.worker(), "shop-kz", "variant")
-    assert retail.sandbox.readers["shop"] not in str(said.value)
-    retail.pass_time(LONG)
-    assert steps.push(retail.house, "shop-kz", "variant").total("written") == 1
+            steps.push(kettles.worker(), "shop-kz", "variant")
+    assert kettles.sandbox.readers["shop"] not in str(said.value)
+    kettles.pass_time(LONG)
+    assert steps.push(kettles.house, "shop-kz", "variant").total("written") == 1
 
 
-def test_the_platform_tells_of_our_order_before_we_read_its_answer(retail: World) -> None:
+def test_the_platform_tells_of_our_order_before_we_read_its_answer(kettles: World) -> None:
     """P2: the ERP's notice of the sale that we create arrives before our receipt is kept: one order, one record."""
-    retail.goods("KTL-1", on_hand=10)
-    live(retail, *SHOP)
-    placed = retail.buy("shop", {"KTL-1": 1})
+    placed = kettles.buy("shop", {"KTL-1": 1})
     for resource in ("customers", "orders", "inventory"):
-        steps.pull(retail.house, "shop-kz", resource)
-    steps.push(retail.house, "erp-kz", "customer")
-    retail.people.temper("erp", "lose_answer", on="POST /orders", next=1)
-    steps.push(retail.house, "erp-kz", "order")
-    ledger = steps.pull(retail.house, "erp-kz", "orders")
+        steps.pull(kettles.house, "shop-kz", resource)
+    steps.push(kettles.house, "erp-kz", "customer")
+    kettles.people.temper("erp", "lose_answer", on="POST /orders", next=1)
+    steps.push(kettles.house, "erp-kz", "order")
+    ledger = steps.pull(kettles.house, "erp-kz", "orders")
     assert ledger.read == 1
-    assert list(records(retail.house, "order")) == [placed.number]
-    retail.pass_time(LONG)
-    live(retail, *SHOP)
-    assert len(list(retail.sandbox.systems["erp"].docs("orders"))) == 1
-    assert list(records(retail.house, "order")) == [placed.number]
+    assert list(records(kettles.house, "order")) == [placed.number]
+    kettles.pass_time(LONG)
+    live(kettles, *SHOP)
+    assert len(list(kettles.sandbox.systems["erp"].docs("orders"))) == 1
+    assert list(records(kettles.house, "order")) == [placed.number]
 
 
-def test_the_key_of_a_create_is_the_same_at_each_attempt(retail: World) -> None:
+def test_the_key_of_a_create_is_the_same_at_each_attempt(kettles: World) -> None:
     """P2: the reference under which the ERP may find our order is fixed before the first attempt."""
-    retail.goods("KTL-1", on_hand=10)
-    live(retail, *SHOP)
-    retail.buy("shop", {"KTL-1": 1})
-    retail.people.temper("erp", "fail", on="POST /orders", next=2)
+    kettles.buy("shop", {"KTL-1": 1})
+    kettles.people.temper("erp", "fail", on="POST /orders", next=2)
     for _ in range(5):
-        again(retail, *SHOP)
-        retail.pass_time(LONG)
+        again(kettles, *SHOP)
+        kettles.pass_time(LONG)
     references = {
-        entry["reference"] for entry in retail.sandbox.systems["erp"].books.after(0)
+        entry["reference"] for entry in kettles.sandbox.systems["erp"].books.after(0)
         if entry["kind"] == "write" and entry["resource"] == "orders" and entry["reference"]
     }
-    (doc,) = retail.sandbox.systems["erp"].docs("orders")
+    (doc,) = kettles.sandbox.systems["erp"].docs("orders")
     assert references == {doc["reference"]}
 
 
-def test_a_change_while_a_write_is_under_way_is_told_too(retail: World) -> None:
+def test_a_change_while_a_write_is_under_way_is_told_too(kettles: World) -> None:
     """P1: what changes between decision and answer is due again, so that the last value arrives."""
-    retail.goods("KTL-1", on_hand=10)
-    live(retail, *SHOP)
-    rename(retail, "KTL-1", "First")
-    again(retail, "erp-kz")
+    rename(kettles, "KTL-1", "First")
+    again(kettles, "erp-kz")
     crossed: list[str] = []
 
     def meanwhile(what: str) -> None:
         if what.startswith(("PATCH shop/variants", "POST shop/variants")) and not crossed:
             crossed.append(what)
-            rename(retail, "KTL-1", "Second")
+            rename(kettles, "KTL-1", "Second")
             steps.pull(other, "erp-kz", "items")
 
-    other = retail.worker(owner="another")
-    retail.house.border.before = meanwhile
+    other = kettles.worker(owner="another")
+    kettles.house.border.before = meanwhile
     for _ in range(3):
-        steps.push(retail.house, "shop-kz", "variant")
-    retail.house.border.before = lambda what: None
+        steps.push(kettles.house, "shop-kz", "variant")
+    kettles.house.border.before = lambda what: None
     other.close()
     assert crossed
-    assert shop_doc(retail, "variants", "sku", "KTL-1")["title"] == "Second"
+    assert shop_doc(kettles, "variants", "sku", "KTL-1")["title"] == "Second"
 
 
 def test_each_write_leaves_one_hop_with_its_key(retail: World) -> None:
@@ -372,13 +350,11 @@ def test_each_write_leaves_one_hop_with_its_key(retail: World) -> None:
     assert str(hops[0].key).startswith("serai-")
 
 
-def test_only_what_is_not_told_yet_is_due(retail: World) -> None:
+def test_only_what_is_not_told_yet_is_due(kettles: World) -> None:
     """A push with nothing due sends nothing and says so."""
-    retail.goods("KTL-1", on_hand=10)
-    live(retail, *SHOP)
-    marks = retail.marks()
-    take(retail, "erp-kz", "products", [product("P-KTL-1", "Чайник KTL-1")], retail.house.registry.now())
-    ledger = steps.push(retail.house, "shop-kz", "product")
-    assert (ledger.total("written"), tried(retail, marks, "shop")) == (0, 0)
+    marks = kettles.marks()
+    take(kettles, "erp-kz", "products", [product("P-KTL-1", "Чайник KTL-1")], kettles.house.registry.now())
+    ledger = steps.push(kettles.house, "shop-kz", "product")
+    assert (ledger.total("written"), tried(kettles, marks, "shop")) == (0, 0)
 
 
