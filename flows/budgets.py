@@ -2,7 +2,7 @@
 
 What surprises here:
 
-* A worker takes calls from the registry in slices of at most a second and lets lapse what it did not use: calls kept
+* A worker takes calls from the registry in slices of at most a second and gives back what it did not use: calls kept
   for later would come on top of a bucket that filled up meanwhile.
 * The bucket kept here is smaller than the published one by what may be on its way, and fills a little slower, so that
   calls which bunch up on the way are still within the limit (`safe`).
@@ -16,6 +16,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from connectors.base import RetryLater, Stopped
@@ -128,7 +129,8 @@ class Budget:
         waited = 0.0
         while True:
             began = time.monotonic()
-            given = self._registry.attempt(lambda tx: self._ask(tx, bucket, limit, n, lane in BULK))
+            unused = self._slices.pop(bucket, (0.0, 0.0))[0]
+            given = self._registry.attempt(partial(self._ask, bucket, limit, n, lane in BULK, unused))
             if given.amount > 0:
                 self._slices[bucket] = (given.amount - n, began + limit.seconds)
                 return
@@ -172,8 +174,10 @@ class Budget:
 
         self._registry.attempt(work)
 
-    def _ask(self, tx: Tx, bucket: str, limit: Safe, n: float, bulk: bool) -> Given:
-        row, given = taken(budget_of(tx, self._channel, bucket, limit.size), limit, tx.now, n, bulk)
+    def _ask(self, bucket: str, limit: Safe, n: float, bulk: bool, unused: float, tx: Tx) -> Given:
+        row = refilled(budget_of(tx, self._channel, bucket, limit.size), limit, tx.now)
+        row = replace(row, level=min(limit.size, row.level + unused))
+        row, given = taken(row, limit, tx.now, n, bulk)
         put_budget(tx, self._channel, bucket, row)
         return given
 

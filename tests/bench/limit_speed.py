@@ -22,7 +22,7 @@ from flows.wiring import open_house
 from tests.bench.sync_speed import api, known, project
 from tests.databases import fresh_postgres, fresh_sqlite
 
-RATE, BURST = 20, 40
+RATE, BURST = 5, 20
 
 
 def main() -> int:

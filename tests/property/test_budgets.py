@@ -41,7 +41,7 @@ def test_whatever_is_asked_for_when_the_platform_s_bucket_never_runs_over(
     for moment, amount in sorted(begun):
         level = min(limit.burst, level + (moment - at) * limit.rate) - amount
         at = moment
-        assert level >= -1e-6 or amount > bucket.size, f"{amount} at {moment} s is {-level} too much"
+        assert level >= -1e-3 or amount > bucket.size, f"{amount} at {moment} s is {-level} too much"
 
 
 @settings(max_examples=60, deadline=None)
@@ -90,4 +90,4 @@ def test_the_pace_comes_back_the_same_however_often_somebody_looks(pace: float, 
     once = refilled(row, bucket, after(now))
     assert abs(looked.level - once.level) < 1e-3
     assert abs(looked.pace - once.pace) < 1e-6
-    assert once.level <= 7.0 * now + 1e-6
+    assert once.level <= 7.0 * now + 1e-4

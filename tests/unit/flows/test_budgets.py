@@ -52,9 +52,9 @@ def test_all_workers_together_stay_below_what_a_platform_allows(
         text = text.replace("shop-kz:\n", "shop-kz:\n  settings: {limits: {rate: 80, burst: 40}}\n", 1)
         assert "limits" in text
         channels.write_text(text, encoding="utf-8")
-    people.limit("shop", {"rate": 80, "burst": 40})
+    people.limit("shop", {"rate": 80, "burst": 40} if told else {"rate": 1, "burst": 3})
     with workers(url, project, 3) as houses:
-        threads = [threading.Thread(target=reads, args=(house, 35)) for house in houses]
+        threads = [threading.Thread(target=reads, args=(house, 35 if told else 4)) for house in houses]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -77,6 +77,21 @@ def test_after_a_refusal_nobody_asks_before_the_platform_s_moment(retail_on_each
     with registry.read() as tx:
         assert budgets(tx, "shop-kz")[""].pace == 0.5
     Budget(registry, "shop-kz", {}).take(1, "write")  # a platform that publishes no limit has none
+
+
+def test_a_worker_that_is_slower_than_the_limit_never_waits_for_it(retail_on_each: World) -> None:
+    """What a slice was not used for goes back: a call every now and then costs no more than itself."""
+    registry: Registry = retail_on_each.registry
+    budget = Budget(registry, "shop-kz", {"": Limit(rate=4, burst=16)})
+    for _ in range(6):
+        budget.take(1, "write")
+        retail_on_each.pass_time(0.01)
+        held, _until = budget._slices[""]
+        budget._slices[""] = (held, 0.0)  # the slice is over
+    budget.take(0, "write")
+    with registry.read() as tx:
+        left = budgets(tx, "shop-kz")[""].level + budget._slices[""][0]
+    assert left >= 16 - 4 - 6 - 0.001  # the smaller bucket that is used, less six calls
 
 
 def test_what_others_used_up_is_counted_when_the_platform_says_so(retail_on_each: World) -> None:
