@@ -75,7 +75,8 @@ def decide_page(
     elsewhere, joining = (
         told_elsewhere(tx, channel, set(uids) - bound.keys(), page.run) if group.name == CUSTOMER else ({}, set())
     )
-    stops = consenting.stops(house, tx, channel, group, seen, now) | taken_back(tx, channel, group, seen)
+    stops = consenting.stops(house, tx, channel, group, seen, now)
+    stops |= taken_back(tx, channel, group, seen, {row.uid: row.attempt for row in rows})
     for row in rows:
         view, out = seen.get(row.uid), documents.get(row.uid)
         if row.uid in stops:

@@ -258,8 +258,8 @@ def _refuse(
 
 
 def _arrived(row: OutboxRow) -> bool:
-    """Whether the keeper may have it, or may still get it."""
-    return row.state in MOVING
+    """Whether the keeper may have it, or may still get it: what it did not answer may arrive late."""
+    return row.state in MOVING or (row.state == "due" and row.attempt > 0)
 
 
 def _told(row: AnswerRow) -> Answer:

@@ -1,7 +1,8 @@
 """Events of points that were taken back: in which order the keeper hears of an event and of its reversal.
 
 What surprises here: a reversal that overtook its event would give back nothing and then the event would take. So it
-waits until its event is known to have arrived; an event that has not been sent when it is taken back never is.
+waits until its event is known to have arrived. One that was never sent when it is taken back never is; one that was
+sent and not found is sent again, under its own number, since the first may still arrive: only then is it given back.
 """
 
 from __future__ import annotations
@@ -25,10 +26,12 @@ TAKEN_BACK: Final = "it was taken back before it was sent"
 NOTHING_TAKEN: Final = "what it takes back never arrived"
 
 
-def taken_back(tx: Tx, channel: str, group: Group, seen: Mapping[str, View]) -> dict[str, Stop]:
-    """uid → why an event is not written now. A constant number of statements.
+def taken_back(
+    tx: Tx, channel: str, group: Group, seen: Mapping[str, View], attempts: Mapping[str, int]
+) -> dict[str, Stop]:
+    """uid → why an event is not written now; ``attempts``: how often each was sent. A constant number of statements.
 
-    An event waits for nothing and is dropped when its reversal is there; a reversal waits while its event may still
+    An event that was never sent is dropped when its reversal is there; a reversal waits while its event may still
     arrive, and is dropped when that did not.
     """
     if group.entity != EVENT or group.base != EVENT:
@@ -40,11 +43,13 @@ def taken_back(tx: Tx, channel: str, group: Group, seen: Mapping[str, View]) -> 
     of = {uid: owned[one] for uid, one in backs.items() if one in owned}
     told = binding_for(tx, channel, EVENT, {*seen, *of.values()})
     arrived = {uid for uid, one in told.items() if one.told is not None}
-    moving = {row.uid for row in outbox_rows(tx, channel, EVENT, uids=sorted(set(of.values())), states=MOVING)
-              if row.uid not in seen} if of else set()
+    moving = {
+        row.uid for row in outbox_rows(tx, channel, EVENT, uids=sorted(set(of.values())), states=(*MOVING, "due"))
+        if row.attempt > 0 or row.uid not in attempts
+    } if of else set()
     found = {
         uid: Stop(kind="refused", because=TAKEN_BACK) for uid, one in numbers.items()
-        if reversed_by(one) in owned and uid not in arrived
+        if reversed_by(one) in owned and uid not in arrived and attempts.get(uid, 0) == 0
     }
     for uid, event in of.items():
         if event in moving:

@@ -15,7 +15,7 @@ import requests
 from deployments.receiver import app_of
 from flows import steps
 from flows.loyalty import GRACE, redeem
-from registry import outbox_rows
+from registry import outbox_rows, parked
 from registry.answers import unanswered
 from tests.databases import registry_url, sqlite_url  # noqa: F401 (fixtures)
 from tests.retailer import notice_headers, served
@@ -104,6 +104,25 @@ def test_where_the_keeper_cannot_answer_the_till_hears_no_and_nothing_is_spent(
         assert held(retail) == 100
         assert ask(retail, url, "R1-1") == refused
         assert (ask(retail, url, "R1-2")["answer"], held(retail)) == ("accepted", 60)
+
+
+def test_a_redemption_that_arrives_late_is_given_back_too(retail: World) -> None:  # noqa: F811
+    """P2: refused for want of an answer, looked for and not found, sent again, and only then the first one arrives."""
+    with counter(retail, within=0.4):
+        border = retail.house.border
+        border.slow = "POST crm/points"
+        answer = redeem(retail.house, CARD, channel="pos-kz", reference="R1", points=Decimal(40))
+        assert (answer.accepted, border.slow) == (False, "")
+        retail.step("push", "crm-kz", "loyalty_event")
+        assert len(list(retail.sandbox.systems["crm"].docs("points"))) == 0
+        retail.pass_time(90)
+        retail.step("settle", "crm-kz", "loyalty_event")
+        border.arrive()
+        assert held(retail) == 60
+        quiet(retail)
+        assert held(retail) == 100
+        with retail.registry.read() as tx:
+            assert parked(tx) == []
 
 
 def test_a_crash_between_keeper_and_till_spends_nothing_unless_the_till_asks_again(retail: World) -> None:  # noqa: F811

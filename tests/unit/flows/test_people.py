@@ -234,6 +234,9 @@ def test_an_account_bound_at_first_contact_can_be_taken_out_again(retail_on_each
     somebody = uid(world, "erp-kz", "C2")
     with pytest.raises(CannotBind, match="bound to record"):
         steps.bind(world.house, "shop-kz", "9", somebody, entity="customer")
+    assert steps.bind(world.house, "shop-kz", "10", there, entity="customer", who="Aigerim") == "customer"
+    take(world, "shop-kz", "customers", [shop("10", "work@example.kz", "K Li")], later(4))
+    assert len(everybody(world)) == 2
     stewards.split(world.house, "shop-kz:9", who="Aigerim", because="another Kim")
     with world.registry.read() as tx:
         said = {one.uid: one.values for one in records_where(tx, "customer")}
