@@ -91,7 +91,10 @@ def stop(
             done.append(TallyRow(cause=cause, changed=mine.changed, moved=mine.moved, deleted=mine.deleted,
                                  zeroed=mine.zeroed))
         whole = sum((_tally(row) for row in before.get(cause, ())), mine)
-        said = _judged(tx, channel, group, cause, hold, ones, effects, whole, rule)
+        stoppable = ones if group.entity != "stock" or rule.stock == "hold" else [
+            one for one in ones if _moves_price(effects[one.row.uid]) or effects[one.row.uid].deletes
+        ]
+        said = _judged(tx, channel, group, cause, hold, stoppable, effects, whole, rule)
         if said is not None:
             hold, stopped = said
             put_held(tx, hold, [(one.row.uid, one.mark, _moves(effects[one.row.uid])) for one in stopped])
@@ -105,13 +108,13 @@ def _judged(
     tx: Tx, channel: str, group: Group, cause: str, hold: Hold | None, ones: Sequence[Sending],
     effects: Mapping[str, Effect], whole: Tally, rule: Breaker,
 ) -> tuple[Hold, Sequence[Sending]] | None:
-    """The hold of this cause and which of its writes it stops; None: all of them go out."""
+    """The hold of this cause and which of its writes it stops; None: all go out. ``ones``: those that may be."""
     if hold is not None and hold.kind == "all":
         return hold, ones
     many = whole.changed >= rule.at_least or max(whole.deleted, whole.zeroed) >= rule.at_least
     there = listed(tx, channel, group.name) if many else 0
     place = {"channel": channel, "entity": group.entity, "cause": cause}
-    reasons = together(whole, there, rule) if many else ()
+    reasons = together(whole, there, rule) if many and ones else ()
     if reasons:
         return put_hold(tx, **place, kind="all", because=reasons), ones
     strange = [one for one in ones if alone([effects[one.row.uid]], rule)]
@@ -127,7 +130,8 @@ def _judged(
 def _effects(
     house: House, tx: Tx, channel: str, group: Group, sending: Sequence[Sending], bound: Mapping[str, Binding]
 ) -> dict[str, Effect]:
-    """Record → what writing it would do to what the channel shows. A first telling changes nothing that was told."""
+    """Record → what writing it would do to what the channel shows. A first telling changes nothing that was told; of a
+    row with stock and price in one (a feed's) only a price that moves is a change."""
     told = {uid for uid, binding in bound.items() if _told(binding) != {}}
     prices: Mapping[str, list[Price]] = {}
     seen: Mapping[str, list[Price]] = {}
@@ -136,15 +140,22 @@ def _effects(
         prices = prices_of(house, None, channel, group, docs, bound, tx)
         seen = _shown(house, tx, channel, [one for one in sending if not prices.get(one.row.uid)])
     stock = group.entity == "stock"
+    moves = {one.row.uid: prices.get(one.row.uid) or seen.get(one.row.uid) or [] for one in sending}
     return {
         one.row.uid: effect(
-            prices.get(one.row.uid) or seen.get(one.row.uid) or [], floor=_floor(one),
-            counts=one.row.uid in told and not stock,
+            moves[one.row.uid], floor=_floor(one),
+            counts=one.row.uid in told and (not stock or any(
+                row.before is not None and row.after != row.before for row in moves[one.row.uid]
+            )),
             deletes=one.write.op == "delete" or (one.row.uid in told and not stock and _archives(one)),
             zeroes=stock and _empties(one, bound.get(one.row.uid)),
         )
         for one in sending
     }
+
+
+def _moves_price(one: Effect) -> bool:
+    return any(move.after != move.before for move in one.moves)
 
 
 def _shown(house: House, tx: Tx, channel: str, sending: Sequence[Sending]) -> dict[str, list[Price]]:

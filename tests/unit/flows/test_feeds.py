@@ -26,6 +26,7 @@ from connectors.base import Misconfigured, Write
 from deployments import receiver
 from deployments.feeds import feeds_of
 from flows import steps
+from flows.holds import open_sets
 from flows.stock_risk import stock_risk
 from flows.why import why
 from registry import Fetch, fetch_interval, fetches, micros, outbox_counts
@@ -130,6 +131,28 @@ def test_a_change_takes_the_place_of_one_that_nobody_fetched_on_both_databases(r
         assert states(room) == {"accepted": 1}
     room.fetch()
     assert states(room) == {}
+
+
+def test_a_category_typed_as_9_99_is_held_in_a_file_that_nobody_reads_back(one: Showroom) -> None:
+    """P9: a feed is compared with what it was seen to show when it was fetched; one price alone, then all of them."""
+    stocked(one)
+    one.fetch()
+    one.take("prices", {"id": "0000", "variant": "0000", "amount": "9.99"})
+    one.push("feed-google")
+    (found,) = open_sets(one.house)
+    assert (found.hold.channel, found.hold.kind, found.count) == ("feed-google", "single", 1)
+    assert one.shown()["0000"]["price"] == "4990.00 KZT"
+    one.take("prices", *({"id": sku, "variant": sku, "amount": "4000.00"} for sku in SKUS))
+    one.push("feed-google")
+    assert {row["price"] for row in one.shown().values()} == {"4990.00 KZT"}
+    assert open_sets(one.house)[0].hold.kind == "all"
+    one.take("prices", {"id": "0001", "variant": "0001", "amount": "4990.00"})
+    count(one, {"0001": 0})
+    one.push("feed-google")
+    assert one.shown()["0001"]["availability"] == "out_of_stock", "a fall of stock is not held with the prices"
+    one.take("prices", *({"id": sku, "variant": sku, "amount": "4990.00"} for sku in SKUS))
+    one.push("feed-google")
+    assert {row["price"] for row in one.shown().values()} == {"4990.00 KZT"}
 
 
 def test_whoever_does_not_know_the_token_learns_nothing(
