@@ -14,15 +14,18 @@ from typing import Final
 
 from connectors.base import Misconfigured
 from flows.holdings import pools
-from flows.pledges import hard, pool_of, raises, rivals_of
+from flows.pledges import by_place, hard, pool_of, raises, rivals_of, why_pooled
 from flows.wiring import House
 from mappings.commerce.stock import free
-from mappings.commerce.stock.risk import Risk, Selling, enough, pooled
+from mappings.commerce.stock.allocation import PRESETS
+from mappings.commerce.stock.risk import Risk, Selling, enough, escrowed, pooled
 from registry import Hop, Tx, fetch_interval, hops_of, owners, records, takings
 
 DAYS: Final = 30
 """Demand is what was ordered in so many days."""
 RUNS: Final = 2_000
+PLAYED: Final = 4_000
+"""Units that are sold, in all runs of the escrow together, and at most so many runs as a pool has."""
 WORST: Final = 0.95
 
 
@@ -39,11 +42,15 @@ class Measured:
 
 @dataclass(frozen=True, kw_only=True)
 class StockRisk:
-    """What was measured of a variant, what it risks pooled without a buffer, and the buffer that is enough."""
+    """What was measured of a variant, what it risks by each preset, and the buffer that is enough for pooled channels.
+
+    Under hard allocation nothing is oversold, as the model of the escrow proves; the figure beside it is played.
+    """
 
     sku: str
     units: int
     channels: Sequence[Measured]
+    presets: Mapping[str, Risk]
     pooled: Risk
     buffer: int
     buffered: Risk
@@ -75,8 +82,18 @@ def stock_risk(house: House, sku: str) -> StockRisk:
     buffer, buffered = enough(units, channels, runs=RUNS)
     return StockRisk(
         sku=sku, units=units, channels=measured, pooled=pooled(units, channels, runs=RUNS), buffer=buffer,
-        buffered=buffered, notes=_notes(house, measured),
+        buffered=buffered, notes=_notes(house, measured), presets=presets(units, channels),
     )
+
+
+def presets(units: int, channels: Sequence[Selling]) -> dict[str, Risk]:
+    """Preset → what it risks when these channels sell so many units out: played with their demand and lag."""
+    runs = max(10, min(PLAYED // max(1, units), RUNS))
+    return {
+        name: escrowed(units, channels, safety=row["safety"], runs=runs) if row["allocation"] == "hard"
+        else pooled(units, channels, buffer=row["safety"], runs=RUNS)
+        for name, row in PRESETS.items()
+    }
 
 
 def _together(house: House) -> list[str]:
@@ -123,16 +140,28 @@ def _allocation(house: House, channel: str) -> str:
     return house.project.stock[channel].allocation or "shares"
 
 
+def in_words(house: House, channel: str) -> str:
+    """Which allocation the channel really has, how its figures rise, and why not otherwise."""
+    policy, why = house.project.stock[channel], why_pooled(house, channel)
+    each = ", a figure per location" if by_place(house, channel) else ""
+    if why is not None:
+        asked = "; `allocation: hard` is not in force" if policy.allocation == "hard" else ""
+        return f"pooled only: {why}{asked}"
+    if policy.allocation == "hard":
+        how = ("its platform compares before it sets" if raises(house, channel) == "compare"
+               else "zero, then its orders are read, then the raise")
+        return f"under hard allocation: {how}{each}; nothing is oversold, whatever the lag"
+    if policy.oversells:
+        return (f"pooled: it shows all that is free{each}, and hears of sales elsewhere late; "
+                "hard allocation is possible")
+    return (f"given fixed shares{each}: no unit is shown twice, a raise waits for the lowering elsewhere; "
+            "hard allocation is possible")
+
+
 def _notes(house: House, measured: Sequence[Measured]) -> list[str]:
     notes = []
     for row in measured:
-        way = raises(house, row.channel)
-        if way is None:
-            notes.append(f"{row.channel} offers `pooled` only: its connector can neither compare a figure before it "
-                         "sets it nor read its orders after it showed zero")
-        elif row.allocation == "hard":
-            how = "its platform compares before it sets" if way == "compare" else "zero, its orders, then a raise"
-            notes.append(f"{row.channel} is under hard allocation: {how}; nothing is oversold, whatever the lag")
+        notes.append(f"{row.channel} is {in_words(house, row.channel)}")
         if row.measured == 0:
             notes.append(f"{row.channel}: no sale elsewhere was told to it in {DAYS} days; the timetable's "
                          f"{row.lag:.0f} s count as its lag")

@@ -14,6 +14,11 @@ from deployments.commands.knowing import who
 if TYPE_CHECKING:
     from flows.stock_risk import StockRisk
 
+BECAUSE = {
+    "hard": "nothing can be: an escrow, proved over every order of events",
+    "pooled": "sales elsewhere are heard of late",
+}
+"""Why it comes out so, by allocation."""
 SPAN = re.compile(r"(\d{1,6})([smhd])")
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -27,6 +32,7 @@ def risk(
     from deployments.commands.houses import opened
     from deployments.printing import print_json, show
     from flows.stock_risk import stock_risk
+    from mappings.commerce.stock.allocation import PRESETS
 
     with opened(project) as house:
         found = stock_risk(house, sku)
@@ -37,13 +43,14 @@ def risk(
         {"channel": row.channel, "allocation": row.allocation, "units a day": f"{row.per_day:.2f}",
          "lag": f"{row.lag:.1f} s", "measured on": f"{row.measured} sales"} for row in found.channels
     ], False, nothing="no channel")
-    show(f"{found.units} units free: the chance that selling them out oversells at least one", [
-        {"told": "everything, everywhere (sell-out)", "chance": f"{found.pooled.chance:.1%}",
-         "units too many": f"{found.pooled.mean:.2f}", "kept back": "0"},
-        {"told": "pooled with the smallest buffer that is enough", "chance": f"{found.buffered.chance:.1%}",
-         "units too many": f"{found.buffered.mean:.2f}", "kept back": f"{found.buffer} on every channel"},
-        {"told": "hard allocation (balanced)", "chance": "0 %", "units too many": "0", "kept back": "0"},
-        {"told": "hard allocation (careful)", "chance": "0 %", "units too many": "0", "kept back": "1 per channel"},
+    show(f"{found.units} units free: what became of them when they were played out at this demand and lag", [
+        *({"preset": name, "sold too many": f"in {risk.chance:.1%} of {risk.runs:,} runs",
+           "units too many": f"{risk.mean:.2f}", "because": BECAUSE[PRESETS[name]["allocation"]],
+           "kept back": f"{PRESETS[name]['safety']} on every channel"} for name, risk in found.presets.items()),
+        {"preset": "sell-out with the smallest buffer that is enough",
+         "sold too many": f"in {found.buffered.chance:.1%} of {found.buffered.runs:,} runs",
+         "units too many": f"{found.buffered.mean:.2f}", "because": BECAUSE["pooled"],
+         "kept back": f"{found.buffer} on every channel"},
     ], False, nothing="nothing")
     for note in found.notes:
         say(note)
@@ -58,6 +65,8 @@ def _row(found: StockRisk) -> dict[str, Any]:
         ],
         "pooled": {"chance": found.pooled.chance, "mean": found.pooled.mean, "runs": found.pooled.runs},
         "buffer": found.buffer, "buffered": {"chance": found.buffered.chance, "mean": found.buffered.mean},
+        "presets": {name: {"chance": row.chance, "mean": row.mean, "runs": row.runs}
+                    for name, row in found.presets.items()},
         "notes": list(found.notes),
     }
 

@@ -27,7 +27,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from markupsafe import Markup, escape
 
 from connectors.base import ConnectorError
-from deployments.console import deadlines, holds, listings, pages, reviews, times
+from deployments.console import deadlines, holds, listings, pages, reviews, stock, times
 from deployments.console.asking import (
     Answer,
     Ask,
@@ -301,6 +301,7 @@ def create_app(house: House, *, prefect: str | None = None) -> FastAPI:
 
     holds.add_pages(app, house, render, question, switch)
     deadlines.add_pages(app, house, render)
+    stock.add_pages(app, house, render)
     listings.add_pages(app, house, render)
     reviews.add_pages(app, house, render, question, switch)
 

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from connectors import CATALOG
 from deployments.console import times
+from deployments.console.stock import allocations
 from deployments.drain import SIGN_OF_LIFE
 from flows.ledger import INWARD, OUTWARD
 from flows.settings import MODES, Channel
@@ -80,7 +81,8 @@ class RunLine:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Card:
-    """One channel. ``mode`` is its entities' common mode, or "mixed"; ``freshness`` is "", "warn" or "bad"."""
+    """One channel. ``mode`` is its entities' common mode, or "mixed"; ``freshness`` is "", "warn" or "bad"; ``stock``
+    is the allocation that it really has."""
 
     name: str
     platform: str
@@ -100,6 +102,7 @@ class Card:
     notices: int
     verified_against: str
     entities: Sequence[EntityRow]
+    stock: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -141,6 +144,7 @@ def overview(house: House, prefect: str | None, only: str | None = None) -> Over
         pressing = deadline_counts(tx, house.registry.now())
         beating = any((lease.channel, lease.resource, lease.lane) == SIGN_OF_LIFE for lease in held(tx))
     notices = house.registry.inbox.depth()
+    said = allocations(house)
     cards = []
     for name, channel in house.settings.channels.items():
         if only is not None and name != only:
@@ -182,6 +186,7 @@ def overview(house: House, prefect: str | None, only: str | None = None) -> Over
                 notices=notices.get(name, 0),
                 verified_against=verified_against(channel),
                 entities=entities,
+                stock=said.get(name, ""),
             )
         )
     return Overview(cards=cards, drain="" if beating else _drain_words(sum(notices.values())))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from mappings.commerce.stock.risk import Selling, enough, mean_oversold, pooled
+from mappings.commerce.stock.risk import Selling, enough, escrowed, mean_oversold, pooled
 
 RUNS = 600
 """Three standard deviations of a chance near a half are 6 points then; the table itself was played 3,000 times."""
@@ -57,3 +57,22 @@ def test_nothing_is_oversold_where_it_cannot_be(units: int, buffer: int, seed: i
     assert pooled(units, three(0, 9), runs=20, seed=seed).chance == 0
     assert pooled(units, three(1, 9), buffer=units, runs=20, seed=seed).chance == 0
     assert pooled(units, three(1, 0), buffer=buffer, runs=20, seed=seed).chance == 0
+
+
+@settings(max_examples=12)
+@given(
+    st.integers(1, 8), st.lists(st.tuples(st.floats(0.1, 5), st.floats(0.01, 30)), min_size=1, max_size=3),
+    st.integers(0, 1), st.integers(0, 99),
+)
+def test_the_escrow_oversells_nothing_whatever_demand_and_lag(
+    units: int, selling: list[tuple[float, float]], safety: int, seed: int
+) -> None:
+    """P8: played with the functions that run; the same buyers oversell a pool."""
+    channels = [Selling(rate=rate, lag=lag) for rate, lag in selling]
+    assert escrowed(units, channels, safety=safety, runs=10, seed=seed).mean == 0
+
+
+def test_the_escrow_is_measured_beside_the_pool() -> None:
+    """P8: three channels that hear of each other after a quarter of an hour."""
+    assert escrowed(20, three(0.1, 15), runs=60).chance == 0
+    assert pooled(20, three(0.1, 15), runs=60).chance > 0.9

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import replace
 
 import pytest
+import requests
 from msgspec.structs import replace as changed
 
 from connectors.base import Misconfigured
+from deployments.console.app import create_app
 from flows import steps
 from flows.apply import apply
 from flows.figures import figures
 from flows.plan import Scope, plan
-from flows.pledges import raises
-from flows.stock_risk import stock_risk
+from flows.pledges import raises, why_pooled
+from flows.stock_risk import in_words, stock_risk
 from registry import EscrowRow, RecordRow, Tx, escrows, put_escrows, put_links, put_records, records_by_field
+from tests.retailer import served
 from tests.scenario.world import LONG, WAREHOUSE, World
 from tests.unit.flows.retail import live, records, written
 
@@ -130,6 +134,17 @@ def test_the_console_and_the_command_line_say_who_can_only_be_pooled(selling: Wo
     assert raises(selling.house, "shop-kz") == "compare"
     assert raises(selling.house, "market-kz") == "zero"
     assert raises(selling.house, "pos-kz") is None
+    assert why_pooled(selling.house, "pos-kz") == "no mapping of its platform writes stock"
+    assert "compares before it sets" in in_words(selling.house, "shop-kz")
+    assert "zero, then its orders are read" in in_words(selling.house, "market-kz")
+    with served(create_app(selling.house)) as address:
+        page, cards, risk = (
+            html.unescape(requests.get(f"{address}/{path}", timeout=30).text)
+            for path in ("stock", "", "stock?sku=KTL-1")
+        )
+    assert "under hard allocation: its platform compares before it sets; nothing is oversold" in page
+    assert "under hard allocation: zero, then its orders are read, then the raise" in cards
+    assert risk.count("measured so, and proved") == 2
 
 
 def test_a_plan_of_hard_channels_is_what_apply_then_does(selling: World) -> None:
@@ -180,5 +195,9 @@ def test_the_risk_is_told_with_the_lag_that_was_measured(selling: World) -> None
     assert [note.partition(":")[0] for note in found.notes] == [
         "market-kz is under hard allocation", "shop-kz is under hard allocation", "shop-kz",
     ]
+    assert {name: risk.chance for name, risk in found.presets.items() if name != "sell-out"} == {
+        "careful": 0, "balanced": 0,
+    }
+    assert found.presets["balanced"].runs >= 100
     with pytest.raises(Misconfigured, match="no variant"):
         stock_risk(selling.house, "KTL-9")
