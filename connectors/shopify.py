@@ -29,6 +29,8 @@ from datetime import timedelta
 from itertools import groupby
 from typing import Any, ClassVar
 
+from msgspec import structs
+
 from connectors import graphql, shopify_facts as facts_of, shopify_writes as written, signatures
 from connectors.answers import Answer, Unsure, decoded
 from connectors.base import (
@@ -151,10 +153,12 @@ class Shopify(Rest):
         wanted = list(dict.fromkeys(ids))
         if resource == "inventory":
             return self._levels(wanted)
+        fixed = {id: self._fixed_price(id) for id in wanted if "@" in id}  # of a price list
+        wanted = [id for id in wanted if id not in fixed]
         if resource == "catalog_prices":
-            return {id: self._fixed_price(id) for id in wanted}
+            return fixed | dict.fromkeys(wanted)
         found = dict(self._graph.nodes(facts_of.FETCHES[resource], wanted, self.resources[resource].fetch_size))
-        return {id: None if doc is None else self._whole(resource, doc) for id, doc in found.items()}
+        return fixed | {id: None if doc is None else self._whole(resource, doc) for id, doc in found.items()}
 
     def _levels(self, ids: Sequence[str]) -> Mapping[str, Doc | None]:
         found: dict[str, Doc | None] = dict.fromkeys(ids)
@@ -224,11 +228,12 @@ class Shopify(Rest):
         op = part[0].op
         if resource in ("inventory", "shipments", "products") and op == "create":
             carried = {"inventory": written.ACTIVATE, "shipments": self._fulfil, "products": written.PRODUCT_SET}
-            yield from ((carried[resource], [replace(write, doc=referenced(facts, write))]) for write in part)
+            yield from ((carried[resource], [structs.replace(write, doc=referenced(facts, write))]) for write in part)
             return
         if resource == "variants" and op == "create":
             self._offer(part)
-        yield _MUTATIONS[resource, op], part
+        of_list = resource == "prices" and part[0].doc.get("priceListId") is not None
+        yield written.PRICES_ADD if of_list else _MUTATIONS[resource, op], part
 
     def _offer(self, writes: Sequence[Write]) -> None:
         """Afterwards the product has every option that its new variants have a value of."""
@@ -250,7 +255,7 @@ class Shopify(Rest):
         except Unsure as fault:  # nothing was sent yet
             problem = RetryLater(str(fault), after=fault.after)
         else:
-            told = {"trackingInfo": doc["trackingInfo"]} if doc.get("trackingInfo") is not None else {}
+            told = {"trackingInfo": doc["tracking"]} if doc.get("tracking") is not None else {}
             return {"lineItemsByFulfillmentOrder": rows, "notifyCustomer": self.options.get("notify") is True, **told}
         raise problem
 
@@ -268,15 +273,14 @@ class Shopify(Rest):
             if id is None:
                 yield self.by_reference(facts, write)
             else:
-                yield settled(facts, replace(write, doc=written.as_held(resource, write.doc)), held[id])
+                yield settled(facts, structs.replace(write, doc=written.as_held(resource, write.doc)), held[id])
 
     def by_reference(self, facts: Resource, write: Write) -> Receipt:
         """What became of a create: a product by its handle, a variant by SKU in its product, a customer by e-mail or
         telephone, a shipment by its tracking number or lines; a level and a fixed price by the place they name."""
         found: Doc | None
-        if facts.create in ("inventoryActivate", "priceListFixedPricesAdd"):
-            resource = "inventory" if facts.create == "inventoryActivate" else "catalog_prices"
-            return next(self.settle(resource, [write]))
+        if facts.reference == "id":
+            return next(self.settle("inventory" if facts.stock_kind else "prices", [write]))
         if facts.create == "productSet":
             found = self._one(facts_of.BY_HANDLE, referenced(facts, write)["handle"])
         elif facts.create == "customerCreate":
@@ -347,8 +351,8 @@ class Shopify(Rest):
 _MUTATIONS: Mapping[tuple[str, str], graphql.Mutation] = {
     ("products", "create"): written.PRODUCT_SET, ("products", "update"): written.PRODUCT_SET,
     ("variants", "create"): written.VARIANTS_CREATE, ("variants", "update"): written.VARIANTS_UPDATE,
-    ("prices", "update"): written.VARIANTS_UPDATE, ("inventory", "update"): written.SET,
-    ("catalog_prices", "create"): written.PRICES_ADD, ("catalog_prices", "update"): written.PRICES_ADD,
+    ("prices", "create"): written.VARIANTS_UPDATE, ("prices", "update"): written.VARIANTS_UPDATE,
+    ("inventory", "update"): written.SET,
     ("customers", "create"): written.CUSTOMER_CREATE, ("customers", "update"): written.CUSTOMER_UPDATE,
     ("shipments", "create"): written.FULFIL, ("shipments", "update"): written.TRACK,
 }  # fmt: skip
@@ -356,7 +360,9 @@ _MUTATIONS: Mapping[tuple[str, str], graphql.Mutation] = {
 
 def _place(write: Write, resource: str = "inventory") -> str | None:
     """The id of what a write is about, where its document names the place; None where Shopify gives the id."""
-    places = {"inventory": ("inventoryItemId", "locationId"), "catalog_prices": ("variantId", "priceListId")}
+    if resource == "prices" and write.doc.get("priceListId") is None:
+        return str(write.doc["variantId"]) if "variantId" in write.doc else None
+    places = {"inventory": ("inventoryItemId", "locationId"), "prices": ("variantId", "priceListId")}
     names = places.get(resource)
     return None if names is None else "@".join(str(write.doc[name]) for name in names)
 

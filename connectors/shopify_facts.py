@@ -40,17 +40,13 @@ FULFILMENT += " order { id } trackingInfo(first: 5) { company number url }"
 FULFILMENT += f" fulfillmentLineItems(first: 20) {{ nodes {{ {SENT} }} {_MORE} }}"
 _PAYMENT = f"id kind status gateway manualPaymentGateway parentTransaction {{ id }} amountSet {_MONEY}"
 ORDER = "id legacyResourceId name sourceName sourceIdentifier createdAt processedAt updatedAt cancelledAt cancelReason"
-ORDER += " test displayFulfillmentStatus displayFinancialStatus presentmentCurrencyCode taxesIncluded dutiesIncluded"
-ORDER += " email phone note tags customer { id } retailLocation { id }"
+ORDER += " test discountCodes displayFulfillmentStatus displayFinancialStatus presentmentCurrencyCode taxesIncluded"
+ORDER += " dutiesIncluded email phone note tags customer { id } retailLocation { id }"
 ORDER += f" shippingAddress {{ {_ADDRESS} }} taxLines {{ {_TAXES} }} totalPriceSet {_MONEY}"
-ORDER += f" totalTipReceivedSet {_MONEY}"
 ORDER += f" totalCashRoundingAdjustment {{ paymentSet {_MONEY} }} additionalFees {{ id name price {_MONEY} }}"
 ORDER += f" lineItems(first: 10) {{ nodes {{ {LINE} }} {_MORE} }}"
 ORDER += f" shippingLines(first: 3) {{ nodes {{ id title originalPriceSet {_MONEY} discountedPriceSet {_MONEY}"
 ORDER += f" taxLines {{ {_TAXES} }} }} }}"
-ORDER += " discountApplications(first: 5) { nodes { index targetType __typename"
-ORDER += " ... on DiscountCodeApplication { code } ... on AutomaticDiscountApplication { title }"
-ORDER += " ... on ManualDiscountApplication { title } ... on ScriptDiscountApplication { title } } }"
 ORDER += f" transactions(first: 20) {{ {_PAYMENT} }}"
 ORDER += " refunds(first: 10) { id legacyResourceId createdAt processedAt note return { id name }"
 ORDER += f" totalRefundedSet {_MONEY} refundLineItems(first: 10) {{ nodes {{ {REFUNDED} }} {_MORE} }}"
@@ -73,11 +69,11 @@ RESOURCES: Mapping[str, Resource] = {
         reference_field="inventoryItem.sku", create="productVariantsBulkCreate", update="productVariantsBulkUpdate",
     ),
     "prices": connection(
-        "productVariants", page_size=100, since="updated_at", lag=60.0, batch=100, update="productVariantsBulkUpdate",
+        "productVariants", page_size=100, since="updated_at", lag=60.0, batch=100, create="productVariantsBulkUpdate",
+        update="productVariantsBulkUpdate", reference="id", reference_field="id",
     ),
     "catalog_prices": connection(
-        "priceLists", inner="prices", page_size=100, updated=None, batch=250, reference="id", reference_field="id",
-        create="priceListFixedPricesAdd", update="priceListFixedPricesAdd",
+        "priceLists", inner="prices", page_size=100, updated=None,
     ),
     "inventory": connection(
         "locations", inner="inventoryLevels", page_size=100, since="updated_at", lag=60.0, batch=250, reference="id",

@@ -74,8 +74,8 @@ def as_held(resource: str, doc: Doc) -> Doc:
     """What was sent, in the words of the document that Shopify then holds, as far as both say the same."""
     if resource == "inventory":
         return {"available": doc["quantity"]}
-    if resource == "catalog_prices":
-        return {name: doc[name] for name in ("price", "compareAtPrice") if name in doc}
+    if doc.get("priceListId") is not None:
+        return {"price": {"amount": doc["price"]}}
     if resource in ("variants", "prices"):
         named = ("barcode", "price", "compareAtPrice", "taxable")
         return {**{name: doc[name] for name in named if name in doc}, **_sku(doc)}
@@ -126,7 +126,7 @@ def parcel(doc: Doc, order: Doc | None) -> list[Doc]:
 
 def same_parcel(doc: Doc, order: Doc | None) -> Doc | None:
     """The order's fulfilment with the shipment's tracking number or, without one, with just its lines."""
-    number = at(doc, "trackingInfo.number")
+    number = at(doc, "tracking.number")
     wanted = sorted((str(line["lineItemId"]), int(line["quantity"])) for line in doc.get("lines") or [])
     for found in order["fulfillments"] if order is not None else ():
         if found["status"] == "CANCELLED":
@@ -170,7 +170,7 @@ def _by_id(name: str) -> _Docs:
 
     def docs(writes: Sequence[Write], payload: Doc) -> list[Doc | None]:
         held = {str(doc["id"]): doc for doc in payload[name] or []}
-        return [held.get(str(write.id)) for write in writes]
+        return [held.get(_id_of(write)) for write in writes]
 
     return docs
 
@@ -198,7 +198,10 @@ ACTIVATE = Mutation(
 )  # fmt: skip
 PRODUCT_SET = Mutation(
     name="productSet", cost=20.0, docs=_one("product"),
-    variables=lambda writes: {"of": None if writes[0].id is None else {"id": writes[0].id}, "input": writes[0].doc},
+    variables=lambda writes: {
+        "of": None if writes[0].id is None else {"id": writes[0].id},
+        "input": {name: value for name, value in writes[0].doc.items() if name != "files" or writes[0].id is None},
+    },
     text="mutation productSet($of: ProductSetIdentifiers, $input: ProductSetInput!)"
     f" {{ productSet(identifier: $of, input: $input, synchronous: true) {{ product {{ {PRODUCT} }} {CODED} }} }}",
 )  # fmt: skip
@@ -212,15 +215,14 @@ VARIANTS_CREATE = Mutation(
 VARIANTS_UPDATE = Mutation(
     name="productVariantsBulkUpdate", cost=20.0, listed="variants", partial=True, docs=_by_id("productVariants"),
     variables=lambda writes: {"id": writes[0].doc["productId"],
-                              "variants": [{"id": write.id, **_variant(write)} for write in writes]},
+                              "variants": [{"id": _id_of(write), **_variant(write)} for write in writes]},
     text="mutation productVariantsBulkUpdate($id: ID!, $variants: [ProductVariantsBulkInput!]!)"
     " { productVariantsBulkUpdate(productId: $id, variants: $variants, allowPartialUpdates: true)"
     f" {{ productVariants {{ {VARIANT} }} {CODED} }} }}",
 )  # fmt: skip
 PRICES_ADD = Mutation(
     name="priceListFixedPricesAdd", cost=20.0, listed="prices",
-    variables=lambda writes: {"id": writes[0].doc["priceListId"], "prices": [
-        {name: value for name, value in write.doc.items() if name not in ("priceListId", "id")} for write in writes]},
+    variables=lambda writes: {"id": writes[0].doc["priceListId"], "prices": [_fixed(write.doc) for write in writes]},
     docs=lambda writes, payload: [price_doc(
         {str(row["variant"]["id"]): row for row in payload["prices"]}[str(write.doc["variantId"])],
         str(write.doc["priceListId"])) for write in writes],
@@ -246,7 +248,7 @@ FULFIL = Mutation(
 )  # fmt: skip
 TRACK = Mutation(
     name="fulfillmentTrackingInfoUpdate", cost=10.0, docs=_one("fulfillment"),
-    variables=lambda writes: {"id": writes[0].id, "info": writes[0].doc.get("trackingInfo") or {},
+    variables=lambda writes: {"id": writes[0].id, "info": writes[0].doc.get("tracking") or {},
                               "notify": writes[0].doc.get("notifyCustomer")},
     text="mutation fulfillmentTrackingInfoUpdate($id: ID!, $info: FulfillmentTrackingInput!, $notify: Boolean)"
     " { fulfillmentTrackingInfoUpdate(fulfillmentId: $id, trackingInfoInput: $info, notifyCustomer: $notify)"
@@ -255,5 +257,18 @@ TRACK = Mutation(
 
 
 def _variant(write: Write) -> Doc:
-    """The variant without what only says where it belongs."""
-    return {name: value for name, value in write.doc.items() if name not in ("productId", "id")}
+    """The variant, or its price, without what only says where it belongs."""
+    elsewhere = ("productId", "variantId", "priceListId", "currency", "id")
+    return {name: value for name, value in write.doc.items() if name not in elsewhere}
+
+
+def _id_of(write: Write) -> str:
+    """The variant that is changed: a price that was never read has no id of its own yet."""
+    return str(write.id if write.id is not None else write.doc.get("variantId"))
+
+
+def _fixed(doc: Doc) -> Doc:
+    """The fixed price of a variant."""
+    amounts = {name: doc.get(name) for name in ("price", "compareAtPrice")}
+    money = {n: None if v is None else {"amount": v, "currencyCode": doc["currency"]} for n, v in amounts.items()}
+    return {"variantId": doc["variantId"], **money}

@@ -55,12 +55,7 @@ def place(shop: Shop, ask: Mapping[str, Any]) -> Doc:
         shipping = [] if till or "shipping" not in ask else [_shipping(shop, Decimal(str(ask["shipping"])))]
         due = _due(shop, lines, shipping)
         tenders = ask.get("tenders") or [{"gateway": "cash" if till else "shopify_payments", "amount": str(due)}]
-        codes = {"code": ask["code"], "__typename": "DiscountCodeApplication"} if "code" in ask else None
-        applied = {
-            "index": 0,
-            "targetType": "LINE_ITEM",
-            **(codes or {"__typename": "ManualDiscountApplication", "title": "Sale"}),
-        }
+        applied = {"index": 0, "__typename": "ManualDiscountApplication"}
         for line in lines:
             for allocation in line["discountAllocations"]:
                 allocation["discountApplication"] = applied
@@ -76,9 +71,9 @@ def place(shop: Shop, ask: Mapping[str, Any]) -> Doc:
             "presentmentCurrencyCode": shop.currency, "taxesIncluded": shop.tax_included, "dutiesIncluded": False,
             "email": ask.get("email"), "phone": ask.get("phone"), "note": None, "tags": [],
             "customer": ask.get("customer"), "retail": where if till else None, "shippingAddress": ask.get("address"),
-            "taxLines": _taxes(lines, shipping), "totalPriceSet": bag(due, shop.currency),
-            "totalTipReceivedSet": bag(0, shop.currency), "rounding": bag(0, shop.currency), "additionalFees": [],
-            "applications": [applied] if any(line["discountAllocations"] for line in lines) else [],
+            "taxLines": _taxes(lines), "totalPriceSet": bag(due, shop.currency),
+            "discountCodes": [ask["code"]] if "code" in ask else [], "rounding": bag(0, shop.currency),
+            "additionalFees": [],
             "payments": payments, "refunds": [], "parts": parts, "fulfilled": [],
         }, "orders/create")  # fmt: skip
         for variant, quantity, _ in rows:
@@ -203,11 +198,10 @@ def refund(shop: Shop, ask: Mapping[str, Any]) -> Doc:
         )
         due = Decimal(order["totalPriceSet"]["shopMoney"]["amount"])
         status = _financial([p for p in payments if p["kind"] != "REFUND"], due, refunded)
-        shop.put(
-            order["id"],
-            {"refunds": [*order["refunds"], id], "payments": payments, "displayFinancialStatus": status},
-            "refunds/create",
-        )
+        gone = {row["line"]: row["quantity"] for row in rows}
+        left = [{**one, "currentQuantity": one["currentQuantity"] - gone.get(one["id"], 0)} for one in order["lines"]]
+        changed = {"refunds": [*order["refunds"], id], "payments": payments, "displayFinancialStatus": status}
+        shop.put(order["id"], {**changed, "lines": left}, "refunds/create")
         shop.books.enter(
             "refund", shop.now(), id=id, order=order["id"], number=order["name"], why="people",
             payments=[{"kind": paid["gateway"], "amount": str(amount)}],
@@ -298,8 +292,9 @@ def _due(shop: Shop, lines: list[Doc], shipping: list[Doc]) -> Decimal:
     return sum((_worth(line, shop) for line in lines), Decimal(0)) + carried
 
 
-def _taxes(lines: list[Doc], shipping: list[Doc]) -> list[Doc]:
-    rows = [tax for one in [*lines, *shipping] for tax in one["taxLines"]]
+def _taxes(lines: list[Doc]) -> list[Doc]:
+    """Those of the lines, each rate once; Shopify leaves out those of the shipping."""
+    rows = [tax for line in lines for tax in line["taxLines"]]
     if not rows:
         return []
     currency = rows[0]["priceSet"]["shopMoney"]["currencyCode"]

@@ -16,7 +16,7 @@ _NAMES = {
     "PriceListPrice": "PriceListPriceConnection", "RefundLineItem": "RefundLineItemConnection",
     "OrderTransaction": "OrderTransactionConnection", "FulfillmentOrder": "FulfillmentOrderConnection",
     "FulfillmentOrderLineItem": "FulfillmentOrderLineItemConnection", "Media": "MediaConnection",
-    "FulfillmentLineItem": "FulfillmentLineItemConnection", "DiscountApplication": "DiscountApplicationConnection",
+    "FulfillmentLineItem": "FulfillmentLineItemConnection",
     "WebhookSubscription": "WebhookSubscriptionConnection",
 }  # fmt: skip
 _CONNECTIONS = "\n".join(
@@ -56,7 +56,6 @@ enum OrderCancelReason {{ CUSTOMER INVENTORY OTHER }}
 enum OrderTransactionKind {{ AUTHORIZATION CAPTURE REFUND SALE VOID }}
 enum OrderTransactionStatus {{ ERROR FAILURE PENDING SUCCESS }}
 enum RefundLineItemRestockType {{ CANCEL LEGACY_RESTOCK NO_RESTOCK RETURN }}
-enum DiscountApplicationTargetType {{ LINE_ITEM SHIPPING_LINE }}
 enum FulfillmentStatus {{ CANCELLED SUCCESS }}
 enum FulfillmentDisplayStatus {{ DELIVERED FULFILLED IN_TRANSIT }}
 enum FulfillmentOrderStatus {{ CANCELLED CLOSED IN_PROGRESS ON_HOLD OPEN }}
@@ -110,15 +109,8 @@ type Customer implements Node {{ id: ID! displayName: String! firstName: String 
   verifiedEmail: Boolean! note: String tags: [String!]! taxExempt: Boolean! updatedAt: DateTime!
   defaultEmailAddress: CustomerEmailAddress defaultPhoneNumber: CustomerPhoneNumber defaultAddress: MailingAddress }}
 type TaxLine {{ title: String! rate: Float channelLiable: Boolean priceSet: MoneyBag! }}
-interface DiscountApplication {{ index: Int! targetType: DiscountApplicationTargetType! }}
-type DiscountCodeApplication implements DiscountApplication {{ index: Int! targetType: DiscountApplicationTargetType!
-  code: String! }}
-type AutomaticDiscountApplication implements DiscountApplication {{ index: Int!
-  targetType: DiscountApplicationTargetType! title: String! }}
-type ManualDiscountApplication implements DiscountApplication {{ index: Int!
-  targetType: DiscountApplicationTargetType! title: String! }}
-type ScriptDiscountApplication implements DiscountApplication {{ index: Int!
-  targetType: DiscountApplicationTargetType! title: String! }}
+interface DiscountApplication {{ index: Int! }}
+type ManualDiscountApplication implements DiscountApplication {{ index: Int! }}
 type DiscountAllocation {{ allocatedAmountSet: MoneyBag! discountApplication: DiscountApplication! }}
 type Duty {{ id: ID! price: MoneyBag! }}
 type LineItem implements Node {{ id: ID! name: String! title: String! sku: String quantity: Int! currentQuantity: Int!
@@ -152,9 +144,9 @@ type Order implements Node {{ id: ID! legacyResourceId: UnsignedInt64! name: Str
   displayFinancialStatus: OrderDisplayFinancialStatus presentmentCurrencyCode: CurrencyCode! taxesIncluded: Boolean!
   dutiesIncluded: Boolean! email: String phone: String note: String tags: [String!]! customer: Customer
   retailLocation: Location shippingAddress: MailingAddress taxLines: [TaxLine!]! totalPriceSet: MoneyBag!
-  totalTipReceivedSet: MoneyBag! totalCashRoundingAdjustment: CashRoundingAdjustment!
+  totalCashRoundingAdjustment: CashRoundingAdjustment!
   additionalFees: [AdditionalFee!]! lineItems({_PAGED}): LineItemConnection!
-  shippingLines({_PAGED}): ShippingLineConnection! discountApplications({_PAGED}): DiscountApplicationConnection!
+  shippingLines({_PAGED}): ShippingLineConnection! discountCodes: [String!]!
   transactions(first: Int): [OrderTransaction!]! refunds(first: Int): [Refund!]!
   fulfillments(first: Int): [Fulfillment!]! fulfillmentOrders({_PAGED}): FulfillmentOrderConnection! }}
 type PriceListPrice {{ originType: PriceListPriceOriginType! price: MoneyV2! compareAtPrice: MoneyV2

@@ -190,7 +190,6 @@ class Views:
         sent = [found for id in doc["fulfilled"] if (found := self.by_id(id)) is not None]
         return {
             "lineItems": paged(lambda: lines), "shippingLines": paged(lambda: [(s["id"], s) for s in doc["shipping"]]),
-            "discountApplications": paged(lambda: [(str(a["index"]), a) for a in doc["applications"]]),
             "transactions": listed(doc["payments"]), "refunds": listed(refunds), "fulfillments": listed(sent),
             "fulfillmentOrders": paged(lambda: parts), "customer": self._maybe(doc["customer"]),
             "retailLocation": self._maybe(doc["retail"]),

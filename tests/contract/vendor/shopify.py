@@ -150,17 +150,17 @@ def session() -> Simulated:
                         key=f"p-{n}",
                         op="update",
                         id=id,
-                        doc={"productId": product, "price": "11990.00", "compareAtPrice": None},
+                        doc={"productId": product, "variantId": id, "price": "11990.00", "compareAtPrice": None},
                     )
                     for n, id in enumerate(ids)
                 ],
             )
         )
         fixed = [Write(key=f"c-{n}", op="create", doc={
-            "priceListId": catalogue, "variantId": id, "price": {"amount": "9990.00", "currencyCode": "KZT"},
-            "compareAtPrice": {"amount": "10990.00", "currencyCode": "KZT"}}) for n, id in enumerate(ids)]  # fmt: skip
-        list(connector.write("catalog_prices", fixed))
-        list(connector.settle("catalog_prices", fixed[:1]))
+            "priceListId": catalogue, "productId": product, "variantId": id, "price": "9990.00", "currency": "KZT",
+            "compareAtPrice": "10990.00" if n else None}) for n, id in enumerate(ids)]  # fmt: skip
+        list(connector.write("prices", fixed))
+        list(connector.settle("prices", fixed[:1]))
         levels = [{"inventoryItemId": item, "locationId": PLACE, "quantity": 20} for item in items]
         list(connector.write("inventory", [Write(key=f"l-{n}", op="create", doc=doc) for n, doc in enumerate(levels)]))
         list(connector.write("inventory", [
@@ -196,11 +196,11 @@ def _orders(simulated: Simulated, connector: Shopify, customer: str) -> None:
     order = orders.place(shop, {"lines": lines, **more})
     named = [{"lineItemId": line["id"], "quantity": 1} for line in order["lines"]]
     parcels = [Write(key="s1", op="create", doc={
-        "orderId": order["id"], "lines": named, "trackingInfo": {"company": "Kazpost", "number": "KZ1", "url": "https://t.example/1"},
+        "orderId": order["id"], "lines": named, "tracking": {"company": "Kazpost", "number": "KZ1", "url": "https://t.example/1"},
     }), Write(key="s2", op="create", doc={"orderId": order["id"]})]  # fmt: skip
     sent = list(connector.write("shipments", parcels))
     list(connector.settle("shipments", parcels[:1]))
-    tracked = {"trackingInfo": {"number": "KZ2"}, "notifyCustomer": False}
+    tracked = {"tracking": {"number": "KZ2"}, "notifyCustomer": False}
     list(connector.write("shipments", [Write(key="s3", op="update", id=sent[1].id, doc=tracked)]))
     orders.refund(shop, {"id": order["id"], "lines": [{"sku": f"KTL-{n}", "quantity": 1} for n in range(12)]})
     big = orders.place(shop, {"lines": [{"sku": f"KTL-{n % 12}", "quantity": 1} for n in range(21)], "place": PLACE})
