@@ -40,6 +40,8 @@ def at(value: Any, path: str) -> Any:
     """The value at a dotted path ("" is the value itself; digits index lists), or ABSENT: null is not absent."""
     if path == "":
         return value
+    if type(value) is dict and "." not in path:
+        return value.get(path, ABSENT)
     for step in path.split("."):
         if isinstance(value, dict | Mapping) and step in value:     # nearly always a dict: that is told at once
             value = value[step]

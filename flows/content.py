@@ -26,6 +26,12 @@ def publishes(group: Group) -> bool:
     return group.entity in ("product", "variant") or "product" in group.joins
 
 
+def as_they_are(project: Project, channel: str, group: Group) -> bool:
+    """Whether the channel sees the group's records as they are, all of them: it has no rules of its own, and neither a
+    product, which may have other words for it, nor a price, which may be missing, is among them."""
+    return channel not in project.products and not {"product", "price"} & {group.base, *group.joins}
+
+
 def with_content(
     project: Project, channel: str, group: Group, shaped: dict[str, Any]
 ) -> tuple[dict[str, Any], tuple[Missing, ...], Mapping[str, str]]:

@@ -149,11 +149,12 @@ def figures(
         )
         target = sum(split.values())
         kept = pledged.by_variant.get(variant, {}) if pledged is not None and variant not in stepped else {}
+        beside = exposed.get(variant)
         others_now = {
             name: units for name, units in {
-                **{name: _in_steps(units, step) for name, units in exposed.get(variant, {}).items()}, **kept,
+                **{name: _in_steps(units, step) for name, units in (beside or {}).items()}, **kept,
             }.items() if name != channel and (name, variant) not in calm
-        }
+        } if beside or kept else {}
         left = target       # alone it may show all that is its part
         if others_now or None in promised or holds is not policies:
             left = sum(units for code, units in free(sellable, promised, step).items() if code in pool)
@@ -181,8 +182,9 @@ def figures(
         else:
             publish = target if rule is not None and rule.oversells else allowed(target, left, others_now.values())
             waits = RAISE_WAITS if publish < target else ""
+        aimed, allowed_now = _units(target, step), _units(publish, step)
         found[variant] = Figure(
-            target=_units(target, step), publish=_units(publish, step), waits=waits, by_listing=by_listing,
+            target=aimed, publish=allowed_now, waits=waits, by_listing=by_listing,
             by_stock={uid: one.publish for uid, one in by_listing.items()} if placed and by_listing
             else _spread(publish, split, stocks, places, step),
             available_on=None if told is None else told.available_on,
@@ -191,7 +193,7 @@ def figures(
                 "reserved": {str(code): str(units) for code, units in promised.items()},
                 "exposed": {name: _plain(_units(units, step)) for name, units in others_now.items()},
                 "share": "0" if rule is None else str(rule.share),
-                "target": _plain(_units(target, step)), "publish": _plain(_units(publish, step)),
+                "target": _plain(aimed), "publish": _plain(allowed_now),
                 **({} if rule is None or rule.allocation is None else {"allocation": rule.allocation}),
                 **({} if because is None else {"decided": because}),
                 **_why(house.project.stock.get(channel), rule, known, told),

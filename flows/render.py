@@ -14,7 +14,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from flows.content import with_content
+from flows.content import as_they_are, with_content
 from flows.figures import Escrowed, Figure, Units, figures, shown
 from flows.people import CUSTOMER
 from flows.placing import show_places
@@ -67,6 +67,8 @@ def views(house: House, tx: Tx, channel: str, group: Group, uids: Sequence[str],
     """uid → view, of the groups that exist; a constant number of statements."""
     base = records(tx, uids)
     own = {uid: _values(record, uid) for uid, record in base.items()}
+    if group.base == "stock" and not group.joins:
+        own |= _bundles_at_places(house, tx, channel, [uid for uid in uids if AT in uid])
     joined = {entity: _join(house, tx, group.base, entity, base, own) for entity in group.joins}
     prices = priced(house, tx, channel, group, own, now)
     for uid, rows in joined.get("price", {}).items():
@@ -97,7 +99,9 @@ def views(house: House, tx: Tx, channel: str, group: Group, uids: Sequence[str],
                    found_figures, to_one)
         for uid, row in own.items()
     }
-    seen = {uid: _in_its_words(house, channel, group, view) for uid, view in found.items()}
+    seen = found
+    if not as_they_are(house.project, channel, group):
+        seen = {uid: _in_its_words(house, channel, group, view) for uid, view in found.items()}
     for uid, one in prices.items():
         policy = seen[uid].policy if one.policy is None else {**seen[uid].policy, "price": one.policy}
         seen[uid] = replace(seen[uid], price=one, policy=policy)
@@ -125,6 +129,24 @@ def _of_bundles(
         )
 
 
+def _bundles_at_places(house: House, tx: Tx, channel: str, uids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Rows of stock of bundles at the places that the channel sells from, which stand for no record.
+
+    Of what is a bundle no more there is none.
+    """
+    policy = house.project.stock.get(channel)
+    if not uids or policy is None:
+        return {}
+    places = owners(tx, [("location", "code", code) for code in policy.locations]).values()
+    named = {uid: row for uid in uids if (row := uid.partition(AT))[2] in places}
+    there = records(tx, sorted({variant for variant, _, _ in named.values()}))
+    return {
+        uid: {"uid": uid, "variant": variant, "location": place,
+              "quantity": {"value": "0", "unit": there[variant].values["unit"], "kind": AVAILABLE}}
+        for uid, (variant, _, place) in named.items() if variant in there and parts_of(there[variant].values)
+    }
+
+
 def _figures(
     house: House, tx: Tx, channel: str, group: Group, own: Mapping[str, dict[str, Any]],
     stocks: Mapping[str, list[dict[str, Any]]], now: datetime,
@@ -135,7 +157,11 @@ def _figures(
         return figures(house, tx, channel, every, now, {row["uid"]: row for row in own.values()})
     variants = sorted({row["variant"] for rows in stocks.values() for row in rows})
     found = records_by_field(tx, "stock", "variant", variants)
-    return figures(house, tx, channel, {uid: [_values(record) for record in rows] for uid, rows in found.items()}, now)
+    every = {uid: [_values(record) for record in rows] for uid, rows in found.items()}
+    for row in own.values():
+        if AT in row["uid"]:
+            every.setdefault(row["variant"], []).append(row)
+    return figures(house, tx, channel, every, now)
 
 
 def _view(
