@@ -31,6 +31,7 @@ from mappings.commerce.stock.freshness import (
 )
 from mappings.commerce.stock.ledger import (
     Holding,
+    Inbound,
     Place,
     back_orders,
     faults,
@@ -80,6 +81,7 @@ class Standing(Struct, frozen=True, kw_only=True):
     held_by: str = "us"
     because: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
+    inbound: Inbound = ()
 
 
 class Pool(Struct, frozen=True, kw_only=True):
@@ -111,7 +113,7 @@ class Pool(Struct, frozen=True, kw_only=True):
         """What is announced for these places (None: for all of ours), with its days."""
         return [] if self.parts else [
             row for one in self.standings if one.pooled and (codes is None or one.code in codes)
-            for row in one.held.inbound
+            for row in one.inbound
         ]
 
     def back_orders(self, codes: Collection[str] | None = None) -> Decimal:
@@ -343,6 +345,9 @@ def _standing(house: House, known: _Known, variant: str, values: Mapping[str, An
     return Standing(
         stock=values["uid"], location=values["location"], code=code, source=name, held=held, units=told, unit=unit,
         pooled=ours(at), held_by=at.get("held_by") or "us", because=tuple(because),
+        inbound=held.inbound if unit == of_variant else tuple(
+            (day, counted_in(units, unit, of_variant, known.packs.get(variant)) or ZERO) for day, units in held.inbound
+        ),
         faults=tuple(faults(sku, code, held, unit, of_variant if units is None else unit)) + _other_kind(
             sku, code, name, source, held
         ),
