@@ -345,8 +345,9 @@ def _standing(house: House, known: _Known, variant: str, values: Mapping[str, An
     return Standing(
         stock=values["uid"], location=values["location"], code=code, source=name, held=held, units=told, unit=unit,
         pooled=ours(at), held_by=at.get("held_by") or "us", because=tuple(because),
-        inbound=held.inbound if unit == of_variant else tuple(
-            (day, counted_in(units, unit, of_variant, known.packs.get(variant)) or ZERO) for day, units in held.inbound
+        inbound=tuple(
+            (day, pieces) for day, units in held.inbound
+            if (pieces := counted_in(units, unit, of_variant, known.packs.get(variant))) is not None
         ),
         faults=tuple(faults(sku, code, held, unit, of_variant if units is None else unit)) + _other_kind(
             sku, code, name, source, held
