@@ -7,8 +7,10 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from connectors.base import Misconfigured
+from deployments.cli import app
 from flows import steps
 from flows.loyalty import Answer, redeem, reverse
 from flows.wiring import House
@@ -94,3 +96,26 @@ def test_without_a_keeper_nothing_is_redeemed(tmp_path: Path, sqlite_url: str) -
     policy = "loyalty: {authority: mail}\n"
     with mailing(tmp_path / "other", sqlite_url, policy) as (house, _), pytest.raises(Misconfigured, match="receive"):
         ask(house, 1)
+
+
+def test_a_cashier_without_a_till_asks_by_hand(
+    shop: tuple[House, Mailer], sqlite_url: str, monkeypatch: pytest.MonkeyPatch  # noqa: F811 (the fixture)
+) -> None:
+    """The verbs say what the keeper said; a refusal is exit code 1, a question that makes no sense 2."""
+    house, keeper = shop
+    monkeypatch.setenv("SERAI_REGISTRY", sqlite_url)
+
+    def serai(*words: str) -> tuple[int, str]:
+        done = CliRunner().invoke(app, ["loyalty", *words, "--project", str(house.project.folder)])
+        return done.exit_code, done.stdout.strip()
+
+    asked = ("redeem", "K-1", "--at", "mail", "--receipt", "R1", "--points")
+    code, said = serai(*asked, "40")
+    assert (code, keeper.points["K-1"]) == (0, 60)
+    number = said.removeprefix("accepted: ")
+    assert serai(*asked[:-2], "R2", "--points", "99") == (1, "refused: crm refused it")
+    assert serai("reverse", number) == (0, f"on its way: reverse-{number}")
+    assert serai("earn", "K-1", "--at", "mail", "--receipt", "R3", "--points", "5")[0] == 0
+    assert serai(*asked[:-1], "--amount", "5")[0] == 2
+    settled(house)
+    assert keeper.points["K-1"] == 100
