@@ -26,9 +26,10 @@ from flows.identify import identify
 from flows.identities import forgotten, settle
 from flows.ledger import Account
 from flows.matching import report_matches
-from flows.pledges import by_place, hard
+from flows.pledges import AT, by_place, hard
 from flows.recognise import Look, look, only_salted_otherwise
 from flows.renaming import renew_keys
+from flows.reserving import recipes
 from flows.wiring import House, entity_order, not_there
 from flows.work import Item, Work
 from mappings.language import Fault, InwardRecord, Mapping as MappingFile
@@ -206,21 +207,25 @@ def _accept_entity(work: Work, entity: str, records: Mapping[str, InwardRecord])
 
 
 def _take_shown(work: Work, records: Mapping[str, InwardRecord]) -> dict[str, InwardRecord]:
-    """Figures without a location are what a channel shows of a variant, no stock of any place; returns the others.
+    """Figures without a location are what a channel shows of a variant, no stock of any place, and those of a bundle
+    are no stock at all; returns the others.
 
     They are filed with what the channel was told of the variant and never enter a record. A figure above what was told
     is put back; a first figure is compared with what the channel may show.
     """
-    figures = {id: record for id, record in records.items()
-               if record.values.get("location") is None and record.values.get("variant") is not None}
-    found = bindings(work.tx, work.channel, [(SHOWN, id) for id in figures])
+    sets = _bundles_at_places(work, records)
+    figures = {id: record for id, record in records.items() if id in sets or (
+        record.values.get("location") is None and record.values.get("variant") is not None
+    )}
+    kind = {id: "stock" if id in sets else SHOWN for id in figures}
+    found = bindings(work.tx, work.channel, [(kind[id], id) for id in figures])
     later = seen_later(work.tx, work.channel, "stock", work.asked_at) if found else frozenset()
     due: list[DueRow] = []
     marks = escrows.versions(work.house, work.channel, work.resource, work.docs)
     seen: dict[str, tuple[int, str | None]] = {}
     for id, record in figures.items():
-        old = found.get((SHOWN, id))
-        variant = record.values["variant"]
+        old = found.get((kind[id], id))
+        variant = sets.get(id, record.values["variant"])
         text = encode(record.values)
         overtaken = old is not None and old.asked_at is not None and old.asked_at > work.asked_at
         if not overtaken:
@@ -235,9 +240,9 @@ def _take_shown(work: Work, records: Mapping[str, InwardRecord]) -> dict[str, In
             continue
         said: dict[str, Any] = {"uid": variant, "resource": work.resource, "values": text, "state": "live",
                                 "asked_at": work.asked_at, "verified_at": work.asked_at,
-                                "mapping_hash": work.mapping_hash}
+                                "mapping_hash": work.mapping_hash, "pending": False}
         work.stored.append(old.row(**said) if old is not None else BindingRow(
-            channel=work.channel, entity=SHOWN, external_id=id, **said
+            channel=work.channel, entity=kind[id], external_id=id, **said
         ))
         work.account.count("stock", "created" if old is None else "updated")
         told = told_figure(old)
@@ -249,6 +254,22 @@ def _take_shown(work: Work, records: Mapping[str, InwardRecord]) -> dict[str, In
     if due and "stock" in work.house.channel(work.channel).receives:
         mark_due(work.tx, due)
     return {id: record for id, record in records.items() if id not in figures}
+
+
+def _bundles_at_places(work: Work, records: Mapping[str, InwardRecord]) -> dict[str, str]:
+    """id → uid of the listing, of figures that a channel with a figure per place shows of a bundle."""
+    if not by_place(work.house, work.channel) or work.house.may_create(work.channel, "stock"):
+        return {}
+    placed = {id: record.values for id, record in records.items()
+              if record.values.get("location") is not None and record.values.get("variant") is not None}
+    known = standings(work.tx, work.channel, "stock", placed)
+    new = {str(values["variant"]) for id, values in placed.items() if id not in known or known[id].uid is None}
+    bundles = recipes(work.tx, new).keys() & new if new else set()
+    found = {id: str(row.uid) for id, row in known.items() if row.uid is not None and AT in row.uid}
+    return found | {
+        id: f"{values['variant']}{AT}{values['location']}" for id, values in placed.items()
+        if id not in found and values["variant"] in bundles
+    }
 
 
 def _look_at_places(work: Work, records: Mapping[str, InwardRecord], uids: Mapping[str, str]) -> None:

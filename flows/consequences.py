@@ -20,6 +20,7 @@ from flows.consenting import note_refusals
 from flows.escrows import orders_moved
 from flows.fulfilment import settle_orders, withheld
 from flows.people import spread
+from flows.pledges import listings_at_places
 from flows.reserving import counted, keep_in_step, with_bundles, word_of_source
 from flows.routes import Route
 from flows.tills import sums_up, unposted
@@ -164,6 +165,8 @@ def _stock_of(house: House, tx: Tx, variants: Iterable[str], due: dict[tuple[str
             due.update({(route.channel, "stock", uid): due.get((route.channel, "stock", uid), False) for uid in uids})
             continue
         if by_location is None:
-            by_location = linked(tx, "stock", "variant", uids)
+            by_location = {uid: [] for uid in uids}
+            for listing, (variant, _) in listings_at_places(house, tx, uids).items():
+                by_location[variant].append(listing)
         for stocks in by_location.values():
             due.update({(route.channel, "stock", uid): due.get((route.channel, "stock", uid), False) for uid in stocks})

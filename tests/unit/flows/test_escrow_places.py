@@ -11,7 +11,7 @@ import pytest
 
 from flows import steps
 from flows.plan import Scope, plan
-from registry import owners, promises
+from registry import RecordRow, Tx, claim_keys, mark_due, owners, promises, put_links, put_records
 from tests.databases import fresh_sqlite
 from tests.scenario.shelves import MARKET, SHOP, TILLS, sell, shelf, shelved
 from tests.scenario.world import LONG, World
@@ -84,6 +84,30 @@ def test_an_order_is_sent_from_where_nobody_else_may_sell_the_goods(tills: World
         placed = [codes[str(row.location)] for row in promises(tx, [records(tills.house, "variant")["D"].uid])]
     assert sorted(placed) == ["almaty-1", "almaty-wh"]
     assert sell(tills, "almaty-1", 2, "D")
+
+
+def test_a_set_is_sold_where_its_parts_lie_and_never_beside_them(tills: World) -> None:
+    """P8: min over the components at that store; components are escrowed, not SKUs."""
+    stocked(tills, "E")
+    part = records(tills.house, "variant")["E"].uid
+
+    def pack(tx: Tx) -> None:
+        values = {"sku": "SET-E", "name": "Two", "unit": "each", "status": "active", "components": [
+            {"key": "1", "variant": part, "quantity": {"value": "2", "unit": "each", "kind": "contained"}},
+        ]}
+        put_records(tx, [RecordRow(uid="set-e", entity="variant", key="set-e", values=values)], new=True)
+        claim_keys(tx, [("variant", "sku", "SET-E", "set-e")])
+        put_links(tx, [("set-e", "variant", "components", part)], of={"set-e"})
+        mark_due(tx, [(TILLS, "variant", "set-e", None, False, None)])
+
+    tills.registry.attempt(pack)
+    tills.people.receive_goods("E", "almaty-2", 3)          # eight there: four for the tills, pieces or sets
+    for _ in range(3):
+        live(tills, *ALL)
+    pieces, sets = shelf(tills, "almaty-2", "E"), shelf(tills, "almaty-2", "SET-E")
+    assert (pieces, sets) == (3, 1)
+    assert not any("@" in row.uid for row in records(tills.house, "stock").values())
+    assert shelf(tills, "almaty-1", "E") + 2 * shelf(tills, "almaty-1", "SET-E") <= 5
 
 
 def test_a_plan_of_figures_per_place_says_what_is_then_told(tills: World) -> None:
