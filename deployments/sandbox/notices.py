@@ -14,7 +14,7 @@ import queue
 import threading
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from urllib.parse import urlsplit
 
@@ -158,11 +158,15 @@ class Notices:
             "x-timestamp": stamp,
             "x-signature": hmac.new(self._secret.encode(), stamp.encode() + b"." + data, hashlib.sha256).hexdigest(),
         }
+        return self.delivered(url, data, headers)
+
+    def delivered(self, url: str, data: bytes, headers: Mapping[str, str]) -> bool:
+        """One attempt; False: it was not taken."""
         parts = urlsplit(url)
         connection = http.client.HTTPConnection(parts.hostname or "127.0.0.1", parts.port, timeout=TIMEOUT)
         try:
             path = parts.path if parts.query == "" else f"{parts.path}?{parts.query}"
-            connection.request("POST", path or "/", body=data, headers=headers)
+            connection.request("POST", path or "/", body=data, headers=dict(headers))
             return 200 <= connection.getresponse().status < 300
         except (OSError, http.client.HTTPException, UnicodeError):
             return False

@@ -182,9 +182,8 @@ def refund(shop: Shop, ask: Mapping[str, Any]) -> Doc:
         if not shop.tax_included:
             worth += total([row["totalTaxSet"] for row in rows])
         amount = Decimal(str(ask.get("amount", worth)))
-        paid = next(
-            one for one in order["payments"] if one["kind"] in ("SALE", "CAPTURE") and one["status"] == "SUCCESS"
-        )
+        done = [one for one in order["payments"] if one["kind"] in ("SALE", "CAPTURE") and one["status"] == "SUCCESS"]
+        paid = max(done, key=lambda one: Decimal(one["amountSet"]["shopMoney"]["amount"]))
         back_paid = {**_payment(shop, {"gateway": paid["gateway"], "amount": str(amount), "kind": "REFUND"}),
                      "parentTransaction": {"id": paid["id"]}}  # fmt: skip
         id, moment = shop.gid("Refund"), stamp(shop.now())
