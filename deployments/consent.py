@@ -51,7 +51,8 @@ def take(house: House, channel: str, asked: Asked, answer: str, who: str) -> Non
     if not hmac.compare_digest(given.get("state", "").encode(), asked.state.encode()):
         raise Misconfigured(f"{channel}: this is no answer to what was just asked; run `serai connect {channel}` again")
     if "error" in given:
-        raise Misconfigured(f"{channel}: nobody consented, the platform says `{given['error'][:80]}`; nothing is stored")
+        said = given["error"][:80]
+        raise Misconfigured(f"{channel}: nobody consented, the platform says `{said}`; nothing is stored")
     if "code" not in given:
         raise Misconfigured(f"{channel}: the answer carries no code; run `serai connect {channel}` again")
     _rest(house, channel).take_code(given["code"], asked.redirect, asked.verifier)

@@ -100,7 +100,8 @@ _COMPANY: dict[str, Schema] = {
 }
 _CHANNEL: dict[str, Schema] = {
     "platform": {"type": "string", "description": "a platform Serai knows ("
-                 + ", ".join(sorted(set(CATALOG) - set(SPEAKS.values()))) + ") or one described in platforms/<name>.yaml"},
+                 + ", ".join(sorted(set(CATALOG) - set(SPEAKS.values())))
+                 + ") or one described in platforms/<name>.yaml"},
     "company": _text("a name from companies.yaml"),
     "companies": {"type": "array", "items": {"type": "string"},
                   "description": "whose orders and customers it hears of besides its own company's"},
