@@ -68,33 +68,37 @@ def serve(house: House, tx: Tx, variants: Collection[str], now: datetime) -> set
     changed: dict[tuple[str, str], Reservation] = {}
     for uid in asked:
         left = there[uid].left()
-        used = ZERO
+        place_of = {one.code: one.location for one in there[uid].standings if one.pooled}
+        code_of = {place: code for code, place in place_of.items()}
         for channel in dict.fromkeys(row.channel for row in waiting if row.variant == uid):
             policy = house.project.stock.get(channel)
-            codes = left if policy is None else policy.locations
-            room = sum((left.get(code, ZERO) for code in codes), ZERO) - used
-            room -= sum(others[channel].get(uid, {}).values())
+            codes = [code for code in (left if policy is None else policy.locations) if code in place_of]
+            room = sum((left.get(code, ZERO) for code in codes), ZERO) - sum(others[channel].get(uid, {}).values())
             mine = {f"{row.order} {row.line}": row for row in waiting if (row.variant, row.channel) == (uid, channel)}
-            for key, units in taken(room, [(key, row.quantity) for key, row in mine.items()]).items():
-                used += units
-                for row in _moved(mine[key], units, kept[mine[key].order], now):
-                    kept[row.order][row.line] = row
-                    changed[row.order, row.line] = row
+            asks = [(key, row.quantity, codes if row.location is None else [code_of.get(row.location, "")])
+                    for key, row in mine.items()]
+            for key, code, units in taken(room, left, asks):
+                left[code] -= units
+                mine[key], row = _moved(mine[key], units, place_of[code], kept[mine[key].order], now)
+                for one in (mine[key], row):
+                    kept[one.order][one.line] = changed[one.order, one.line] = one
     put_reservations(tx, changed.values())
     return {row.variant for row in changed.values()}
 
 
-def _moved(waits: Reservation, units: Decimal, kept: Mapping[str, Reservation], now: datetime) -> list[Reservation]:
-    """The row that waited with so many units less, and the row of its line that has them."""
+def _moved(
+    waits: Reservation, units: Decimal, place: str, kept: Mapping[str, Reservation], now: datetime
+) -> tuple[Reservation, Reservation]:
+    """The row that waited with so many units less, and the row of its line that has them, at the place they lie at."""
     left = waits.quantity - units
     rest = replace(waits, quantity=left) if left > 0 else replace(waits, quantity=ZERO, released_at=now, because=THERE)
-    base = waits.line.partition(WAITS)[0]
+    base, _, tail = waits.line.partition(WAITS)
     main = kept.get(base)
     if main is None:
-        return [rest, replace(waits, line=base, quantity=units)]
-    if not main.released and main.posted_at is None and main.taken_at == waits.taken_at:
-        return [rest, replace(main, quantity=main.quantity + units)]
-    return [rest, replace(waits, line=f"{base}{MORE}{waits.line.partition(WAITS)[2]}/{left}", quantity=units)]
+        return rest, replace(waits, line=base, quantity=units, location=place)
+    if not main.released and main.posted_at is None and (main.taken_at, main.location) == (waits.taken_at, place):
+        return rest, replace(main, quantity=main.quantity + units)
+    return rest, replace(waits, line=f"{base}{MORE}{tail}/{left}", quantity=units, location=place)
 
 
 def dated(house: House, stocks: Sequence[Change], now: datetime, cause: str) -> list[DueRow]:

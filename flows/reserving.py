@@ -187,7 +187,7 @@ def _claimed(
         return
     if waits:
         put(Reservation(order=change.uid, line=f"{base}{WAITS}{claim.quantity}", variant=claim.variant,
-                        channel=change.source, quantity=missing, location=location))
+                        channel=change.source, quantity=missing, location=claim.location))
     elif main is None or main.because == "cancelled":
         put(Reservation(order=change.uid, line=base, variant=claim.variant, channel=change.source,
                         quantity=missing, location=location, moved_at=moved_at, posted_at=posted_at))

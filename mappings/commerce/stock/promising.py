@@ -9,7 +9,7 @@ What surprises here:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -75,15 +75,19 @@ def _capped(policy: StockPolicy, steps: int) -> int:
     return max(0, steps if policy.cap is None else min(policy.cap, steps))
 
 
-def taken(room: Decimal, waiting: Iterable[tuple[str, Decimal]]) -> Mapping[str, Decimal]:
-    """Which of the waiting orders (row, units), the oldest first, are served from ``room`` units: ``Σ taken ≤ room``.
+def taken(
+    room: Decimal, left: Mapping[str, Decimal], waiting: Iterable[tuple[str, Decimal, Sequence[str]]]
+) -> list[tuple[str, str, Decimal]]:
+    """Which of the waiting orders (row, units, places it may be served from), the oldest first, get what is ``left`` at
+    places: (row, place, units), with ``Σ ≤ room`` and at each place ``Σ ≤ left``.
 
-    An order takes what there is for it, also a part of what it waits for; only when nothing is left the next gets none.
+    An order takes what there is for it, also a part of what it waits for, from its places in their order.
     """
-    found: dict[str, Decimal] = {}
-    for row, units in waiting:
-        part = min(units, max(ZERO, room))
-        if part > 0:
-            found[row] = part
-            room -= part
+    there, found = dict(left), []
+    for row, units, places in waiting:
+        for place in places:
+            part = min(units, room, there.get(place, ZERO))
+            if part > 0:
+                found.append((row, place, part))
+                units, room, there[place] = units - part, room - part, there[place] - part
     return found

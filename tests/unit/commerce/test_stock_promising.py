@@ -69,12 +69,19 @@ def test_goods_by_weight_are_promised_in_whole_steps() -> None:
     assert told.steps == 2 + 2                          # half of 1.2 kg is 0.6 kg: two steps of 0.25 kg
 
 
-@given(st.integers(-5, 30).map(Decimal), st.lists(st.integers(1, 9).map(Decimal), max_size=6))
-def test_who_waits_longest_is_served_first_and_none_gets_what_is_not_there(room: Decimal, asked: list[Decimal]) -> None:
+@given(
+    st.integers(-5, 30).map(Decimal), st.integers(0, 20).map(Decimal),
+    st.lists(st.integers(1, 9).map(Decimal), max_size=6),
+)
+def test_who_waits_longest_is_served_first_and_none_gets_what_is_not_there(
+    room: Decimal, there: Decimal, asked: list[Decimal]
+) -> None:
     """P8: Σ served ≤ room; an order is served in part only where nothing is left for the next."""
-    found = taken(room, [(str(n), units) for n, units in enumerate(asked)])
-    assert sum(found.values()) == max(ZERO, min(room, sum(asked, ZERO)))
-    served = [found.get(str(n), ZERO) for n in range(len(asked))]
+    asks = [(str(n), units, ["wh", "st"]) for n, units in enumerate(asked)]
+    found = taken(room, {"wh": there, "st": Decimal(5)}, asks)
+    assert sum(units for _, _, units in found) == max(ZERO, min(room, there + 5, sum(asked, ZERO)))
+    assert sum(units for _, place, units in found if place == "wh") <= there
+    served = [sum((units for row, _, units in found if row == str(n)), ZERO) for n in range(len(asked))]
     full = [n for n, units in enumerate(asked) if served[n] == units]
     assert full == list(range(len(full)))
     assert all(units == 0 for units in served[len(full) + 1:])

@@ -165,6 +165,22 @@ def test_who_waits_longest_is_served_first_and_edits_and_parts_keep_every_unit_o
     assert room.told("K") == 18
 
 
+def test_what_waits_is_served_where_the_goods_come_to_and_sold_to_nobody_else(
+    room_on_each: Rooms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P8: the warehouse is empty, the delivery goes to the store: its units are promised there, and shown no more."""
+    room = room_on_each()
+    promising(room, monkeypatch)
+    room.figure("K", 0)
+    room.order("1", {"K": 5})
+    assert waiting(room) == ([], [5])
+    room.figure("K", 3, place="st")
+    assert (waiting(room), room.free("K"), room.told("K")) == (([3], [2]), 0, 0)
+    room.figure("K", 1)
+    room.figure("K", 5, place="st")
+    assert (sum(waiting(room)[0]), waiting(room)[1], room.free("K")) == (5, [], 1)
+
+
 def test_a_delivery_that_did_not_come_is_promised_to_nobody_and_listed(
     room_on_each: Rooms, monkeypatch: pytest.MonkeyPatch
 ) -> None:
