@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import connectors
-from connectors import CATALOG, auth, paging, signatures
+from connectors import CATALOG, paging, schemes, signatures
 from connectors.base import Connector, Misconfigured
 from connectors.generic_rest import _KEYS, _NOTICES
 from mappings.language import load_yaml
@@ -111,7 +111,7 @@ def test_every_description_of_the_demo_is_right(path: Path) -> None:
 def test_every_key_and_function_is_in_the_readme() -> None:
     """Who describes a system finds every word in one place."""
     text = (ROOT / "connectors" / "README.md").read_text(encoding="utf-8")
-    words = {*_KEYS, *_NOTICES, *paging.STYLES, *paging.OPTIONS, *auth.SCHEMES, *signatures.SIGNATURES, *CATALOG}
-    for known in (*auth.OPTIONS.values(), *signatures.OPTIONS.values()):
+    words = {*_KEYS, *_NOTICES, *paging.STYLES, *paging.OPTIONS, *schemes.SCHEMES, *signatures.SIGNATURES, *CATALOG}
+    for known in (*schemes.OPTIONS.values(), *signatures.OPTIONS.values()):
         words |= known
     assert sorted(word for word in words if f"`{word}`" not in text) == []
