@@ -20,7 +20,7 @@ from deployments.drain import Drain, alive
 from deployments.reports import Reports
 from flows import steps
 from flows.ledger import Ledger
-from registry import mark_due, outbox_counts, outbox_rows, runs, set_mode, set_pause
+from registry import AHEAD, mark_due, outbox_counts, outbox_rows, runs, set_mode, set_pause
 from tests.retailer import Retailer, running, served, until
 
 
@@ -106,6 +106,28 @@ def test_a_channel_that_hangs_holds_up_no_other(retailer: Retailer) -> None:
         assert ("pos-kz", "variant", "sent") in open_writes(retailer)
         assert retailer.call("shop", "GET", "/variants")["variants"][0]["sku"] == "K-1-RED"
         retailer.heal("pos")
+
+
+def test_what_cannot_wait_goes_out_while_other_writes_to_its_channel_are_under_way(retailer: Retailer) -> None:
+    """P8: what `serai stop` and orders mark ahead waits for no bulk work, not even on the same channel."""
+    retailer.fault("shop", "slow", next=50, seconds=50, on="POST /variants")
+    add_item(retailer, "K-1-RED", "красный")
+    rename(retailer, "K-1", "Самовар")
+    at = retailer.house.registry.now()
+    retailer.house.registry.inbox.put([("erp-kz", "item", "items", "K-1-RED", at, None)])
+    with draining(retailer):
+        until(lambda: ("shop-kz", "variant", "sent") in open_writes(retailer))
+        noticed(retailer, "K-1")
+        until(lambda: ("shop-kz", "product", "due") in open_writes(retailer))
+        assert retailer.shop_titles() == {"K-1": "Чайник «Алатау»"}
+        with retailer.house.registry.read() as tx:
+            product = next(row.uid for row in outbox_rows(tx) if row.entity == "product" and row.channel == "shop-kz")
+        retailer.house.registry.attempt(
+            lambda tx: mark_due(tx, [("shop-kz", "product", product, tx.now - AHEAD, False, None)])
+        )
+        until(lambda: retailer.shop_titles() == {"K-1": "Самовар"})
+        assert ("shop-kz", "variant", "sent") in open_writes(retailer)
+        retailer.heal("shop")
 
 
 def test_a_channel_that_asks_to_wait_is_left_alone_until_then(
