@@ -66,8 +66,8 @@ others"""
 LOOKS_EVERY: Final = 0.1
 """Seconds between two looks at inbox and outbox while nothing happens: two small statements."""
 STRETCH: Final = Stretch(seconds=1.0, records=300)
-"""Work between two looks at whether to end; small, because nothing is reported per stretch, and because what cannot wait
-waits for the transaction of a page."""
+"""Work between two looks at whether to end; small, because nothing is reported per stretch, and because what cannot
+wait does wait for the transaction of a page."""
 AT_ONCE: Final = Stretch(seconds=1.0, records=100)
 """The same of what cannot wait: a page is decided and sent before the next, so small ones are out sooner."""
 NOTICES: Final = 500
