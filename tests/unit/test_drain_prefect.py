@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,20 +28,24 @@ STARTS_WITHIN = 180
 @contextmanager
 def prefect_server(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """A real server with a database of its own; afterwards it does not run."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    ours = settings_of_everything(folder, {"prefect": port, "console": 1, "receiver": 1})
     (folder / ".serai" / "prefect").mkdir(parents=True)
-    with (folder / "prefect.log").open("wb") as log:
-        command = [sys.executable, "-m", "prefect", "server", "start"]
-        server = subprocess.Popen(command, env={**os.environ, **ours}, stdout=log, stderr=log)
-    try:
-        until(lambda: answers(f"{ours['PREFECT_API_URL']}/health") or server.poll() is not None, STARTS_WITHIN)
-        assert server.poll() is None, (folder / "prefect.log").read_text()
-        yield ours["PREFECT_API_URL"], server
-    finally:
-        server.kill()
-        server.wait(20)
+    for _ in range(3):      # it takes no port 0; somebody else may be faster to take the free one that was found
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        ours = settings_of_everything(folder, {"prefect": port, "console": 1, "receiver": 1})
+        with (folder / "prefect.log").open("wb") as log:
+            command = [sys.executable, "-m", "prefect", "server", "start"]
+            server = subprocess.Popen(command, env={**os.environ, **ours}, stdout=log, stderr=log)
+        try:
+            up = partial(answers, f"{ours['PREFECT_API_URL']}/health")
+            until(lambda server=server, up=up: server.poll() is not None or up(), STARTS_WITHIN)
+            if server.poll() is None:
+                yield ours["PREFECT_API_URL"], server
+                return
+        finally:
+            server.kill()
+            server.wait(20)
+    raise AssertionError((folder / "prefect.log").read_text())
 
 
 def answers(url: str) -> bool:
