@@ -72,6 +72,10 @@ class Vendor(ABC):
         """The vendor's own examples of what the connector reads, each with what is wrong in how it was read."""
         return ()
 
+    def spoilt(self) -> Sequence[Sent]:
+        """Requests that break what the vendor says in prose only."""
+        return ()
+
     def renamed(self, sent: Sent, dice: random.Random) -> Sent | None:
         """The request with a word of its text misspelt; None: it has no text."""
         return None

@@ -267,6 +267,15 @@ class _Shopify(Vendor):
                 found += _demanded(kind, sent.body[name], (name,))
         return found
 
+    def spoilt(self) -> Sequence[Sent]:
+        found = []
+        for sent in self.recorded():
+            if "@idempotent" in sent.text:
+                text = sent.text.replace(" @idempotent(key: $key)", "").replace(", $key: String!", "")
+                body = {name: value for name, value in sent.body.items() if name != "key"}
+                found.append(Sent(operation=sent.operation, body=body, text=text))
+        return found
+
     def misfits(self) -> Sequence[str]:
         from tests.contract.vendor.shopify_answers import answered, offered
 

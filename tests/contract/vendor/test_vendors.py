@@ -80,3 +80,10 @@ def test_each_published_example_is_read_as_what_it_is(vendor: Vendor) -> None:
     examples = vendor.examples()
     assert [(name, wrong) for name, wrong in examples if wrong is not None] == []
     assert len(examples) > 30
+
+
+def test_what_the_vendor_says_in_prose_only_is_a_rule_too(vendor: Vendor) -> None:
+    """The types would let it pass; the platform would not."""
+    spoilt = vendor.spoilt()
+    assert spoilt
+    assert [one.operation for one in spoilt if vendor.objection(one) is None] == []
