@@ -45,6 +45,8 @@ def carries(world: World, channel: str, *entities: str, receives: Sequence[str] 
     world.registry.attempt(lambda tx: put_channels(tx, [
         (one.name, one.platform, one.company.id, dict(one.entities)) for one in project.channels.values()
     ]))
+    for entity in (*entities, *receives):
+        mode(world, channel, entity, "on")
 
 
 def live(world: World, *channels: str) -> None:

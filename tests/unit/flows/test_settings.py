@@ -246,7 +246,7 @@ def test_an_environment_replaces_whole_rows_and_only_those(project: Path) -> Non
         encoding="utf-8",
     )
     plain, staging = load_project(project), load_project(project, environment="staging")
-    assert plain.channels["crm-kz"].receives == ("customer", "order")
+    assert plain.channels["crm-kz"].receives == ("customer", "order", "loyalty_event")
     assert staging.channels["crm-kz"].receives == ()
     assert staging.channels["crm-kz"].entities == {"customer": "off"}
     assert {name: row for name, row in staging.channels.items() if name != "crm-kz"} == {

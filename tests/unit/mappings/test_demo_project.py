@@ -63,7 +63,7 @@ def test_secrets_and_addresses_are_references(project: Project) -> None:
 
 
 def test_only_the_channel_with_authority_is_taken_before_a_person_agrees(project: Project) -> None:
-    """First contact goes through shadow and its match report."""
+    """First contact goes through shadow and its match report; what the demo has no use for is off."""
     for channel in project.channels.values():
         expected = {"on"} if channel.name.startswith("erp-") else {"shadow"}
-        assert set(channel.entities.values()) == expected, channel.name
+        assert set(channel.entities.values()) - {"off"} == expected, channel.name
