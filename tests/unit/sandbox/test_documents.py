@@ -97,6 +97,8 @@ def every_way_to_buy(people: People, ask: Ask, sku: str) -> None:
     known["rows"] = [{"line": "1", "sku": sku, "qty": 1, "sum": 10}]
     assert ask("pos", "POST", "/online_orders", known).status == 201
     assert people.bring_back("astana-1", "1099", {"1": 1}) == 10
+    shelf = {"store": ask("pos", "GET", "/stores").body[0]["id"], "sku": sku, "units": 3}
+    assert ask("pos", "POST", "/shelves", shelf).status == 201
     assert people.exchange("astana-1", {"1": 1}, {sku: 1}, number="1099")["refunds"] == [{"n": 1, "sum": 10}]
     sold = people.buy_in_shop({bg_sku(ask): 1}, shop="shop_bg", email="ivan@example.bg", name="Иван Петров")
     assert ask("shop_bg", "POST", "/decisions", {"orderId": sold.id, "kind": "ACCEPTED"}).status == 201
