@@ -15,6 +15,7 @@ import hmac
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from graphql import (
@@ -105,13 +106,9 @@ class Api:
             return 200, self._answered(rights, body["query"], body.get("variables") or {})
 
     def _answered(self, rights: frozenset[str], text: str, variables: Doc) -> Doc:
-        try:
-            document = parse(text)
-        except GraphQLError as fault:
-            return {"errors": [fault.formatted]}
-        problems = validate(self.schema, document)
-        if problems:
-            return {"errors": [{**one.formatted, "extensions": {"code": "undefinedField"}} for one in problems]}
+        document = understood(text)
+        if not isinstance(document, DocumentNode):
+            return {"errors": document}
         operation = next(node for node in document.definitions if isinstance(node, OperationDefinitionNode))
         asked = cost(self, document, operation, variables)
         lacking = [RIGHTS[name] for name in _roots(operation) if RIGHTS.get(name, "") and RIGHTS[name] not in rights]
@@ -183,6 +180,18 @@ class Api:
 
     def _granted(self) -> frozenset[str]:
         return next(iter(self.tokens.values()))
+
+
+@lru_cache(maxsize=500)
+def understood(text: str) -> DocumentNode | list[Any]:
+    """The question, or what is wrong with it: programs ask the same ones again and again."""
+    try:
+        document = parse(text)
+    except GraphQLError as fault:
+        return [fault.formatted]
+    problems = validate(schema(), document)
+    wrong = [{**one.formatted, "extensions": {"code": "undefinedField"}} for one in problems]
+    return wrong or document
 
 
 def _roots(operation: OperationDefinitionNode) -> list[str]:

@@ -6,6 +6,8 @@ against the schema that the vendor published, so that simulator and connector ca
 
 from __future__ import annotations
 
+from functools import cache
+
 from graphql import GraphQLSchema, build_schema
 
 _PAGED = "first: Int, after: String"
@@ -227,6 +229,7 @@ schema {{ query: QueryRoot mutation: Mutation }}
 """
 
 
+@cache
 def schema() -> GraphQLSchema:
-    """The schema, built."""
+    """The schema, built once."""
     return build_schema(SDL)
