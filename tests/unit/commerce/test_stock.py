@@ -204,3 +204,19 @@ def test_goods_by_weight_are_shown_in_whole_steps_and_never_twice(
     assert shown <= sum(over.values())
     assert sum(over.values()) - shown < step * len(over)
     assert all(sum(by_place[place] for by_place in parts.values()) * step <= over[place] for place in over)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.dictionaries(st.sampled_from("abc"), st.integers(1, 9).map(Decimal), min_size=1),
+    st.dictionaries(st.sampled_from(["a", "b", "c", None]), st.integers(0, 12).map(Decimal)),
+)
+def test_what_is_reserved_at_a_place_beyond_what_lies_there_is_sold_nowhere_else(
+    there: dict[str, Decimal], reserved: dict[str | None, Decimal]
+) -> None:
+    """P8: two in one store, three in another, three sold at the first: two are left in all, not three."""
+    reserved = {place: units for place, units in reserved.items() if place is None or place in there}
+    nothing = Decimal(0)
+    rest = left(there, reserved)
+    assert sum(rest.values(), nothing) == max(nothing, sum(there.values()) - sum(reserved.values(), nothing))
+    assert all(nothing <= rest[place] <= units for place, units in there.items())
