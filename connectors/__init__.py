@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Any
 
-from connectors.base import Connector, Misconfigured
+from connectors.base import Connector
+from connectors.errors import Misconfigured
 
 _LINES = {
     "feed_google": "connectors.feed:GoogleFeed",

@@ -23,7 +23,7 @@ from typing import Any
 
 import msgspec
 
-from connectors.base import ConnectorError, Misconfigured, RetryLater
+from connectors.errors import ConnectorError, Misconfigured, RetryLater
 
 BUSY, AWAY = 5.0, 15.0
 """Seconds to wait where the platform names none: after 429, and after a 5xx or a lost connection."""

@@ -13,7 +13,8 @@ import base64
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from connectors.base import Misconfigured, Ports
+from connectors.errors import Misconfigured
+from connectors.ports import Ports
 
 Post: TypeAlias = Callable[[str, Mapping[str, str], Mapping[str, str]], Any]
 """post(address, form, headers) -> decoded answer; raises the connector's errors."""

@@ -8,14 +8,7 @@ What surprises here:
 * A write that timed out is not rejected, it is ``unknown``; only ``settle`` may find out what became of it (P3).
 * A rejection is a receipt, not an exception: one bad record never stops a page (P6).
 
-Errors, by what to do next::
-
-    ConnectorError
-    ├── RetryLater(after)      the platform is busy or away; the same call may succeed after `after` seconds
-    ├── Misconfigured          a person must act: a secret, a scope, an address; retrying is useless
-    ├── Forged                 a notice that this channel did not send; refuse it, tell nobody what was wrong
-    ├── ShapeChanged           the answer is not what the platform's contract says; nothing of it may be believed
-    └── Stopped                mode, lease or the red button forbid a further request
+Errors stand in errors.py, ports in ports.py.
 """
 
 from __future__ import annotations
@@ -23,13 +16,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeAlias
-
-if TYPE_CHECKING:
-    from connectors.limits import Limit
+from datetime import datetime
+from typing import Any, ClassVar, Literal, TypeAlias
 
 from msgspec import Struct
+
+from connectors.errors import Forged, Misconfigured
+from connectors.limits import Limit
+from connectors.ports import Ports
 
 Doc: TypeAlias = dict[str, Any]
 """A native document as the platform wrote it: JSON with exact Decimals."""
@@ -37,34 +31,6 @@ Cursor: TypeAlias = dict[str, Any]
 """Where a read stands: JSON, written by the connector, opaque to everybody else."""
 Op: TypeAlias = Literal["create", "update", "delete"]
 Outcome: TypeAlias = Literal["applied", "rejected", "accepted", "unknown"]
-
-
-class ConnectorError(Exception):
-    """What a platform did to us. The message names the channel and the remedy, never a secret."""
-
-
-class RetryLater(ConnectorError):
-    """The same call may succeed after ``after`` seconds (the platform's own figure where it gave one)."""
-
-    def __init__(self, message: str, *, after: float) -> None:
-        super().__init__(message)
-        self.after = after
-
-
-class Misconfigured(ConnectorError):
-    """A person must act: the message names the setting, secret or scope that is missing. Retrying is useless."""
-
-
-class Forged(ConnectorError):
-    """A notice whose signature, age or delivery is not this channel's. It is refused and leaves no trace in data."""
-
-
-class ShapeChanged(ConnectorError):
-    """The answer does not have the shape its contract says; a missing list is never an empty page."""
-
-
-class Stopped(ConnectorError):
-    """No further request may begin: the mode, the lease or the red button forbid it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -200,61 +166,6 @@ class Resource:
     ours: bool = False
     complete: bool = True
     compare_and_set: bool = False
-
-
-class Secrets(Protocol):
-    """Resolves a secret's name at the moment of use."""
-
-    def get(self, name: str) -> str:
-        """The value; raises Misconfigured naming the reference when there is none."""
-
-
-class Tokens(Protocol):
-    """A channel's short-lived tokens, shared by all workers."""
-
-    def load(self) -> tuple[int, Mapping[str, str]]:
-        """The version and the tokens; version 0 and an empty mapping when there are none."""
-
-    def swap(self, version: int, tokens: Mapping[str, str]) -> bool:
-        """Store if the version is still the one loaded; False: somebody else was faster, load again."""
-
-
-class Budget(Protocol):
-    """Asked before each request begins; what a platform allows an account is shared by all workers (limits.py)."""
-
-    def take(self, n: float, lane: str, bucket: str = "") -> None:
-        """Returns when a request that costs ``n`` may begin; raises Stopped on mode, lease or pause, or RetryLater."""
-
-    def told(self, available: float, bucket: str = "") -> None:
-        """The platform says that so much is left."""
-
-    def refused(self, after: float, bucket: str = "") -> None:
-        """The platform turned a request down; nobody asks before ``after`` seconds have gone."""
-
-
-class Clock(Protocol):
-    """The database's time."""
-
-    def now(self) -> datetime:
-        """An aware moment in UTC."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Ports:
-    """What a connector may ask of the house it runs in."""
-
-    secrets: Secrets
-    tokens: Tokens
-    budget: Budget
-    clock: Clock
-
-
-class SystemClock:
-    """This machine's clock, for tools that run without a registry."""
-
-    def now(self) -> datetime:
-        """The time in UTC."""
-        return datetime.now(UTC)
 
 
 class Connector(ABC):

@@ -28,8 +28,10 @@ from typing import Any, BinaryIO, ClassVar, Final
 import msgspec
 
 from connectors.answers import decoded
-from connectors.base import Connector, Cursor, Doc, Misconfigured, Page, Ports, Receipt, Resource, Write
+from connectors.base import Connector, Cursor, Doc, Page, Receipt, Resource, Write
+from connectors.errors import Misconfigured
 from connectors.feed_formats import GOOGLE, GOOGLE_LOCAL, GOOGLE_TSV, META, PRICE_LIST, Format
+from connectors.ports import Ports
 
 ROWS: Final = 2_000
 """Up to so many items every write renews the file; of more, whoever settles or fetches next renews it."""

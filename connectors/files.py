@@ -32,21 +32,10 @@ from urllib.parse import urlsplit
 import fsspec
 
 from connectors.answers import masked
-from connectors.base import (
-    Connector,
-    ConnectorError,
-    Cursor,
-    Doc,
-    Misconfigured,
-    Page,
-    Ports,
-    Receipt,
-    Resource,
-    RetryLater,
-    ShapeChanged,
-    Write,
-)
+from connectors.base import Connector, Cursor, Doc, Page, Receipt, Resource, Write
+from connectors.errors import ConnectorError, Misconfigured, RetryLater, ShapeChanged
 from connectors.file_formats import READ, WRITTEN, Malformed
+from connectors.ports import Ports
 from connectors.writes import NOT_FOUND, id_of
 
 AWAY: Final = 15.0

@@ -22,9 +22,11 @@ import msgspec
 
 from connectors import paging, schemes, signatures
 from connectors.answers import decoded
-from connectors.base import Misconfigured, Notice, Ports, Received, Request, Resource, ShapeChanged
+from connectors.base import Notice, Received, Request, Resource
+from connectors.errors import Misconfigured, ShapeChanged
 from connectors.limits import read_limits
 from connectors.paging import at
+from connectors.ports import Ports
 from connectors.rest import Rest
 from connectors.window import moment
 from connectors.writes import NAMES, filled

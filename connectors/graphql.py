@@ -18,8 +18,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from connectors.answers import AWAY, BUSY, Answer, Unsure, said
-from connectors.base import Budget, Doc, Misconfigured, Receipt, Resource, RetryLater, ShapeChanged, Write
+from connectors.base import Doc, Receipt, Resource, Write
+from connectors.errors import Misconfigured, RetryLater, ShapeChanged
 from connectors.paging import ABSENT, Position, at
+from connectors.ports import Budget
 
 THROTTLED = {"THROTTLED", "TOO_MANY_REQUESTS", "RATE_LIMITED"}
 DENIED = {"ACCESS_DENIED", "FORBIDDEN", "UNAUTHENTICATED", "UNAUTHORIZED", "SHOP_INACTIVE"}
@@ -108,13 +110,16 @@ class Graph:
     _costs: dict[str, float] = field(default_factory=dict)
 
     def ask(self, operation: Operation, variables: Mapping[str, Any]) -> Answer:
-        """The answer, with ``data`` and without ``errors``. Raises Refused, and the errors of base.py."""
+        """The answer, with ``data`` and without ``errors``. Raises Refused, and the errors of errors.py."""
         where = f"{self.where}: {operation.name}"
         cost = self._costs.get(operation.name, operation.cost)
         answer = self.exchange("POST", self.path, body={"query": operation.text, "variables": variables}, cost=cost)
         asked, left = at(answer.body, f"{_COST}.requestedQueryCost"), at(answer.body, f"{_COST}.throttleStatus")
         if asked is not ABSENT and asked is not None:
             self._costs[operation.name] = float(asked)
+        spent = at(answer.body, f"{_COST}.actualQueryCost")
+        if spent is not ABSENT and spent is not None:
+            self.budget.back(max(0.0, cost - float(spent)))
         if isinstance(left, dict):
             self.budget.told(float(left["currentlyAvailable"]))
         errors = at(answer.body, "errors")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from connectors.base import Misconfigured
+from connectors.errors import Misconfigured
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

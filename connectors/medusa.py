@@ -31,7 +31,8 @@ from urllib.parse import quote
 
 from connectors.answers import AWAY, Answer, Unsure, encoded, masked
 from connectors.auth import secret
-from connectors.base import Doc, Misconfigured, Receipt, Resource, RetryLater, ShapeChanged, Write, in_order
+from connectors.base import Doc, Receipt, Resource, Write, in_order
+from connectors.errors import Misconfigured, RetryLater, ShapeChanged
 from connectors.medusa_facts import (
     FULFILMENTS,
     KEY,

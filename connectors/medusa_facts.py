@@ -10,7 +10,8 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from connectors.base import Doc, Resource, ShapeChanged, Write
+from connectors.base import Doc, Resource, Write
+from connectors.errors import ShapeChanged
 
 KEY = "serai_key"
 """Where our reference stands in ``metadata``."""

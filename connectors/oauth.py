@@ -20,7 +20,8 @@ from typing import Any, Final
 from urllib.parse import urlencode, urljoin
 
 from connectors.auth import Post, basic, secret
-from connectors.base import Misconfigured, Ports, ShapeChanged
+from connectors.errors import Misconfigured, ShapeChanged
+from connectors.ports import Ports
 from connectors.window import iso, moment
 
 GRANTS: Final = ("client_credentials", "refresh_token", "authorization_code")

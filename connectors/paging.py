@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeAlias
 
-from connectors.base import Doc, Resource, ShapeChanged
+from connectors.base import Doc, Resource
+from connectors.errors import ShapeChanged
 
 Position: TypeAlias = dict[str, Any]
 """Query parameters of the next request, or ``{"url": …}``: its whole address."""

@@ -27,21 +27,9 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, MaxRetryError, Ne
 
 from connectors import oauth, paging
 from connectors.answers import AWAY, Answer, Unsure, dated, decoded, encoded, masked, said, trouble
-from connectors.base import (
-    Connector,
-    ConnectorError,
-    Cursor,
-    Doc,
-    Misconfigured,
-    Page,
-    Ports,
-    Receipt,
-    Resource,
-    RetryLater,
-    Secrets,
-    ShapeChanged,
-    Write,
-)
+from connectors.base import Connector, Cursor, Doc, Page, Receipt, Resource, Write
+from connectors.errors import ConnectorError, Misconfigured, RetryLater, ShapeChanged
+from connectors.ports import Ports, Secrets
 from connectors.scan import by_id, pages
 from connectors.schemes import SCHEMES
 from connectors.writes import NOT_FOUND, filled, id_of, receipts, reference_of, settled

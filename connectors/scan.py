@@ -17,7 +17,8 @@ from urllib.parse import quote
 
 from connectors import paging, window
 from connectors.answers import Answer
-from connectors.base import Cursor, Doc, Page, Resource, ShapeChanged
+from connectors.base import Cursor, Doc, Page, Resource
+from connectors.errors import ShapeChanged
 from connectors.writes import document_of, filled, id_of
 
 EXPIRED = (400, 410, 422)

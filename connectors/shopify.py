@@ -33,21 +33,8 @@ from msgspec import structs
 
 from connectors import graphql, shopify_facts as facts_of, shopify_writes as written, signatures
 from connectors.answers import Answer, Unsure, decoded
-from connectors.base import (
-    Cursor,
-    Doc,
-    Forged,
-    Misconfigured,
-    Notice,
-    Page,
-    Receipt,
-    Received,
-    Request,
-    Resource,
-    RetryLater,
-    ShapeChanged,
-    Write,
-)
+from connectors.base import Cursor, Doc, Notice, Page, Receipt, Received, Request, Resource, Write
+from connectors.errors import Forged, Misconfigured, RetryLater, ShapeChanged
 from connectors.limits import Limit
 from connectors.paging import Position, at
 from connectors.rest import Rest

@@ -19,7 +19,8 @@ import hmac
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
-from connectors.base import Forged, Misconfigured, Request
+from connectors.base import Request
+from connectors.errors import Forged, Misconfigured
 from connectors.window import moment
 
 Signature: TypeAlias = Callable[[Mapping[str, str], Sequence[str], Request], str]

@@ -48,19 +48,9 @@ from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError, SQLAl
 from sqlalchemy.pool import StaticPool
 
 from connectors.answers import decoded, masked
-from connectors.base import (
-    Connector,
-    Cursor,
-    Doc,
-    Misconfigured,
-    Page,
-    Ports,
-    Receipt,
-    Resource,
-    RetryLater,
-    ShapeChanged,
-    Write,
-)
+from connectors.base import Connector, Cursor, Doc, Page, Receipt, Resource, Write
+from connectors.errors import Misconfigured, RetryLater, ShapeChanged
+from connectors.ports import Ports
 from connectors.sql_values import as_text, document, earlier, given, kept, native, no_later, ordered
 from connectors.writes import NOT_FOUND, referenced, settled
 

@@ -32,17 +32,8 @@ from typing import Any
 
 from connectors.answers import AWAY, Answer, Unsure, masked, trouble
 from connectors.auth import secret
-from connectors.base import (
-    ConnectorError,
-    Cursor,
-    Doc,
-    Misconfigured,
-    Page,
-    Receipt,
-    RetryLater,
-    ShapeChanged,
-    Write,
-)
+from connectors.base import Cursor, Doc, Page, Receipt, Write
+from connectors.errors import ConnectorError, Misconfigured, RetryLater, ShapeChanged
 from connectors.rest import Rest
 from connectors.tryton_facts import (
     ALSO_ARCHIVED,

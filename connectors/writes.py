@@ -24,7 +24,8 @@ from typing import Any
 from urllib.parse import quote
 
 from connectors.answers import AWAY, Answer, Unsure, encoded, said
-from connectors.base import Doc, Misconfigured, Receipt, Resource, RetryLater, ShapeChanged, Write, in_order
+from connectors.base import Doc, Receipt, Resource, Write, in_order
+from connectors.errors import Misconfigured, RetryLater, ShapeChanged
 from connectors.paging import ABSENT, at
 
 NAMES: Mapping[str, str] = {

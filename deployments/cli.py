@@ -41,7 +41,7 @@ from deployments.commands import (
 MISTAKES = (
     ("deployments.authoring", "CannotDo"),
     ("mappings.language", "LintErrors"),
-    ("connectors.base", "ConnectorError"),
+    ("connectors.errors", "ConnectorError"),
     ("flows.matching", "CannotBind"),
     ("flows.apply", "CannotApply"),
     ("flows.holds", "CannotDecide"),

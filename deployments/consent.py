@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from urllib.parse import parse_qs, urlsplit
 
-from connectors.base import Misconfigured
+from connectors.errors import Misconfigured
 from connectors.rest import Rest
 from flows.wiring import House
 from registry import write_audit

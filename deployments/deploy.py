@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from connectors.base import ConnectorError
+from connectors.errors import ConnectorError
 from flows.apply import first_release
 from flows.steps import resources_of
 from flows.wiring import House, opened

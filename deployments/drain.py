@@ -29,7 +29,7 @@ from typing import Final, Literal, TypeAlias
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from connectors.base import ConnectorError, Misconfigured, RetryLater
+from connectors.errors import ConnectorError, Misconfigured, RetryLater
 from deployments.reports import Reports
 from deployments.telling import kind_and_place, log_to_stderr
 from flows import steps

@@ -27,7 +27,7 @@ from fastapi import FastAPI, Response
 from fastapi.responses import PlainTextResponse, StreamingResponse
 from starlette.background import BackgroundTask
 
-from connectors.base import Misconfigured
+from connectors.errors import Misconfigured
 from connectors.feed import Feed, Served
 from flows.wiring import House
 from registry import Tx, mark_due, outbox_rows, put_fetch, told_uids

@@ -31,7 +31,8 @@ from fastapi import FastAPI, Response
 from fastapi.responses import PlainTextResponse
 from starlette.requests import ClientDisconnect
 
-from connectors.base import Connector, Forged, Misconfigured, Notice, Received, Request, RetryLater, ShapeChanged
+from connectors.base import Connector, Notice, Received, Request
+from connectors.errors import Forged, Misconfigured, RetryLater, ShapeChanged
 from deployments.feeds import Feeds, add_feeds, feeds_of
 from deployments.loopback import NotLoopback, address, listen, serve
 from deployments.telling import kind_and_place, log_to_stderr

@@ -6,7 +6,7 @@ every switch that lets something be written.
 
 from __future__ import annotations
 
-from connectors.base import Misconfigured
+from connectors.errors import Misconfigured
 from flows.settings import MODES
 from flows.wiring import House
 from registry import Tx, modes, set_mode as store_mode, set_pause as store_pause

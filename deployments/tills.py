@@ -25,7 +25,8 @@ from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse
 from starlette.requests import ClientDisconnect
 
-from connectors.base import Connector, ConnectorError, Forged, Request
+from connectors.base import Connector, Request
+from connectors.errors import ConnectorError, Forged
 from deployments.telling import kind_and_place
 from flows.loyalty import Answer, earn, redeem, reverse
 from flows.wiring import House

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from connectors.base import ConnectorError
+from connectors.errors import ConnectorError
 from flows.ledger import Ledger, Stretch
 from flows.plan import Key, Plan, Planned, checkout, plan
 from flows.push import push

@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
-from connectors.base import RetryLater, Stopped
+from connectors.errors import RetryLater, Stopped
 from connectors.limits import Limit
 from registry import BudgetRow, Registry, Tx, budget_of, paused, put_budget
 
@@ -159,6 +159,11 @@ class Budget:
                 put_budget(tx, self._channel, bucket, replace(row, level=max(0.0, available)))
 
         self._registry.attempt(work)
+
+    def back(self, n: float, bucket: str = "") -> None:
+        """A request cost so much less than was taken for it; the platform gave it back at once, and so is it here."""
+        held, until = self._slices.get(bucket, (0.0, 0.0))
+        self._slices[bucket] = (held + n, until)
 
     def refused(self, after: float, bucket: str = "") -> None:
         """The platform turned a request down: for ``after`` seconds nobody asks, then at half the pace."""

@@ -11,7 +11,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, cast
 
-from connectors.base import Connector, ConnectorError, RetryLater
+from connectors.base import Connector
+from connectors.errors import ConnectorError, RetryLater
 from flows.wiring import House
 
 

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
 
-from connectors.base import ConnectorError, Doc, Receipt
+from connectors.base import Doc, Receipt
+from connectors.errors import ConnectorError
 from flows.figures import ORDERS_WAIT, RAISE_WAITS, of_text, shown
 from flows.pledges import PUBLISH, account, by_place, hard, kin, listings_at_places, rivals_of, variants_of
 from flows.routes import Group

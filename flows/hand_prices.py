@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from connectors.base import Misconfigured
+from connectors.errors import Misconfigured
 from flows.pricing import due_rows, pipeline_of
 from flows.wiring import House
 from mappings.commerce.prices.currencies import today

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
-from connectors.base import ConnectorError
+from connectors.errors import ConnectorError
 from flows.consequences import stock_due
 from flows.fulfilment import RULE, Told, answered, date_orders, origins_of, tell
 from flows.ledger import Account, Ledger

@@ -22,7 +22,7 @@ from typing import Any, Final, TypeAlias
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from connectors.base import ConnectorError, Misconfigured
+from connectors.errors import ConnectorError, Misconfigured
 from flows.push import push
 from flows.reversals import EVENT, MOVING
 from flows.wiring import House, moment_text

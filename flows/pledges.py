@@ -16,7 +16,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from connectors.base import Misconfigured
+from connectors.errors import Misconfigured
 from flows.holdings import Pool
 from flows.reserving import recipes, with_bundles
 from flows.wiring import House

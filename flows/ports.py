@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from cryptography.fernet import Fernet
 
-from connectors.base import Misconfigured
+from connectors.errors import Misconfigured
 from registry import (
     Registry,
     load_tokens,

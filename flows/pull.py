@@ -14,7 +14,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from connectors.base import ConnectorError, Cursor, Doc, Misconfigured, Page, RetryLater
+from connectors.base import Cursor, Doc, Page
+from connectors.errors import ConnectorError, Misconfigured, RetryLater
 from flows.accept import accept_page
 from flows.consequences import Change, follow
 from flows.drift import drifted

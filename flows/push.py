@@ -14,7 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 
-from connectors.base import Connector, ConnectorError, Misconfigured, Receipt, RetryLater, Stopped
+from connectors.base import Connector, Receipt
+from connectors.errors import ConnectorError, Misconfigured, RetryLater, Stopped
 from flows import escrows
 from flows.deciding import FREELY_CREATED, decide_page
 from flows.ledger import Account, Ledger, Stretch

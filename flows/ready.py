@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from connectors.base import Misconfigured
+from connectors.errors import Misconfigured
 from flows.content import publishes
 from flows.render import views
 from flows.routes import Group

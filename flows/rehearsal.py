@@ -18,7 +18,9 @@ from datetime import datetime
 from functools import partial
 from typing import ClassVar
 
-from connectors.base import Connector, Cursor, Doc, Page, Ports, Receipt, Stopped, Write
+from connectors.base import Connector, Cursor, Doc, Page, Receipt, Write
+from connectors.errors import Stopped
+from connectors.ports import Ports
 from flows.companies import companies_of, hears
 from flows.consequences import BACK_TO_ORIGIN
 from flows.ledger import Stretch

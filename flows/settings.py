@@ -18,7 +18,8 @@ from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
 from connectors import CATALOG, SPEAKS, speaker
-from connectors.base import Misconfigured, Ports, Stopped, SystemClock
+from connectors.errors import Misconfigured, Stopped
+from connectors.ports import Ports, SystemClock
 from flows import policies
 from flows.setting_files import Row, SettingsFile, is_number, one_of, read_rows, seconds
 from mappings import canonical
@@ -138,6 +139,9 @@ class _Unasked:
         raise Stopped("settings are read, no request may begin")
 
     def told(self, available: float, bucket: str = "") -> None:
+        """Nothing is counted."""
+
+    def back(self, n: float, bucket: str = "") -> None:
         """Nothing is counted."""
 
     def refused(self, after: float, bucket: str = "") -> None:

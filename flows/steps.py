@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from connectors.base import ConnectorError
+from connectors.errors import ConnectorError
 from flows.apply import apply
 from flows.lapse import lapse
 from flows.ledger import Direction, Ledger, Stretch, Unbalanced

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from connectors.base import Misconfigured
+from connectors.errors import Misconfigured
 from flows.holdings import pools
 from flows.pledges import by_place, hard, pool_of, raises, rivals_of, why_pooled
 from flows.wiring import House

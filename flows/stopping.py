@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from connectors.base import Misconfigured
+from connectors.errors import Misconfigured
 from flows.consequences import stock_due
 from flows.wiring import House
 from registry import (

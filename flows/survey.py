@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
-from connectors.base import ConnectorError
+from connectors.errors import ConnectorError
 from flows.pull import resources_of
 from flows.settings import ENTITIES
 from flows.wiring import House

@@ -34,7 +34,7 @@ from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from prefect.states import Completed
 
-from connectors.base import RetryLater
+from connectors.errors import RetryLater
 from flows import steps
 from flows.ledger import Ledger, Unbalanced
 from flows.wiring import House, open_house

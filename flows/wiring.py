@@ -22,8 +22,10 @@ from typing import Any, ClassVar
 from cryptography.fernet import Fernet
 
 from connectors import CATALOG, speaker
-from connectors.base import Connector, Doc, Misconfigured, Ports, Resource
+from connectors.base import Connector, Doc, Resource
+from connectors.errors import Misconfigured
 from connectors.limits import Limit, read_limits
+from connectors.ports import Ports
 from flows.budgets import Budget
 from flows.ledger import Account, Direction, Ledger
 from flows.ports import EnvironmentSecrets, RegistryTokens, resolve

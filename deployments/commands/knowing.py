@@ -166,7 +166,7 @@ def bind(
 
 def _subscribe(house: House, name: str, receiver: str | None, project: Path) -> None:
     """One channel, or with ``all`` each that can: then a platform that cannot is a line, not an error."""
-    from connectors.base import ConnectorError
+    from connectors.errors import ConnectorError
     from deployments import switches
     from deployments.local import running_now
 

@@ -54,7 +54,7 @@ def push(
     if deployed:
         _deployed(project, "push", channel, entity)
         return
-    from connectors.base import Misconfigured
+    from connectors.errors import Misconfigured
     from deployments.commands.houses import opened
     from flows import steps
 

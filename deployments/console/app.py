@@ -26,7 +26,7 @@ from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup, escape
 
-from connectors.base import ConnectorError
+from connectors.errors import ConnectorError
 from deployments.console import deadlines, holds, listings, pages, reviews, stock, times
 from deployments.console.asking import (
     Answer,

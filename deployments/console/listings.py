@@ -14,7 +14,7 @@ from typing import Annotated
 
 from fastapi import FastAPI, Query, Request, Response
 
-from connectors.base import ConnectorError, Misconfigured
+from connectors.errors import ConnectorError, Misconfigured
 from connectors.feed import Feed
 from deployments.console import times
 from deployments.console.asking import Unknown

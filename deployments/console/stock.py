@@ -10,7 +10,7 @@ from typing import Annotated
 
 from fastapi import FastAPI, Query, Request, Response
 
-from connectors.base import Misconfigured
+from connectors.errors import Misconfigured
 from flows.stock_risk import in_words, stock_risk
 from flows.wiring import House
 from mappings.commerce.stock.allocation import PRESETS

@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from connectors.base import RetryLater
+from connectors.errors import RetryLater
 from deployments.sandbox.people import People
 from flows import steps
 from flows.desk import decide

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import requests
 
-from connectors.base import RetryLater
+from connectors.errors import RetryLater
 from flows import steps
 from flows.wiring import open_house
 from tests.bench.sync_speed import api, known, project

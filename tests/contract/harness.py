@@ -25,8 +25,10 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 
 from connectors import CATALOG
-from connectors.base import Connector, Cursor, Doc, Misconfigured, Page, Ports, Request
+from connectors.base import Connector, Cursor, Doc, Page, Request
+from connectors.errors import Misconfigured
 from connectors.paging import at
+from connectors.ports import Ports
 
 EARLY = datetime(2026, 3, 1, 9, 0, 0, tzinfo=UTC)
 """The stamp of the first seeded row; the clock of `FixedClock` stands an hour later."""
@@ -308,6 +310,9 @@ class CountedBudget:
         self.taken.append(lane)
 
     def told(self, available: float, bucket: str = "") -> None:
+        """Nothing is limited here."""
+
+    def back(self, n: float, bucket: str = "") -> None:
         """Nothing is limited here."""
 
     def refused(self, after: float, bucket: str = "") -> None:

@@ -13,7 +13,9 @@ from urllib.parse import parse_qs
 import pytest
 
 from connectors import CATALOG
-from connectors.base import Connector, Misconfigured, Ports, RetryLater, ShapeChanged
+from connectors.base import Connector
+from connectors.errors import Misconfigured, RetryLater, ShapeChanged
+from connectors.ports import Ports
 from tests.contract.harness import Call, Fault, FixedClock, KeptTokens, Reply, Simulator, ports_with
 
 SECRETS = {"token": "tok-1", "user": "me", "password": "p4ss:word", "client_id": "c-1", "client_secret": "cs-99f2"}

@@ -10,7 +10,8 @@ import pytest
 
 import connectors
 from connectors import CATALOG, paging, schemes, signatures
-from connectors.base import Connector, Misconfigured
+from connectors.base import Connector
+from connectors.errors import Misconfigured
 from connectors.generic_rest import _KEYS, _NOTICES
 from mappings.language import load_yaml
 from tests.contract.harness import ports_with

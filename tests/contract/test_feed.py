@@ -21,9 +21,11 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from connectors import CATALOG
-from connectors.base import Misconfigured, Ports, Receipt, Stopped, SystemClock, Write
+from connectors.base import Receipt, Write
+from connectors.errors import Misconfigured, Stopped
 from connectors.feed import Feed
 from connectors.feed_formats import GOOGLE, GOOGLE_TSV, META, PRICE_LIST, plain
+from connectors.ports import Ports, SystemClock
 
 PLATFORMS = ("feed_google", "feed_google_local", "feed_meta", "feed_kaspi")
 SETTINGS = {"company": "Karavan & Co", "merchant_id": "KRV-1", "title": "Karavan", "link": "https://karavan.example"}
@@ -51,6 +53,9 @@ class Open:
             raise Stopped("pressed")
 
     def told(self, available: float, bucket: str = "") -> None:
+        return None
+
+    def back(self, n: float, bucket: str = "") -> None:
         return None
 
     def refused(self, after: float, bucket: str = "") -> None:

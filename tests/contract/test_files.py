@@ -18,7 +18,8 @@ from hypothesis import given, settings, strategies as st
 from msgspec.structs import replace
 from openpyxl import Workbook
 
-from connectors.base import Misconfigured, RetryLater, ShapeChanged, Write
+from connectors.base import Write
+from connectors.errors import Misconfigured, RetryLater, ShapeChanged
 from connectors.file_formats import READ, WRITTEN
 from connectors.files import Files
 from tests.contract.harness import ports_with

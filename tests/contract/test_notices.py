@@ -8,12 +8,8 @@ from typing import Any
 
 import pytest
 
-from connectors.base import (
-    Connector,
-    Forged,
-    Misconfigured,
-    Request,
-)
+from connectors.base import Connector, Request
+from connectors.errors import Forged, Misconfigured
 from tests.contract.harness import (
     SPREAD,
     Simulator,

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from connectors import paging, window
-from connectors.base import Misconfigured, Resource, ShapeChanged
+from connectors.base import Resource
+from connectors.errors import Misconfigured, ShapeChanged
 from connectors.scan import request
 from tests.contract.generic_rest_simulator import Described, Shelf
 from tests.contract.harness import EARLY, Fault, FixedClock, Reply, read_all

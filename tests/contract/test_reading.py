@@ -7,11 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from connectors.base import (
-    Connector,
-    Misconfigured,
-    ShapeChanged,
-)
+from connectors.base import Connector
+from connectors.errors import Misconfigured, ShapeChanged
 from tests.contract.harness import (
     EARLY,
     SPREAD,

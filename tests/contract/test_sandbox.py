@@ -10,8 +10,10 @@ import pytest
 
 import connectors
 from connectors import CATALOG
-from connectors.base import Connector, Misconfigured, Ports, Write
+from connectors.base import Connector, Write
+from connectors.errors import Misconfigured
 from connectors.paging import at
+from connectors.ports import Ports
 from deployments.sandbox.start import Sandbox, start_sandbox
 from mappings.language import load_yaml
 from tests.contract.harness import ports_with

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from connectors.base import Misconfigured, Request, RetryLater, Write
+from connectors.base import Request, Write
+from connectors.errors import Misconfigured, RetryLater
 from connectors.shopify import Shopify
 from deployments.sandbox.shopify import orders
 from deployments.sandbox.shopify.api import Bucket

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from connectors.base import Forged, Misconfigured, Request, ShapeChanged
+from connectors.base import Request
+from connectors.errors import Forged, Misconfigured, ShapeChanged
 from connectors.signatures import header_token, hmac_sha256
 from tests.contract.generic_rest_simulator import HOOK, Described
 from tests.contract.harness import SPREAD

@@ -14,7 +14,8 @@ import pytest
 from msgspec.structs import replace
 from sqlalchemy import Engine, create_engine, text
 
-from connectors.base import Misconfigured, Receipt, RetryLater, ShapeChanged, Write
+from connectors.base import Receipt, Write
+from connectors.errors import Misconfigured, RetryLater, ShapeChanged
 from connectors.sql import Sql
 from flows.wiring import opened
 from tests.contract.harness import ports_with

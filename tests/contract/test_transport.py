@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 import connectors
-from connectors.base import Misconfigured, RetryLater, ShapeChanged
+from connectors.errors import Misconfigured, RetryLater, ShapeChanged
 from connectors.rest import Rest
 from tests.contract.generic_rest_simulator import TOKEN, Described, Shelf
 from tests.contract.harness import SPREAD, Fault, Reply, read_all

@@ -10,11 +10,8 @@ from typing import Any
 import pytest
 
 from connectors import CATALOG
-from connectors.base import (
-    Connector,
-    Misconfigured,
-    RetryLater,
-)
+from connectors.base import Connector
+from connectors.errors import Misconfigured, RetryLater
 from connectors.rest import Rest
 from tests.contract.harness import (
     SPREAD,

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from connectors.base import Misconfigured, Receipt, Resource, RetryLater, Write
+from connectors.base import Receipt, Resource, Write
+from connectors.errors import Misconfigured, RetryLater
 from connectors.writes import filled, holds, placed
 from tests.contract.generic_rest_simulator import Described, Shelf
 from tests.contract.harness import SPREAD, Call, Fault, Reply

@@ -8,13 +8,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from connectors.base import (
-    Connector,
-    Doc,
-    Receipt,
-    RetryLater,
-    Write,
-)
+from connectors.base import Connector, Doc, Receipt, Write
+from connectors.errors import RetryLater
 from tests.contract.harness import (
     SPREAD,
     Fault,

@@ -30,7 +30,8 @@ from requests.adapters import HTTPAdapter
 from sqlalchemy import Connection, event
 
 import deployments.demo
-from connectors.base import Connector, ConnectorError, Request
+from connectors.base import Connector, Request
+from connectors.errors import ConnectorError
 from deployments.sandbox.people import People, Refusal
 from deployments.sandbox.start import Sandbox, start_sandbox
 from flows import steps

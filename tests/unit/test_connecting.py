@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlencode
 import pytest
 import requests
 
-from connectors.base import ConnectorError, Misconfigured
+from connectors.errors import ConnectorError, Misconfigured
 from deployments.consent import Asked, Door, ask, take
 from flows.checking import check
 from flows.wiring import House, opened

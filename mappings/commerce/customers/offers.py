@@ -33,8 +33,8 @@ def refused(
 ) -> str | None:
     """Why the offer may not be redeemed; None where it may.
 
-    ``not ended ∧ valid_from ≤ now < valid_to ∧ channel ∈ channels ∧ segment ∈ segments ∧ times < limit ∧ mine < per_customer``;
-    what the offer leaves out limits nothing.
+    ``not ended ∧ valid_from ≤ now < valid_to ∧ channel ∈ channels ∧ segment ∈ segments ∧ times < limit
+    ∧ mine < per_customer``; what the offer leaves out limits nothing.
     """
     start, end = (None if offer.get(name) is None else datetime.fromisoformat(offer[name])
                   for name in ("valid_from", "valid_to"))

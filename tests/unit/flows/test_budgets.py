@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.base import RetryLater
+from connectors.errors import RetryLater
 from connectors.limits import Limit
 from flows.budgets import Budget
 from flows.settings import load_project

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings, strategies as st
 
-from connectors.base import RetryLater
+from connectors.errors import RetryLater
 from flows import steps, stewards
 from flows.regions import denied
 from flows.wiring import House

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.base import Misconfigured
+from connectors.errors import Misconfigured
 from flows.ready import readiness
 from flows.render import views
 from tests.databases import registry_url, sqlite_url  # noqa: F401 (fixtures)

@@ -9,7 +9,7 @@ import pytest
 import requests
 from msgspec.structs import replace as changed
 
-from connectors.base import Misconfigured
+from connectors.errors import Misconfigured
 from deployments.console.app import create_app
 from flows import steps
 from flows.apply import apply

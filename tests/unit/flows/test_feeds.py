@@ -22,7 +22,8 @@ from xml.etree import ElementTree
 import pytest
 import requests
 
-from connectors.base import Misconfigured, Write
+from connectors.base import Write
+from connectors.errors import Misconfigured
 from deployments import receiver
 from deployments.feeds import feeds_of
 from flows import steps

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from connectors.base import Misconfigured
+from connectors.errors import Misconfigured
 from deployments.cli import app
 from flows import steps
 from flows.loyalty import Answer, redeem, reverse

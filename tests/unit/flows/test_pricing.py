@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from connectors.base import Misconfigured
+from connectors.errors import Misconfigured
 from deployments.cli import app
 from deployments.sandbox import market
 from flows import steps

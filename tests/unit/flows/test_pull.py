@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from connectors.base import RetryLater, ShapeChanged
+from connectors.errors import RetryLater, ShapeChanged
 from flows import steps
 from registry import cursors
 from tests.scenario.world import LONG, World

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from connectors.base import Misconfigured, RetryLater
+from connectors.errors import Misconfigured, RetryLater
 from deployments.switches import set_pause
 from flows import steps
 from registry import hops_of

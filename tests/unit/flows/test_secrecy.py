@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from connectors.base import ConnectorError
+from connectors.errors import ConnectorError
 from flows import steps
 from registry.tables import metadata
 from tests.scenario.world import LONG, World

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import deployments.demo
-from connectors.base import Misconfigured
+from connectors.errors import Misconfigured
 from flows.ports import EnvironmentSecrets
 from flows.routes import load_mappings
 from flows.settings import load_project

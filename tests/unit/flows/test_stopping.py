@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from connectors.base import Misconfigured
+from connectors.errors import Misconfigured
 from flows import steps, stopping
 from registry import Tx, audit_rows, mark_due
 from tests.scenario.world import WAREHOUSE, World

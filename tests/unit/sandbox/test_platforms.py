@@ -10,9 +10,11 @@ import pytest
 import yaml
 
 import deployments.demo
-from connectors.base import Ports, Request, RetryLater, SystemClock, Write
+from connectors.base import Request, Write
+from connectors.errors import RetryLater
 from connectors.generic_rest import GenericRest
 from connectors.paging import at
+from connectors.ports import Ports, SystemClock
 from deployments.sandbox import Sandbox
 from deployments.sandbox.people import People
 from tests.unit.sandbox.conftest import Ask
@@ -43,6 +45,9 @@ class Kept:
         return None
 
     def told(self, available: float, bucket: str = "") -> None:
+        return None
+
+    def back(self, n: float, bucket: str = "") -> None:
         return None
 
     def refused(self, after: float, bucket: str = "") -> None:
