@@ -81,7 +81,8 @@ def test_a_field_is_required_or_nullable_and_references_exist(entity: str) -> No
 
 @pytest.mark.parametrize("entity", ENTITIES)
 def test_references_point_backwards_so_that_records_can_be_made_in_order(entity: str) -> None:
-    assert all(ENTITIES.index(target) < ENTITIES.index(entity) for target in references(entity).values())
+    """Or at an earlier one of their own kind: the order that goods were exchanged of."""
+    assert all(ENTITIES.index(target) <= ENTITIES.index(entity) for target in references(entity).values())
 
 
 def test_a_complete_order_is_valid_with_zero_null_and_absent() -> None:
