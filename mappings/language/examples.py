@@ -117,6 +117,10 @@ def run_tests_of(mapping: Mapping) -> list[TestResult]:
         ]
         if not {"expect", "faults", "skips", "absent"} & set(test.value):
             errors.append(test.error("missing-key", "a test expects nothing", "expect, absent, faults or skips"))
+        absent, said = test.value.get("absent"), test.data().get("direction", "inward" if mapping.inward else "outward")
+        if absent is not None and absent.kind != ("map" if said == "inward" else "list"):
+            errors.append(test.error("shape", "absent names fields that must not be there",
+                                     "inward {product: [name]}, outward [name]", key="absent"))
     if errors:
         raise LintErrors(errors)
     return [_run(mapping, test) for test in node.value]

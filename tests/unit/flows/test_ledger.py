@@ -110,7 +110,7 @@ def test_a_page_lost_on_the_way_is_read_again(retail: World, monkeypatch: pytest
     people, house = retail.people, retail.house
     for n in range(250):
         people.add("erp", "products", product(f"P-{n:03}"))
-    connector = house.connector("erp-kz")
+    connector = house.connector("erp-kz", "backfill")  # a first read is bulk work
     read = connector.read
 
     def breaks(resource: str, cursor: Doc | None = None) -> object:
