@@ -47,9 +47,13 @@ def _measure(name: str, given: Mapping[str, Val], made: Val, first: Val) -> Meas
     return made.measure
 
 
+HANDED_ON = ("first", "coalesce", "min", "max")
+"""Functions that hand a value on as it is: what only a schema promised of it is still only promised."""
+
+
 def _same(known: Function, args: list[Val], named: Mapping[str, Val]) -> Val:
     first = args[0]
-    if known.name in ("first", "coalesce", "min", "max") and len(args) > 1:
+    if known.name in HANDED_ON and len(args) > 1:
         result = first
         for other in args[1:]:
             result = either("", result, other)
@@ -64,10 +68,12 @@ def _same(known: Function, args: list[Val], named: Mapping[str, Val]) -> Val:
         if start is not None and kind == "integer" and start.kind != "integer":
             kind = "decimal" if start.kind == "decimal" else "any"
         loose = inner.loose or (kind in AMOUNTS and inner.kind == "any")
-        return Val(code="", kind=kind, null=known.name != "sum", sure=kind != "any", loose=loose)
+        sure = inner.sure or (known.name == "sum" and kind != "any")  # the others hand an item on as they found it
+        return Val(code="", kind=kind, null=known.name != "sum", sure=sure, loose=loose)
     if first.kind == "list":
         return Val(code="", kind="list", null=False, sure=True, item=item_of(first))
-    return replace(first, null=False, sure=first.kind != "any", loose=first.loose or known.name.startswith("round"))
+    sure = first.sure if known.name in HANDED_ON else first.kind != "any"
+    return replace(first, null=False, sure=sure, loose=first.loose or known.name.startswith("round"))
 
 
 def _named(word: str, args: list[Val], named: Mapping[str, Val]) -> Val:
