@@ -115,7 +115,7 @@ def test_a_new_platform_works_with_its_row_in_the_channels(serai: Serai, project
     code, out, _ = serai("--project", "shop", "new", "platform", "till")
     assert code == 0
     checked = serai("--project", "shop", "lint")[1]
-    assert re.fullmatch(r"1 project, \d+ mapping files checked, 0 mistakes\n", checked), "before any channel uses it too"
+    assert re.fullmatch(r"1 project, \d+ mapping files checked, 0 mistakes\n", checked)  # before a channel uses it, too
     row = re.search(r"channels\.yaml: (till-1: .*)", out)
     assert row is not None
     channels = project / "channels.yaml"
