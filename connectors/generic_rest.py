@@ -25,6 +25,7 @@ from connectors.answers import decoded
 from connectors.base import Notice, Received, Request, Resource
 from connectors.errors import Misconfigured, ShapeChanged
 from connectors.limits import read_limits
+from connectors.oauth import grant_of
 from connectors.paging import at
 from connectors.ports import Ports
 from connectors.rest import Rest
@@ -60,6 +61,8 @@ class GenericRest(Rest):
         where = f"{channel}: platforms/{options.get('platform', 'generic_rest')}.yaml"
         described = _mapping(where, options.get("description"), _KEYS)
         self.auth = _scheme(f"{where}: auth", described.get("auth", {"scheme": "none"}), schemes.OPTIONS)
+        if self.auth["scheme"] == "oauth2":
+            grant_of(self.auth)
         signature = described.get("signature")
         self._signature = None if signature is None else _scheme(f"{where}: signature", signature, signatures.OPTIONS)
         self._notices = _mapping(f"{where}: notices", described.get("notices", {}), _NOTICES)

@@ -30,6 +30,14 @@ EARLY: Final = timedelta(seconds=60)
 """A token is renewed this long before it ends, so that none ends on the way."""
 
 
+def grant_of(options: Mapping[str, str]) -> str:
+    """How the token is got. Raises Misconfigured for a word that is none of `GRANTS`."""
+    grant = options.get("grant", GRANTS[0])
+    if grant not in GRANTS:
+        raise Misconfigured(f"grant: found {grant!r}; allowed: {', '.join(GRANTS)}")
+    return grant
+
+
 def oauth2(options: Mapping[str, str], ports: Ports, post: Post, refused: str | None) -> Mapping[str, str]:
     """The token in ``header`` (Authorization) after ``prefix`` (Bearer), kept in ``ports.tokens`` until it ends."""
     version, kept = ports.tokens.load()
@@ -47,7 +55,7 @@ def consent_address(
 
     Raises Misconfigured when nobody has to consent on this platform.
     """
-    if options.get("grant") != "authorization_code" or "authorize_url" not in options:
+    if grant_of(options) != "authorization_code" or "authorize_url" not in options:
         raise Misconfigured("nobody has to consent here; set the secrets that `auth` names")
     challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
     asked = {
@@ -86,7 +94,7 @@ def _proof(options: Mapping[str, str], token: str) -> str:
 def _renewed(
     options: Mapping[str, str], ports: Ports, post: Post, version: int, kept: Mapping[str, str]
 ) -> str:
-    grant = options.get("grant", "client_credentials")
+    grant = grant_of(options)
     form = {"grant_type": "client_credentials"}
     if grant != "client_credentials":
         form = {"grant_type": "refresh_token", "refresh_token": _refresher(options, ports, grant, kept)}

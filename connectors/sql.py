@@ -111,7 +111,7 @@ class Sql(Connector):
                 conn.execute(select(*self._columns(facts)).select_from(self._sources[name].rows).limit(1)).all()
 
     def read(self, resource: str, cursor: Cursor | None = None) -> Iterator[Page]:
-        """Pages from the cursor on; a cursor is ``{since, until, after, seen}``: values as `_kept` writes them."""
+        """Pages from the cursor on; a cursor is ``{since, until, after, seen}``: values as `kept` writes them."""
         facts, source = self._facts(resource), self._sources[resource]
         state = dict(cursor or {"since": None, "until": None, "after": None, "seen": None})
         id: ColumnElement[Any] = column(facts.id)

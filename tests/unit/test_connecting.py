@@ -19,7 +19,9 @@ import requests
 from connectors.errors import ConnectorError, Misconfigured
 from deployments.consent import Asked, Door, ask, take
 from flows.checking import check
+from flows.settings import load_project
 from flows.wiring import House, opened
+from mappings.language import LintErrors
 from tests.contract.harness import Call, Reply, Simulator
 from tests.prefect.places import CHANNELS, PLATFORM, write_project
 from tests.retailer import environment
@@ -137,6 +139,14 @@ def test_a_person_connects_a_channel_from_the_command_line_and_it_works_at_once(
     for token in (platform.access, platform.refresh, "code-1", "s3cret-of-the-app"):
         assert token not in said
         assert token.encode() not in kept
+
+
+def test_a_grant_that_does_not_exist_is_named_when_the_project_is_read(project: Path) -> None:
+    """A word typed wrong is no other way of getting a token."""
+    described = project / "platforms" / "depot.yaml"
+    described.write_text(described.read_text().replace("authorization_code", "autorization_code"))
+    with pytest.raises(LintErrors, match=r"autorization_code.*allowed: client_credentials, refresh_token"):
+        load_project(project)
 
 
 def test_a_token_is_renewed_and_its_refresh_token_with_it(platform: Platform, house: House) -> None:
