@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, create_engine, event, text
 
 from connectors.base import Receipt, Write
 from connectors.errors import Misconfigured, RetryLater, ShapeChanged
@@ -191,6 +191,26 @@ def test_a_create_that_is_tried_again_makes_no_second_row(base: Base) -> None:
     assert (settled.outcome, settled.id) == ("applied", first.id)
     (absent,) = connector.settle("orders", [replace(order, key="serai-9")])
     assert (absent.outcome, absent.detail.startswith("not found")) == ("rejected", True)
+
+
+@pytest.mark.parametrize("base", ["postgresql"], indirect=True)
+def test_a_commit_that_nobody_answered_leaves_its_writes_unknown_until_they_are_looked_for(base: Base) -> None:
+    """P3: the line breaks while the database commits; nothing is sent again before settling says what became of it."""
+    connector = base.connect()
+    order = Write(key="serai-1", op="create", doc={"total": Decimal("1"), "note": "a"})
+    connector.check()
+
+    def cut(conn: Any) -> None:
+        pid = conn.exec_driver_sql("select pg_backend_pid()").scalar()
+        base.run("select pg_terminate_backend(:pid)", pid=pid)
+
+    assert connector._engine is not None
+    event.listen(connector._engine, "commit", cut)
+    (receipt,) = written(connector, "orders", order)
+    assert receipt.outcome == "unknown"
+    (settled,) = connector.settle("orders", [order])
+    assert (settled.outcome, settled.detail.startswith("not found")) == ("rejected", True)
+    assert [one.outcome for one in written(connector, "orders", order)] == ["applied"]
 
 
 def test_a_write_that_expects_another_version_changes_nothing(base: Base) -> None:
