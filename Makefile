@@ -30,8 +30,10 @@ layers: setup
 	$(BIN)/lint-imports
 yaml: setup
 	$(BIN)/serai lint --all --project deployments/demo
+	$(BIN)/serai lint --all --project deployments/sandbox/retail
 	$(BIN)/serai lint README.md connectors mappings flows registry deployments
 	$(BIN)/serai test --all --project deployments/demo
+	$(BIN)/serai test --all --project deployments/sandbox/retail
 
 mutation: setup ## change every mapping in every place and count who notices: lint, or the tests in its file (ARGS=mappings/shopify)
 	@$(BIN)/python -m tests.mutation $(ARGS)

@@ -25,8 +25,9 @@ from deployments.loopback import address, listen
 from deployments.sandbox.start import Sandbox, start_sandbox
 from flows.wiring import House, opened
 from registry import consent, wake
+from tests.projects import RETAIL
 
-PLATFORMS = Path(__file__).parent.parent / "deployments" / "demo" / "platforms"
+PLATFORMS = RETAIL / "platforms"
 COMPANIES = "kz: {name: Karavan Home, country: KZ, currency: KZT, tax: 0.16, price_list: retail}\n"
 ROW = """\
 {name}-kz:

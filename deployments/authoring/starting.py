@@ -29,7 +29,7 @@ from mappings.language.examples import shown as as_expected
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _VALUES = (("currency", "EUR"), ("country", "KZ"), ("email", "kim@example.kz"))
 MODELINE = "# yaml-language-server: $schema={}\n"
-DEMO = PACKAGE.parent / "deployments" / "demo"
+RETAIL = PACKAGE.parent / "deployments" / "sandbox" / "retail"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,7 +211,7 @@ def project(folder: Path) -> Started:
     (root / "platforms").mkdir()
     for name in ("sandbox_erp", "sandbox_shop"):
         files.append(root / "platforms" / f"{name}.yaml")
-        shutil.copyfile(DEMO / "platforms" / f"{name}.yaml", files[-1])
+        shutil.copyfile(RETAIL / "platforms" / f"{name}.yaml", files[-1])
     files += write_schemas(root / "schemas")
     return Started(files=files, errors=[], next=[
         f"serai --project {folder} lint", f"serai --project {folder} test",

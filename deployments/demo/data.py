@@ -109,6 +109,11 @@ class PastOrder:
     day: int
     known: bool
 
+    @property
+    def number(self) -> str:
+        """The shop's number of it."""
+        return str(1001 + self.day)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Abroad:

@@ -26,6 +26,7 @@ from deployments.demo.data import LAST_KETTLE, WAREHOUSE, karavan_home
 from deployments.demo.judge import Verdict, judge
 from deployments.demo.scenes import Goods
 from deployments.demo.script import UNKNOWN_SKU, day
+from deployments.demo.systems import COUNTED, PLAYERS
 from deployments.sandbox.people import People
 from deployments.sandbox.start import Sandbox, start_sandbox
 
@@ -39,7 +40,7 @@ def run_demo(*, once: bool, json: bool, without_serai: bool, seed: int = SEED) -
     folder = fresh_project(Path.cwd() / ".serai" / "demo")
     say = partial(Console(stderr=True).print, soft_wrap=True, highlight=False)
     say(f"starting {len(SYSTEMS)} simulated systems (seed {seed}) and the data of Karavan Home")
-    sandbox = start_sandbox(seed=seed, folder=folder / ".serai" / "books")
+    sandbox = start_sandbox(seed=seed, folder=folder / ".serai" / "books", players=PLAYERS)
     os.environ.update(sandbox.environment() | {"SERAI_DEV": "1"})
     try:
         if without_serai:
@@ -125,7 +126,7 @@ def play(sandbox: Sandbox, folder: Path, seed: int, say: Any) -> dict[str, Any]:
         from flows.wiring import opened
 
         began_at = time.monotonic()
-        people = People(sandbox.url)
+        people = sandbox.people()
         with opened(folder) as house:
             keeper = WithSerai(house=house, people=people, systems=SYSTEMS)
             began = _marks(people)
@@ -162,7 +163,7 @@ def play_without(sandbox: Sandbox, seed: int) -> dict[str, Any]:
     from deployments.demo.without_serai import WithoutSerai
 
     began_at = time.monotonic()
-    people = People(sandbox.url)
+    people = sandbox.people()
     keeper = WithoutSerai(sandbox.environment(), people)
     began = _marks(people)
     lines = _play(people, keeper, seed, lambda *_: None)
@@ -194,23 +195,15 @@ def _claims(
     books: Mapping[str, Any], counts: Mapping[tuple[str, str, str], Mapping[str, int]]
 ) -> list[tuple[str, str, int, int]]:
     """Serai's own counts beside those of the systems' books: what was written to each, and which orders came of it."""
-    shop = {"product": "products", "variant": "variants", "stock": "inventory", "price": "prices",
-            "shipment": "fulfilments", "decision": "decisions", "return": "refunds"}
-    erp = {"customer": "customers", "order": "orders", "return": "returns"}
-    resources = {
-        "erp": erp, "erp_bg": erp, "crm": {"customer": "contacts", "order": "deals"}, "shop": shop, "shop_bg": shop,
-        "pos": {"variant": "articles", "price": "prices", "order": "online_orders"},
-        "market": {"stock": "stocks", "price": "prices", "shipment": "shipments", "decision": "decisions"},
-    }
     claims = []
-    for system, by_entity in resources.items():
-        for entity, resource in by_entity.items():
-            ours = counts.get((channel_of(system), "outward", entity), {}).get("written", 0)
+    for system, counted in COUNTED.items():
+        for entities, resource in counted.items():
+            ours = sum(counts.get((channel_of(system), "outward", entity), {}).get("written", 0) for entity in entities)
             theirs = sum(
                 1 for entry in books[system]
                 if entry["kind"] == "write" and entry["resource"] == resource and 200 <= entry["status"] < 300
             )
-            claims.append((system, f"{entity} writes", ours, theirs))
+            claims.append((system, f"{' and '.join(entities)} writes", ours, theirs))
     for system in ("shop", "market", "pos", "shop_bg"):
         found = counts.get((channel_of(system), "inward", "order"), {})
         taken = found.get("created", 0) + found.get("parked", 0)  # a parked order is a record, its park beside it

@@ -39,13 +39,8 @@ class Goods:
     """Sold in Plovdiv."""
 
 
-def price_of(people: People, sku: str) -> Decimal:
-    """What the ERP asks now."""
-    return Decimal(people.look("erp", "prices", f"retail:{sku}")["amount"])
-
-
 def kettles_shown(people: People, goods: Goods, placed: Placed) -> str:
-    there = Decimal(people.look("erp", "stock", f"{LAST_KETTLE}@{WAREHOUSE}")["on_hand"])
+    there = people.on_hand(LAST_KETTLE, WAREHOUSE)
     shop = people.shown("shop", LAST_KETTLE)
     return f"{there.normalize()} there; the shop shows {shop}, the marketplace {people.shown('market', LAST_KETTLE)}"
 
@@ -61,9 +56,9 @@ def who_got_the_kettle(people: People, goods: Goods, placed: Placed) -> str:
     told = {entry["id"]: entry["reason"] for entry in people.books("market") if entry["kind"] == "told"}
     said = []
     for who in ("first", "second"):
-        doc = people.look("market", "orders", placed[who].id)
+        doc = people.order_state("market", placed[who].id)
         why = f", told {told[placed[who].id] or 'so'}" if placed[who].id in told else ", told nothing"
-        said.append(f"{doc['buyer']['fullName']}: {doc['state'].lower()}{why}")
+        said.append(f"{doc['buyer']}: {doc['state'].lower()}{why}")
     return "; ".join(said)
 
 
@@ -117,7 +112,7 @@ def collects(people: People, goods: Goods, placed: Placed) -> str:
 
 
 def has_collected(people: People, goods: Goods, placed: Placed) -> str:
-    return f"the shop's order is {people.look('shop', 'orders', placed['collect'].id)['status']}"
+    return f"the shop's order is {people.order_state('shop', placed['collect'].id)['status']}"
 
 
 def offline(people: People, goods: Goods, placed: Placed) -> str:
@@ -207,7 +202,7 @@ def plovdiv_sends(people: People, goods: Goods, placed: Placed) -> str:
 
 
 def whose_order(people: People, goods: Goods, placed: Placed) -> str:
-    order = people.look("shop_bg", "orders", placed["abroad"].id)
+    order = people.order_state("shop_bg", placed["abroad"].id)
     booked = [system for system in ("erp", "erp_bg") for entry in people.books(system)
               if entry["kind"] == "order" and entry["currency"] == "EUR"]  # fmt: skip
     return f"booked in {', '.join(booked) or 'no ERP'}; its shop says {order['status']}"
@@ -222,8 +217,8 @@ def brings_back(people: People, goods: Goods, placed: Placed) -> str:
 
 
 def money_and_goods(people: People, goods: Goods, placed: Placed) -> str:
-    order = people.look("shop", "orders", placed["returned"].id)
-    money = ", ".join(f"{one['kind'].lower()} {Decimal(one['refundedMinor']) / 100:,.0f}" for one in order["tenders"])
+    order = people.order_state("shop", placed["returned"].id)
+    money = ", ".join(f"{one['kind'].lower()} {Decimal(one['refunded']):,.0f}" for one in order["tenders"])
     back = [entry for entry in people.books("erp") if entry["kind"] == "return"]
     line = back[-1]["lines"][0] if back else None
     where = "nothing came back in the ERP" if line is None else f"in the ERP to {line['to']}, VAT {line['tax_rate']}"

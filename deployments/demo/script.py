@@ -110,7 +110,7 @@ def day(people: People, keeper: Keeper, goods: Goods) -> Iterator[Moment]:
     yield Moment(at="18:00", what="an order with a SKU that somebody typed in by hand", act=lambda: _unknown(people),
                  follow=lambda: keeper.mend_unknown(UNKNOWN_SKU))
     yield Moment(at="19:00", what="a page is missing from the shop's full catalogue", follow=keeper.full_catalogue,
-                 act=lambda: people.temper("shop", "omit_page", on="/variants", page=2))
+                 act=lambda: people.temper("shop", "omit_page", on="catalogue", page=2))
     yield Moment(at="20:00", what="429s, 500s, an answer lost after the ERP took the order, a webhook lost",
                  act=lambda: _bad_weather(people, goods), follow=keeper.reconcile)
     yield Moment(at="21:00", what=f"why this price and this figure of {goods.priced}?",
@@ -119,7 +119,7 @@ def day(people: People, keeper: Keeper, goods: Goods) -> Iterator[Moment]:
 
 def _count_and_price(people: People, goods: Goods) -> None:
     people.count_stock(goods.stocked, WAREHOUSE, 7)
-    people.set_price(goods.priced, scenes.price_of(people, goods.priced) + 500)
+    people.set_price(goods.priced, people.price(goods.priced) + 500)
 
 
 def _till(people: People, goods: Goods) -> str:
@@ -145,7 +145,7 @@ def _ship(people: People, placed: Placed) -> str:
 
 def _off_and_on(people: People, keeper: Keeper, goods: Goods) -> str:
     off = keeper.switch_market(on=False)
-    people.set_price(goods.second, scenes.price_of(people, goods.second) - 500)
+    people.set_price(goods.second, people.price(goods.second) - 500)
     people.count_stock(goods.ordered, WAREHOUSE, 11)
     between = keeper.catch_up()
     return f"{off}; meanwhile {between}; {keeper.switch_market(on=True)}"
@@ -159,8 +159,8 @@ def _unknown(people: People) -> str:
 
 def _bad_weather(people: People, goods: Goods) -> str:
     people.temper("shop", "throttle", next=3, seconds=1)
-    people.temper("erp", "fail", next=2, on="GET")
-    people.temper("erp", "lose_answer", next=1, on="POST /orders", seconds=3)
+    people.temper("erp", "fail", next=2, on="reads")
+    people.temper("erp", "lose_answer", next=1, on="new order", seconds=3)
     people.temper("market", "drop", next=2)
     order = people.buy_in_shop({goods.third: 1}, email="saule.omarova@example.kz", name="Сәуле Омарова")
     lost = people.buy_on_market({goods.ordered: 1}, name="Marat Seitov", phone="+7 747 600 50 40")

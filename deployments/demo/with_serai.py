@@ -90,11 +90,7 @@ class WithSerai:
         with self.house.registry.read() as tx:
             waiting = [row for row in parked(tx, "market-kz") if row.entity == "order"]
         name = f"{len(waiting)} order parked: {waiting[0].message}" if waiting else "nothing was parked"
-        self.people.add("erp", "products", {"code": sku[:7], "title": "Чайник «Новинка»", "state": "A"})
-        self.people.add("erp", "items", {"code": sku, "product": sku[:7], "name": "Чайник «Новинка»", "uom": "PCE",
-                                         "vat": "S", "cost": "10990.00", "state": "A"})
-        self.people.add("erp", "prices", {"item": sku, "list": "retail", "amount": "19990.00", "currency": "KZT",
-                                          "vat_included": True})
+        self.people.enter(sku, product=sku[:7], title="Чайник «Новинка»", price="19990.00", cost="10990.00")
         self.people.receive_goods(sku, "almaty-wh", 3)
         self.catch_up()
         steps.bind(self.house, "market-kz", sku, sku)

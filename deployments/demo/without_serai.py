@@ -49,11 +49,7 @@ class WithoutSerai:
 
     def mend_unknown(self, sku: str) -> str:
         self.catch_up()
-        self._people.add("erp", "products", {"code": sku[:7], "title": "Чайник «Новинка»", "state": "A"})
-        self._people.add("erp", "items", {"code": sku, "product": sku[:7], "name": "Чайник «Новинка»", "uom": "PCE",
-                                          "vat": "S", "cost": "10990.00", "state": "A"})
-        self._people.add("erp", "prices", {"item": sku, "list": "retail", "amount": "19990.00", "currency": "KZT",
-                                           "vat_included": True})
+        self._people.enter(sku, product=sku[:7], title="Чайник «Новинка»", price="19990.00", cost="10990.00")
         self._people.receive_goods(sku, "almaty-wh", 3)
         return self.catch_up()
 

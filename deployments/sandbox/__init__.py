@@ -1,4 +1,4 @@
-"""Five simulated systems with books of their own; ``start_sandbox`` starts them, README.md describes them."""
+"""Simulated systems with books of their own; ``start_sandbox`` starts them, README.md describes them."""
 
 from deployments.sandbox.start import Sandbox, start_sandbox
 

@@ -86,6 +86,8 @@ class Design:
     lists: Lists
     collections: Mapping[str, Collection]
     acts: Mapping[str, Act] = field(default_factory=dict)
+    places: Mapping[str, str] = field(default_factory=dict)
+    """Where its ``catalogue``, ``new order`` and ``reads`` are, for ill tempers (faults.py)."""
     batch: int = 100
     restamps: bool = False
     """A write that changes nothing moves the stamp all the same."""

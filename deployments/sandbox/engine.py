@@ -70,7 +70,7 @@ class System:
     ) -> None:
         self.design = design
         self.books = books
-        self.faults = Faults()
+        self.faults = Faults(design.places)
         self.quota = Quota()
         self.announce = announce
         self.lock = threading.RLock()

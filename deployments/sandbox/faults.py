@@ -1,7 +1,8 @@
 """Ill tempers on command: each strikes the next ``next`` requests (or scans, notices, changes) that fit, then is over.
 
 ``POST /<system>/_control`` takes ``{"fault": "throttle", "next": 3, "on": "POST /orders", "seconds": 1}``; ``on`` is a
-method, a path or both (absent: any), ``{"clear": true}`` ends all of them. The kinds:
+method, a path or both (absent: any), or what every system of its role has under a path of its own (``catalogue``, ``new
+order``, ``reads``); ``{"clear": true}`` ends all of them. The kinds:
 
 * ``throttle``     429 with ``Retry-After: seconds``
 * ``fail``         500 before anything was done
@@ -63,9 +64,10 @@ class Fault:
 
 
 class Faults:
-    """The ill tempers a system has now."""
+    """The ill tempers a system has now. ``places``: what is called by its role → method and path of this system."""
 
-    def __init__(self) -> None:
+    def __init__(self, places: Mapping[str, str] | None = None) -> None:
+        self._places = places or {}
         self._lock = threading.Lock()
         self._faults: list[Fault] = []
         self._calm = threading.Event()
@@ -88,7 +90,7 @@ class Faults:
         fault = Fault(
             kind=order["fault"],
             left=int(numbers["next"]),
-            on=str(order.get("on", "")),
+            on=self._places.get(str(order.get("on", "")), str(order.get("on", ""))),
             seconds=float(numbers["seconds"]),
             page=int(numbers["page"]),
         )

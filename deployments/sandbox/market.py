@@ -174,6 +174,19 @@ def order(system: System, ask: Doc) -> Doc:
     return placed
 
 
+def buy(system: System, ask: Doc) -> Doc:
+    """`order`, told as every marketplace tells it."""
+    doc = order(system, ask)
+    return {"id": doc["orderId"], "number": doc["orderId"], "total": doc["total"]["amount"],
+            "currency": doc["total"]["currency"]}  # fmt: skip
+
+
+def order_state(system: System, ask: Doc) -> Doc:
+    """How an order stands, whose it is, and why it ended: ``{id}``."""
+    doc = system.get("orders", str(ask["id"]))
+    return {"state": doc["state"], "buyer": doc["buyer"]["fullName"], "reason": doc["cancelReason"]}
+
+
 def _take(system: System, order: Doc, sign: int) -> None:
     """The goods of an order leave (-1) or come back to (1) what is shown; never below zero."""
     for item in order["items"]:
@@ -302,8 +315,8 @@ MARKET = Design(
     resolution=timedelta(milliseconds=1),
     lists=Lists(style="page", size=50, since="updatedFrom", position="page", reference="reference", envelope=_envelope),
     acts={
-        "order": order, "list_by_hand": list_by_hand, "cancel": cancel, "expire": expire, "send_own": send_own,
-        "store": store, **ACTS,
+        "order": buy, "order_state": order_state, "list_by_hand": list_by_hand, "cancel": cancel, "expire": expire,
+        "send_own": send_own, "store": store, **ACTS,
     },
     collections=COLLECTIONS | {
         "offers": Collection(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import http.client
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -48,9 +48,13 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """The people around a sandbox at ``url`` (without a system's prefix). Every act raises Refusal when turned down."""
+    """The people around a sandbox at ``url`` (without a system's prefix). Every act raises Refusal when turned down.
+
+    ``elsewhere``: the addresses of systems that a simulator of their own plays.
+    """
 
     url: str
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
 
     # -- shoppers
 
@@ -63,7 +67,7 @@ class People:
         ``how``: pay, gift_card, coupon, pickup, sign_within, cash_fee, tax_rate; see ``shop_orders.order``.
         """
         doc = self._act(shop, "order", lines=_lines(lines), email=email, name=name, phone=phone, guest=guest, **how)
-        return Placed(doc["id"], doc["number"], Decimal(doc["totalMinor"]) / 100)
+        return _placed(doc)
 
     def buy_on_market(
         self, lines: Mapping[str, int], *, name: str, phone: str | None = None, email: str | None = None,
@@ -76,7 +80,11 @@ class People:
         """
         doc = self._act("market", "order", lines=_lines(lines), name=name, phone=phone, email=email,
                         accept_within=accept_within, warehouse=warehouse)
-        return Placed(doc["orderId"], doc["orderId"], Decimal(doc["total"]["amount"]))
+        return _placed(doc)
+
+    def order_state(self, system: str, id: str) -> Doc:
+        """How an order stands: in a shop status and tenders with what went back, elsewhere state, buyer, reason."""
+        return self._act(system, "order_state", id=id)
 
     def cancel_in_shop(self, id: str) -> None:
         """A shopper cancels an order that was not sent."""
@@ -182,11 +190,24 @@ class People:
 
     def set_price(self, item: str, amount: Decimal | str, *, price_list: str = "retail") -> None:
         """The price of an item in a list of the ERP changes."""
-        self.edit("erp", "prices", f"{price_list}:{item}", {"amount": str(amount)})
+        self._act("erp", "set_price", item=item, list=price_list, amount=str(amount))
+
+    def price(self, item: str, *, price_list: str = "retail") -> Decimal:
+        """What an item costs in a list of the ERP."""
+        return Decimal(self._act("erp", "price", item=item, list=price_list)["amount"])
+
+    def on_hand(self, item: str, location: str) -> Decimal:
+        """What lies of an item in a location, by the ERP."""
+        return Decimal(self._act("erp", "on_hand", item=item, location=location)["on_hand"])
+
+    def enter(self, item: str, *, product: str, title: str, price: str, cost: str) -> None:
+        """A clerk enters an article of a new product, sold by the piece at the usual tax, with its price."""
+        self._act("erp", "enter", product=product, title=title, item=item, name=title, uom="PCE", vat="S", cost=cost,
+                  price=price, currency="KZT", list="retail")
 
     def rename_item(self, item: str, name: str) -> None:
         """An item of the ERP gets another name."""
-        self.edit("erp", "items", item, {"name": name})
+        self._act("erp", "rename", item=item, name=name)
 
     def count_stock(self, item: str, location: str, on_hand: int) -> None:
         """A shelf was counted: the ERP posts the difference."""
@@ -270,35 +291,35 @@ class People:
 
     def temper(self, system: str, fault: str, **how: Any) -> None:
         """The system falls into an ill temper; faults.py lists them and their keys."""
-        self._call("POST", f"/{system}/_control", {"fault": fault, **how})
+        self._call("POST", system, "_control", {"fault": fault, **how})
 
     def limit(self, system: str, limit: Mapping[str, Any] | None) -> None:
         """The system allows so many requests from now on ({rate, burst}), or as many as come (None)."""
-        self._call("POST", f"/{system}/_control", {"limit": limit})
+        self._call("POST", system, "_control", {"limit": limit})
 
     def calm(self, system: str) -> None:
         """All ill tempers of the system end."""
-        self._call("POST", f"/{system}/_control", {"clear": True})
+        self._call("POST", system, "_control", {"clear": True})
 
     def books(self, system: str, after: int = 0) -> Sequence[Doc]:
         """The system's journal from entry ``after`` + 1 on; books.py lists the kinds."""
-        found: Sequence[Doc] = self._call("GET", f"/{system}/_books?after={after}", None)
+        found: Sequence[Doc] = self._call("GET", system, f"_books?after={after}", None)
         return found
 
     def notices_sent(self, system: str, timeout: float = 10.0) -> bool:
         """Waits until the system has no notice under way; False: not within the time."""
-        return bool(self._call("GET", f"/{system}/_settled?timeout={timeout}", None)["settled"])
+        return bool(self._call("GET", system, f"_settled?timeout={timeout}", None)["settled"])
 
     def _act(self, system: str, verb: str, **ask: Any) -> Doc:
-        done: Doc = self._call("POST", f"/{system}/_act/{verb}", ask)
+        done: Doc = self._call("POST", system, f"_act/{verb}", ask)
         return done
 
-    def _call(self, method: str, path: str, body: Any) -> Any:
-        parts = urlsplit(self.url)
+    def _call(self, method: str, system: str, door: str, body: Any) -> Any:
+        parts = urlsplit(self.elsewhere.get(system, f"{self.url}/{system}"))
         connection = http.client.HTTPConnection(parts.hostname or "127.0.0.1", parts.port, timeout=30)
         try:
             data = None if body is None else _encode(body)
-            connection.request(method, path, body=data, headers={"Content-Type": "application/json"})
+            connection.request(method, f"{parts.path}/{door}", body=data, headers={"Content-Type": "application/json"})
             answer = connection.getresponse()
             found = _decode(answer.read())
         finally:
@@ -306,6 +327,10 @@ class People:
         if answer.status >= 300:
             raise Refusal(answer.status, found["error"]["code"], found["error"]["message"])
         return found
+
+
+def _placed(doc: Doc) -> Placed:
+    return Placed(doc["id"], doc["number"], Decimal(str(doc["total"])))
 
 
 def _lines(lines: Mapping[str, int]) -> list[Doc]:

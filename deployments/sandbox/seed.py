@@ -1,6 +1,7 @@
 """Fills the systems with the opening data of a demo retailer, each in its own notation; nobody is notified.
 
-What surprises here: opening stock is a movement like any other, so the books balance from the first line.
+What surprises here: opening stock is a movement like any other, so the books balance from the first line. A system that
+a simulator of its own plays is not among those filled here, and fills itself.
 """
 
 from __future__ import annotations
@@ -20,10 +21,9 @@ from deployments.demo.data import (
     Product,
     Retailer,
     Variant,
-    karavan_home,
 )
 from deployments.sandbox.engine import System
-from deployments.sandbox.erp import move
+from deployments.sandbox.erp_acts import move
 from deployments.sandbox.notation import Doc, utc_seconds
 
 _DAY = timedelta(days=1)
@@ -43,13 +43,12 @@ class _Filling:
         return system.add(name, doc, by="seed", at=self.moment() if at is None else at)
 
 
-def fill(systems: Mapping[str, System], *, seed: int, filled: bool) -> None:
-    """Afterwards the systems hold the retailer of the seed; with ``filled`` False only locations and stores."""
+def fill(systems: Mapping[str, System], retailer: Retailer | None) -> None:
+    """Afterwards the systems hold the retailer; without one only locations and stores."""
     filling = _Filling()
     _places(systems, filling)
-    if not filled:
+    if retailer is None:
         return
-    retailer = karavan_home(seed)
     for product in retailer.products:
         _goods(systems, filling, product)
     accounts = [_person(systems, filling, person) for person in retailer.people]
@@ -64,18 +63,19 @@ def _places(systems: Mapping[str, System], filling: _Filling) -> None:
     for location in LOCATIONS:
         home = location.company == "kz"
         kind = {"warehouse": "W", "store": "S", "market": "M"}[location.kind]
-        filling.add(
-            systems["erp" if home else "erp_bg"], "locations",
-            {"code": location.code, "name": location.name, "type": kind, "state": "A"},
-        )  # fmt: skip
+        erp, shop = ("erp", "shop") if home else ("erp_bg", "shop_bg")
+        doc: Doc = {"code": location.code, "name": location.name, "type": kind, "state": "A"}
+        rows = [(erp, "locations", doc)]
         if location.kind == "store":
-            place = {"code": location.code, "name": location.name, "pickup": True}
-            filling.add(systems["shop" if home else "shop_bg"], "locations", place)
+            rows.append((shop, "locations", {"code": location.code, "name": location.name, "pickup": True}))
         if location.kind == "store" and home:
-            filling.add(systems["pos"], "stores", {"code": location.code, "label": location.name})
+            rows.append(("pos", "stores", {"code": location.code, "label": location.name}))
         if location.kind == "market":
             doc = {"warehouseId": MARKET_WAREHOUSE, "sellerCode": location.code, "name": location.name}
-            filling.add(systems["market"], "warehouses", doc)
+            rows.append(("market", "warehouses", doc))
+        for system, name, row in rows:
+            if system in systems:
+                filling.add(systems[system], name, row)
 
 
 def _offer(systems: Mapping[str, System], filling: _Filling, pages: dict[str, str], offer: Abroad) -> None:
@@ -104,11 +104,11 @@ def _offer(systems: Mapping[str, System], filling: _Filling, pages: dict[str, st
 def _goods(systems: Mapping[str, System], filling: _Filling, product: Product) -> None:
     image = f"https://img.example/{product.code.lower()}.jpg"
     sold_in = frozenset(system for variant in product.variants for system in variant.sold_in)
-    if "erp" in sold_in:
+    if "erp" in sold_in & set(systems):
         doc: Doc = {"code": product.code, "title": product.title, "text": product.text, "brand": product.brand}
         filling.add(systems["erp"], "products", doc | {"group": product.category, "images": [image], "state": "A"})
     page = None
-    if "shop" in sold_in:
+    if "shop" in sold_in & set(systems):
         doc = {
             "handle": product.code,
             "title": product.title,
@@ -118,13 +118,14 @@ def _goods(systems: Mapping[str, System], filling: _Filling, product: Product) -
         doc |= {"productType": product.category, "images": [{"src": image}], "published": True}
         page = filling.add(systems["shop"], "products", doc)["id"]
     for variant in product.variants:
-        if "erp" in variant.sold_in:
+        known = variant.sold_in & set(systems)
+        if "erp" in known:
             _in_erp(systems["erp"], filling, product, variant)
-        if "pos" in variant.sold_in:
+        if "pos" in known:
             _in_pos(systems["pos"], filling, variant)
-        if "shop" in variant.sold_in and page is not None:
+        if "shop" in known and page is not None:
             _in_shop(systems["shop"], filling, page, variant)
-        if "market" in variant.sold_in:
+        if "market" in known:
             _on_market(systems["market"], filling, variant)
 
 
@@ -178,12 +179,13 @@ def _person(systems: Mapping[str, System], filling: _Filling, person: Person) ->
     name = f"{person.first} {person.last}"
     digits = person.phone
     ids: dict[str, str] = {}
-    if "erp" in person.known_in:
+    known = person.known_in & set(systems)
+    if "erp" in known:
         doc: Doc = {"name": name, "first_name": person.first, "last_name": person.last, "email": person.email}
         doc |= {"phone": f"8 ({digits[:3]}) {digits[3:6]}-{digits[6:8]}-{digits[8:]}", "lang": person.language}
         address = {"line": person.street, "city": "Алматы", "zip": "050000", "country": "KZ"}
         ids["erp"] = filling.add(systems["erp"], "customers", doc | {"address": address})["code"]
-    if "crm" in person.known_in:
+    if "crm" in known:
         properties: Doc = {
             "firstname": person.first,
             "lastname": person.last,
@@ -198,13 +200,13 @@ def _person(systems: Mapping[str, System], filling: _Filling, person: Person) ->
         if person.twice:
             again = {"fullname": person.latin, "email": person.email.upper(), "phone": f"8{digits}"}
             filling.add(systems["crm"], "contacts", {"properties": again})
-    if "shop" in person.known_in:
+    if "shop" in known:
         doc = {"email": person.email, "firstName": person.first, "lastName": person.last, "phone": f"+7{digits}"}
         address = {"address1": person.street, "city": "Алматы", "zip": "050000", "countryCode": "KZ"}
         locale = {"kk": "kk-KZ", "ru": "ru-KZ", "en": "en-GB"}[person.language]
         made = filling.add(systems["shop"], "customers", doc | {"locale": locale, "defaultAddress": address})
         ids["shop"] = made["id"]
-    if "market" in person.known_in:
+    if "market" in known:
         doc = {"fullName": person.latin, "phone": digits, "email": None}
         ids["market"] = filling.add(systems["market"], "buyers", doc)["buyerId"]
     return ids
@@ -214,49 +216,56 @@ def _order(
     systems: Mapping[str, System], filling: _Filling, retailer: Retailer, order: PastOrder, ids: Mapping[str, str]
 ) -> None:
     """A past order of the shop and, where the ERP and the CRM know it, their side of it."""
-    shop, at = systems["shop"], OPENED + _DAY * (1 + order.day)
-    person = retailer.people[order.person]
-    account = shop.get("customers", ids["shop"])
+    at, person = OPENED + _DAY * (1 + order.day), retailer.people[order.person]
+    sold = {variant.sku: variant for variant in retailer.variants()}
+    goods = [sold[sku] for sku in order.skus]
+    if "shop" in systems:
+        _in_the_shop(systems["shop"], filling, order, goods, ids["shop"], at)
+    if not order.known:
+        return
+    name, total = f"{person.first} {person.last}", f"{sum(variant.price for variant in goods):.2f}"
+    sums = [f"{variant.price:.2f}" for variant in goods]
+    if "erp" in systems:
+        lines = [
+            {"ref": str(n), "item": variant.sku, "text": variant.name, "qty": "1", "price": part, "sum": part}
+            for n, (variant, part) in enumerate(zip(goods, sums, strict=True), 1)
+        ]
+        sale: Doc = {"reference": f"legacy-{order.number}", "source_number": order.number, "state": "done"}
+        sale |= {"ordered_at": utc_seconds(at), "paid": "yes", "currency": "KZT", "location": WAREHOUSE}
+        sale |= {"lines": lines, "total": total, "customer": ids.get("erp")}
+        sale |= {"buyer": {"name": name, "email": person.email, "phone": f"+7{person.phone}"}}
+        filling.add(systems["erp"], "orders", sale, at + timedelta(minutes=5))
+    if "crm" in systems:
+        deal = {"order_number": order.number, "placed_at": utc_seconds(at), "stage": "closed", "payment": "received"}
+        deal |= {"contact_id": ids.get("crm", ""), "buyer_name": name, "amount": total, "currency": "KZT"}
+        parts = [
+            {"ref": str(n), "sku": variant.sku, "name": variant.name, "qty": "1", "amount": part}
+            for n, (variant, part) in enumerate(zip(goods, sums, strict=True), 1)
+        ]
+        filling.add(systems["crm"], "deals", {"properties": deal, "lines": parts}, at + timedelta(minutes=6))
+
+
+def _in_the_shop(
+    shop: System, filling: _Filling, order: PastOrder, goods: list[Variant], customer: str, at: datetime
+) -> None:
+    account = shop.get("customers", customer)
     variants = {doc["sku"]: doc for doc in shop.docs("variants")}
     lines = []
-    for n, sku in enumerate(order.skus, 1):
-        variant = variants[sku]
+    for n, sold in enumerate(goods, 1):
+        variant = variants[sold.sku]
         price = shop.get("prices", variant["id"])["amountMinor"]
-        line = {"id": str(n), "variantId": variant["id"], "sku": sku, "title": variant["title"], "quantity": 1}
+        line = {"id": str(n), "variantId": variant["id"], "sku": sold.sku, "title": variant["title"], "quantity": 1}
         lines.append(line | {"unitPriceMinor": price, "discountMinor": 0, "totalMinor": price})
-    number = str(shop.tables["orders"].number - 39000)
     total = sum(line["totalMinor"] for line in lines)
-    contact = {"name": f"{person.first} {person.last}", "email": account["email"], "phone": account["phone"]}
-    doc: Doc = {"number": number, "placedAt": utc_seconds(at), "status": "COMPLETED" if order.known else "PENDING"}
-    doc |= {"financialStatus": "PAID", "customerId": account["id"], "contact": contact, "currency": "KZT"}
-    doc |= {"shippingAddress": account["defaultAddress"], "lines": lines, "shippingMinor": 0, "totalMinor": total}
+    name = f"{account['firstName']} {account['lastName']}"
+    contact = {"name": name, "email": account["email"], "phone": account["phone"]}
+    doc: Doc = {"number": order.number, "placedAt": utc_seconds(at)}
+    doc |= {"status": "COMPLETED" if order.known else "PENDING", "financialStatus": "PAID"}
+    doc |= {"customerId": account["id"], "contact": contact, "currency": "KZT", "lines": lines}
+    doc |= {"shippingAddress": account["defaultAddress"], "shippingMinor": 0, "totalMinor": total}
     doc["tenders"] = [{"id": "1", "kind": "CARD", "amountMinor": total, "state": "CAPTURED"}]
     filling.add(shop, "orders", doc, at)
     if not order.known:
         for line in lines:  # the goods of an open order are no longer shown
             shown = shop.get("inventory", line["variantId"])
             filling.add(shop, "inventory", shown | {"available": shown["available"] - line["quantity"]}, at)
-        return
-    amount = f"{Decimal(total) / 100:.2f}"
-    sums = [f"{Decimal(line['totalMinor']) / 100:.2f}" for line in lines]
-    goods = [
-        {"ref": line["id"], "item": line["sku"], "text": line["title"], "qty": "1", "price": part, "sum": part}
-        for line, part in zip(lines, sums, strict=True)
-    ]
-    sale: Doc = {
-        "reference": f"legacy-{number}",
-        "source_number": number,
-        "ordered_at": utc_seconds(at),
-        "state": "done",
-    }
-    sale |= {"paid": "yes", "currency": "KZT", "location": WAREHOUSE, "lines": goods, "total": amount}
-    filling.add(
-        systems["erp"], "orders", sale | {"buyer": contact, "customer": ids.get("erp")}, at + timedelta(minutes=5)
-    )
-    deal = {"order_number": number, "placed_at": utc_seconds(at), "stage": "closed", "payment": "received"}
-    deal |= {"contact_id": ids.get("crm", ""), "buyer_name": contact["name"], "amount": amount, "currency": "KZT"}
-    parts = [
-        {"ref": line["id"], "sku": line["sku"], "name": line["title"], "qty": "1", "amount": part}
-        for line, part in zip(lines, sums, strict=True)
-    ]
-    filling.add(systems["crm"], "deals", {"properties": deal, "lines": parts}, at + timedelta(minutes=6))

@@ -112,6 +112,7 @@ def shop(name: str, currency: str) -> Design:
         ),
         restamps=True,
         acts=orders.ACTS | {"edit_phone": edit_phone},
+        places={"catalogue": "/variants"},
         collections=_CATALOGUE | orders.COLLECTIONS,
     )
 

@@ -353,8 +353,22 @@ def _refunded(system: System, old: Doc | None, new: Doc, by: By) -> None:
     _told(system, order, "refunded", new["reason"])
 
 
+def buy(system: System, ask: Doc) -> Doc:
+    """`order`, told as every shop tells it."""
+    doc = order(system, ask)
+    return {"id": doc["id"], "number": doc["number"], "total": _major(doc["totalMinor"]), "currency": doc["currency"]}
+
+
+def order_state(system: System, ask: Doc) -> Doc:
+    """How an order stands and what went back of it: ``{id}``."""
+    doc = _order(system, str(ask["id"]))
+    tenders = [{"kind": one["kind"], "refunded": _major(one["refundedMinor"])} for one in doc["tenders"]]
+    return {"status": doc["status"], "tenders": tenders}
+
+
 ACTS: dict[str, Act] = {
-    "order": order, "cancel": cancel, "sign": sign, "expire": expire, "collect_cash": collect_cash,
+    "order": buy, "order_state": order_state, "cancel": cancel, "sign": sign, "expire": expire,
+    "collect_cash": collect_cash,
 }  # fmt: skip
 _WRITES = frozenset({"create", "update"})
 _MADE = frozenset({"create"})

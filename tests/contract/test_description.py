@@ -101,7 +101,7 @@ def test_one_line_says_how_all_resources_are_found_by_our_reference() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", sorted((ROOT / "deployments/demo/platforms").glob("*.yaml")), ids=lambda path: path.stem
+    "path", sorted((ROOT / "deployments/sandbox/retail/platforms").glob("*.yaml")), ids=lambda path: path.stem
 )
 def test_every_description_of_the_demo_is_right(path: Path) -> None:
     """The demo starts."""

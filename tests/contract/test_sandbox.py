@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-import connectors
 from connectors import CATALOG
 from connectors.base import Connector, Write
 from connectors.errors import Misconfigured
@@ -17,8 +15,9 @@ from connectors.ports import Ports
 from deployments.sandbox.start import Sandbox, start_sandbox
 from mappings.language import load_yaml
 from tests.contract.harness import ports_with
+from tests.projects import RETAIL
 
-PLATFORMS = Path(connectors.__file__).parent.parent / "deployments" / "demo" / "platforms"
+PLATFORMS = RETAIL / "platforms"
 SYSTEMS = ("erp", "crm", "shop", "pos", "market")
 
 

@@ -13,10 +13,10 @@ from mappings.language import LintErrors, Mapping, compile, load_yaml, run_tests
 from mappings.language.loader import load_node
 from mappings.language.shapes import ANY, Book, shape_of
 from tests.mutation.mutants import Mutant, mutants_of, mutated
+from tests.projects import own_mappings, project_of
 
 ROOT = PACKAGE.parent
 EQUIVALENT: dict[str, Any] = load_yaml((Path(__file__).parent / "equivalent.yaml").read_text(), "equivalent.yaml")[0]
-DEMO = ROOT / "deployments" / "demo"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +37,8 @@ class Judged:
 
 
 def mapping_paths() -> list[Path]:
-    """Every mapping file of the project, the demo retailer's own among them."""
-    found = [*PACKAGE.glob("*/*.yaml"), *DEMO.glob("mappings/*/*.yaml")]
+    """Every mapping file of the project, the retailers' own among them."""
+    found = [*PACKAGE.glob("*/*.yaml"), *own_mappings()]
     return sorted(path for path in found if path.name != "forms.yaml")
 
 
@@ -46,7 +46,7 @@ def judge(path: Path, *, seed: int = 0, share: float = 1.0) -> Judged:
     """Compiles every mutant of a file and runs its tests; ``share`` of them when not all."""
     name, text = str(path.relative_to(ROOT)), path.read_text(encoding="utf-8")
     heads = headers(text)
-    folder = DEMO if path.is_relative_to(DEMO) else None
+    folder = project_of(path)
     schema = source_schema(folder, heads["platform"], heads["resource"])
     shape = ANY if schema is None else shape_of(schema, Book(root=schema))
     entities = canonical.schemas()

@@ -13,8 +13,8 @@ from flows.mapping_files import PACKAGE, compile_file, headers, source_schema
 from mappings import canonical
 from mappings.language import Mapping, compile
 from mappings.language.properties import PropertyOutcome, check_properties
+from tests.projects import own_mappings, project_of
 
-DEMO = PACKAGE.parent / "deployments" / "demo"
 SCHEMA: dict[str, Any] = {
     "type": "object",
     "additionalProperties": False,
@@ -176,7 +176,7 @@ def test_the_same_seed_finds_the_same_document() -> None:
 
 
 def paths() -> list[Path]:
-    found = [*PACKAGE.glob("*/*.yaml"), *DEMO.glob("mappings/*/*.yaml")]
+    found = [*PACKAGE.glob("*/*.yaml"), *own_mappings()]
     return sorted(path for path in found if path.name != "forms.yaml")
 
 
@@ -185,7 +185,7 @@ def test_every_mapping_of_the_house_holds(platform: str) -> None:
     """The properties over a few documents each; `serai test --all --properties` runs more."""
     told = []
     for path in (path for path in paths() if path.parent.name == platform):
-        folder = DEMO if path.is_relative_to(DEMO) else None
+        folder = project_of(path)
         schema = source_schema(folder, platform, headers(path.read_text())["resource"])
         outcomes = check_properties(compile_file(folder, path), schema, canonical.schemas(), examples=8)
         told += [str(outcome) for outcome in outcomes if not outcome.ok]

@@ -29,7 +29,6 @@ import requests
 from requests.adapters import HTTPAdapter
 from sqlalchemy import Connection, event
 
-import deployments.demo
 from connectors.base import Connector, Request
 from connectors.errors import ConnectorError
 from deployments.sandbox.people import People, Refusal
@@ -40,9 +39,9 @@ from flows.routes import PlatformMappings, load_mappings
 from flows.settings import load_project
 from flows.wiring import House
 from registry import Registry, Tx, consent, open_registry, outbox_counts, parked, put_channels
+from tests.projects import RETAIL
 from tests.retailer import environment
 
-DEMO = Path(deployments.demo.__file__).parent
 SYSTEMS = ("erp", "crm", "shop", "market", "pos")
 SELLING = ("shop", "market")
 STORES = ("almaty-1", "almaty-2")
@@ -153,21 +152,21 @@ outward:
 
 
 PRICING = ("prices.yaml", "fx.yaml")
-"""What the demo's channels ask beside their list; every channel of a world asks what its list says."""
+"""What the retailer's channels ask beside their list; every channel of a world asks what its list says."""
 ABROAD = ("erp-bg:", "shop-bg:")
 ANYTHING = "'*': {price: 1000000, moved: 1000000, records: 1000000, deletions: 1000000}\n"
 """A breaker that holds nothing but a price of nothing."""
 
 
 def write_project(folder: Path, *, lossy: bool = False, abroad: bool = False) -> Path:
-    """The demo's project with everything switched on; ``abroad``: as it is, with the second company's
+    """The sandbox retailer's project with everything switched on; ``abroad``: as it is, with the second company's
     channels and stock in escrow; else one company and fixed allotments.
 
     ``lossy``: the tills keep the beginning of a name only, and shop and tills answer a write without the document, so
     that what they hold afterwards is known from the next read.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for path in DEMO.iterdir():
+    for path in RETAIL.iterdir():
         if path.suffix == ".yaml":
             copy(path, folder)
         elif path.name in ("policies", "platforms", "mappings"):

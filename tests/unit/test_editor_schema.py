@@ -17,10 +17,10 @@ from deployments.authoring.schemas import SHIPPED, schemas, text_of
 from mappings.language import examples, grammar, load_yaml
 from mappings.language.functions import FUNCTIONS
 from mappings.language.keys import KEYS
+from tests.projects import RETAIL, own_mappings
 
 ROOT = Path(__file__).parents[2]
-PLACES = (ROOT / "mappings", ROOT / "deployments" / "demo" / "mappings")
-FILES = sorted(path for place in PLACES for path in place.glob("*/*.yaml"))
+FILES = sorted([*(ROOT / "mappings").glob("*/*.yaml"), *own_mappings()])
 WORDS = {*grammar.HEADERS, *grammar.ROW, *grammar.BLOCK, *grammar.OUTWARD}
 
 
@@ -144,8 +144,8 @@ def test_a_field_that_no_entity_has_is_refused(validators: dict[str, Any], tmp_p
 def test_a_project_s_settings_are_checked_too(
     file: str, name: str, wrong: tuple[str, str], validators: dict[str, Any], tmp_path: Path
 ) -> None:
-    """The demo's settings are accepted; each with one slip is not."""
-    path = ROOT / "deployments" / "demo" / file
+    """The sandbox retailer's settings are accepted; each with one slip is not."""
+    path = RETAIL / file
     assert validators[name].is_valid(plain(path))
     spoilt = tmp_path / "x.yaml"
     text = path.read_text(encoding="utf-8")

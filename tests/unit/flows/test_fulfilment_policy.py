@@ -9,13 +9,13 @@ import pytest
 from jsonschema import Draft202012Validator
 from typer.testing import CliRunner
 
-import deployments.demo
 from deployments.authoring.schemas import schemas
 from deployments.cli import app
 from flows.settings import load_project
 from mappings.commerce.fulfilment.deadlines import Term
 from mappings.commerce.fulfilment.routing import Routing
 from mappings.language import LintErrors, load_yaml
+from tests.projects import RETAIL
 
 COMPANIES = "kz: {name: K, country: KZ, currency: KZT, tax: 0.16, price_list: retail, zone: Asia/Almaty}\n"
 CHANNELS = "shop-kz: {platform: tryton, company: kz, url: http://localhost, entities: {order: on}}\n"
@@ -81,9 +81,9 @@ def test_each_mistake_is_named_where_it_stands_with_what_is_allowed(
 
 
 def test_the_editor_takes_what_the_reader_takes_and_marks_what_it_refuses() -> None:
-    """The demo's file and the one above are complete by the schema; a misspelt table is not."""
+    """The sandbox retailer's file and the one above are complete by the schema; a misspelt table is not."""
     check = Draft202012Validator(schemas()["fulfilment"])
-    shipped = (Path(deployments.demo.__file__).parent / "policies" / "fulfilment.yaml").read_text(encoding="utf-8")
+    shipped = (RETAIL / "policies" / "fulfilment.yaml").read_text(encoding="utf-8")
     for text in (GOOD, shipped):
         data, _ = load_yaml(text, "fulfilment.yaml")
         assert [error.message for error in check.iter_errors(data)] == []

@@ -12,23 +12,22 @@ from typing import Any
 
 import pytest
 
-import deployments.demo
 from connectors.errors import Misconfigured
 from flows.ports import EnvironmentSecrets
 from flows.routes import load_mappings
 from flows.settings import load_project
 from mappings.language import LintError, LintErrors, load_yaml
+from tests.projects import RETAIL
 
-DEMO = Path(deployments.demo.__file__).parent
 FILES = ("companies.yaml", "channels.yaml", "authority.yaml", "policies/stock.yaml")
 Edit = Callable[[str, str, str], None]
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """The demo's settings, to be spoilt."""
+    """The sandbox retailer's settings, to be spoilt."""
     for name in (*FILES, "platforms", "mappings"):
-        source, target = DEMO / name, tmp_path / name
+        source, target = RETAIL / name, tmp_path / name
         target.parent.mkdir(exist_ok=True)
         shutil.copytree(source, target) if source.is_dir() else shutil.copy(source, target)
     return tmp_path

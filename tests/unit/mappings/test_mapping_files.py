@@ -14,16 +14,16 @@ import pytest
 import mappings
 from mappings.canonical import problems, schemas
 from mappings.language import LintErrors, Ref, compile, load_yaml, run_tests  # the language's word for it
+from tests.projects import RETAIL, own_mappings, project_of
 
 PACKAGE = Path(mappings.__file__ or "").parent
-DEMO = PACKAGE.parent / "deployments" / "demo"
 COMPANY = {"name": "Test", "country": "KZ", "currency": "KZT", "tax": "0.16", "price_list": "retail"}
 CONTEXT = {"channel": "test", "company": COMPANY, "settings": {}, "now": "2026-01-01T00:00:00Z", "run": "test"}
 
 
 def mapping_files() -> Iterator[Path]:
-    for folder in (PACKAGE, DEMO / "mappings"):
-        yield from (path for path in sorted(folder.glob("*/*.yaml")) if path.name != "forms.yaml")
+    yield from (path for path in sorted(PACKAGE.glob("*/*.yaml")) if path.name != "forms.yaml")
+    yield from own_mappings()
 
 
 def label(path: Path) -> str:
@@ -66,7 +66,7 @@ every_file = pytest.mark.parametrize("path", FILES, ids=label)
 def test_the_sandbox_platforms_and_an_override_are_here() -> None:
     folders = {path.parent.name for path in FILES}
     assert {"sandbox_erp", "sandbox_crm", "sandbox_shop", "sandbox_pos", "sandbox_market"} <= folders
-    assert any(path.is_relative_to(DEMO) and "extends" in parts(path)[1] for path in FILES)
+    assert any(project_of(path) == RETAIL and "extends" in parts(path)[1] for path in FILES)
 
 
 @every_file
@@ -151,8 +151,8 @@ def test_a_missing_base_of_an_override_is_named() -> None:
         compile(text, "over.yaml", load=load, source_schema=None, canonical=schemas())
 
 
-def test_the_demo_override_changes_its_row_and_keeps_the_rest() -> None:
-    path = DEMO / "mappings" / "sandbox_erp" / "products.yaml"
+def test_a_retailer_s_override_changes_its_row_and_keeps_the_rest() -> None:
+    path = RETAIL / "mappings" / "sandbox_erp" / "products.yaml"
     text, _, schema = parts(path)
     mapping = compile(text, label(path), load=load, source_schema=schema, canonical=schemas())
     doc = {"code": "A", "title": "Kettle", "text": None, "brand": None, "state": "A"}

@@ -1,15 +1,13 @@
-"""The descriptions in deployments/demo/platforms fit the systems: the real connector reads, writes and hears them."""
+"""The descriptions in sandbox/retail/platforms fit the systems: the real connector reads, writes and hears them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 import yaml
 
-import deployments.demo
 from connectors.base import Request, Write
 from connectors.errors import RetryLater
 from connectors.generic_rest import GenericRest
@@ -17,12 +15,13 @@ from connectors.paging import at
 from connectors.ports import Ports, SystemClock
 from deployments.sandbox import Sandbox
 from deployments.sandbox.people import People
+from tests.projects import RETAIL
 from tests.unit.sandbox.conftest import Ask
 from tests.unit.sandbox.test_notices import Hook, hook
 from tests.unit.sandbox.test_writes import SALE
 
 __all__ = ["hook"]
-PLATFORMS = Path(deployments.demo.__file__).parent / "platforms"
+PLATFORMS = RETAIL / "platforms"
 SYSTEMS = ("erp", "crm", "shop", "pos", "market")
 
 

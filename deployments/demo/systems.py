@@ -1,0 +1,29 @@
+"""Which system plays which part in the demo, and what its books call what Serai writes there.
+
+What surprises here: Serai counts writes by entity, a platform by its own calls: one call of a platform may carry two
+entities (a variant and its price), so counts are compared by groups of entities.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from deployments.sandbox.start import Player
+
+Counted = Mapping[tuple[str, ...], str]
+"""Entities → the resource under which a system's books count the writes of them."""
+
+PLAYERS: Mapping[str, Player] = {}
+"""The systems that a simulator of a real platform plays; the others are the sandbox's own."""
+
+_ERP: Counted = {("customer",): "customers", ("order",): "orders", ("return",): "returns"}
+_SHOP: Counted = {
+    ("product",): "products", ("variant",): "variants", ("stock",): "inventory", ("price",): "prices",
+    ("shipment",): "fulfilments", ("decision",): "decisions", ("return",): "refunds",
+}  # fmt: skip
+COUNTED: Mapping[str, Counted] = {
+    "erp": _ERP, "erp_bg": _ERP, "crm": {("customer",): "contacts", ("order",): "deals"}, "shop": _SHOP,
+    "shop_bg": _SHOP, "pos": {("variant",): "articles", ("price",): "prices", ("order",): "online_orders"},
+    "market": {("stock",): "stocks", ("price",): "prices", ("shipment",): "shipments", ("decision",): "decisions"},
+}  # fmt: skip
+"""System → what its books count of Serai's writes."""
