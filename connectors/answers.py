@@ -88,16 +88,16 @@ def decoded(data: bytes) -> Any:
     raise ValueError(problem)
 
 
-def understood(raw: bytes | None, largest: int) -> tuple[Any, str]:
+def understood(raw: bytes | None, largest: int, *, plain: bool) -> tuple[Any, str]:
     """The JSON value of a body (None when it is empty), and what stands against using it with the remedy, or "".
 
-    ``raw`` None: it was larger than ``largest`` bytes.
+    ``raw`` None: it was larger than ``largest`` bytes. ``plain``: the bytes are wanted as they are.
     """
     if raw is None:
         smaller = "ask for smaller pages (`page_size`) or raise `largest_answer` in the channel's settings"
         return None, f"it is larger than {largest:,} bytes; {smaller}"
     try:
-        return decoded(raw) if raw.strip() else None, ""
+        return raw if plain else decoded(raw) if raw.strip() else None, ""
     except ValueError as fault:
         who = "is `url` the address of the API, or did a proxy or login page answer?"
         return None, f"it is not JSON: {fault}; {who}"

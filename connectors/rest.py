@@ -42,12 +42,14 @@ WHOLE = 4
 
 
 class Sent(TypedDict, total=False):
-    """What may go with a request: its query, a body for JSON (or bytes), headers, what it costs of the limit (1)."""
+    """What may go with a request: its query, a body for JSON (or bytes), headers, what it costs of the limit (1);
+    ``plain``: the answer's body is wanted as bytes."""
 
     params: Mapping[str, str] | None
     body: Any
     headers: Mapping[str, str] | None
     cost: float
+    plain: bool
 
 
 class Rest(Connector):
@@ -80,19 +82,8 @@ class Rest(Connector):
     def proof(self, refused: str | None = None) -> Mapping[str, str]:
         """The headers that say who we are; ``refused`` is the one the platform just turned down."""
         scheme = SCHEMES[self.auth.get("scheme", "none")]
-        headers: Mapping[str, str] = self._named(lambda: scheme(self.auth, self.ports, self._post_form, refused))
+        headers: Mapping[str, str] = self._named(lambda: scheme(self.auth, self.ports, self.post_form, refused))
         return headers
-
-    def consent_address(self, redirect: str, state: str, verifier: str) -> str:
-        """Where a person consents; raises Misconfigured when nobody has to (oauth.py)."""
-        found: str = self._named(
-            lambda: oauth.consent_address(self.auth, self.url + "/", self.ports, redirect, state, verifier)
-        )
-        return found
-
-    def take_code(self, code: str, redirect: str, verifier: str) -> None:
-        """Afterwards the tokens that a consent gave are stored."""
-        self._named(lambda: oauth.take_code(self.auth, self.ports, self._post_form, code, redirect, verifier))
 
     def granted(self) -> frozenset[str] | None:
         """The scopes we have; None: the platform does not say."""
@@ -131,6 +122,21 @@ class Rest(Connector):
             "correct `url`, or the path and parameters of the resource"
         )
 
+    def document(self, address: str, data: bytes | None = None, headers: Mapping[str, str] | None = None) -> Answer:
+        """What a file's own address answers (``body`` is bytes), or answers to storing ``data`` there.
+
+        Such an address proves itself: our credential does not go along, and it draws on no limit. Raises as `exchange`,
+        but 4xx return; ShapeChanged for an address that anybody on the way could read.
+        """
+        if not address.startswith(("https://", f"{self._origin}/")):
+            raise ShapeChanged(f"{self.channel}: the address of a file is not https; nothing of it is read")
+        method = "GET" if data is None else "PUT"
+        answer = self._send(method, address, proof={}, form=data, plain=True, headers=headers, cost=0)
+        problem = trouble(self._where(method, urlsplit(address).path), answer, self.clean, self._remedy)
+        if isinstance(problem, RetryLater):
+            raise problem
+        return answer
+
     def clean(self, text: str) -> str:
         """What the platform said, fit for an error: our credential and personal data masked."""
         return masked(text, self._noted.used)
@@ -165,11 +171,10 @@ class Rest(Connector):
             return work()
         except ConnectorError as fault:
             problem = fault
-        if not str(problem).startswith(f"{self.channel}: "):
-            problem.args = (f"{self.channel}: {problem}", *problem.args[1:])
-        raise problem
+        raise problem.of(self.channel)
 
-    def _post_form(self, address: str, form: Mapping[str, str], headers: Mapping[str, str]) -> Any:
+    def post_form(self, address: str, form: Mapping[str, str], headers: Mapping[str, str]) -> Any:
+        """The decoded answer of a token address."""
         address = urljoin(self.url + "/", address)
         answer = self._send("POST", address, form=form, proof=headers)
         problem = trouble(self._where("POST", urlsplit(address).path), answer, self.clean, self._remedy)
@@ -213,7 +218,7 @@ class Rest(Connector):
             problem = None
         if problem is not None:
             raise problem
-        value, complaint = understood(raw, self._largest)
+        value, complaint = understood(raw, self._largest, plain=sent.get("plain", False))
         if complaint and 200 <= status < 300:
             kind = received.get("content-type", "no content type")
             raise ShapeChanged(f"{where}: the answer cannot be used ({kind}); {complaint}")
@@ -356,10 +361,7 @@ class Rest(Connector):
         known = [write.id for write in writes if write.id is not None]
         held = self.fetch(resource, known) if known else {}
         for write in writes:
-            if write.id is not None:
-                yield settled(facts, write, held[write.id])
-            else:
-                yield self.by_reference(facts, write)
+            yield self.by_reference(facts, write) if write.id is None else settled(facts, write, held[write.id])
 
     def by_reference(self, facts: Resource, write: Write) -> Receipt:
         """What became of a create, by our key. A platform that ignores the filter answers with others' documents."""
