@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from connectors.base import Connector
 from connectors.errors import Misconfigured
+from connectors.verified import Verified, read_verified
 
 _LINES = {
     "feed_google": "connectors.feed:GoogleFeed",
@@ -55,3 +57,21 @@ def speaker(description: Mapping[str, Any]) -> str:
 
 CATALOG: Mapping[str, type[Connector]] = _Catalog()
 """Every platform, one line each above; wiring asks here and nowhere else."""
+
+
+DESCRIBED: Mapping[str, Path] = {
+    path.stem: path for path in sorted((Path(__file__).parent / "platforms").glob("*.yaml"))
+}
+"""Platforms that need no Python, by name: the descriptions that come with Serai. A project's own wins."""
+
+
+def platforms() -> list[str]:
+    """Every platform a channel may name without describing it."""
+    return sorted((set(CATALOG) | set(DESCRIBED)) - set(SPEAKS.values()))
+
+
+def verified(platform: str, description: Mapping[str, Any] | None) -> Verified:
+    """What the platform was held against: a described one says so itself."""
+    if description is not None:
+        return read_verified(f"platforms/{platform}.yaml: verified", description.get("verified"))
+    return CATALOG[platform].verified if platform in CATALOG else Verified()

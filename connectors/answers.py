@@ -88,6 +88,21 @@ def decoded(data: bytes) -> Any:
     raise ValueError(problem)
 
 
+def understood(raw: bytes | None, largest: int, *, plain: bool) -> tuple[Any, str]:
+    """The JSON value of a body (None when it is empty), and what stands against using it with the remedy, or "".
+
+    ``raw`` None: it was larger than ``largest`` bytes. ``plain``: the bytes are wanted as they are.
+    """
+    if raw is None:
+        smaller = "ask for smaller pages (`page_size`) or raise `largest_answer` in the channel's settings"
+        return None, f"it is larger than {largest:,} bytes; {smaller}"
+    try:
+        return raw if plain else decoded(raw) if raw.strip() else None, ""
+    except ValueError as fault:
+        who = "is `url` the address of the API, or did a proxy or login page answer?"
+        return None, f"it is not JSON: {fault}; {who}"
+
+
 def encoded(value: Any) -> bytes:
     """JSON with Decimals as numbers, digit for digit; raises ValueError for what JSON cannot carry."""
     try:

@@ -24,6 +24,7 @@ from msgspec import Struct
 from connectors.errors import Forged, Misconfigured
 from connectors.limits import Limit
 from connectors.ports import Ports
+from connectors.verified import Verified
 
 Doc: TypeAlias = dict[str, Any]
 """A native document as the platform wrote it: JSON with exact Decimals."""
@@ -177,7 +178,7 @@ class Connector(ABC):
     wanted per resource (empty: all). ``lane`` ("live", "backfill", …) goes with each ``budget.take``."""
 
     platform: ClassVar[str]
-    verified: ClassVar[str] = "not recorded"
+    verified: Verified = Verified()
     limits: ClassVar[Mapping[str, Limit]] = {}
     scopes: Mapping[str, Sequence[str]] = {}
     resources: Mapping[str, Resource]

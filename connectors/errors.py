@@ -12,9 +12,17 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 
 class ConnectorError(Exception):
     """What a platform did to us. The message names the channel and the remedy, never a secret."""
+
+    def of(self, channel: str) -> Self:
+        """The same error; its message begins with the channel."""
+        if not str(self).startswith(f"{channel}: "):
+            self.args = (f"{channel}: {self}", *self.args[1:])
+        return self
 
 
 class RetryLater(ConnectorError):

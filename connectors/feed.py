@@ -32,6 +32,7 @@ from connectors.base import Connector, Cursor, Doc, Page, Receipt, Resource, Wri
 from connectors.errors import Misconfigured
 from connectors.feed_formats import GOOGLE, GOOGLE_LOCAL, GOOGLE_TSV, META, PRICE_LIST, Format
 from connectors.ports import Ports
+from connectors.verified import Verified
 
 ROWS: Final = 2_000
 """Up to so many items every write renews the file; of more, whoever settles or fetches next renews it."""
@@ -68,7 +69,10 @@ class Feed(Connector):
     """One file for one platform. The channel's ``url`` is a folder (``file:.serai/feeds``), its secret ``token`` part
     of the address at which the file is served."""
 
-    verified: ClassVar[str] = "its own files, parsed by the csv and XML readers of Python's library (2026-11)"
+    verified = Verified(
+        when="2026-11", contract="formats as published, looked up 2026-11-22",
+        simulator="the csv and XML readers of Python's library",
+    )
     form: ClassVar[Format]
     forms: ClassVar[Mapping[str, Format]] = {}
     identity: ClassVar[tuple[str, ...]] = ("id",)

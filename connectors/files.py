@@ -36,6 +36,7 @@ from connectors.base import Connector, Cursor, Doc, Page, Receipt, Resource, Wri
 from connectors.errors import ConnectorError, Misconfigured, RetryLater, ShapeChanged
 from connectors.file_formats import READ, WRITTEN, Malformed
 from connectors.ports import Ports
+from connectors.verified import Verified
 from connectors.writes import NOT_FOUND, id_of
 
 AWAY: Final = 15.0
@@ -65,7 +66,7 @@ class Files(Connector):
     with the secrets ``user`` and ``password``."""
 
     platform: ClassVar[str] = "files"
-    verified: ClassVar[str] = "a folder, and an SFTP server on loopback, in tests/contract/test_files.py (2026-11)"
+    verified = Verified(when="2026-11", real="a folder; an SFTP server (paramiko) on loopback")
 
     def __init__(
         self, *, channel: str, url: str, options: Mapping[str, Any], ports: Ports,

@@ -29,11 +29,13 @@ from connectors.oauth import grant_of
 from connectors.paging import at
 from connectors.ports import Ports
 from connectors.rest import Rest
+from connectors.verified import Verified, read_verified
 from connectors.window import moment
 from connectors.writes import NAMES, filled
 
 _KEYS = (
-    "speaks", "auth", "signature", "notices", "subscribe", "check", "by_reference", "limits", "scopes", "resources",
+    "speaks", "auth", "signature", "notices", "subscribe", "check", "by_reference", "limits", "scopes", "verified",
+    "resources",
 )  # fmt: skip
 _NOTICES = ("resource", "topics", "id", "at", "delivery", "list", "doc")
 _FIELDS = {each.name: each for each in dataclasses.fields(Resource)}
@@ -46,6 +48,7 @@ class GenericRest(Rest):
     """One account of a system that its YAML describes; ``options["description"]`` is the parsed file."""
 
     platform: ClassVar[str] = "generic_rest"
+    verified = Verified(when="2026-11", simulator="six dialects of a strict one; the demo's sandbox systems")
 
     def __init__(
         self,
@@ -72,6 +75,7 @@ class GenericRest(Rest):
             read_limits(f"{where}: limits", described["limits"])
         scopes = _mapping(f"{where}: scopes", described.get("scopes", {}), tuple(described.get("resources") or ()))
         self.scopes = {name: _text(f"{where}: scopes.{name}", words).split() for name, words in scopes.items()}
+        self.verified = read_verified(f"{where}: verified", described.get("verified"))
         by_reference = _texts(f"{where}: by_reference", described.get("by_reference", {}), ("param", "field"))
         rows = described.get("resources")
         if not isinstance(rows, Mapping) or not rows:

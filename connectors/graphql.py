@@ -5,8 +5,8 @@ What surprises here:
 * A failure is an answer with HTTP 200. ``errors`` speak of the request (`Refused`, or the error tree by their code);
   ``userErrors`` speak of one write, by the path of the argument at fault.
 * An answer with ``errors`` is not believed, also where it carries ``data`` beside them: half a page is no page.
-* A request is paid for before it is sent, with what the platform asked for the same operation last time (at first with
-  our own estimate); what the platform says is left goes to whoever shares the account (limits.py).
+* A request is paid for before it is sent. Where a platform counts points, its own `Graph` says what an operation costs
+  and reads what an answer tells of it (`cost`, `weighed`, `wait`).
 * A mutation that was throttled was not carried out; one that failed inside may have been.
 """
 
@@ -14,20 +14,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from connectors.answers import AWAY, BUSY, Answer, Unsure, said
 from connectors.base import Doc, Receipt, Resource, Write
 from connectors.errors import Misconfigured, RetryLater, ShapeChanged
-from connectors.paging import ABSENT, Position, at
+from connectors.paging import ABSENT, at
 from connectors.ports import Budget
 
 THROTTLED = {"THROTTLED", "TOO_MANY_REQUESTS", "RATE_LIMITED"}
 DENIED = {"ACCESS_DENIED", "FORBIDDEN", "UNAUTHENTICATED", "UNAUTHORIZED", "SHOP_INACTIVE"}
-TOO_DEAR = {"MAX_COST_EXCEEDED"}
 BROKEN = {"INTERNAL_SERVER_ERROR", "TIMEOUT", "SERVICE_UNAVAILABLE"}
-_COST = "extensions.cost"
 _SCOPE = re.compile(r"`([\w:]+)`")
 
 
@@ -67,39 +65,16 @@ class Mutation(Operation):
 
 
 def connection(name: str, **facts: Any) -> Resource:
-    """A resource that is a Relay connection of the root, or (``inner``: its name) one inside each node of that."""
-    inner = facts.pop("inner", None)
-    place = f"data.{name}" if inner is None else f"data.{name}.nodes.0.{inner}"
-    options = {"size": "first", "param": "after", "next": f"{place}.pageInfo.endCursor"}
-    options["more"] = f"{place}.pageInfo.hasNextPage"
-    told = {"path": name, "items": f"{place}.nodes", "paging": "cursor", "paging_options": options}
+    """A resource that is a Relay connection of the root."""
+    options = {"size": "first", "param": "after", "next": f"data.{name}.pageInfo.endCursor"}
+    options["more"] = f"data.{name}.pageInfo.hasNextPage"
+    told = {"path": name, "items": f"data.{name}.nodes", "paging": "cursor", "paging_options": options}
     return Resource(**{"updated": "updatedAt", **told, **facts})
 
 
-def following(facts: Resource, position: Position, inner: Position | None, body: Any) -> Position | None:
-    """The position after a page of a connection inside a connection, read one outer node at a time: the inner list's
-    next page, else the first page of the next outer node. ``outer`` stands in the position beside ``after``."""
-    outer = {"outer": position["outer"]} if "outer" in position else {}
-    if inner is not None:
-        return {**inner, **outer}
-    info = at(body, f"data.{facts.path}.pageInfo")
-    if not isinstance(info, dict) or not isinstance(info.get("hasNextPage"), bool):
-        raise ShapeChanged(f"{facts.path}: the answer does not say whether more follow")
-    return {"first": position["first"], "outer": str(info["endCursor"])} if info["hasNextPage"] else None
-
-
-def wait(body: Any) -> float:
-    """Seconds until the points are back that a throttled request lacked: (requested − available) / restore rate."""
-    names = ("requestedQueryCost", "throttleStatus.currentlyAvailable", "throttleStatus.restoreRate")
-    asked, left, rate = (at(body, f"{_COST}.{name}") for name in names)
-    if any(value is ABSENT or value is None for value in (asked, left, rate)) or not float(rate) > 0:
-        return BUSY
-    return max(1.0, (float(asked) - float(left)) / float(rate))
-
-
-@dataclass(kw_only=True, slots=True)
+@dataclass(kw_only=True)
 class Graph:
-    """One GraphQL address behind a connector's ``exchange``; it remembers what each operation cost last."""
+    """One GraphQL address behind a connector's ``exchange``."""
 
     path: str
     exchange: Callable[..., Answer]
@@ -107,41 +82,43 @@ class Graph:
     remedy: Callable[[], str]
     budget: Budget
     where: str
-    _costs: dict[str, float] = field(default_factory=dict)
+
+    def cost(self, operation: Operation) -> float:
+        """What the platform's limit is charged for the operation."""
+        return operation.cost
+
+    def weighed(self, operation: Operation, taken: float, body: Any) -> None:
+        """An answer came, and may tell what it cost really."""
+
+    def wait(self, body: Any) -> float:
+        """Seconds that a throttled request should wait."""
+        return BUSY
 
     def ask(self, operation: Operation, variables: Mapping[str, Any]) -> Answer:
         """The answer, with ``data`` and without ``errors``. Raises Refused, and the errors of errors.py."""
         where = f"{self.where}: {operation.name}"
-        cost = self._costs.get(operation.name, operation.cost)
+        cost = self.cost(operation)
         answer = self.exchange("POST", self.path, body={"query": operation.text, "variables": variables}, cost=cost)
-        asked, left = at(answer.body, f"{_COST}.requestedQueryCost"), at(answer.body, f"{_COST}.throttleStatus")
-        if asked is not ABSENT and asked is not None:
-            self._costs[operation.name] = float(asked)
-        spent = at(answer.body, f"{_COST}.actualQueryCost")
-        if spent is not ABSENT and spent is not None:
-            self.budget.back(max(0.0, cost - float(spent)))
-        if isinstance(left, dict):
-            self.budget.told(float(left["currentlyAvailable"]))
+        self.weighed(operation, cost, answer.body)
         errors = at(answer.body, "errors")
         if errors is not ABSENT and errors:
-            raise self._failure(where, answer, errors if isinstance(errors, list) else [{"message": str(errors)}])
+            raise self.failure(where, answer, errors if isinstance(errors, list) else [{"message": str(errors)}])
         if not answer.ok or not isinstance(at(answer.body, "data"), dict):
             raise ShapeChanged(f"{where}: the answer (HTTP {answer.status}) has no `data`; is `url` that of the API?")
         return answer
 
-    def _failure(self, where: str, answer: Answer, errors: Sequence[Any]) -> Exception:
+    def failure(self, where: str, answer: Answer, errors: Sequence[Any]) -> Exception:
+        """The error that ``errors`` stand for."""
         codes = {str(at(row, "extensions.code")).upper() for row in errors}
         text = self.clean(said(list(errors))) or "it does not say why"
         if codes & THROTTLED:
-            after = wait(answer.body)
+            after = self.wait(answer.body)
             self.budget.refused(after)
             return RetryLater(f"{where}: the platform asks to wait {after:g} s ({text})", after=after)
         if codes & DENIED:
             scope = _SCOPE.search(f"{at(errors[0], 'extensions.requiredAccess')} {said(list(errors))}")
             missing = "a right" if scope is None else f"scope `{self.clean(scope[1])}`"
             return Misconfigured(f"{where}: {missing} is missing ({text}); {self.remedy()}")
-        if codes & TOO_DEAR:
-            return Misconfigured(f"{where}: it costs more than the platform allows at once ({text}); lower `page_size`")
         if codes & BROKEN:
             return Unsure(f"{where}: the platform failed ({text})", after=AWAY)
         return Refused(text, answer)
@@ -153,8 +130,8 @@ class Graph:
         try:
             return self.ask(operation, variables)
         except Refused as fault:
-            problem = self._strange(operation, fault)
-        raise problem
+            problem = fault
+        raise self._strange(operation, problem)
 
     def _strange(self, operation: Operation, fault: Refused) -> ShapeChanged:
         return ShapeChanged(f"{self.where}: {operation.name}: the platform refuses what we ask: {fault}")
@@ -163,7 +140,9 @@ class Graph:
         """An ``ask`` for scan.pages, whose query parameters become variables; a position that the platform knows no
         longer is a refusal that says "cursor", and answered as 400."""
 
-        def ask(method: str, path: str, params: Mapping[str, str] | None, allow: Sequence[int]) -> Answer:
+        def ask(
+            method: str, path: str, *, params: Mapping[str, str] | None = None, allow: Sequence[int] = ()
+        ) -> Answer:
             try:
                 return self.ask(operation, variables(params or {}))
             except Refused as fault:

@@ -52,6 +52,7 @@ from connectors.medusa_facts import (
 )
 from connectors.paging import Position
 from connectors.rest import Rest
+from connectors.verified import Verified
 from connectors.writes import NOT_FOUND, judged, settled
 
 _Sender: TypeAlias = Callable[[Resource, Sequence[Write]], Mapping[str, Doc]]
@@ -66,7 +67,10 @@ class Medusa(Rest):
     """
 
     platform = "medusa"
-    verified = "Medusa 2.21.2, November 2026"
+    verified = Verified(
+        when="2026-11", contract="OpenAPI of 2.0: paths and parameters",
+        simulator="of what 2.21.2 does with customers", real="Medusa 2.21.2",
+    )
     resources = RESOURCES
     auth: Mapping[str, str] = {"scheme": "basic_key", "token": "key"}
 

@@ -7,12 +7,33 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
+MOST_NOTED = 100
+
 
 class Secrets(Protocol):
     """Resolves a secret's name at the moment of use."""
 
     def get(self, name: str) -> str:
         """The value; raises Misconfigured naming the reference when there is none."""
+
+
+class Noted:
+    """Secrets that are noted as they are used, so that a platform's answer cannot carry them into an error."""
+
+    def __init__(self, secrets: Secrets) -> None:
+        self._secrets, self.used = secrets, set[str]()
+
+    def get(self, name: str) -> str:
+        """The value; raises Misconfigured naming the reference when there is none."""
+        value = self._secrets.get(name)
+        self.note(value)
+        return value
+
+    def note(self, *values: str) -> None:
+        """These are secret too from now on; short-lived tokens are forgotten in time."""
+        if len(self.used) > MOST_NOTED:
+            self.used = set()
+        self.used.update(values)
 
 
 class Tokens(Protocol):

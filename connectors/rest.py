@@ -19,27 +19,37 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any
+from typing import Any, TypedDict, Unpack
 from urllib.parse import urljoin, urlsplit
 
 import requests
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, MaxRetryError, NewConnectionError
 
 from connectors import oauth, paging
-from connectors.answers import AWAY, Answer, Unsure, dated, decoded, encoded, masked, said, trouble
+from connectors.answers import AWAY, Answer, Unsure, dated, encoded, masked, said, trouble, understood
 from connectors.base import Connector, Cursor, Doc, Page, Receipt, Resource, Write
 from connectors.errors import ConnectorError, Misconfigured, RetryLater, ShapeChanged
-from connectors.ports import Ports, Secrets
+from connectors.ports import Noted
 from connectors.scan import by_id, pages
 from connectors.schemes import SCHEMES
-from connectors.writes import NOT_FOUND, filled, id_of, receipts, reference_of, settled
+from connectors.writes import filled, receipts, reference_of, settled, sought, unsearchable
 
 CONNECT = 5.0
 READ = 30.0
 LARGEST_ANSWER = 8_000_000
-MOST_NOTED = 100
 WHOLE = 4
 """An answer may take this many read time-outs in all: a platform that drips bytes does not hold a worker."""
+
+
+class Sent(TypedDict, total=False):
+    """What may go with a request: its query, a body for JSON (or bytes), headers, what it costs of the limit (1);
+    ``plain``: the answer's body is wanted as bytes."""
+
+    params: Mapping[str, str] | None
+    body: Any
+    headers: Mapping[str, str] | None
+    cost: float
+    plain: bool
 
 
 class Rest(Connector):
@@ -52,18 +62,9 @@ class Rest(Connector):
     """A scheme of schemes.py and its settings."""
     check_path: str | None = None
 
-    def __init__(
-        self,
-        *,
-        channel: str,
-        url: str,
-        options: Mapping[str, Any],
-        ports: Ports,
-        fields: Mapping[str, Sequence[str]] | None = None,
-        lane: str = "live",
-    ) -> None:
-        super().__init__(channel=channel, url=url, options=options, ports=ports, fields=fields, lane=lane)
-        parts = urlsplit(self.url)
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        channel, options, parts = self.channel, self.options, urlsplit(self.url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
             raise Misconfigured(f"{channel}: `url` should be the address of the API, as https://host/path")
         if parts.username is not None or parts.password is not None:
@@ -73,54 +74,32 @@ class Rest(Connector):
         self._timeout = (CONNECT, _positive(channel, "timeout", options.get("timeout", READ)))
         self._largest = int(_positive(channel, "largest_answer", options.get("largest_answer", LARGEST_ANSWER)))
         self._kept = threading.local()
-        self._used: set[str] = set()
-        self.ports = replace(ports, secrets=_Noted(ports.secrets, self._note))
+        self._noted = Noted(self.ports.secrets)
+        self.ports = replace(self.ports, secrets=self._noted)
 
     # ── one request ──────────────────────────────────────────────────────────────────────────────────────────────
 
     def proof(self, refused: str | None = None) -> Mapping[str, str]:
         """The headers that say who we are; ``refused`` is the one the platform just turned down."""
         scheme = SCHEMES[self.auth.get("scheme", "none")]
-        headers: Mapping[str, str] = self._named(lambda: scheme(self.auth, self.ports, self._post_form, refused))
+        headers: Mapping[str, str] = self._named(lambda: scheme(self.auth, self.ports, self.post_form, refused))
         return headers
-
-    def consent_address(self, redirect: str, state: str, verifier: str) -> str:
-        """Where a person consents; raises Misconfigured when nobody has to (oauth.py)."""
-        found: str = self._named(
-            lambda: oauth.consent_address(self.auth, self.url + "/", self.ports, redirect, state, verifier)
-        )
-        return found
-
-    def take_code(self, code: str, redirect: str, verifier: str) -> None:
-        """Afterwards the tokens that a consent gave are stored."""
-        self._named(lambda: oauth.take_code(self.auth, self.ports, self._post_form, code, redirect, verifier))
 
     def granted(self) -> frozenset[str] | None:
         """The scopes we have; None: the platform does not say."""
         return oauth.granted(self.ports) if self.auth.get("scheme") == "oauth2" else None
 
-    def exchange(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: Mapping[str, str] | None = None,
-        body: Any = None,
-        headers: Mapping[str, str] | None = None,
-        cost: float = 1,
-    ) -> Answer:
-        """The answer to one request, whatever of 2xx or 4xx it is; the body decoded. ``cost`` is what it takes of the
-        platform's limit.
+    def exchange(self, method: str, path: str, **sent: Unpack[Sent]) -> Answer:
+        """The answer to one request, whatever of 2xx or 4xx it is; the body decoded.
 
         Raises Misconfigured (401, 403, redirects, certificates), RetryLater (429, no connection), Unsure (5xx,
         time-out, broken connection) and ShapeChanged (2xx without JSON, or larger than allowed).
         """
         proof = self.proof()
-        given: Mapping[str, Any] = {"params": params, "body": body, "headers": headers, "cost": cost}
-        answer = self._send(method, self._target(path), proof=proof, **given)
+        answer = self._send(method, self._target(path), proof=proof, **sent)
         if answer.status == 401 and self.auth.get("scheme") == "oauth2":
             proof = self.proof(refused=next(iter(proof.values())))
-            answer = self._send(method, self._target(path), proof=proof, **given)
+            answer = self._send(method, self._target(path), proof=proof, **sent)
         problem = trouble(self._where(method, path), answer, self.clean, self._remedy)
         if isinstance(problem, RetryLater) and answer.status == 429:
             self.ports.budget.refused(problem.after, self.bucket(method, self._target(path)))
@@ -132,18 +111,9 @@ class Rest(Connector):
         """Which of ``limits`` a request draws on; a platform with a limit per operation says so."""
         return ""
 
-    def call(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: Mapping[str, str] | None = None,
-        body: Any = None,
-        headers: Mapping[str, str] | None = None,
-        allow: Sequence[int] = (),
-    ) -> Answer:
+    def call(self, method: str, path: str, *, allow: Sequence[int] = (), **sent: Unpack[Sent]) -> Answer:
         """Like `exchange`, but only 2xx and the statuses in ``allow`` return; another 4xx is Misconfigured."""
-        answer = self.exchange(method, path, params=params, body=body, headers=headers)
+        answer = self.exchange(method, path, **sent)
         if answer.ok or answer.status in allow:
             return answer
         text = self.clean(said(answer.body)) or "it does not say why"
@@ -152,9 +122,24 @@ class Rest(Connector):
             "correct `url`, or the path and parameters of the resource"
         )
 
+    def document(self, address: str, data: bytes | None = None, headers: Mapping[str, str] | None = None) -> Answer:
+        """What a file's own address answers (``body`` is bytes), or answers to storing ``data`` there.
+
+        Such an address proves itself: our credential does not go along, and it draws on no limit. Raises as `exchange`,
+        but 4xx return; ShapeChanged for an address that anybody on the way could read.
+        """
+        if not address.startswith(("https://", f"{self._origin}/")):
+            raise ShapeChanged(f"{self.channel}: the address of a file is not https; nothing of it is read")
+        method = "GET" if data is None else "PUT"
+        answer = self._send(method, address, proof={}, form=data, plain=True, headers=headers, cost=0)
+        problem = trouble(self._where(method, urlsplit(address).path), answer, self.clean, self._remedy)
+        if isinstance(problem, RetryLater):
+            raise problem
+        return answer
+
     def clean(self, text: str) -> str:
         """What the platform said, fit for an error: our credential and personal data masked."""
-        return masked(text, tuple(self._used))
+        return masked(text, self._noted.used)
 
     def close(self) -> None:
         """Afterwards this thread keeps no connection."""
@@ -162,12 +147,6 @@ class Rest(Connector):
         if session is not None:
             session.close()
             del self._kept.session
-
-    def _note(self, value: str) -> None:
-        """A secret that `clean` masks from now on; short-lived tokens are forgotten in time."""
-        if len(self._used) > MOST_NOTED:
-            self._used = set()
-        self._used.add(value)
 
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._kept, "session", None)
@@ -192,11 +171,10 @@ class Rest(Connector):
             return work()
         except ConnectorError as fault:
             problem = fault
-        if not str(problem).startswith(f"{self.channel}: "):
-            problem.args = (f"{self.channel}: {problem}", *problem.args[1:])
-        raise problem
+        raise problem.of(self.channel)
 
-    def _post_form(self, address: str, form: Mapping[str, str], headers: Mapping[str, str]) -> Any:
+    def post_form(self, address: str, form: Mapping[str, str], headers: Mapping[str, str]) -> Any:
+        """The decoded answer of a token address."""
         address = urljoin(self.url + "/", address)
         answer = self._send("POST", address, form=form, proof=headers)
         problem = trouble(self._where("POST", urlsplit(address).path), answer, self.clean, self._remedy)
@@ -210,35 +188,24 @@ class Rest(Connector):
         return answer.body
 
     def _send(
-        self,
-        method: str,
-        target: str,
-        *,
-        proof: Mapping[str, str],
-        params: Mapping[str, str] | None = None,
-        body: Any = None,
-        form: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-        cost: float = 1,
+        self, method: str, target: str, *, proof: Mapping[str, str], form: Any = None, **sent: Unpack[Sent]
     ) -> Answer:
-        sent = {**(headers or {}), **proof}
-        data: Any = form
+        headers, body, data = {**(sent.get("headers") or {}), **proof}, sent.get("body"), form
         if body is not None:
             data = body if isinstance(body, bytes) else encoded(body)
-            sent["Content-Type"] = "application/json"
+            headers["Content-Type"] = "application/json"
         for credential in proof.values():
-            self._note(credential)
-            self._note(credential.rpartition(" ")[2])
+            self._noted.note(credential, credential.rpartition(" ")[2])
         where = self._where(method, urlsplit(target).path)
-        self.ports.budget.take(cost, self.lane, self.bucket(method, target))
+        self.ports.budget.take(sent.get("cost", 1), self.lane, self.bucket(method, target))
         asked_at, started = self.ports.clock.now(), time.monotonic()
         try:
             with self._session().request(
                 method,
                 target,
-                params=params,
+                params=sent.get("params"),
                 data=data,
-                headers=sent,
+                headers=headers,
                 timeout=self._timeout,
                 allow_redirects=False,
                 stream=True,
@@ -251,24 +218,12 @@ class Rest(Connector):
             problem = None
         if problem is not None:
             raise problem
-        began = asked_at
-        theirs = dated(received.get("date", ""))
-        if theirs is not None:
-            began = min(asked_at, theirs - timedelta(seconds=time.monotonic() - started))
-        value, complaint = None, "" if raw is not None else f"it is larger than {self._largest:,} bytes"
-        if raw is not None and raw.strip():
-            try:
-                value = decoded(raw)
-            except ValueError as fault:
-                complaint = f"it is not JSON: {fault}"
+        value, complaint = understood(raw, self._largest, plain=sent.get("plain", False))
         if complaint and 200 <= status < 300:
-            remedy = (
-                "ask for smaller pages (`page_size`) or raise `largest_answer` in the channel's settings"
-                if raw is None
-                else "is `url` the address of the API, or did a proxy or login page answer?"
-            )
             kind = received.get("content-type", "no content type")
-            raise ShapeChanged(f"{where}: the answer cannot be used ({kind}); {complaint}; {remedy}")
+            raise ShapeChanged(f"{where}: the answer cannot be used ({kind}); {complaint}")
+        theirs = dated(received.get("date", ""))
+        began = asked_at if theirs is None else min(asked_at, theirs - timedelta(seconds=time.monotonic() - started))
         return Answer(status=status, headers=received, body=value, url=response.url, asked_at=asked_at, began=began)
 
     def _drained(self, response: requests.Response, started: float) -> bytes | None:
@@ -290,18 +245,13 @@ class Rest(Connector):
         if isinstance(failure, requests.exceptions.SSLError):
             return Misconfigured(f"{where}: the certificate of {self._host} is not trusted; renew it or correct `url`")
         if isinstance(failure, requests.ConnectTimeout) or isinstance(reason, NewConnectionError | ConnectTimeoutError):
-            return RetryLater(
-                f"{where}: {self._host} cannot be reached; is the system running and `url` right?", after=AWAY
-            )
+            what = f"{self._host} cannot be reached; is the system running and `url` right?"
+            return RetryLater(f"{where}: {what}", after=AWAY)
         if isinstance(failure, requests.exceptions.InvalidHeader | requests.exceptions.InvalidURL):
             return Misconfigured(f"{where}: the request cannot be formed; correct `url` and the secrets of the channel")
         if isinstance(failure, requests.Timeout):
-            return Unsure(
-                f"{where}: {self._host} did not answer within {self._timeout[1]:g} s; it is tried again, "
-                "raise `timeout` when it is always this slow",
-                after=AWAY,
-                silent=True,
-            )
+            what = f"{self._host} did not answer within {self._timeout[1]:g} s; it is tried again"
+            return Unsure(f"{where}: {what}, raise `timeout` when it is always this slow", after=AWAY, silent=True)
         return Unsure(f"{where}: the connection to {self._host} broke before the answer was complete", after=AWAY)
 
     def _remedy(self) -> str:
@@ -357,7 +307,7 @@ class Rest(Connector):
         return pages(
             facts,
             cursor,
-            ask=self._call_allowing,
+            ask=self.call,
             documents=lambda answer: self.documents(facts, answer),
             params=self.parameters(resource),
             following=lambda position, answer, docs: self.following(facts, position, answer, docs),
@@ -387,14 +337,11 @@ class Rest(Connector):
         return by_id(
             facts,
             ids,
-            ask=self._call_allowing,
+            ask=self.call,
             documents=lambda answer: self.documents(facts, answer),
             following=lambda position, answer, docs: self.following(facts, position, answer, docs),
             where=f"{self.channel}: GET {facts.path}",
         )
-
-    def _call_allowing(self, method: str, path: str, params: Mapping[str, str] | None, allow: Sequence[int]) -> Answer:
-        return self.call(method, path, params=params, allow=allow)
 
     def write(self, resource: str, writes: Sequence[Write]) -> Iterator[Receipt]:
         """One receipt per write, in order. Raises RetryLater or Misconfigured when the rest was not sent."""
@@ -414,40 +361,15 @@ class Rest(Connector):
         known = [write.id for write in writes if write.id is not None]
         held = self.fetch(resource, known) if known else {}
         for write in writes:
-            if write.id is not None:
-                yield settled(facts, write, held[write.id])
-            else:
-                yield self.by_reference(facts, write)
+            yield self.by_reference(facts, write) if write.id is None else settled(facts, write, held[write.id])
 
     def by_reference(self, facts: Resource, write: Write) -> Receipt:
         """What became of a create, by our key. A platform that ignores the filter answers with others' documents."""
         if facts.reference is None or facts.reference_field is None:
-            return Receipt(
-                outcome="unknown",
-                ticket=write.ticket,
-                detail="this resource cannot be searched by our reference; look for the document on the platform",
-            )
-        ours = reference_of(facts, write)
+            return unsearchable(write)
         first = paging.STYLES[facts.paging](None, None, facts) or {}
-        answer = self.call("GET", facts.path, params={**facts.params, **first, facts.reference: ours})
-        docs = [doc for doc in self.documents(facts, answer) if paging.at(doc, facts.reference_field) == ours]
-        if not docs:
-            return Receipt(outcome="rejected", detail=NOT_FOUND + "no document carries our reference")
-        more = "" if len(docs) == 1 else f"{len(docs)} documents carry our reference; archive all but the first"
-        return Receipt(outcome="applied", id=id_of(facts, docs[0]), doc=docs[0], detail=more)
-
-
-class _Noted:
-    """Secrets that are noted as they are used, so that a platform's answer cannot carry them into an error."""
-
-    def __init__(self, secrets: Secrets, note: Callable[[str], None]) -> None:
-        self._secrets, self._note = secrets, note
-
-    def get(self, name: str) -> str:
-        """The value; raises Misconfigured naming the reference when there is none."""
-        value = self._secrets.get(name)
-        self._note(value)
-        return value
+        params = {**facts.params, **first, facts.reference: reference_of(facts, write)}
+        return sought(facts, write, self.documents(facts, self.call("GET", facts.path, params=params)))
 
 
 def _positive(channel: str, name: str, value: Any) -> float:

@@ -23,8 +23,8 @@ from connectors.writes import document_of, filled, id_of
 
 EXPIRED = (400, 410, 422)
 ABSENT = (404, 410)
-Ask: TypeAlias = Callable[[str, str, Mapping[str, str] | None, Sequence[int]], Answer]
-"""ask(method, path, query, statuses to let through) -> answer."""
+Ask: TypeAlias = Callable[..., Answer]
+"""ask(method, path, params=query, allow=statuses to let through) -> answer, as `Rest.call`."""
 Following: TypeAlias = Callable[[paging.Position, Answer, Sequence[Doc]], paging.Position | None]
 
 
@@ -47,7 +47,7 @@ def pages(
     while True:
         position = first if state.position is None else state.position
         path, query = request(facts, state, position, params)
-        answer = ask("GET", path, query, EXPIRED if resumed else ())
+        answer = ask("GET", path, params=query, allow=EXPIRED if resumed else ())
         if not answer.ok:
             state, resumed = replace(state, position=None, until=None), False
             continue
@@ -121,7 +121,7 @@ def _listed(
     position: paging.Position | None = paging.STYLES[facts.paging](None, None, facts) or {}
     while position is not None:
         url = position.get("url")
-        answer = ask(method, path if url is None else str(url), position if url is None else None, ())
+        answer = ask(method, path if url is None else str(url), params=position if url is None else None)
         docs = documents(answer)
         yield from docs
         after = following(position, answer, docs) if docs else None
@@ -132,7 +132,7 @@ def _listed(
 
 def _single(facts: Resource, template: str, id: str, ask: Ask, where: str) -> Doc | None:
     method, path = filled(template, id)
-    answer = ask(method, path, None, ABSENT)
+    answer = ask(method, path, allow=ABSENT)
     if not answer.ok:
         return None
     doc = document_of(facts, answer.body)

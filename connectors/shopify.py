@@ -39,6 +39,8 @@ from connectors.limits import Limit
 from connectors.paging import Position, at
 from connectors.rest import Rest
 from connectors.scan import pages
+from connectors.shopify_points import Points
+from connectors.verified import Verified
 from connectors.window import moment
 from connectors.writes import NOT_FOUND, referenced, settled
 
@@ -55,7 +57,10 @@ class Shopify(Rest):
     """
 
     platform = "shopify"
-    verified = "the schema published for 2026-10 and a simulator, November 2026; no real shop yet"
+    verified = Verified(
+        when="2026-11", contract="Admin GraphQL 2026-10: every question and change",
+        examples="the REST pairs of 2024-04, read as webhooks", simulator="stateful, held against the schema",
+    )
     limits: ClassVar[Mapping[str, Limit]] = {"": Limit(rate=100.0, burst=1_000.0, unit="points")}
     scopes = facts_of.SCOPES
     resources = facts_of.RESOURCES
@@ -66,7 +71,7 @@ class Shopify(Rest):
         self.resources = facts_of.adjusted(self.options)
         if "client_id" in (self.options.get("secrets") or {}):
             self.auth = {**facts_of.CLIENT, "token_url": f"{self.url}/admin/oauth/access_token"}
-        self._graph = graphql.Graph(
+        self._graph = Points(
             path=f"/admin/api/{VERSION}/graphql.json", exchange=self.exchange, clean=self.clean, remedy=self._remedy,
             budget=self.ports.budget, where=self.channel,
         )  # fmt: skip
@@ -111,13 +116,19 @@ class Shopify(Rest):
         return [self._whole(resource, doc) for doc in rows]
 
     def following(self, facts: Resource, position: Position, answer: Answer, docs: Sequence[Doc]) -> Position | None:
-        """The position after an answer; lists that stand in another list are read one of the outer after the other."""
+        """The position after an answer. A list that stands in another list is read one of the outer after the other:
+        its own next page, else the first page of the next outer node, which ``outer`` beside ``after`` names."""
         if f"data.{facts.path}.nodes.0" not in facts.items:
             return super().following(facts, position, answer, docs)
         if at(answer.body, f"data.{facts.path}.nodes") == []:
             return None
         inner = super().following(facts, position, answer, docs)
-        return graphql.following(facts, position, inner, answer.body)
+        if inner is not None:
+            return {**inner, **({"outer": position["outer"]} if "outer" in position else {})}
+        info = at(answer.body, f"data.{facts.path}.pageInfo")
+        if not isinstance(info, dict) or not isinstance(info.get("hasNextPage"), bool):
+            raise ShapeChanged(f"{self.channel}: {facts.path}: the answer does not say whether more follow")
+        return {"first": position["first"], "outer": str(info["endCursor"])} if info["hasNextPage"] else None
 
     def _whole(self, resource: str, doc: Doc) -> Doc:
         """The document with all the lines of its inner lists, however many there are."""

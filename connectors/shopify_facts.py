@@ -57,6 +57,15 @@ FULFILLABLE += f" lineItem {{ id }} }} {_MORE} }} }} {_MORE} }}"
 ERRORS = "userErrors { field message }"
 CODED = "userErrors { code field message }"
 
+
+def _inner(outer: str, name: str, **facts: Any) -> Resource:
+    """A resource that is a connection inside each node of a connection of the root."""
+    place = f"data.{outer}.nodes.0.{name}"
+    options = {"size": "first", "param": "after", "next": f"{place}.pageInfo.endCursor",
+               "more": f"{place}.pageInfo.hasNextPage"}  # fmt: skip
+    return connection(outer, items=f"{place}.nodes", paging_options=options, **facts)
+
+
 RESOURCES: Mapping[str, Resource] = {
     "locations": connection("locations", page_size=50),
     "products": connection(
@@ -72,11 +81,9 @@ RESOURCES: Mapping[str, Resource] = {
         "productVariants", page_size=100, since="updated_at", lag=60.0, batch=100, create="productVariantsBulkUpdate",
         update="productVariantsBulkUpdate", reference="id", reference_field="id",
     ),
-    "catalog_prices": connection(
-        "priceLists", inner="prices", page_size=100, updated=None,
-    ),
-    "inventory": connection(
-        "locations", inner="inventoryLevels", page_size=100, since="updated_at", lag=60.0, batch=250, reference="id",
+    "catalog_prices": _inner("priceLists", "prices", page_size=100, updated=None),
+    "inventory": _inner(
+        "locations", "inventoryLevels", page_size=100, since="updated_at", lag=60.0, batch=250, reference="id",
         reference_field="id", create="inventoryActivate", update="inventorySetQuantities", stock_kind="available",
         version="available", compare_and_set=True, key_header="@idempotent",
     ),

@@ -52,6 +52,7 @@ from connectors.base import Connector, Cursor, Doc, Page, Receipt, Resource, Wri
 from connectors.errors import Misconfigured, RetryLater, ShapeChanged
 from connectors.ports import Ports
 from connectors.sql_values import as_text, document, earlier, given, kept, native, no_later, ordered
+from connectors.verified import Verified
 from connectors.writes import NOT_FOUND, referenced, settled
 
 AWAY: Final = 15.0
@@ -80,7 +81,7 @@ class Sql(Connector):
     ``password`` win over those in it."""
 
     platform: ClassVar[str] = "sql"
-    verified: ClassVar[str] = "PostgreSQL and SQLite themselves, in tests/contract/test_sql.py (2026-11)"
+    verified = Verified(when="2026-11", real="PostgreSQL and SQLite; no other database of SQLAlchemy")
 
     def __init__(
         self, *, channel: str, url: str, options: Mapping[str, Any], ports: Ports,

@@ -54,6 +54,7 @@ from connectors.tryton_facts import (
     sale_line,
     tagged,
 )
+from connectors.verified import Verified
 from connectors.window import Window, moment, opened, turned
 from connectors.writes import NOT_FOUND, settled
 
@@ -70,7 +71,9 @@ class Tryton(Rest):
     """
 
     platform = "tryton"
-    verified = "trytond 8.0.12 on PostgreSQL 15, November 2026"
+    verified = Verified(
+        when="2026-11", simulator="of what trytond 8.0.12 does", real="trytond 8.0.12 on PostgreSQL 15"
+    )
     resources = RESOURCES
     auth: Mapping[str, str] = {"scheme": "session", "user": "user", "password": "password"}
 

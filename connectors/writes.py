@@ -185,6 +185,22 @@ def settled(facts: Resource, write: Write, doc: Doc | None) -> Receipt:
     return Receipt(outcome="rejected", detail=NOT_FOUND + "the document does not hold what was sent")
 
 
+def unsearchable(write: Write) -> Receipt:
+    """The receipt of a create whose outcome is open on a platform that cannot be asked for our reference."""
+    detail = "this resource cannot be searched by our reference; look for the document on the platform"
+    return Receipt(outcome="unknown", ticket=write.ticket, detail=detail)
+
+
+def sought(facts: Resource, write: Write, docs: Sequence[Doc]) -> Receipt:
+    """The receipt of a create whose outcome was open, from the documents that a search for our reference found."""
+    ours = reference_of(facts, write)
+    docs = [doc for doc in docs if at(doc, facts.reference_field or "") == ours]
+    if not docs:
+        return Receipt(outcome="rejected", detail=NOT_FOUND + "no document carries our reference")
+    more = "" if len(docs) == 1 else f"{len(docs)} documents carry our reference; archive all but the first"
+    return Receipt(outcome="applied", id=id_of(facts, docs[0]), doc=docs[0], detail=more)
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Outlet:
     """Through which the writes of one call go."""

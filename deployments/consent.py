@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from urllib.parse import parse_qs, urlsplit
 
-from connectors.errors import Misconfigured
+from connectors import oauth
+from connectors.errors import ConnectorError, Misconfigured
 from connectors.rest import Rest
 from flows.wiring import House
 from registry import write_audit
@@ -37,7 +38,11 @@ class Asked:
 def ask(house: House, channel: str, redirect: str) -> Asked:
     """The page on which a person consents. Raises Misconfigured when nobody has to on this platform."""
     state, verifier = secrets.token_urlsafe(24), secrets.token_urlsafe(48)
-    page = _rest(house, channel).consent_address(redirect, state, verifier)
+    rest = _rest(house, channel)
+    try:
+        page = oauth.consent_address(rest.auth, f"{rest.url}/", rest.ports, redirect, state, verifier)
+    except ConnectorError as fault:
+        raise fault.of(channel) from None
     return Asked(page=page, redirect=redirect, state=state, verifier=verifier)
 
 
@@ -55,7 +60,11 @@ def take(house: House, channel: str, asked: Asked, answer: str, who: str) -> Non
         raise Misconfigured(f"{channel}: nobody consented, the platform says `{said}`; nothing is stored")
     if "code" not in given:
         raise Misconfigured(f"{channel}: the answer carries no code; run `serai connect {channel}` again")
-    _rest(house, channel).take_code(given["code"], asked.redirect, asked.verifier)
+    rest = _rest(house, channel)
+    try:
+        oauth.take_code(rest.auth, rest.ports, rest.post_form, given["code"], asked.redirect, asked.verifier)
+    except ConnectorError as fault:
+        raise fault.of(channel) from None
     house.registry.attempt(lambda tx: write_audit(tx, who, f"{channel}: access", "consented", None, "connected"))
 
 

@@ -120,7 +120,7 @@ class Budget:
         """
         self._look(lane)
         limit = self._limits.get(bucket)
-        if limit is None:
+        if limit is None or n <= 0:  # what draws on no limit still heeds the red button
             return
         left, until = self._slices.get(bucket, (0.0, 0.0))
         if left >= n and time.monotonic() < until:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
-from connectors import CATALOG, SPEAKS, speaker
+from connectors import CATALOG, DESCRIBED, SPEAKS, platforms, speaker
 from connectors.errors import Misconfigured, Stopped
 from connectors.ports import Ports, SystemClock
 from flows import policies
@@ -258,7 +258,7 @@ def _channels(
             descriptions[platform] = described(root, platform, errors)
         if descriptions[platform] is None and (platform not in CATALOG or platform in SPEAKS.values()):
             file.fail((name, "platform"), "unknown-platform", f"found {platform!r}",
-                      one_of(set(CATALOG) - set(SPEAKS.values())) + f", or a description in platforms/{platform}.yaml")
+                      one_of(platforms()) + f", or a description in platforms/{platform}.yaml")
             continue
         company = companies.get(row["company"])
         if company is None:
@@ -326,14 +326,18 @@ def _carried(file: SettingsFile, name: str, row: Mapping[str, Any]) -> bool:
 
 
 def described(root: Path, platform: str, errors: list[LintError]) -> Mapping[str, Any] | None:
-    """The YAML description of a private system, read from platforms/<name>.yaml and checked by the connector it is for.
+    """The YAML description of a system, read from platforms/<name>.yaml of the project, else from those that come with
+    Serai, and checked by the connector it is for.
 
     None for a platform without one.
     """
-    path = root / "platforms" / f"{platform}.yaml"
+    path, folder = root / "platforms" / f"{platform}.yaml", root
+    if not path.is_file() and platform in DESCRIBED:
+        path = DESCRIBED[platform]
+        folder = path.parents[1]
     if "/" in platform or not path.is_file():
         return None
-    file = SettingsFile(path, root)
+    file = SettingsFile(path, folder)
     if not file.errors:
         try:
             CATALOG[speaker(file.data)](

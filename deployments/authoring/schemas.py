@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from connectors import CATALOG, SPEAKS
+from connectors import platforms
 from deployments.authoring.customer_schema import customers_schema
 from deployments.authoring.price_schema import price_schemas
 from flows.policies import TESTS, breaker, cohorts, fulfilment, orders, products, sources, stock
@@ -100,7 +100,7 @@ _COMPANY: dict[str, Schema] = {
 }
 _CHANNEL: dict[str, Schema] = {
     "platform": {"type": "string", "description": "a platform Serai knows ("
-                 + ", ".join(sorted(set(CATALOG) - set(SPEAKS.values())))
+                 + ", ".join(platforms())
                  + ") or one described in platforms/<name>.yaml"},
     "company": _text("a name from companies.yaml"),
     "companies": {"type": "array", "items": {"type": "string"},

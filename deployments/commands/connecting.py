@@ -52,6 +52,7 @@ def check(
     project: Project = HERE, json: Json = False,
 ) -> None:
     """Say what works on a channel, per resource and right, and what is missing; exit code 1 when something is."""
+    from connectors import verified
     from deployments.commands.houses import opened
     from deployments.printing import show
     from flows.checking import check as look
@@ -63,6 +64,10 @@ def check(
         {"channel": name, "what": one.what, "state": words[one.works], "detail": one.detail}
         for name, findings in found.items() for one in findings
     ]
+    if not json:
+        for name in found:
+            row = house.project.channels[name]
+            say(f"{name}: {row.platform}, verified against: {verified(row.platform, row.description).badge()}")
     show("What works", rows, json, nothing="no channels yet; write them into channels.yaml")
     if any(row["state"] == "missing" for row in rows):
         raise typer.Exit(MISTAKE)

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from connectors import CATALOG
+from connectors import verified
+from connectors.verified import Verified
 from deployments.console import times
 from deployments.console.stock import allocations
 from deployments.drain import SIGN_OF_LIFE
@@ -100,7 +101,7 @@ class Card:
     soon: int
     outbox: str
     notices: int
-    verified_against: str
+    verified: Verified
     entities: Sequence[EntityRow]
     stock: str = ""
 
@@ -184,7 +185,7 @@ def overview(house: House, prefect: str | None, only: str | None = None) -> Over
                 soon=sum(n for (of, _, word), n in pressing.items() if (of, word) == (name, "soon")),
                 outbox=in_words(waiting),
                 notices=notices.get(name, 0),
-                verified_against=verified_against(channel),
+                verified=verified(channel.platform, channel.description),
                 entities=entities,
                 stock=said.get(name, ""),
             )
@@ -240,14 +241,6 @@ def in_words(states: Mapping[str, int]) -> str:
     for state, meaning in MEANING.items():
         words[meaning] += states.get(state, 0)
     return ", ".join(f"{n:,} {meaning}" for meaning, n in words.items() if n)
-
-
-def verified_against(channel: Channel) -> str:
-    """What the platform's connector was tried on, as its class says."""
-    if channel.description is not None:
-        return "a private system, described in YAML"
-    said = getattr(CATALOG[channel.platform], "verified", None) if channel.platform in CATALOG else None
-    return said if isinstance(said, str) else "not recorded"
 
 
 def run_line(row: RunRow, prefect: str | None) -> RunLine:

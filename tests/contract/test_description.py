@@ -116,3 +116,11 @@ def test_every_key_and_function_is_in_the_readme() -> None:
     for known in (*schemes.OPTIONS.values(), *signatures.OPTIONS.values()):
         words |= known
     assert sorted(word for word in words if f"`{word}`" not in text) == []
+
+
+def test_the_engines_stay_small_enough_to_be_read_in_an_hour() -> None:
+    """Who adds a platform reads them first; what only one platform needs belongs to that platform."""
+    lines = {path.stem: len(path.read_text(encoding="utf-8").splitlines()) for path in ROOT.glob("connectors/*.py")}
+    assert sum(lines[engine] for engine in ("rest", "graphql", "paging", "auth", "signatures")) <= 1_000
+    assert lines["base"] <= 250
+    assert lines["rest"] < 400

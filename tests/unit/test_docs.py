@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 import typer
 
-from connectors import CATALOG
+from connectors import CATALOG, DESCRIBED, verified
 from deployments.authoring.pages import lint_page
 from deployments.cli import VERBS, app, match_app
+from mappings.language import load_yaml
 
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "deployments" / "README.md").read_text(encoding="utf-8")
@@ -77,10 +78,14 @@ def test_every_variable_is_described() -> None:
     assert {name for name in found if name not in pages} == set()
 
 
-def test_every_platform_is_described() -> None:
-    """The list of platforms is the first thing a new user looks for."""
+def test_the_table_of_platforms_says_what_each_was_verified_against() -> None:
+    """The list of platforms is the first thing a new user looks for; it says what their connectors say."""
     page = (ROOT / "connectors" / "README.md").read_text(encoding="utf-8")
-    assert [name for name in CATALOG if f"`{name}`" not in page] == []
+    table = page.partition("## Platforms")[2].partition("\n## ")[0]
+    described = {name: load_yaml(path.read_text(encoding="utf-8"), name)[0] for name, path in DESCRIBED.items()}
+    rows = {name: verified(name, described.get(name)).row(name) for name in (*CATALOG, *DESCRIBED)}
+    assert sorted(re.findall(r"^[|] `.*$", table, re.MULTILINE)) == sorted(rows.values()), "\n".join(rows.values())
+    assert [name for name in rows if verified(name, described.get(name)).when == ""] == []
 
 
 def test_every_target_of_make_has_a_line_of_help() -> None:

@@ -61,8 +61,8 @@ def follow_up(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> lis
     """What a change that another channel made to an order means for its channel of origin.
 
     ``cancelled`` whole when the status became so; ``cancelled`` with lines for what lines' ``cancelled`` grew by;
-    ``ready`` when somebody picked the last open piece of an order to be collected; ``delivered`` when the last piece of
-    such an order was handed over. Nothing else, and nothing twice.
+    ``ready`` when somebody picked the last open piece of an order to be collected and the buyer has not all of it;
+    ``delivered`` when the last piece of such an order was handed over. Nothing else, and nothing twice.
     """
     before = before or {}
     was, now = before.get("status"), after.get("status")
@@ -78,10 +78,11 @@ def follow_up(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> lis
         found.append(Decision(kind="cancelled", reason=reason[0], note=reason[1], lines=gone,
                               standing={key: _of(line, "cancelled") for key, line in new.items()}))
     if is_collected(after):
-        if all_picked(after) and not all_picked(before):
+        if all_handed_over(after):
+            # Nobody is called to come for what he has, also where the store never said that it was picked.
+            found += [] if all_handed_over(before) else [Decision(kind="delivered")]
+        elif all_picked(after) and not all_picked(before):
             found.append(Decision(kind="ready", location=place_of(after)))
-        if all_handed_over(after) and not all_handed_over(before):
-            found.append(Decision(kind="delivered"))
     return found
 
 

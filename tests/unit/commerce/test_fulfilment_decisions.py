@@ -64,6 +64,7 @@ def test_a_pickup_is_announced_only_when_a_person_holds_all_of_it() -> None:
     ]
     assert follow_up(order(kind="ship"), order(kind="ship", picked=3)) == []
     assert follow_up(order(picked=3), order(picked=3, handed_over=3)) == [Decision(kind="delivered")]
+    assert follow_up(order(), order(handed_over=3)) == [Decision(kind="delivered")], "nobody is called for what he has"
 
 
 MARKS = ("cancelled", "allocated", "picked", "handed_over")
