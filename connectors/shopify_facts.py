@@ -48,12 +48,14 @@ ORDER += f" lineItems(first: 10) {{ nodes {{ {LINE} }} {_MORE} }}"
 ORDER += f" shippingLines(first: 3) {{ nodes {{ id title originalPriceSet {_MONEY} discountedPriceSet {_MONEY}"
 ORDER += f" taxLines {{ {_TAXES} }} }} }}"
 ORDER += f" transactions(first: 20) {{ {_PAYMENT} }}"
+ORDER += " fulfillmentOrders(first: 5) { nodes { deliveryMethod { methodType } assignedLocation { location { id } } } }"
 ORDER += " refunds(first: 10) { id legacyResourceId createdAt processedAt note return { id name }"
 ORDER += f" totalRefundedSet {_MONEY} refundLineItems(first: 10) {{ nodes {{ {REFUNDED} }} {_MORE} }}"
 ORDER += f" transactions(first: 5) {{ nodes {{ {_PAYMENT} }} }} }}"
 FULFILLABLE = f"id fulfillments(first: 50) {{ {FULFILMENT} }} fulfillmentOrders(first: 5) {{ nodes {{ id status"
 FULFILLABLE += " assignedLocation { location { id } } lineItems(first: 60) { nodes { id remainingQuantity"
 FULFILLABLE += f" lineItem {{ id }} }} {_MORE} }} }} {_MORE} }}"
+PAYABLE = f"id cancelledAt transactions(first: 50) {{ {_PAYMENT} }} refunds(first: 50) {{ id note createdAt }}"
 ERRORS = "userErrors { field message }"
 CODED = "userErrors { code field message }"
 
@@ -92,6 +94,9 @@ RESOURCES: Mapping[str, Resource] = {
         "orders", page_size=10, fetch_size=10, since="updated_at", lag=60.0, create="fulfillmentCreate",
         update="fulfillmentTrackingInfoUpdate", reference="orderId", reference_field="orderId",
     ),
+    "decisions": connection("orders", create="orderCancel", reference="orderId", reference_field="orderId"),
+    "refunds": connection("orders", create="refundCreate", reference="note", reference_field="note",
+                          key_header="@idempotent"),
     "customers": connection(
         "customers", page_size=100, since="updated_at", lag=86_400.0, reference="email", reference_field="email",
         create="customerCreate", update="customerUpdate",
@@ -109,6 +114,8 @@ SCOPES: Mapping[str, tuple[str, ...]] = {
     "catalog_prices": ("read_products", "write_products"), "inventory": ("read_inventory", "write_inventory"),
     "orders": ("read_orders",), "customers": ("read_customers", "write_customers"),
     "shipments": ("read_orders", "write_merchant_managed_fulfillment_orders"),
+    "decisions": ("read_orders", "write_orders", "write_merchant_managed_fulfillment_orders"),
+    "refunds": ("read_orders", "write_orders"),
 }  # fmt: skip
 """Resource → the rights that its reading and writing need."""
 CLIENT = {"scheme": "oauth2", "credentials": "body", "header": "X-Shopify-Access-Token", "prefix": ""}
@@ -153,6 +160,7 @@ LEVELS = Operation(
     f" {{ id inventoryLevel(locationId: $place) {{ {LEVEL} }} }} }} }}",
 )  # fmt: skip
 FULFILLABLES = _fetch("fulfillable", "Order", FULFILLABLE)
+PAYABLES = _fetch("payable", "Order", PAYABLE)
 LINES = Operation(
     name="orderLines", cost=100.0,
     text="query orderLines($id: ID!, $after: String) { node(id: $id) { ... on Order {"

@@ -52,6 +52,8 @@ RIGHTS: Mapping[str, str] = {
     "priceListFixedPricesAdd": "write_products", "customerCreate": "write_customers",
     "customerUpdate": "write_customers", "fulfillmentCreate": "write_merchant_managed_fulfillment_orders",
     "fulfillmentTrackingInfoUpdate": "write_merchant_managed_fulfillment_orders",
+    "fulfillmentOrderLineItemsPreparedForPickup": "write_merchant_managed_fulfillment_orders",
+    "orderCancel": "write_orders", "refundCreate": "write_orders",
 }  # fmt: skip
 SCOPES = frozenset(RIGHTS.values()) | {"read_inventory"}
 
@@ -147,6 +149,12 @@ class Api:
                 info: Any, first: int | None = None, after: str | None = None, query: str | None = None, **more: Any
             ) -> Doc:
                 rows = views.search(kind, query)
+                if query is None and after is None:  # a scan's first page decides what the whole scan will lack
+                    page, size = shop.lost(kind), int(first or 1)
+                    lost = [] if page is None else rows[(page - 1) * size : page * size]
+                    shop.omitted[kind] = frozenset(id for id, _ in lost)
+                if query is None and shop.omitted.get(kind):
+                    rows = [row for row in rows if row[0] not in shop.omitted[kind]]
                 if kind == "Location" and not more.get("includeInactive"):
                     rows = [(id, doc) for id, doc in rows if doc["isActive"]]
                 return connection(rows, first, after)

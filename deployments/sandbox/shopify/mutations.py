@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from typing import Any
 
 from graphql import GraphQLError
 
 from deployments.sandbox.design import Refused
 from deployments.sandbox.notation import Doc
+from deployments.sandbox.shopify.after_sale import booked, ended, prepared, refunded, said
 from deployments.sandbox.shopify.orders import enter_customer, fulfil
 from deployments.sandbox.shopify.state import Shop, stamp
 from deployments.sandbox.shopify.views import Views
 
 MOST_VARIANTS, MOST_ROWS = 2_048, 250
-
-
-def said(message: str, *path: str, code: str | None = None) -> Doc:
-    """One of ``userErrors``."""
-    return {"field": list(path) or None, "message": message, **({} if code is None else {"code": code})}
 
 
 class Mutations:
@@ -38,13 +35,12 @@ class Mutations:
             "priceListFixedPricesAdd": self.prices_add, "customerCreate": self.customer,
             "customerUpdate": self.customer, "fulfillmentCreate": self.fulfil,
             "fulfillmentTrackingInfoUpdate": self.track, "webhookSubscriptionCreate": self.hook,
+            "fulfillmentOrderLineItemsPreparedForPickup": partial(prepared, self.shop), "orderCancel":
+            partial(ended, self.shop), "refundCreate": self.once(partial(refunded, self.shop, self.views)),
         }  # fmt: skip
 
     def _booked(self, resource: str, op: str, id: str | None, errors: Sequence[Doc]) -> None:
-        self.shop.books.enter(
-            "write", self.shop.now(), resource=resource, op=op, id=id, reference=None, status=422 if errors else 200,
-            changed=not errors, code=errors[0].get("code") if errors else None,
-        )  # fmt: skip
+        booked(self.shop, resource, op, id, errors)
 
     # ── once ─────────────────────────────────────────────────────────────────────────────────────────────────────
 

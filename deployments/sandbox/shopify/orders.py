@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +11,9 @@ from deployments.sandbox.notation import Doc
 from deployments.sandbox.shopify.state import Row, Shop, bag, legacy, stamp, total
 
 RATE = Decimal("0.16")
+COD = "Cash on Delivery (COD)"
+KINDS = {"shopify_payments": "CARD", "gift_card": "GIFT_CARD", COD: "CASH_ON_DELIVERY", "cash": "CASH"}
+"""Gateway → what the books call the tender; a gateway of instalments is told by the act that takes it."""
 
 
 def customer(shop: Shop, ask: Mapping[str, Any]) -> Doc:
@@ -38,7 +41,8 @@ def enter_customer(shop: Shop, ask: Mapping[str, Any], id: str | None = None) ->
 
 def place(shop: Shop, ask: Mapping[str, Any]) -> Doc:
     """A buyer orders: ``lines`` [{sku, quantity, discount?, gift_card?}], ``place`` (where it is sent from), ``source``
-    (web, pos), ``tenders`` [{gateway, amount, kind?, status?}], ``shipping``, ``code``, ``email``…
+    (web, pos), ``tenders`` [{gateway, amount?, kind?, status?}] (one without an amount pays the rest), ``shipping``,
+    ``fees`` [{name, amount}], ``code``, ``email``, ``tax_rate``, ``pickup`` (the place where the buyer collects)…
 
     What is not tracked is sold whatever its figure says; of the rest nobody gets what is not available.
     """
@@ -53,17 +57,20 @@ def place(shop: Shop, ask: Mapping[str, Any]) -> Doc:
         id, number = shop.gid("Order"), shop.number("name")
         lines = [_line(shop, variant, quantity, line, ask) for variant, quantity, line in rows]
         shipping = [] if till or "shipping" not in ask else [_shipping(shop, Decimal(str(ask["shipping"])))]
-        due = _due(shop, lines, shipping)
+        fees = [{"id": shop.gid("AdditionalFee"), "name": fee["name"], "price": bag(fee["amount"], shop.currency)}
+                for fee in ask.get("fees", ())]  # fmt: skip
+        due = _due(shop, lines, shipping) + total([fee["price"] for fee in fees])
         tenders = ask.get("tenders") or [{"gateway": "cash" if till else "shopify_payments", "amount": str(due)}]
         applied = {"index": 0, "__typename": "ManualDiscountApplication"}
         for line in lines:
             for allocation in line["discountAllocations"]:
                 allocation["discountApplication"] = applied
-        payments = [_payment(shop, tender) for tender in tenders]
-        parts = [] if till else [_parts(shop, where, lines)]
+        known = sum((Decimal(str(tender["amount"])) for tender in tenders if "amount" in tender), Decimal(0))
+        payments = [_payment(shop, {"amount": str(due - known), **tender}) for tender in tenders]
+        parts = [] if till else [_parts(shop, ask.get("pickup") or where, lines, pickup="pickup" in ask)]
         moment = shop.now()
         order = shop.put(id, {
-            "legacyResourceId": legacy(id), "name": f"#{number}", "sourceName": "pos" if till else "web",
+            "legacyResourceId": legacy(id), "name": f"{shop.prefix}{number}", "sourceName": "pos" if till else "web",
             "sourceIdentifier": None, "createdAt": stamp(moment), "processedAt": stamp(moment), "cancelledAt": None,
             "cancelReason": None, "test": False, "lines": lines, "shipping": shipping, "where": where,
             "displayFulfillmentStatus": "FULFILLED" if till else "UNFULFILLED",
@@ -73,7 +80,7 @@ def place(shop: Shop, ask: Mapping[str, Any]) -> Doc:
             "customer": ask.get("customer"), "retail": where if till else None, "shippingAddress": ask.get("address"),
             "taxLines": _taxes(lines), "totalPriceSet": bag(due, shop.currency),
             "discountCodes": [ask["code"]] if "code" in ask else [], "rounding": bag(0, shop.currency),
-            "additionalFees": [],
+            "additionalFees": fees,
             "payments": payments, "refunds": [], "parts": parts, "fulfilled": [],
         }, "orders/create")  # fmt: skip
         for variant, quantity, _ in rows:
@@ -83,10 +90,13 @@ def place(shop: Shop, ask: Mapping[str, Any]) -> Doc:
                 )
         shop.books.enter(
             "order", moment, id=id, number=order["name"], reference=None, total=str(due), currency=shop.currency,
-            lines=[{"sku": line["sku"], "quantity": str(line["quantity"]), "total": str(_worth(line, shop))}
-                   for line in lines],
-            handed_over=till, location=where, state=order["displayFulfillmentStatus"], customer=order["customer"],
-            why="people",
+            lines=[{"sku": line["sku"], "quantity": str(line["quantity"]), "total": str(_worth(line, shop)),
+                    "tax_rate": str(line["taxLines"][0]["rate"]) if line["taxLines"] else None} for line in lines],
+            handed_over=till, location=where, state=ask.get("state", order["displayFulfillmentStatus"]),
+            customer=order["customer"], pickup=shop.get(ask["pickup"]).get("code") if "pickup" in ask else None,
+            tenders=[{"kind": KINDS.get(one["gateway"], "INSTALMENT"), "amount": str(total([one["amountSet"]]))}
+                     for one in payments],
+            why="seed" if shop.opening else "people",
         )  # fmt: skip
         return order
 
@@ -119,8 +129,9 @@ def cancel(shop: Shop, ask: Mapping[str, Any]) -> Doc:
                 line = next(line for line in order["lines"] if line["id"] == key)
                 _free(shop, line, order["where"], quantity, order["id"])
         was, moment = order["displayFinancialStatus"], stamp(shop.now())
-        shop.books.enter("change", shop.now(), id=order["id"], number=order["name"], was="open", now="cancelled",
-                         reason=ask.get("reason", "CUSTOMER"), why="people")  # fmt: skip
+        shop.books.enter("change", shop.now(), id=order["id"], number=order["name"], was="open",
+                         now=ask.get("state", "cancelled"), reason=ask.get("reason", "CUSTOMER"),
+                         why=ask.get("why", "people"))  # fmt: skip
         parts = [{**part, "status": "CANCELLED", "left": {}} for part in order["parts"]]
         changed = {"cancelledAt": moment, "cancelReason": ask.get("reason", "CUSTOMER"), "parts": parts,
                    "displayFinancialStatus": "VOIDED" if was == "AUTHORIZED" else was}  # fmt: skip
@@ -168,45 +179,63 @@ def refund(shop: Shop, ask: Mapping[str, Any]) -> Doc:
         rows = []
         for asked in ask.get("lines") or []:
             line = next(line for line in order["lines"] if line["sku"] == asked["sku"])
-            quantity, back = int(asked["quantity"]), bool(asked.get("restock", True))
-            each = _worth(line, shop) / line["quantity"]
-            tax = total([row["priceSet"] for row in line["taxLines"]]) / line["quantity"] * quantity
-            net = each * quantity - (Decimal(0) if shop.tax_included else tax)
-            rows.append({"id": shop.gid("RefundLineItem"), "line": line["id"], "quantity": quantity, "restocked": back,
-                         "restockType": "RETURN" if back else "NO_RESTOCK",
-                         "location": order["where"] if back else None,
-                         "subtotalSet": bag(net, shop.currency), "totalTaxSet": bag(tax, shop.currency)})  # fmt: skip
-            if back:
-                _free(shop, line, order["where"], quantity, order["id"], committed=False)
-        worth = sum((Decimal(row["subtotalSet"]["shopMoney"]["amount"]) for row in rows), Decimal(0))
-        if not shop.tax_included:
-            worth += total([row["totalTaxSet"] for row in rows])
-        amount = Decimal(str(ask.get("amount", worth)))
+            back = bool(asked.get("restock", True))
+            rows.append((line, int(asked["quantity"]), "RETURN" if back else "NO_RESTOCK",
+                         order["where"] if back else None))  # fmt: skip
+        worth = sum((_part_of(shop, line, quantity) for line, quantity, _, _ in rows), Decimal(0))
         done = [one for one in order["payments"] if one["kind"] in ("SALE", "CAPTURE") and one["status"] == "SUCCESS"]
         paid = max(done, key=lambda one: Decimal(one["amountSet"]["shopMoney"]["amount"]))
-        back_paid = {**_payment(shop, {"gateway": paid["gateway"], "amount": str(amount), "kind": "REFUND"}),
-                     "parentTransaction": {"id": paid["id"]}}  # fmt: skip
-        id, moment = shop.gid("Refund"), stamp(shop.now())
-        made = {"id": id, "__typename": "Refund", "legacyResourceId": legacy(id), "createdAt": moment, "note": None,
-                "processedAt": moment, "return": None, "totalRefundedSet": bag(amount, shop.currency), "lines": rows,
-                "payments": [back_paid], "order": order["id"]}  # fmt: skip
-        shop.table("Refund")[id] = _row(shop, made)
-        payments = [*order["payments"], back_paid]
-        refunded = sum(
-            (Decimal(p["amountSet"]["shopMoney"]["amount"]) for p in payments if p["kind"] == "REFUND"), Decimal(0)
-        )
-        due = Decimal(order["totalPriceSet"]["shopMoney"]["amount"])
-        status = _financial([p for p in payments if p["kind"] != "REFUND"], due, refunded)
-        gone = {row["line"]: row["quantity"] for row in rows}
-        left = [{**one, "currentQuantity": one["currentQuantity"] - gone.get(one["id"], 0)} for one in order["lines"]]
-        changed = {"refunds": [*order["refunds"], id], "payments": payments, "displayFinancialStatus": status}
-        shop.put(order["id"], {**changed, "lines": left}, "refunds/create")
-        shop.books.enter(
-            "refund", shop.now(), id=id, order=order["id"], number=order["name"], why="people",
-            payments=[{"kind": paid["gateway"], "amount": str(amount)}],
-            lines=[{"line": row["line"], "quantity": str(row["quantity"]), "to": row["location"]} for row in rows],
-        )  # fmt: skip
-        return made
+        return give_back(shop, order, rows, [(paid, Decimal(str(ask.get("amount", worth))))], why="people")
+
+
+def give_back(
+    shop: Shop, order: Doc, rows: Sequence[tuple[Doc, int, str, str | None]], paid: Sequence[tuple[Doc, Decimal]],
+    *, note: str | None = None, why: str,
+) -> Doc:
+    """A refund: ``rows`` are (line, pieces, restock type, place), ``paid`` (payment, what of it goes back)."""
+    back = []
+    for line, quantity, restock, place in rows:
+        worth = _part_of(shop, line, quantity)
+        tax = total([row["priceSet"] for row in line["taxLines"]]) / line["quantity"] * quantity
+        net = worth if shop.tax_included else worth - tax
+        back.append({"id": shop.gid("RefundLineItem"), "line": line["id"], "quantity": quantity,
+                     "restocked": place is not None, "restockType": restock, "location": place,
+                     "subtotalSet": bag(net, shop.currency), "totalTaxSet": bag(tax, shop.currency)})  # fmt: skip
+        if place is not None:
+            _free(shop, line, place, quantity, order["id"], committed=False)
+    refunds = [
+        {**_payment(shop, {"gateway": one["gateway"], "amount": str(amount), "kind": "REFUND"}),
+         "parentTransaction": {"id": one["id"]}} for one, amount in paid
+    ]  # fmt: skip
+    id, moment = shop.gid("Refund"), stamp(shop.now())
+    amount = sum((given for _, given in paid), Decimal(0))
+    made = {"id": id, "__typename": "Refund", "legacyResourceId": legacy(id), "createdAt": moment, "note": note,
+            "processedAt": moment, "return": None, "totalRefundedSet": bag(amount, shop.currency), "lines": back,
+            "payments": refunds, "order": order["id"]}  # fmt: skip
+    shop.table("Refund")[id] = _row(shop, made)
+    payments = [*order["payments"], *refunds]
+    refunded = sum(
+        (Decimal(p["amountSet"]["shopMoney"]["amount"]) for p in payments if p["kind"] == "REFUND"), Decimal(0)
+    )
+    due = Decimal(order["totalPriceSet"]["shopMoney"]["amount"])
+    status = _financial([p for p in payments if p["kind"] != "REFUND"], due, refunded)
+    gone = {row["line"]: row["quantity"] for row in back}
+    left = [{**one, "currentQuantity": one["currentQuantity"] - gone.get(one["id"], 0)} for one in order["lines"]]
+    changed = {"refunds": [*order["refunds"], id], "payments": payments, "displayFinancialStatus": status}
+    shop.put(order["id"], {**changed, "lines": left}, "refunds/create")
+    rates = {line["id"]: str(line["taxLines"][0]["rate"]) if line["taxLines"] else None for line in order["lines"]}
+    skus = {line["id"]: line["sku"] for line in order["lines"]}
+    shop.books.enter(
+        "refund", shop.now(), id=id, order=order["id"], number=order["name"], why=why,
+        payments=[{"kind": KINDS.get(one["gateway"], "CARD"), "amount": str(given)} for one, given in paid],
+        lines=[{"line": row["line"], "sku": skus[row["line"]], "quantity": str(row["quantity"]), "to": row["location"],
+                "tax_rate": rates[row["line"]]} for row in back],
+    )  # fmt: skip
+    return made
+
+
+def _part_of(shop: Shop, line: Doc, quantity: int) -> Decimal:
+    return _worth(line, shop) / int(line["quantity"]) * quantity
 
 
 def _row(shop: Shop, doc: Doc) -> Row:
@@ -256,8 +285,9 @@ def _line(shop: Shop, variant: Doc, quantity: int, line: Mapping[str, Any], ask:
     price = Decimal(str(line.get("price", variant["price"])))
     off = Decimal(str(line.get("discount", 0)))
     worth = price * quantity - off
-    tax = worth - worth / (1 + RATE) if shop.tax_included else worth * RATE
-    taxes = [{"title": "VAT", "rate": float(RATE), "channelLiable": False, "priceSet": bag(tax, shop.currency)}]
+    rate = Decimal(str(ask.get("tax_rate") or RATE))
+    tax = worth - worth / (1 + rate) if shop.tax_included else worth * rate
+    taxes = [{"title": "VAT", "rate": float(rate), "channelLiable": False, "priceSet": bag(tax, shop.currency)}]
     gift = bool(product["isGiftCard"])
     title = product["title"] if variant["title"] == "Default Title" else f"{product['title']} - {variant['title']}"
     return {
@@ -301,7 +331,7 @@ def _taxes(lines: list[Doc]) -> list[Doc]:
 
 
 def _payment(shop: Shop, tender: Mapping[str, Any]) -> Doc:
-    manual = tender["gateway"] in ("cash", "manual", "Cash on Delivery (COD)")
+    manual = tender["gateway"] in ("cash", "manual", COD)
     return {"id": shop.gid("OrderTransaction"), "__typename": "OrderTransaction", "kind": tender.get("kind", "SALE"),
             "status": tender.get("status", "SUCCESS"), "gateway": tender["gateway"], "manualPaymentGateway": manual,
             "parentTransaction": None, "amountSet": bag(str(tender["amount"]), shop.currency)}  # fmt: skip
@@ -319,8 +349,10 @@ def _financial(payments: list[Doc], due: Decimal, refunded: Decimal) -> str:
     return "AUTHORIZED" if any(one["kind"] == "AUTHORIZATION" for one in done) else "PENDING"
 
 
-def _parts(shop: Shop, where: str, lines: list[Doc]) -> Doc:
+def _parts(shop: Shop, where: str, lines: list[Doc], *, pickup: bool) -> Doc:
+    method = {"id": shop.gid("DeliveryMethod"), "methodType": "PICK_UP" if pickup else "SHIPPING"}
     return {"id": shop.gid("FulfillmentOrder"), "__typename": "FulfillmentOrder", "status": "OPEN", "location": where,
+            "deliveryMethod": method, "prepared": False,
             "left": {line["id"]: line["quantity"] for line in lines if not line["isGiftCard"]}}  # fmt: skip
 
 

@@ -35,6 +35,9 @@ _ERRORS = {
     "ProductVariantsBulkCreate": "GREATER_THAN_OR_EQUAL_TO PRODUCT_DOES_NOT_EXIST VARIANT_ALREADY_EXISTS"
     " NEED_TO_ADD_OPTION_VALUES",
     "ProductOptionsCreate": "PRODUCT_DOES_NOT_EXIST OPTION_ALREADY_EXISTS",
+    "FulfillmentOrderLineItemsPreparedForPickup": "FULFILLMENT_ORDER_INVALID"
+    " NO_LINE_ITEMS_TO_PREPARE_FOR_FULFILLMENT_ORDER",
+    "OrderCancel": "INVALID NOT_FOUND",
     "PriceListPrice": "PRICE_LIST_CURRENCY_MISMATCH PRICE_LIST_NOT_FOUND VARIANT_NOT_FOUND",
 }
 _CODED = "\n".join(
@@ -54,9 +57,10 @@ enum CustomerSortKeys {{ ID }} enum LocationSortKeys {{ ID }} enum PriceListSort
 enum PriceListPriceOriginType {{ FIXED RELATIVE }}
 enum OrderDisplayFinancialStatus {{ AUTHORIZED EXPIRED PAID PARTIALLY_PAID PARTIALLY_REFUNDED PENDING REFUNDED VOIDED }}
 enum OrderDisplayFulfillmentStatus {{ FULFILLED IN_PROGRESS ON_HOLD PARTIALLY_FULFILLED UNFULFILLED }}
-enum OrderCancelReason {{ CUSTOMER INVENTORY OTHER }}
+enum OrderCancelReason {{ CUSTOMER DECLINED FRAUD INVENTORY OTHER STAFF }}
 enum OrderTransactionKind {{ AUTHORIZATION CAPTURE REFUND SALE VOID }}
 enum OrderTransactionStatus {{ ERROR FAILURE PENDING SUCCESS }}
+enum DeliveryMethodType {{ PICK_UP SHIPPING }}
 enum RefundLineItemRestockType {{ CANCEL LEGACY_RESTOCK NO_RESTOCK RETURN }}
 enum FulfillmentStatus {{ CANCELLED SUCCESS }}
 enum FulfillmentDisplayStatus {{ DELIVERED FULFILLED IN_TRANSIT }}
@@ -138,7 +142,8 @@ type Fulfillment implements Node {{ id: ID! legacyResourceId: UnsignedInt64! sta
   fulfillmentLineItems({_PAGED}): FulfillmentLineItemConnection! }}
 type FulfillmentOrderAssignedLocation {{ location: Location }}
 type FulfillmentOrderLineItem implements Node {{ id: ID! remainingQuantity: Int! lineItem: LineItem! }}
-type FulfillmentOrder implements Node {{ id: ID! status: FulfillmentOrderStatus!
+type DeliveryMethod implements Node {{ id: ID! methodType: DeliveryMethodType! }}
+type FulfillmentOrder implements Node {{ id: ID! status: FulfillmentOrderStatus! deliveryMethod: DeliveryMethod
   assignedLocation: FulfillmentOrderAssignedLocation! lineItems({_PAGED}): FulfillmentOrderLineItemConnection! }}
 type Order implements Node {{ id: ID! legacyResourceId: UnsignedInt64! name: String! sourceName: String
   sourceIdentifier: String createdAt: DateTime! processedAt: DateTime! updatedAt: DateTime! cancelledAt: DateTime
@@ -181,6 +186,13 @@ input FulfillmentOrderLineItemsInput {{ fulfillmentOrderId: ID!
   fulfillmentOrderLineItems: [FulfillmentOrderLineItemInput!] }}
 input FulfillmentInput {{ lineItemsByFulfillmentOrder: [FulfillmentOrderLineItemsInput!]! notifyCustomer: Boolean
   trackingInfo: FulfillmentTrackingInput }}
+input PreparedFulfillmentOrderLineItemsInput {{ fulfillmentOrderId: ID! }}
+input FulfillmentOrderLineItemsPreparedForPickupInput {{
+  lineItemsByFulfillmentOrder: [PreparedFulfillmentOrderLineItemsInput!]! }}
+input RefundLineItemInput {{ lineItemId: ID! locationId: ID quantity: Int! restockType: RefundLineItemRestockType }}
+input OrderTransactionInput {{ amount: Money! gateway: String! kind: OrderTransactionKind! orderId: ID! parentId: ID }}
+input RefundInput {{ orderId: ID! note: String notify: Boolean refundLineItems: [RefundLineItemInput!]
+  transactions: [OrderTransactionInput!] }}
 input WebhookSubscriptionInput {{ uri: String format: WebhookSubscriptionFormat }}
 type InventoryAdjustmentGroup implements Node {{ id: ID! }}
 type InventorySetQuantitiesPayload {{ inventoryAdjustmentGroup: InventoryAdjustmentGroup
@@ -197,6 +209,11 @@ type CustomerCreatePayload {{ customer: Customer userErrors: [UserError!]! }}
 type CustomerUpdatePayload {{ customer: Customer userErrors: [UserError!]! }}
 type FulfillmentCreatePayload {{ fulfillment: Fulfillment userErrors: [UserError!]! }}
 type FulfillmentTrackingInfoUpdatePayload {{ fulfillment: Fulfillment userErrors: [UserError!]! }}
+type FulfillmentOrderLineItemsPreparedForPickupPayload {{
+  userErrors: [FulfillmentOrderLineItemsPreparedForPickupUserError!]! }}
+type Job {{ id: ID! done: Boolean! }}
+type OrderCancelPayload {{ job: Job orderCancelUserErrors: [OrderCancelUserError!]! userErrors: [UserError!]! }}
+type RefundCreatePayload {{ order: Order refund: Refund userErrors: [UserError!]! }}
 type WebhookSubscriptionCreatePayload {{ webhookSubscription: WebhookSubscription userErrors: [UserError!]! }}
 type QueryRoot {{ shop: Shop! currentAppInstallation: AppInstallation! node(id: ID!): Node nodes(ids: [ID!]!): [Node]!
   locations({_PAGED}, includeInactive: Boolean, sortKey: LocationSortKeys): LocationConnection!
@@ -223,6 +240,11 @@ type Mutation {{ inventorySetQuantities(input: InventorySetQuantitiesInput!): In
   fulfillmentCreate(fulfillment: FulfillmentInput!): FulfillmentCreatePayload
   fulfillmentTrackingInfoUpdate(fulfillmentId: ID!, trackingInfoInput: FulfillmentTrackingInput!,
     notifyCustomer: Boolean): FulfillmentTrackingInfoUpdatePayload
+  fulfillmentOrderLineItemsPreparedForPickup(input: FulfillmentOrderLineItemsPreparedForPickupInput!):
+    FulfillmentOrderLineItemsPreparedForPickupPayload
+  orderCancel(orderId: ID!, reason: OrderCancelReason!, restock: Boolean!, refund: Boolean, notifyCustomer: Boolean,
+    staffNote: String): OrderCancelPayload
+  refundCreate(input: RefundInput!): RefundCreatePayload
   webhookSubscriptionCreate(topic: WebhookSubscriptionTopic!, webhookSubscription: WebhookSubscriptionInput!):
     WebhookSubscriptionCreatePayload }}
 schema {{ query: QueryRoot mutation: Mutation }}

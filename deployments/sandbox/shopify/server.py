@@ -32,7 +32,7 @@ from deployments.sandbox.notation import Doc
 from deployments.sandbox.notices import Notices
 from deployments.sandbox.shop import SHOP
 from deployments.sandbox.shopify.api import SCOPES, Api, Bucket
-from deployments.sandbox.shopify.orders import ACTS
+from deployments.sandbox.shopify.people import VERBS
 from deployments.sandbox.shopify.state import Shop, kind_of, legacy, stamp
 
 ADDRESS = "/admin/api/2026-10/graphql.json"
@@ -104,9 +104,15 @@ class Running:
 
 def start(shop: Shop, *, port: int = 0, seed: int = 7, bucket: Bucket | None = None) -> Running:
     """Serves the shop on 127.0.0.1 (port 0: a free one)."""
-    token, secret, faults = f"shpat-{seed}", f"shpss-{seed}", Faults()
+    token, secret, faults = f"shpat-{seed}", f"shpss-{seed}", Faults({"catalogue": "/catalogue"})
     api, hooks = Api(shop, tokens={token: SCOPES}, bucket=bucket), Hooks(shop, faults, secret)
     shop.announce = hooks.told
+
+    def lost(kind: str) -> int | None:
+        fault = faults.strike("omit_page", "GET", "/catalogue") if kind == "ProductVariant" else None
+        return None if fault is None else fault.page
+
+    shop.lost = lost
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -216,10 +222,10 @@ def _door(shop: Shop, faults: Faults, hooks: Hooks, path: str, query: Mapping[st
     if path == "/_control":
         faults.command(ask)
         return {"ok": True}
-    act = ACTS.get(path.removeprefix("/_act/"))
+    act = VERBS.get(path.removeprefix("/_act/"))
     if act is None:
-        raise Refused(404, "no_act", f"acts here: {', '.join(ACTS)}")
-    return {"id": act(shop, ask)["id"]}
+        raise Refused(404, "no_act", f"acts here: {', '.join(VERBS)}")
+    return act(shop, ask)
 
 
 def empty(name: str = "shopify", books: Books | None = None) -> Shop:

@@ -51,9 +51,14 @@ class Shop:
     books: Books
     currency: str = "KZT"
     tax_included: bool = True
+    prefix: str = "#"
+    """What stands before the number of an order; a merchant may want nothing there."""
     index_lag: float = 0.0
     wall: Callable[[], datetime] = lambda: datetime.now(UTC)
     announce: Callable[[str, str, datetime], None] = lambda topic, id, at: None
+    lost: Callable[[str], int | None] = lambda kind: None
+    """Which page of a whole list of this kind is missing just now."""
+    omitted: dict[str, frozenset[str]] = field(default_factory=dict)
     lock: Any = field(default_factory=threading.RLock)
     rows: dict[str, dict[str, Row]] = field(default_factory=dict)
     levels: dict[tuple[str, str], Stocked] = field(default_factory=dict)
