@@ -27,6 +27,7 @@ _LINES = {
     "tryton": "connectors.tryton:Tryton",
 }
 
+    "vendure": "connectors.vendure:Vendure",
 
 class _Catalog(Mapping[str, type[Connector]]):
     """Platform → connector class, imported on first use."""
