@@ -39,6 +39,7 @@ from connectors.limits import Limit
 from connectors.paging import Position, at
 from connectors.rest import Rest
 from connectors.scan import pages
+from connectors.shopify_bulk import BULK_OPTIONS, Gone, Reader
 from connectors.shopify_points import Points
 from connectors.verified import Verified
 from connectors.window import moment
@@ -53,7 +54,9 @@ class Shopify(Rest):
     """One Shopify shop. ``url`` is https://<shop>.myshopify.com; secrets: ``token`` (of a custom app), or ``client_id``
     and ``client_secret`` of an app whose tokens live a day; ``hook_secret`` is the app's client secret.
 
-    Options: ``page_size`` (an upper bound), ``lag``, ``notify`` (true: the buyer gets Shopify's own mail on shipment).
+    Options: ``page_size`` (an upper bound), ``lag``, ``notify`` (true: the buyer gets Shopify's own mail on shipment),
+    ``bulk`` (500: a full read of so many documents or more is a bulk operation), ``bulk_part`` (bytes of its file that
+    are read at once, 1,000,000).
     """
 
     platform = "shopify"
@@ -75,6 +78,8 @@ class Shopify(Rest):
             path=f"/admin/api/{VERSION}/graphql.json", exchange=self.exchange, clean=self.clean, remedy=self._remedy,
             budget=self.ports.budget, where=self.channel,
         )  # fmt: skip
+        sizes = {name: int(self.options[key]) for name, key in BULK_OPTIONS.items() if key in self.options}
+        self._bulk = Reader(graph=self._graph, document=self.document, **sizes)
         self._fulfil = replace(written.FULFIL, variables=lambda writes: {"fulfillment": self._parcel(writes[0].doc)})
 
     def check(self) -> None:
@@ -90,9 +95,20 @@ class Shopify(Rest):
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def read(self, resource: str, cursor: Cursor | None = None) -> Iterator[Page]:
-        """Pages from the cursor on; a cursor is ``{since, seen, until, position, form}`` (window.py)."""
-        facts = self.facts(resource)
-        return pages(
+        """Pages from the cursor on; a cursor is ``{since, seen, until, position, form}`` (window.py).
+
+        A full read of much is a bulk operation, whose place is the position (shopify_bulk.py).
+        """
+        return self._pages(resource, self.facts(resource), cursor)
+
+    def _pages(self, resource: str, facts: Resource, cursor: Cursor | None) -> Iterator[Page]:
+        if self._bulk.due(resource, cursor):
+            try:
+                yield from self._bulk.pages(resource, facts, cursor)
+                return
+            except Gone:
+                cursor = None  # by pages, from the first one on
+        yield from pages(
             facts,
             cursor,
             ask=self._graph.paged(facts_of.LISTS[resource], lambda params: facts_of.terms(facts, params)),

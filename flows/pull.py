@@ -135,7 +135,8 @@ def _pull(
         pages.append(page)
         began = began or page.asked_at
         held += len(page.docs)
-        if page.last or held >= COMMIT_RECORDS or account.spent(stretch):
+        worth_keeping = not page.docs  # such a page is there for its cursor alone: a platform is at work on the list
+        if page.last or worth_keeping or held >= COMMIT_RECORDS or account.spent(stretch):
             _commit(house, account, channel, resource, lane, pages, scan, taken, lease, began)
             held = 0
             pages = []
