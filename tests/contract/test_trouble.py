@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from connectors import CATALOG
+from connectors import CATALOG, DESCRIBED
 from connectors.base import Connector
 from connectors.errors import Misconfigured, RetryLater
 from connectors.rest import Rest
@@ -36,7 +36,7 @@ def chained(error: BaseException) -> Iterator[BaseException]:
 def test_every_platform_of_the_catalogue_is_held_to_the_contract() -> None:
     """A platform without a simulator would be one nobody ever asked; files and tables have contracts of their own."""
     others = {name for name, connector in CATALOG.items() if not issubclass(connector, Rest)}
-    assert {subject.platform for subject in subjects()} == set(CATALOG) - others
+    assert {subject.platform for subject in subjects()} == {*CATALOG, *DESCRIBED} - others
 
 
 def test_a_request_to_slow_down_is_obeyed_to_the_second(
