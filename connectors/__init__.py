@@ -15,6 +15,8 @@ from connectors.errors import Misconfigured
 from connectors.verified import Verified, read_verified
 
 _LINES = {
+    "amazon": "connectors.amazon:Amazon",
+    "bitrix24": "connectors.bitrix24:Bitrix24",
     "feed_google": "connectors.feed:GoogleFeed",
     "feed_google_local": "connectors.feed:GoogleLocalFeed",
     "feed_kaspi": "connectors.feed:PriceListFeed",
@@ -25,6 +27,7 @@ _LINES = {
     "shopify": "connectors.shopify:Shopify",
     "sql": "connectors.sql:Sql",
     "tryton": "connectors.tryton:Tryton",
+    "vendure": "connectors.vendure:Vendure",
 }
 
 

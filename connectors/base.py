@@ -131,7 +131,9 @@ class Resource:
     that nothing can be there already; ``complete``: a full read lists all there is (False: it is news only, and nothing
     follows from what it lacks); ``compare_and_set``: every change, a sale too, moves ``version``, and a write
     with `Write.expected` is carried out only while the document is at that version (a figure that a platform compares
-    itself, as Shopify's ``changeFromQuantity``, is such a version).
+    itself, as Shopify's ``changeFromQuantity``, is such a version); ``parts``: field → path (``{id}``) of a list that
+    has an address of its own and belongs into each document (one more call per document; generic_rest);
+    ``repeatable``: a write that nobody answered is sent again, since it does no harm twice (an absolute value).
     """
 
     path: str
@@ -167,6 +169,8 @@ class Resource:
     ours: bool = False
     complete: bool = True
     compare_and_set: bool = False
+    parts: Mapping[str, str] = field(default_factory=dict)
+    repeatable: bool = False
 
 
 class Connector(ABC):

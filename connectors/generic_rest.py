@@ -6,6 +6,8 @@ What surprises here:
   names the nearest known one.
 * ``by_reference: {param: …, field: …}`` says once for all resources how a document is found by our reference;
   a resource's own ``reference`` and ``reference_field`` win, and ``reference: null`` opts out.
+* ``subscribe`` is METHOD and path, or a map that also says where our address, the topic and the secret go in the body.
+* 204 in the place of a list is an empty list; every other missing list is ShapeChanged.
 * A notice's delivery id is taken from the signed body where it has one, else from the signature (signatures.py).
 """
 
@@ -13,7 +15,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
 from difflib import get_close_matches
 from typing import Any, ClassVar
@@ -21,8 +23,8 @@ from typing import Any, ClassVar
 import msgspec
 
 from connectors import paging, schemes, signatures
-from connectors.answers import decoded
-from connectors.base import Notice, Received, Request, Resource
+from connectors.answers import Answer, decoded
+from connectors.base import Cursor, Doc, Notice, Page, Receipt, Received, Request, Resource, Write
 from connectors.errors import Misconfigured, ShapeChanged
 from connectors.limits import read_limits
 from connectors.oauth import grant_of
@@ -31,15 +33,17 @@ from connectors.ports import Ports
 from connectors.rest import Rest
 from connectors.verified import Verified, read_verified
 from connectors.window import moment
-from connectors.writes import NAMES, filled
+from connectors.writes import NAMES, NOT_FOUND, filled, id_of, placed
 
 _KEYS = (
     "speaks", "auth", "signature", "notices", "subscribe", "check", "by_reference", "limits", "scopes", "verified",
-    "resources",
+    "defaults", "resources",
 )  # fmt: skip
 _NOTICES = ("resource", "topics", "id", "at", "delivery", "list", "doc")
 _FIELDS = {each.name: each for each in dataclasses.fields(Resource)}
-_MAPS = ("params", "paging_options", "batch_options")
+NO_CONTENT = 204
+_SUBSCRIBE = ("call", "url", "topic", "secret", "body")
+_MAPS = ("params", "paging_options", "batch_options", "parts")
 _CALL = re.compile(r"(GET|POST|PUT|PATCH|DELETE) /\S*")
 _CALLS = ("create", "update", "delete", "batch_path", "fetch")
 
@@ -69,7 +73,7 @@ class GenericRest(Rest):
         signature = described.get("signature")
         self._signature = None if signature is None else _scheme(f"{where}: signature", signature, signatures.OPTIONS)
         self._notices = _mapping(f"{where}: notices", described.get("notices", {}), _NOTICES)
-        self._subscribe = _call(f"{where}: subscribe", described.get("subscribe"))
+        self._subscribe = _subscription(f"{where}: subscribe", described.get("subscribe"))
         self.check_path = _call(f"{where}: check", described.get("check"))
         if "limits" in described:
             read_limits(f"{where}: limits", described["limits"])
@@ -77,23 +81,69 @@ class GenericRest(Rest):
         self.scopes = {name: _text(f"{where}: scopes.{name}", words).split() for name, words in scopes.items()}
         self.verified = read_verified(f"{where}: verified", described.get("verified"))
         by_reference = _texts(f"{where}: by_reference", described.get("by_reference", {}), ("param", "field"))
+        common = _mapping(f"{where}: defaults", described.get("defaults", {}), _FIELDS)
         rows = described.get("resources")
         if not isinstance(rows, Mapping) or not rows:
             raise Misconfigured(f"{where}: `resources` should be a map of name → row, and hold at least one")
         self.resources = {
-            str(name): _resource(f"{where}: resources.{name}", row, by_reference) for name, row in rows.items()
+            str(name): _resource(f"{where}: resources.{name}", row, by_reference, common) for name, row in rows.items()
         }
+
+    # ── documents ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def documents(self, facts: Resource, answer: Answer) -> Sequence[Doc]:
+        """The list in an answer; a platform that says "no content" has none. Raises ShapeChanged."""
+        return [] if answer.status == NO_CONTENT and answer.body is None else super().documents(facts, answer)
+
+    def read(self, resource: str, cursor: Cursor | None = None) -> Iterator[Page]:
+        """Pages from the cursor on, each document with its ``parts``."""
+        facts = self.facts(resource)
+        for page in super().read(resource, cursor):
+            yield dataclasses.replace(page, docs=[self._whole(facts, doc) for doc in page.docs])
+
+    def fetch(self, resource: str, ids: Sequence[str]) -> Mapping[str, Doc | None]:
+        """Every id asked for, once, with its ``parts``; None: the platform says that it does not exist."""
+        facts = self.facts(resource)
+        found = super().fetch(resource, ids)
+        return {id: None if doc is None else self._whole(facts, doc) for id, doc in found.items()}
+
+    def settle(self, resource: str, writes: Sequence[Write]) -> Iterator[Receipt]:
+        """One receipt per write, in order; what does no harm twice is sent again instead of being looked for."""
+        if not self.facts(resource).repeatable:
+            yield from super().settle(resource, writes)
+            return
+        again = NOT_FOUND + "nobody answered; it is sent again, which does no harm"
+        yield from (Receipt(outcome="rejected", detail=again) for _ in writes)
+
+    def _whole(self, facts: Resource, doc: Doc) -> Doc:
+        for name, path in facts.parts.items():
+            answer = self.call(*filled(path, id_of(facts, doc)), allow=(404,))
+            rows = answer.body if answer.ok and answer.body is not None else []
+            doc = {**doc, name: rows if isinstance(rows, list) else self.documents(facts, answer)}
+        return doc
+
+    # ── notices ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def subscribe(self, url: str) -> None:
         """Afterwards the platform notifies ``url``; where it lists its webhooks, a second call sends nothing."""
         if self._subscribe is None:
             super().subscribe(url)
             return
-        method, path = filled(self._subscribe, None)
+        places = self._subscribe
+        method, path = filled(str(places["call"]), None)
         known = self.call("GET", path, allow=(400, 404, 405, 422)) if method == "POST" else None
-        if known is not None and known.ok and _mentions(known.body, url):
-            return
-        self.call(method, path, body={"url": url}, allow=(409,))
+        topics = self._notices.get("topics", {}) if "topic" in places else {"": None}
+        for topic in topics:
+            told = {places.get("url", "url"): url, **({places["topic"]: topic} if "topic" in places else {})}
+            if known is not None and known.ok and _mentions(known.body, told):
+                continue
+            body: Doc = dict(places.get("body", {}))
+            secret = self._signature.get("secret", "hook_secret") if self._signature is not None else "hook_secret"
+            if "secret" in places:
+                told |= {places["secret"]: self.ports.secrets.get(secret)}
+            for place, value in told.items():
+                body = placed(body, place.split("."), value)
+            self.call(method, path, body=body, allow=(409,))
 
     def receive(self, request: Request) -> Received:
         """The notices of a verified request. Raises Forged, and ShapeChanged when a signed body cannot be read."""
@@ -149,11 +199,27 @@ class GenericRest(Rest):
         return Received(notices=notices, reply=reply)
 
 
-def _mentions(body: Any, url: str) -> bool:
-    """A list of webhooks, wherever in the answer it stands, has this address."""
+def _mentions(body: Any, told: Mapping[str, Any]) -> bool:
+    """A list of webhooks, wherever in the answer it stands, has one with these values."""
     if isinstance(body, Mapping):
-        return body.get("url") == url or any(_mentions(value, url) for value in body.values())
-    return isinstance(body, list) and any(_mentions(item, url) for item in body)
+        return all(at(body, place) == value for place, value in told.items()) or any(
+            _mentions(value, told) for value in body.values()
+        )
+    return isinstance(body, list) and any(_mentions(item, told) for item in body)
+
+
+def _subscription(where: str, value: Any) -> Mapping[str, Any] | None:
+    if not isinstance(value, Mapping):
+        call = _call(where, value)
+        return None if call is None else {"call": call}
+    places = _mapping(where, value, _SUBSCRIBE)
+    if "call" not in places:
+        raise Misconfigured(f"{where}: `call` is missing, METHOD and path, such as `POST /hooks`")
+    _call(f"{where}.call", places["call"])
+    if not isinstance(places.get("body", {}), Mapping):
+        raise Misconfigured(f"{where}.body: should be a map, found {type(places['body']).__name__}")
+    texts = _texts(where, {key: value for key, value in places.items() if key != "body"}, _SUBSCRIBE)
+    return {**texts, "body": places.get("body", {})}
 
 
 def _unknown(where: str, key: Any, allowed: Collection[str], what: str = "key") -> Misconfigured:
@@ -198,8 +264,8 @@ def _call(where: str, value: Any) -> str | None:
     return value
 
 
-def _resource(where: str, row: Any, by_reference: Mapping[str, str]) -> Resource:
-    given = dict(_mapping(where, row, _FIELDS))
+def _resource(where: str, row: Any, by_reference: Mapping[str, str], common: Mapping[str, Any]) -> Resource:
+    given = {**common, **_mapping(where, row, _FIELDS)}
     if "path" not in given:
         raise Misconfigured(f"{where}: `path` is missing; write the collection's path, such as `/items`")
     if "param" in by_reference and "create" in given:

@@ -53,7 +53,8 @@ class Mutation(Operation):
     ``variables`` makes its variables of the writes; ``docs`` finds in the payload the document of each write that was
     carried out, None where it does not say; ``listed`` is the path of the list of writes in ``userErrors``: the step
     after it is a write's place; ``partial``: what ``userErrors`` does not name was carried out all the same; ``stale``
-    are the codes which say that the platform holds another version, ``open`` those that leave the outcome open.
+    are the codes which say that the platform holds another version, ``open`` those that leave the outcome open;
+    ``complaints`` finds what the payload complains of, a list, where that is not its ``userErrors``.
     """
 
     variables: Callable[[Sequence[Write]], Doc]
@@ -62,6 +63,7 @@ class Mutation(Operation):
     partial: bool = False
     stale: frozenset[str] = frozenset()
     open: frozenset[str] = frozenset()
+    complaints: Callable[[Any], Any] = lambda payload: at(payload, "userErrors")
 
 
 def connection(name: str, **facts: Any) -> Resource:
@@ -189,9 +191,9 @@ class Graph:
         """Sends writes in one call and adds their receipts; gives back those that must be sent again."""
         try:
             payload = at(self.ask(mutation, mutation.variables(writes)).body, f"data.{mutation.name}")
-            rows = at(payload, "userErrors")
+            rows = mutation.complaints(payload)
             if not isinstance(rows, list):
-                raise ShapeChanged(f"{self.where}: {mutation.name}: the answer has no `userErrors`")
+                raise ShapeChanged(f"{self.where}: {mutation.name}: the answer does not say whether it was done")
         except (Unsure, ShapeChanged) as fault:
             found |= {write.key: Receipt(outcome="unknown", id=write.id, detail=str(fault)) for write in writes}
             return []

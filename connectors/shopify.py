@@ -31,7 +31,13 @@ from typing import Any, ClassVar
 
 from msgspec import structs
 
-from connectors import graphql, shopify_facts as facts_of, shopify_writes as written, signatures
+from connectors import (
+    graphql,
+    shopify_after_sale as after_sale,
+    shopify_facts as facts_of,
+    shopify_writes as written,
+    signatures,
+)
 from connectors.answers import Answer, Unsure, decoded
 from connectors.base import Cursor, Doc, Notice, Page, Receipt, Received, Request, Resource, Write
 from connectors.errors import Forged, Misconfigured, RetryLater, ShapeChanged
@@ -39,6 +45,7 @@ from connectors.limits import Limit
 from connectors.paging import Position, at
 from connectors.rest import Rest
 from connectors.scan import pages
+from connectors.shopify_bulk import BULK_OPTIONS, Gone, Reader
 from connectors.shopify_points import Points
 from connectors.verified import Verified
 from connectors.window import moment
@@ -53,7 +60,9 @@ class Shopify(Rest):
     """One Shopify shop. ``url`` is https://<shop>.myshopify.com; secrets: ``token`` (of a custom app), or ``client_id``
     and ``client_secret`` of an app whose tokens live a day; ``hook_secret`` is the app's client secret.
 
-    Options: ``page_size`` (an upper bound), ``lag``, ``notify`` (true: the buyer gets Shopify's own mail on shipment).
+    Options: ``page_size`` (an upper bound), ``lag``, ``notify`` (true: the buyer gets Shopify's own mail on shipment),
+    ``bulk`` (500: a full read of so many documents or more is a bulk operation), ``bulk_part`` (bytes of its file that
+    are read at once, 1,000,000).
     """
 
     platform = "shopify"
@@ -75,6 +84,8 @@ class Shopify(Rest):
             path=f"/admin/api/{VERSION}/graphql.json", exchange=self.exchange, clean=self.clean, remedy=self._remedy,
             budget=self.ports.budget, where=self.channel,
         )  # fmt: skip
+        sizes = {name: int(self.options[key]) for name, key in BULK_OPTIONS.items() if key in self.options}
+        self._bulk = Reader(graph=self._graph, document=self.document, **sizes)
         self._fulfil = replace(written.FULFIL, variables=lambda writes: {"fulfillment": self._parcel(writes[0].doc)})
 
     def check(self) -> None:
@@ -90,9 +101,20 @@ class Shopify(Rest):
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def read(self, resource: str, cursor: Cursor | None = None) -> Iterator[Page]:
-        """Pages from the cursor on; a cursor is ``{since, seen, until, position, form}`` (window.py)."""
-        facts = self.facts(resource)
-        return pages(
+        """Pages from the cursor on; a cursor is ``{since, seen, until, position, form}`` (window.py).
+
+        A full read of much is a bulk operation, whose place is the position (shopify_bulk.py).
+        """
+        return self._pages(resource, self.facts(resource), cursor)
+
+    def _pages(self, resource: str, facts: Resource, cursor: Cursor | None) -> Iterator[Page]:
+        if self._bulk.due(resource, cursor):
+            try:
+                yield from self._bulk.pages(resource, facts, cursor)
+                return
+            except Gone:
+                cursor = None  # by pages, from the first one on
+        yield from pages(
             facts,
             cursor,
             ask=self._graph.paged(facts_of.LISTS[resource], lambda params: facts_of.terms(facts, params)),
@@ -224,6 +246,10 @@ class Shopify(Rest):
     ) -> Iterator[tuple[graphql.Mutation, Sequence[Write]]]:
         """The calls that carry neighbouring writes of one kind; what they need to know is asked before."""
         op = part[0].op
+        if resource in after_sale.RESOURCES:
+            ours = [structs.replace(write, doc=referenced(facts, write)) for write in part]
+            yield from ((after_sale.mutation(self._graph, resource, write), [write]) for write in ours)
+            return
         if resource in ("inventory", "shipments", "products") and op == "create":
             carried = {"inventory": written.ACTIVATE, "shipments": self._fulfil, "products": written.PRODUCT_SET}
             yield from ((carried[resource], [structs.replace(write, doc=referenced(facts, write))]) for write in part)
@@ -264,7 +290,8 @@ class Shopify(Rest):
     def settle(self, resource: str, writes: Sequence[Write]) -> Iterator[Receipt]:
         """One receipt per write, in order: what has an id, or names its place, by its document; else by reference."""
         facts = self.facts(resource)
-        ids = {write.key: write.id or _place(write, resource) for write in writes}
+        told = resource in after_sale.RESOURCES
+        ids = {write.key: None if told else write.id or _place(write, resource) for write in writes}
         held = self.fetch(resource, [id for id in ids.values() if id is not None])
         for write in writes:
             id = ids[write.key]
@@ -277,9 +304,11 @@ class Shopify(Rest):
         """What became of a create: a product by its handle, a variant by SKU in its product, a customer by e-mail or
         telephone, a shipment by its tracking number or lines; a level and a fixed price by the place they name."""
         found: Doc | None
-        if facts.reference == "id":
+        if facts.create in after_sale.CREATES:
+            found = after_sale.same(self._graph, facts.create, referenced(facts, write))
+        elif facts.reference == "id":
             return next(self.settle("inventory" if facts.stock_kind else "prices", [write]))
-        if facts.create == "productSet":
+        elif facts.create == "productSet":
             found = self._one(facts_of.BY_HANDLE, referenced(facts, write)["handle"])
         elif facts.create == "customerCreate":
             mail, phone = write.doc.get("email"), write.doc.get("phone")

@@ -18,12 +18,15 @@ _ADDRESS = "name address1 address2 city province provinceCode zip countryCodeV2 
 _TAXES = f"title rate channelLiable priceSet {_MONEY}"
 LOCATION = "id legacyResourceId name isActive fulfillsOnlineOrders updatedAt"
 LOCATION += " address { address1 address2 city province zip countryCode phone }"
-PRODUCT = "id handle title descriptionHtml vendor productType status tags isGiftCard updatedAt onlineStoreUrl"
-PRODUCT += " options { name values } media(first: 10) { nodes { alt preview { image { url } } } }"
+PRODUCT_ITSELF = "id handle title descriptionHtml vendor productType status tags isGiftCard updatedAt onlineStoreUrl"
+PRODUCT_ITSELF += " options { name values }"
+MEDIA = "alt preview { image { url } }"
+PRODUCT = f"{PRODUCT_ITSELF} media(first: 10) {{ nodes {{ {MEDIA} }} }}"
 VARIANT = "id sku barcode title price compareAtPrice taxable updatedAt selectedOptions { name value }"
 VARIANT += " product { id title status isGiftCard } inventoryItem { id tracked unitCost { amount currencyCode } }"
-LEVEL = 'updatedAt isActive location { id } quantities(names: ["available", "on_hand", "committed", "reserved"])'
-LEVEL += " { name quantity } item { id tracked variants(first: 2) { nodes { id } } }"
+STOCKED = 'updatedAt isActive location { id } quantities(names: ["available", "on_hand", "committed", "reserved"])'
+STOCKED += " { name quantity }"
+LEVEL = f"{STOCKED} item {{ id tracked variants(first: 2) {{ nodes {{ id }} }} }}"
 CUSTOMER = "id displayName firstName lastName locale verifiedEmail note tags taxExempt updatedAt"
 CUSTOMER += " defaultEmailAddress { emailAddress marketingState marketingUpdatedAt } defaultPhoneNumber { phoneNumber }"
 CUSTOMER += f" defaultAddress {{ {_ADDRESS} }}"
@@ -55,7 +58,8 @@ ORDER += f" transactions(first: 5) {{ nodes {{ {_PAYMENT} }} }} }}"
 FULFILLABLE = f"id fulfillments(first: 50) {{ {FULFILMENT} }} fulfillmentOrders(first: 5) {{ nodes {{ id status"
 FULFILLABLE += " assignedLocation { location { id } } lineItems(first: 60) { nodes { id remainingQuantity"
 FULFILLABLE += f" lineItem {{ id }} }} {_MORE} }} }} {_MORE} }}"
-PAYABLE = f"id cancelledAt transactions(first: 50) {{ {_PAYMENT} }} refunds(first: 50) {{ id note createdAt }}"
+PAYABLE = "id updatedAt cancelledAt refunds(first: 50) { id note createdAt }"
+PAYABLE += f" transactions(first: 50) {{ {_PAYMENT} }}"
 ERRORS = "userErrors { field message }"
 CODED = "userErrors { code field message }"
 
@@ -94,9 +98,13 @@ RESOURCES: Mapping[str, Resource] = {
         "orders", page_size=10, fetch_size=10, since="updated_at", lag=60.0, create="fulfillmentCreate",
         update="fulfillmentTrackingInfoUpdate", reference="orderId", reference_field="orderId",
     ),
-    "decisions": connection("orders", create="orderCancel", reference="orderId", reference_field="orderId"),
-    "refunds": connection("orders", create="refundCreate", reference="note", reference_field="note",
-                          key_header="@idempotent"),
+    "decisions": connection(
+        "orders", page_size=10, fetch_size=10, create="orderCancel", reference="orderId", reference_field="orderId",
+    ),
+    "refunds": connection(
+        "orders", page_size=10, fetch_size=10, create="refundCreate", reference="note", reference_field="note",
+        key_header="@idempotent",
+    ),
     "customers": connection(
         "customers", page_size=100, since="updated_at", lag=86_400.0, reference="email", reference_field="email",
         create="customerCreate", update="customerUpdate",
@@ -105,7 +113,7 @@ RESOURCES: Mapping[str, Resource] = {
 NODES: Mapping[str, tuple[str, str]] = {
     "locations": ("Location", LOCATION), "products": ("Product", PRODUCT), "variants": ("ProductVariant", VARIANT),
     "prices": ("ProductVariant", VARIANT), "orders": ("Order", ORDER), "shipments": ("Fulfillment", FULFILMENT),
-    "customers": ("Customer", CUSTOMER),
+    "customers": ("Customer", CUSTOMER), "decisions": ("Order", PAYABLE), "refunds": ("Order", PAYABLE),
 }  # fmt: skip
 """Resource → the kind of its nodes and their fields."""
 SCOPES: Mapping[str, tuple[str, ...]] = {
@@ -160,7 +168,6 @@ LEVELS = Operation(
     f" {{ id inventoryLevel(locationId: $place) {{ {LEVEL} }} }} }} }}",
 )  # fmt: skip
 FULFILLABLES = _fetch("fulfillable", "Order", FULFILLABLE)
-PAYABLES = _fetch("payable", "Order", PAYABLE)
 LINES = Operation(
     name="orderLines", cost=100.0,
     text="query orderLines($id: ID!, $after: String) { node(id: $id) { ... on Order {"

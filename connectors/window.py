@@ -18,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal, TypeAlias
 
+from connectors.answers import dated
 from connectors.base import Cursor, Doc
 from connectors.paging import Position, at
 
@@ -26,12 +27,13 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def moment(value: Any) -> datetime | None:
-    """An aware UTC moment from ISO text (naive counts as UTC) or unix seconds or milliseconds; None: it is neither."""
+    """An aware UTC moment from ISO text (naive counts as UTC), an e-mail's date (RFC 2822) or unix seconds or
+    milliseconds; None: it is none of these."""
     if isinstance(value, str):
         try:
             found = datetime.fromisoformat(value)
         except ValueError:
-            return None
+            return dated(value)
         return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
     if isinstance(value, int | Decimal) and not isinstance(value, bool):
         seconds = Decimal(value)

@@ -11,7 +11,8 @@ What surprises here:
 
 Names in a batch call, overridden by ``Resource.batch_options``: the body is ``{list: [{op, id, expected, doc}]}``, the
 answer ``{results: [{status, id, doc, error}]}`` in the order of the writes, or in any order where ``key`` is named.
-``doc: ""`` puts the document's fields beside the others; an empty name leaves that part out.
+``doc: ""`` puts the document's fields beside the others; an empty name leaves that part out: without ``list`` the body
+is the bare list, without ``results`` a 2xx says that all of them were applied.
 """
 
 from __future__ import annotations
@@ -70,9 +71,14 @@ def placed(doc: Doc, steps: Sequence[str], value: Any) -> Doc:
 
 
 def document_of(facts: Resource, body: Any) -> Doc | None:
-    """The document in the answer to a write or a fetch, unwrapped; None where the answer carries none."""
+    """The document in the answer to a write or a fetch, unwrapped; None where the answer carries none.
+
+    Where one document comes alone under the key at which lists stand, it is found there.
+    """
     if facts.embed is not None and isinstance(body, dict) and isinstance(body.get(facts.embed), dict):
         body = body[facts.embed]
+    elif isinstance(body, dict) and facts.items != "" and isinstance(at(body, facts.items), dict):
+        body = at(body, facts.items)
     return body if isinstance(body, dict) and at(body, facts.id) is not ABSENT else None
 
 
@@ -102,10 +108,11 @@ def judged(facts: Resource, write: Write, status: int, body: Any, clean: Callabl
     return Receipt(outcome="rejected", id=write.id, detail=f"HTTP {status}: {text}", stale=stale)
 
 
-def batch_body(facts: Resource, writes: Sequence[Write]) -> Doc:
+def batch_body(facts: Resource, writes: Sequence[Write]) -> Doc | list[Doc]:
     """The body of a batch call, in the names of the module's docstring."""
     names = {**NAMES, **facts.batch_options}
-    return {names["list"]: [_row(facts, write, names) for write in writes]}
+    rows = [_row(facts, write, names) for write in writes]
+    return rows if names["list"] == "" else {names["list"]: rows}
 
 
 def _row(facts: Resource, write: Write, names: Mapping[str, str]) -> Doc:
@@ -122,6 +129,8 @@ def batch_receipts(
 ) -> Mapping[str, Receipt]:
     """Receipts by key. Raises ShapeChanged when the answer cannot be laid beside the writes one by one."""
     names = {**NAMES, **facts.batch_options}
+    if names["results"] == "":
+        return {write.key: Receipt(outcome="applied", id=write.id) for write in writes}
     rows = at(body, names["results"])
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise ShapeChanged(f"{facts.path}: the answer to a batch has no list of objects at `{names['results']}`")

@@ -98,6 +98,8 @@ def decide_page(
             verdicts.unchanged(row, "an offer goes to no other channel before it is accepted")
         elif view is not None and view.stuck and house.may_create(channel, "stock"):
             verdicts.stuck(row, view.stuck)
+        elif view is not None and row.uid not in bound and row.attempt == 0 and _nothing_to_show(group, view):
+            verdicts.unchanged(row, "the channel keeps none of it there, and is to show none")
         elif row.uid in faults:
             verdicts.fault(row, faults[row.uid])
         elif view is None or out is None:
@@ -106,6 +108,12 @@ def decide_page(
             verdicts.weigh(row, view, out.doc, out.id, bound.get(row.uid), said, may_create)
     verdicts.stop(stop(house, tx, channel, group, verdicts.sending, bound, now))
     return verdicts.store(tx)
+
+
+def _nothing_to_show(group: Group, view: View) -> bool:
+    """Whether a figure of one place is 0 and stays so: where a channel sells nothing, it need not keep anything."""
+    alone = group.base == group.entity == "stock"
+    return alone and view.publish == 0 and view.target == 0 and not view.waits
 
 
 def _silent(view: View) -> bool:

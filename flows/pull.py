@@ -71,11 +71,16 @@ HELD_SHARE, HELD_COUNT = 0.2, 10
 
 
 def resources_of(house: House, channel: str) -> list[str]:
-    """The resources read from a channel, so that each comes after those it may refer to."""
+    """The resources read from a channel, so that each comes after those it may refer to.
+
+    A mapping of a resource that the connector has not (what an older interface of the platform tells) is not read.
+    """
     inward = house.of(channel).inward
     carried = house.channel(channel).entities
+    there = house.connector(channel).resources
     wanted = {
-        resource: [entity for entity in mapping.inward if entity in carried] for resource, mapping in inward.items()
+        resource: [entity for entity in mapping.inward if entity in carried]
+        for resource, mapping in inward.items() if resource in there
     }
     ranked = {resource: entity_order(entities)[0] for resource, entities in wanted.items() if entities}
     order = entity_order(list(set(ranked.values())))
@@ -135,7 +140,8 @@ def _pull(
         pages.append(page)
         began = began or page.asked_at
         held += len(page.docs)
-        if page.last or held >= COMMIT_RECORDS or account.spent(stretch):
+        worth_keeping = not page.docs  # such a page is there for its cursor alone: a platform is at work on the list
+        if page.last or worth_keeping or held >= COMMIT_RECORDS or account.spent(stretch):
             _commit(house, account, channel, resource, lane, pages, scan, taken, lease, began)
             held = 0
             pages = []

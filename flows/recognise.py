@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import Any
 
 from connectors.base import Doc
+from flows.pledges import by_place, hard
 from flows.wiring import House
 from mappings.language import Mapping as MappingFile
 from registry import Standing, Tx, document_hashes, encode, rebound, same_document, standings
@@ -47,6 +48,8 @@ def look(
     if not docs or not _plain(mapping) or mode.get(mapping.inward[0]) not in TAKEN:
         return Look(docs=docs)
     entity = mapping.inward[0]
+    if entity == "stock" and by_place(house, channel) and hard(house, channel) is not None:
+        return Look(docs=docs)  # that a figure is what it was says more than nothing: the channel was looked at
     context = house.context(channel, now)
     del context["now"], context["run"]
     hashes = document_hashes(docs, f"{mapping.hash} {rebound(tx, channel)} {encode(context)}".encode())

@@ -7,7 +7,7 @@ believes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
@@ -207,7 +207,7 @@ def _prices(seen: _Seen, company: str) -> list[Finding]:
         lists.setdefault(rows[-1]["variant"], []).append({**rows[-1], "uid": uid})
     found = []
     for name in _receiving(seen, "price", company):
-        units = _shown(seen, name)
+        units = _shown(seen, name, _sold_from(seen, company, name))
         for rows in seen.said[name, "price"].values():
             mine, variant = rows[-1]["amount"], str(rows[-1].get("variant"))
             right = _follows(seen, lead, name, variant, lists.get(variant, ()))
@@ -237,12 +237,19 @@ def _follows(
     return found if isinstance(found, Priced) else None
 
 
-def _shown(seen: _Seen, channel: str) -> dict[str, Decimal]:
-    """Variant → units the channel shows; what it holds itself stands at a location and is not ours to show."""
+def _sold_from(seen: _Seen, company: str, channel: str) -> set[str]:
+    """The locations of ours that a channel sells from, for those that keep a figure for each."""
+    policy = seen.house.project.stock.get(channel)
+    places = seen.said.get((_leading(seen, "stock", company) or "", "location"), {})
+    return set() if policy is None else {uid for uid, rows in places.items() if rows[0].get("code") in policy.locations}
+
+
+def _shown(seen: _Seen, channel: str, ours: Set[str]) -> dict[str, Decimal]:
+    """Variant → units the channel shows, without a location or at ``ours``; what it holds itself is not ours."""
     found: dict[str, Decimal] = {}
     for rows in seen.said.get((channel, "stock"), {}).values():
         for row in rows:
-            if row.get("variant") is not None and row.get("location") is None:
+            if row.get("variant") is not None and (row.get("location") is None or row["location"] in ours):
                 found[row["variant"]] = found.get(row["variant"], Decimal(0)) + Decimal(row["quantity"]["value"])
     return found
 
@@ -266,7 +273,7 @@ def _stock(seen: _Seen, company: str) -> list[Finding]:
             place[code] = place.get(code, Decimal(0)) + Decimal(row["quantity"]["value"])
     locations = {code for name in selling for code in policies[name].locations}
     promised = _promised(seen)
-    shown = {name: _shown(seen, name) for name in selling}
+    shown = {name: _shown(seen, name, _sold_from(seen, company, name)) for name in selling}
     found = []
     for variant, places in held.items():
         sku = skus.get(variant, variant)

@@ -210,7 +210,7 @@ def whose_order(people: People, goods: Goods, placed: Placed) -> str:
 
 def brings_back(people: People, goods: Goods, placed: Placed) -> str:
     try:
-        paid = people.bring_back("almaty-1", placed["returned"].number, {"1": 1})
+        paid = people.bring_back("almaty-1", placed["returned"].number, {goods.returned: 1})
     except Refusal:
         return "the desk knows nothing of the order and sends the buyer away"
     return f"the desk pays back {paid:,.0f} KZT and puts the goods aside"

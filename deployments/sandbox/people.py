@@ -153,7 +153,7 @@ class People:
         return str(sale["number"])
 
     def bring_back(self, store: str, number: str, lines: Mapping[str, int], *, to: str = "QUARANTINE") -> Decimal:
-        """Somebody brings {line of an online order: quantity} to a store's desk; what was paid back.
+        """Somebody brings {line of an online order, or its SKU: quantity} to a store's desk; what was paid back.
 
         unknown_order when the desk was not told that the order may be brought there.
         """

@@ -133,7 +133,8 @@ def back_online(system: System, ask: Doc) -> Doc:
 
 
 def take_back(system: System, ask: Doc) -> Doc:
-    """The desk takes back what was bought online: ``{store, number, lines: [{line, quantity, to}], refunds?}``.
+    """The desk takes back what was bought online: ``{store, number, lines: [{line, quantity, to}], refunds?}``; a line
+    is named by its key or, as on its label, by its SKU.
 
     ``refunds``: [{tender, sum}]; without, the money goes back to the order's tenders from the last one on.
     """
@@ -142,7 +143,7 @@ def take_back(system: System, ask: Doc) -> Doc:
     if order is None:
         system.books.enter("turned_away", system.now(), number=ask["number"], store=store["code"])
         raise Refused(404, "unknown_order", f"the desk knows no order {ask['number']} that may be brought here")
-    sold = {row["line"]: row for row in order["rows"]}
+    sold = {row["sku"]: row for row in order["rows"]} | {row["line"]: row for row in order["rows"]}
     rows, total = [], Decimal(0)
     for n, wanted in enumerate(ask["lines"], 1):
         row = sold[str(wanted["line"])]

@@ -144,6 +144,7 @@ def _test() -> Schema:
     made: dict[str, Schema] = {
         "name": {"type": ["string", "number"]},
         "direction": {"enum": ["inward", "outward"]},
+        "like": {"type": ["string", "number"]},
         "given": {"type": ["object", "array"]},
         "expect": {"type": ["object", "array"]},
         "absent": {"type": ["object", "array"]},

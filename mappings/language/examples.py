@@ -14,7 +14,7 @@ from mappings.language.mapping import Mapping, compile  # the word for it
 from mappings.language.shapes import Schema
 from mappings.language.values import MISSING
 
-KEYS = ("name", "direction", "given", "expect", "absent", "refs", "context", "faults", "skips", "id")
+KEYS = ("name", "direction", "like", "given", "expect", "absent", "refs", "context", "faults", "skips", "id")
 CONTEXT: dict[str, Any] = {
     "channel": "test",
     "company": {"name": "Test", "country": "KZ", "currency": "KZT"},
@@ -103,6 +103,7 @@ def run_tests_of(mapping: Mapping) -> list[TestResult]:
     errors: list[LintError] = []
     if node.kind != "list":
         raise LintErrors([node.error("shape", "tests is a list", "- {name: …, given: …, expect: …}")])
+    before: list[str] = []
     for test in node.value:
         if test.kind != "map":
             errors.append(test.error("shape", "a test is a map", "{name: …, given: …, expect: …}"))
@@ -115,6 +116,11 @@ def run_tests_of(mapping: Mapping) -> list[TestResult]:
         errors += [
             test.error("missing-key", f"a test has no {k}", "") for k in ("name", "given") if k not in test.value
         ]
+        like = test.data().get("like")
+        if like is not None and str(like) not in before:
+            errors.append(test.error("shape", f"no earlier test is called {str(like)!r}", nearest(str(like), before),
+                                     key="like"))
+        before.append(str(test.data().get("name")))
         if not {"expect", "faults", "skips", "absent"} & set(test.value):
             errors.append(test.error("missing-key", "a test expects nothing", "expect, absent, faults or skips"))
         absent, said = test.value.get("absent"), test.data().get("direction", "inward" if mapping.inward else "outward")

@@ -72,6 +72,7 @@ KEYS: dict[str, str] = {
     # tests
     "name": "what a user would notice",
     "direction": "inward or outward; only needed when the file has both",
+    "like": "an earlier test's name: what is given is laid over the first document of that one",
     "given": "a document or several; outward a record or several",
     "expect": "entity → the record or the records; outward the document or the documents",
     "absent": "fields that must not be there",

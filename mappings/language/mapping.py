@@ -14,6 +14,7 @@ from mappings.language import compiler
 from mappings.language.faults import Fault, Inward, Outward, Skip
 from mappings.language.files import read
 from mappings.language.grammar import Block, File
+from mappings.language.likeness import laid
 from mappings.language.lint import LintErrors
 from mappings.language.origins import FieldLineage
 from mappings.language.shapes import ANY, Book, Schema, Shape, shape_of
@@ -187,7 +188,7 @@ def compile(  # the word for it; `mappings.language.compile` reads well
         lineage=made.lineage,
         needs=made.needs.get("inward", frozenset()),
         outward_needs={} if head is None else by_entity(made.needs["outward"], head),
-        tests=file.tests,
+        tests=laid(file.tests),
         file=file,
         _one_each=len(file.inward) == 1 and file.inward[0].each is None and file.inward[0].source is None,
         _rows=made.rows,

@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 from connectors.base import Doc, Request
 from deployments.sandbox.books import Books
 from deployments.sandbox.shopify.api import SCOPES, Api, Bucket
+from deployments.sandbox.shopify.bulk import PATH
 from deployments.sandbox.shopify.orders import enter_customer
 from deployments.sandbox.shopify.state import Shop
 from tests.contract.harness import Call, Reply, Simulator, Subject
@@ -33,6 +34,7 @@ class Simulated(Simulator):
         super().__init__()
         self.shop = Shop(name="shop", books=Books("shop", None), wall=lambda: NOW)
         self.api = Api(self.shop, tokens={TOKEN: SCOPES}, bucket=Bucket(maximum=1e9, restore=1e6))
+        self.api.bulks.base = self.url
         self.shop.opening = NOW
         self.shop.put(PLACE, {"legacyResourceId": "4", "name": "Almaty", "isActive": True, "fulfillsOnlineOrders": True,
                               "address": {}})  # fmt: skip
@@ -43,6 +45,9 @@ class Simulated(Simulator):
         return list(dict.fromkeys(hook["uri"] for hook in self.shop.hooks))
 
     def handle(self, call: Call) -> Reply:
+        if call.method == "GET" and call.path.startswith(PATH):
+            status, raw, more = self.api.bulks.file(call.path, call.query, call.headers)
+            return Reply(status=status, raw=raw, headers=more)
         if call.method != "POST" or call.path != "/admin/api/2026-10/graphql.json":
             return Reply(status=404, body={"errors": "Not Found"})
         body = json.loads(call.body)
@@ -102,12 +107,16 @@ class _Shopify(Subject):
 
 
 class Products(_Shopify):
-    """Products: a connection with a window over a search index, written one by one with `productSet`."""
+    """Products: a connection with a window over a search index, written one by one with `productSet`. A full read is a
+    bulk operation, whose file is read in parts of a few lines."""
 
     name, resource, kind = "shopify-products", "products", "Product"
     exact: ClassVar[Mapping[str, Any]] = {"vendor": "1E5", "productType": "", "tags": [], "descriptionHtml": "007",
                                           "handle": "0"}  # fmt: skip
     lacks: ClassVar[Mapping[str, str]] = {**_Shopify.lacks, "delete": "a product is archived"}
+
+    def options(self, simulator: Simulator) -> Mapping[str, Any]:
+        return {**super().options(simulator), "bulk": 0, "bulk_part": 1_000}
 
     def seed(self, simulator: Simulator, stamps: Sequence[datetime]) -> list[str]:
         shop = _of(simulator).shop

@@ -41,6 +41,9 @@ def test_a_forged_altered_or_stale_notice_is_refused(
 ) -> None:
     """P13: and the refusal does not say why."""
     request = forged(subject, simulator, connector, forgery)
+    if "signature" in subject.lacks and forgery not in ("altered signature", "no signature"):
+        assert all(notice.doc is None for notice in connector.receive(request).notices), "nothing of it is believed"
+        return
     with pytest.raises(Forged) as caught:
         connector.receive(request)
     assert "signature" not in str(caught.value)
@@ -53,10 +56,12 @@ def forged(subject: Subject, simulator: Simulator, connector: Connector, forgery
     request = subject.notice(simulator, "7", SPREAD[0], sent=sent_at(connector), delivery="d-1")
     if forgery == "altered body":
         return replace(request, body=request.body.replace(b"7", b"8"))
+    word = subject.secrets.get("hook_secret", "?").encode()  # some platforms send it in the body
     if forgery == "altered signature":
-        return replace(request, headers={name: "0" * len(value) for name, value in request.headers.items()})
+        headers = {name: "0" * len(value) for name, value in request.headers.items()}
+        return replace(request, headers=headers, body=request.body.replace(word, b"0" * len(word)))
     if forgery == "no signature":
-        return replace(request, headers={})
+        return replace(request, headers={}, body=request.body.replace(word, b""))
     away = timedelta(days=1) if forgery == "stale" else timedelta(days=-1)
     return replace(request, at=request.at + away)
 
@@ -75,6 +80,8 @@ def test_a_replayed_notice_is_refused_by_age_or_known_by_its_delivery(
     except Forged:
         second = first
     assert [notice.delivery for notice in second] == [notice.delivery for notice in first]
+    if "signature" in subject.lacks:
+        return  # its age cannot be proven; the inbox knows the delivery
     with pytest.raises(Forged):
         connector.receive(replace(request, at=request.at + timedelta(hours=6)))
 

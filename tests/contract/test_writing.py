@@ -168,7 +168,7 @@ def test_values_come_back_as_they_went_out(subject: Subject, simulator: Simulato
     assert receipt.outcome == "applied"
     assert receipt.id is not None
     fetched = connector.fetch(subject.resource, [receipt.id])[receipt.id]
-    read = next(iter(connector.read(subject.resource))).docs[0]
+    read = next(doc for page in connector.read(subject.resource) for doc in page.docs)
     for doc in (fetched, read):
         assert doc is not None
         found = subject.exact_of(doc)

@@ -36,6 +36,7 @@ from graphql import (
 )
 
 from deployments.sandbox.notation import Doc
+from deployments.sandbox.shopify.bulk import Bulks
 from deployments.sandbox.shopify.mutations import Mutations
 from deployments.sandbox.shopify.schema import schema
 from deployments.sandbox.shopify.state import Shop
@@ -45,6 +46,8 @@ MOST_AT_ONCE = 1_000
 RIGHTS: Mapping[str, str] = {
     "locations": "read_locations", "products": "read_products", "productVariants": "read_products",
     "product": "read_products", "productByIdentifier": "read_products", "orders": "read_orders",
+    "productsCount": "read_products", "productVariantsCount": "read_products", "customersCount": "read_customers",
+    "inventoryItems": "read_inventory",
     "customers": "read_customers", "customerByIdentifier": "read_customers", "priceLists": "read_products",
     "priceList": "read_products", "inventorySetQuantities": "write_inventory", "inventoryActivate": "write_inventory",
     "productSet": "write_products", "productVariantsBulkUpdate": "write_products",
@@ -70,6 +73,8 @@ class Bucket:
     _at: float = field(init=False)
     refusals: int = 0
     """How often somebody asked for more than there was."""
+    spent: float = 0.0
+    """Points that were used in all."""
 
     def __post_init__(self) -> None:
         self.level, self._at = self.maximum, self.clock()
@@ -95,6 +100,7 @@ class Api:
         self.bucket = Bucket() if bucket is None else bucket
         self.schema, self.views = schema(), Views(shop)
         self.mutations = Mutations(shop, self.views)
+        self.bulks = Bulks(shop=shop, schema=self.schema, root=self._query)
 
     def answer(self, token: str, body: Any) -> tuple[int, Doc]:
         """HTTP status and body of the answer to a posted question."""
@@ -129,15 +135,19 @@ class Api:
                 "extensions": {"cost": weighed},
             }
         self.bucket.level -= asked
-        root = self._query() if operation.operation is OperationType.QUERY else self.mutations.root()
+        root = self._query() if operation.operation is OperationType.QUERY else self._changes()
         result = execute_sync(self.schema, document, root, variable_values=variables)
         used = min(asked, spent(result.data) if operation.operation is OperationType.QUERY else asked)
         self.bucket.level += asked - used
+        self.bucket.spent += used
         weighed = {"requestedQueryCost": asked, "actualQueryCost": used, "throttleStatus": self.bucket.status()}
         answer: Doc = {"data": result.data, "extensions": {"cost": weighed}}
         if result.errors:
             answer = {"data": None, "errors": [one.formatted for one in result.errors], "extensions": {"cost": weighed}}
         return answer
+
+    def _changes(self) -> Doc:
+        return {**self.mutations.root(), "bulkOperationRunQuery": self.bulks.run}
 
     # ── questions ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -171,6 +181,14 @@ class Api:
 
             return field
 
+        def counted(kind: str) -> Callable[..., Doc]:
+            def field(info: Any, limit: int | None = 10_000) -> Doc:
+                there = len(shop.table(kind))
+                most = there if limit is None else min(there, limit)
+                return {"count": most, "precision": "EXACT" if most == there else "AT_LEAST"}
+
+            return field
+
         def hooks(info: Any, first: int | None = None, after: str | None = None, uri: str | None = None) -> Doc:
             return connection([(hook["id"], hook) for hook in shop.hooks if uri in (None, hook["uri"])], first, after)
 
@@ -183,7 +201,9 @@ class Api:
             "priceList": lambda info, id: views.by_id(id), "product": lambda info, id: views.by_id(id),
             "productByIdentifier": one("Product", {"id": "id", "handle": "handle"}),
             "customerByIdentifier": one("Customer", {"id": "id", "emailAddress": "email", "phoneNumber": "phone"}),
-            "webhookSubscriptions": hooks,
+            "webhookSubscriptions": hooks, "inventoryItems": found("InventoryItem"),
+            "productsCount": counted("Product"), "productVariantsCount": counted("ProductVariant"),
+            "customersCount": counted("Customer"), "bulkOperation": self.bulks.shown,
         }  # fmt: skip
 
     def _granted(self) -> frozenset[str]:

@@ -19,7 +19,7 @@ _NAMES = {
     "OrderTransaction": "OrderTransactionConnection", "FulfillmentOrder": "FulfillmentOrderConnection",
     "FulfillmentOrderLineItem": "FulfillmentOrderLineItemConnection", "Media": "MediaConnection",
     "FulfillmentLineItem": "FulfillmentLineItemConnection",
-    "WebhookSubscription": "WebhookSubscriptionConnection",
+    "WebhookSubscription": "WebhookSubscriptionConnection", "InventoryItem": "InventoryItemConnection",
 }  # fmt: skip
 _CONNECTIONS = "\n".join(
     f"type {name} {{ nodes: [{node}!]! edges: [{node}Edge!]! pageInfo: PageInfo! }}\n"
@@ -39,6 +39,7 @@ _ERRORS = {
     " NO_LINE_ITEMS_TO_PREPARE_FOR_FULFILLMENT_ORDER",
     "OrderCancel": "INVALID NOT_FOUND",
     "PriceListPrice": "PRICE_LIST_CURRENCY_MISMATCH PRICE_LIST_NOT_FOUND VARIANT_NOT_FOUND",
+    "BulkOperation": "INVALID LIMIT_REACHED OPERATION_IN_PROGRESS",
 }
 _CODED = "\n".join(
     f"enum {name}UserErrorCode {{ {codes} }}\n"
@@ -72,6 +73,15 @@ enum WebhookSubscriptionFormat {{ JSON }}
 enum WebhookSubscriptionTopic {{ PRODUCTS_CREATE PRODUCTS_UPDATE PRODUCTS_DELETE INVENTORY_LEVELS_UPDATE
   INVENTORY_LEVELS_CONNECT ORDERS_CREATE ORDERS_UPDATED ORDERS_CANCELLED REFUNDS_CREATE FULFILLMENTS_CREATE
   FULFILLMENTS_UPDATE CUSTOMERS_CREATE CUSTOMERS_UPDATE CUSTOMERS_DELETE LOCATIONS_UPDATE }}
+enum CountPrecision {{ AT_LEAST EXACT }}
+enum BulkOperationStatus {{ CANCELED CANCELING COMPLETED CREATED EXPIRED FAILED RUNNING }}
+enum BulkOperationErrorCode {{ ACCESS_DENIED INTERNAL_SERVER_ERROR TIMEOUT }}
+enum BulkOperationType {{ MUTATION QUERY }}
+type Count {{ count: Int! precision: CountPrecision! }}
+type BulkOperation implements Node {{ id: ID! query: String! type: BulkOperationType! status: BulkOperationStatus!
+  errorCode: BulkOperationErrorCode createdAt: DateTime! completedAt: DateTime fileSize: UnsignedInt64
+  objectCount: UnsignedInt64! rootObjectCount: UnsignedInt64! url: URL partialDataUrl: URL }}
+type BulkOperationRunQueryPayload {{ bulkOperation: BulkOperation userErrors: [BulkOperationUserError!]! }}
 type PageInfo {{ hasNextPage: Boolean! endCursor: String }}
 type MoneyV2 {{ amount: Decimal! currencyCode: CurrencyCode! }}
 type MoneyBag {{ shopMoney: MoneyV2! presentmentMoney: MoneyV2! }}
@@ -224,8 +234,11 @@ type QueryRoot {{ shop: Shop! currentAppInstallation: AppInstallation! node(id: 
   priceLists({_PAGED}, sortKey: PriceListSortKeys): PriceListConnection! priceList(id: ID!): PriceList
   product(id: ID!): Product productByIdentifier(identifier: ProductIdentifierInput!): Product
   customerByIdentifier(identifier: CustomerIdentifierInput!): Customer
+  productsCount(limit: Int): Count productVariantsCount(limit: Int): Count customersCount(limit: Int): Count
+  inventoryItems({_PAGED}): InventoryItemConnection! bulkOperation(id: ID!): BulkOperation
   webhookSubscriptions({_PAGED}, uri: String): WebhookSubscriptionConnection! }}
-type Mutation {{ inventorySetQuantities(input: InventorySetQuantitiesInput!): InventorySetQuantitiesPayload
+type Mutation {{ bulkOperationRunQuery(groupObjects: Boolean! = false, query: String!): BulkOperationRunQueryPayload
+  inventorySetQuantities(input: InventorySetQuantitiesInput!): InventorySetQuantitiesPayload
   inventoryActivate(inventoryItemId: ID!, locationId: ID!, available: Int): InventoryActivatePayload
   productSet(identifier: ProductSetIdentifiers, input: ProductSetInput!, synchronous: Boolean): ProductSetPayload
   productVariantsBulkUpdate(productId: ID!, variants: [ProductVariantsBulkInput!]!, allowPartialUpdates: Boolean):

@@ -32,6 +32,7 @@ from deployments.sandbox.notation import Doc
 from deployments.sandbox.notices import Notices
 from deployments.sandbox.shop import SHOP
 from deployments.sandbox.shopify.api import SCOPES, Api, Bucket
+from deployments.sandbox.shopify.bulk import PATH
 from deployments.sandbox.shopify.people import VERBS
 from deployments.sandbox.shopify.state import Shop, kind_of, legacy, stamp
 
@@ -123,6 +124,10 @@ def start(shop: Shop, *, port: int = 0, seed: int = 7, bucket: Bucket | None = N
         def _serve(self) -> None:
             data = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             path, _, query = self.path.partition("?")
+            if path.startswith(PATH):
+                status, raw, more = api.bulks.file(path, dict(parse_qsl(query)), dict(self.headers.items()))
+                self._send(status, raw, more)
+                return
             if path.startswith("/_"):
                 try:
                     self._send(200, _door(shop, faults, hooks, path, dict(parse_qsl(query)), data))
@@ -208,7 +213,7 @@ def start(shop: Shop, *, port: int = 0, seed: int = 7, bucket: Bucket | None = N
         hooks.stop()
         shop.books.close()
 
-    url = f"http://127.0.0.1:{server.server_port}"
+    url = api.bulks.base = f"http://127.0.0.1:{server.server_port}"
     return Running(shop=shop, api=api, faults=faults, hooks=hooks, url=url, token=token, hook_secret=secret, stop=stop)
 
 

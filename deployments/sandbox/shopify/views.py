@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime
 from typing import Any
 
@@ -19,9 +21,24 @@ MOST = 250
 _TERM = re.compile(r"(\w+):(>=|<=|>|<)?('[^']*'|[^\s]+)")
 
 
+_UNBOUNDED: ContextVar[bool] = ContextVar("unbounded", default=False)
+
+
+@contextmanager
+def unbounded() -> Iterator[None]:
+    """Inside, every list is given whole: a bulk operation asks."""
+    token = _UNBOUNDED.set(True)
+    try:
+        yield
+    finally:
+        _UNBOUNDED.reset(token)
+
+
 def connection(rows: Sequence[tuple[str, Any]], first: int | None, after: str | None) -> Doc:
     """A page of (key, record) pairs in their order, after the record that a cursor names."""
-    if first is None or not 0 < first <= MOST:
+    if _UNBOUNDED.get():
+        first = len(rows) + 1
+    if first is None or (not 0 < first <= MOST and not _UNBOUNDED.get()):
         raise GraphQLError(
             f"you must provide one of first or last, from 1 to {MOST}", extensions={"code": "BAD_REQUEST"}
         )

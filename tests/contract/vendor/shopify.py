@@ -31,15 +31,17 @@ from graphql import (
 )
 from graphql.execution.values import get_variable_values
 
-from connectors import shopify_facts, shopify_writes
+from connectors import shopify_after_sale, shopify_bulk, shopify_facts, shopify_writes
 from connectors.base import Write
 from connectors.graphql import Operation
 from connectors.shopify import Shopify
 from deployments.sandbox.shopify import orders
-from tests.contract.harness import ports_with
+from deployments.sandbox.shopify.bulk import unfit
+from tests.contract.harness import Call, ports_with
 from tests.contract.shopify_simulator import HOOK_SECRET, PLACE, TOKEN, Simulated
 from tests.contract.vendor.checking import Place, Sent, Vendor
 
+_MODULES = (shopify_facts, shopify_writes, shopify_bulk, shopify_after_sale)
 _NUMBERS = ("Money", "Decimal")
 _TEXTS = ("URL", "DateTime", "HTML", "ID")
 
@@ -105,6 +107,9 @@ def session() -> Simulated:
         channel="shop-kz", url=simulated.url, options={"secrets": {"token": "env:T"}, "notify": True},
         ports=ports_with({"token": TOKEN, "hook_secret": HOOK_SECRET}),
     )  # fmt: skip
+    bulky = Shopify(
+        channel="shop-kz", url=simulated.url, options={**connector.options, "bulk": 0}, ports=connector.ports
+    )
     with simulated.running():
         connector.check()
         connector.granted()
@@ -183,6 +188,8 @@ def session() -> Simulated:
             docs = [doc for page in pages for doc in page.docs]
             list(connector.read(resource, pages[-1].cursor))
             connector.fetch(resource, [str(doc["id"]) for doc in docs])
+        for resource in shopify_bulk.BULKS:
+            list(bulky.read(resource))
     return simulated
 
 
@@ -206,7 +213,35 @@ def _orders(simulated: Simulated, connector: Shopify, customer: str) -> None:
     big = orders.place(shop, {"lines": [{"sku": f"KTL-{n % 12}", "quantity": 1} for n in range(21)], "place": PLACE})
     list(connector.write("shipments", [Write(key="s4", op="create", doc={"orderId": big["id"]})]))
     orders.cancel(shop, {"id": orders.place(shop, {"lines": lines[:1], **more})["id"]})
+    _after_sale(simulated, connector, lines[:1])
     orders.place(shop, {"lines": lines[:1], "place": PLACE, "source": "pos"})
+
+
+def asked(simulated: Simulated) -> Sequence[Call]:
+    """The questions of a session; files have addresses of their own."""
+    return [call for call in simulated.calls if call.method == "POST"]
+
+
+def _after_sale(simulated: Simulated, connector: Shopify, lines: list[dict[str, Any]]) -> None:
+    """An order is put aside at a store, handed over and paid back in part; another is cancelled."""
+    shop = simulated.shop
+    store = shop.put("gid://shopify/Location/5", {"legacyResourceId": "5", "name": "Store", "isActive": True,
+                                                  "fulfillsOnlineOrders": False, "address": {}})["id"]  # fmt: skip
+    box = [{"name": "Box", "amount": 1}]
+    order = orders.place(shop, {"lines": lines, "place": PLACE, "pickup": store, "fees": box})
+    ready = Write(key="d1", op="create", doc={"orderId": order["id"], "kind": "READY", "reason": None, "note": None})
+    list(connector.write("decisions", [ready]))
+    list(connector.settle("decisions", [ready]))
+    paid = [{"tender": order["payments"][0]["id"], "amount": "100.00"}]
+    back = Write(key="r1", op="create", doc={
+        "orderId": order["id"], "lines": [{"lineItemId": order["lines"][0]["id"], "quantity": 1}], "payments": paid,
+    })  # fmt: skip
+    list(connector.write("refunds", [back]))
+    list(connector.settle("refunds", [back]))
+    other = orders.place(shop, {"lines": lines, "place": PLACE})["id"]
+    gone = Write(key="d2", op="create", doc={"orderId": other, "kind": "CANCELLED", "reason": "INVENTORY", "note": "0"})
+    list(connector.write("decisions", [gone]))
+    list(connector.settle("decisions", [gone]))
 
 
 class _Shopify(Vendor):
@@ -215,13 +250,13 @@ class _Shopify(Vendor):
     name, folder = "shopify", "shopify"
 
     def known(self) -> Sequence[str]:
-        found = [value for module in (shopify_facts, shopify_writes) for value in vars(module).values()]
-        tables = [*shopify_facts.LISTS.values(), *shopify_facts.FETCHES.values()]
+        found = [value for module in _MODULES for value in vars(module).values()]
+        tables = [*shopify_facts.LISTS.values(), *shopify_facts.FETCHES.values(), *shopify_bulk.COUNTS.values()]
         return sorted({one.name for one in [*found, *tables] if isinstance(one, Operation)})
 
     def recorded(self) -> Sequence[Sent]:
         found = []
-        for call in session().calls:
+        for call in asked(session()):
             body = json.loads(call.body)
             operation = operation_of(body["query"])
             assert operation.name is not None
@@ -253,6 +288,8 @@ class _Shopify(Vendor):
                 rows = variables["input"]["quantities"]
                 if any("changeFromQuantity" not in row for row in rows):
                     return "changeFromQuantity must be sent, even as null"
+            if field.name.value == "bulkOperationRunQuery":
+                return unfit(published(), str(variables["query"]))
         return None
 
     def required(self, sent: Sent) -> Sequence[Place]:
@@ -274,6 +311,9 @@ class _Shopify(Vendor):
                 text = sent.text.replace(" @idempotent(key: $key)", "").replace(", $key: String!", "")
                 body = {name: value for name, value in sent.body.items() if name != "key"}
                 found.append(Sent(operation=sent.operation, body=body, text=text))
+            if sent.operation == "bulkOperationRunQuery":
+                text = "{ orders { edges { node { id refunds { id refundLineItems { edges { node { id } } } } } } } }"
+                found.append(Sent(operation=sent.operation, body={**sent.body, "query": text}, text=sent.text))
         return found
 
     def misfits(self) -> Sequence[str]:

@@ -28,7 +28,7 @@ from connectors.shopify import Shopify
 from deployments.sandbox.shopify.schema import schema
 from tests.contract.harness import ports_with
 from tests.contract.shopify_simulator import HOOK_SECRET, TOKEN
-from tests.contract.vendor.shopify import VENDOR, operation_of, published, session
+from tests.contract.vendor.shopify import VENDOR, asked, operation_of, published, session
 
 
 def offered() -> list[str]:
@@ -67,7 +67,8 @@ def conforms(kind: Any, selections: SelectionSetNode | None, value: Any, where: 
     if isinstance(kind, GraphQLEnumType):
         return [] if value in kind.values else [f"{where}: {value} is no word of {kind.name}"]
     if not is_composite_type(kind):
-        wanted = {"Int": int, "Float": (int, float), "Boolean": bool, "UnsignedInt64": (int, str)}.get(kind.name, str)
+        kinds: dict[str, Any] = {"Int": int, "Float": (int, float), "Boolean": bool, "UnsignedInt64": (int, str)}
+        wanted = kinds.get(kind.name, str)
         return [] if isinstance(value, wanted) else [f"{where}: {value!r} is no {kind.name}"]
     return [one for node, inner in fields(kind, selections, value) for one in (
         [f"{where}.{node.name.value}: missing"] if node.name.value not in value
@@ -94,7 +95,7 @@ def _names(node: InlineFragmentNode | FragmentDefinitionNode) -> list[str]:
 def answered() -> list[str]:
     """What of the simulated shop's answers Shopify could not have said: each question of the session once more."""
     simulated, wrong = session(), list[str]()
-    for call in simulated.calls:
+    for call in asked(simulated):
         operation = operation_of(json.loads(call.body)["query"])
         reply = json.loads(simulated.handle(call).data())
         root: Any = published().mutation_type if operation.operation.value == "mutation" else published().query_type
