@@ -49,7 +49,7 @@ class Operation:
     def parameters(self, where: str) -> dict[str, tuple[Schema, bool]]:
         """The parameters that go there (query, path), by name: schema, and whether it must be there."""
         rows = [resolved(one, self.file) for one in (*self.shared, *self.row.get("parameters", ()))]
-        return {one["name"]: (plain(one.get("schema", {}), self.file), one.get("required") is True)
+        return {one["name"]: (_of_parameter(one, self.file), one.get("required") is True)
                 for one in rows if one["in"] == where}
 
     @cache  # noqa: B019
@@ -91,6 +91,13 @@ def _media(row: Any, file: Mapping[str, Any]) -> Schema | None:
     content = (resolved(row, file) or {}).get("content") or {}
     media = next((one for kind, one in content.items() if "json" in kind), None)
     return None if media is None or "schema" not in media else plain(media["schema"], file)
+
+
+def _of_parameter(row: Mapping[str, Any], file: Mapping[str, Any]) -> Schema:
+    """The schema of a parameter; one that its text calls a list with commas takes several, whatever its type says."""
+    schema = plain(row.get("schema", {}), file)
+    several = re.search(r"comma.separated|separated by commas?", str(row.get("description", "")), re.IGNORECASE)
+    return {"type": "array", "items": schema} if several and schema.get("type") != "array" else schema
 
 
 def plain(schema: Any, file: Mapping[str, Any], depth: int = 0) -> Schema:
@@ -242,6 +249,14 @@ def _floats(value: Any) -> Any:
     if isinstance(value, list):
         return [_floats(one) for one in value]
     return float(value) if isinstance(value, Decimal) else value
+
+
+def fitting(value: Any, schema: Schema) -> Schema:
+    """The schema with the choice that the value takes merged into it."""
+    for choice in schema.get("anyOf", ()):
+        if not list(_validator(_Held(choice)).iter_errors(_floats(value))):
+            return {**schema, **choice, "properties": {**schema.get("properties", {}), **choice.get("properties", {})}}
+    return schema
 
 
 def _unnamed(value: Any, schema: Schema, path: str) -> Iterator[str]:
