@@ -170,7 +170,7 @@ def _by_id(name: str) -> _Docs:
 
     def docs(writes: Sequence[Write], payload: Doc) -> list[Doc | None]:
         held = {str(doc["id"]): doc for doc in payload[name] or []}
-        return [held.get(_id_of(write)) for write in writes]
+        return [held.get(str(write.id)) for write in writes]
 
     return docs
 
@@ -215,7 +215,7 @@ VARIANTS_CREATE = Mutation(
 VARIANTS_UPDATE = Mutation(
     name="productVariantsBulkUpdate", cost=20.0, listed="variants", partial=True, docs=_by_id("productVariants"),
     variables=lambda writes: {"id": writes[0].doc["productId"],
-                              "variants": [{"id": _id_of(write), **_variant(write)} for write in writes]},
+                              "variants": [{"id": write.id, **_variant(write)} for write in writes]},
     text="mutation productVariantsBulkUpdate($id: ID!, $variants: [ProductVariantsBulkInput!]!)"
     " { productVariantsBulkUpdate(productId: $id, variants: $variants, allowPartialUpdates: true)"
     f" {{ productVariants {{ {VARIANT} }} {CODED} }} }}",
@@ -260,11 +260,6 @@ def _variant(write: Write) -> Doc:
     """The variant, or its price, without what only says where it belongs."""
     elsewhere = ("productId", "variantId", "priceListId", "currency", "id")
     return {name: value for name, value in write.doc.items() if name not in elsewhere}
-
-
-def _id_of(write: Write) -> str:
-    """The variant that is changed: a price that was never read has no id of its own yet."""
-    return str(write.id if write.id is not None else write.doc.get("variantId"))
 
 
 def _fixed(doc: Doc) -> Doc:
