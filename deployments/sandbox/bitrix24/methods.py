@@ -118,7 +118,10 @@ def of_events(portal: Portal) -> Mapping[str, Method]:
         portal.handlers[:] = [row for row in portal.handlers if row not in gone]
         return {"count": len(gone)}
 
-    return {"event.bind": bind, "event.unbind": unbind, "event.get": lambda params: list(portal.handlers)}
+    return {
+        "events": lambda params: list(EVENTS), "event.bind": bind, "event.unbind": unbind,
+        "event.get": lambda params: list(portal.handlers),
+    }  # fmt: skip
 
 
 def methods(portal: Portal) -> Mapping[str, Method]:
