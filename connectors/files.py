@@ -4,7 +4,7 @@ What surprises here:
 
 * A file is checked to its last line before its first document is given. One that is malformed goes to ``quarantine``
   with a note that says line and reason, and the read ends with an error, so that somebody hears of it; the next read
-  goes on with the others.
+  goes on with the others. Who only looks (`serai check`, `serai survey`) hears of it too, and leaves it where it lies.
 * A file is archived when a read *begins* with a cursor that has it behind: only then is it certain that what it said
   was committed. A crash before that reads it again, which changes nothing.
 * Files whose names begin with a dot or end in .part, .tmp or .filepart are under way, and so is one that was touched
@@ -35,7 +35,7 @@ from connectors.answers import masked
 from connectors.base import Connector, Cursor, Doc, Page, Receipt, Resource, Write
 from connectors.errors import ConnectorError, Misconfigured, RetryLater, ShapeChanged
 from connectors.file_formats import READ, WRITTEN, Malformed
-from connectors.ports import Ports
+from connectors.ports import LOOKING, Ports
 from connectors.verified import Verified
 from connectors.writes import NOT_FOUND, id_of
 
@@ -174,7 +174,7 @@ class Files(Connector):
     ) -> tuple[list[Found], list[list[str]]]:
         """What still lies there, and what of it was taken, after the files that were taken have been put away."""
         keep = [one for one in files if one.key not in taken or (row.get("whole") and one is files[-1])]
-        if row.get("archive") is not None:
+        if row.get("archive") is not None and self.lane not in LOOKING:
             for one in files:
                 if one not in keep:
                     self._moved(resource, one.path, str(row["archive"]))
@@ -196,6 +196,8 @@ class Files(Connector):
         else:
             return docs
         name, place = PurePosixPath(one.path).name, str(row.get("quarantine", "quarantine"))
+        if self.lane in LOOKING:
+            raise ShapeChanged(f"{self.channel}: {resource}: {name}: {said}; a pull would put it into {place}; mend it")
         kept = self._moved(resource, one.path, place)
         with self._asking(resource) as (storage, _):
             storage.pipe_file(f"{kept}.why.txt", f"{said}\n".encode())

@@ -102,7 +102,7 @@ class Shopify(Rest):
         return self._pages(resource, self.facts(resource), cursor)
 
     def _pages(self, resource: str, facts: Resource, cursor: Cursor | None) -> Iterator[Page]:
-        if self._bulk.due(resource, cursor):
+        if self.lane != "check" and self._bulk.due(resource, cursor):
             try:
                 yield from self._bulk.pages(resource, facts, cursor)
                 return
