@@ -28,10 +28,10 @@ from datetime import timedelta
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, quote, urlsplit
 
-from connectors import amazon_facts as facts_of, amazon_writes as written
-from connectors.answers import AWAY, Answer, Unsure, decoded, encoded, said
-from connectors.base import Cursor, Doc, Page, Receipt, Resource, Write
-from connectors.errors import Misconfigured, RetryLater, ShapeChanged
+from connectors import amazon_facts as facts_of, amazon_writes as written, signatures
+from connectors.answers import AWAY, Answer, Unsure, decoded, encoded, said, trouble
+from connectors.base import Cursor, Doc, Page, Receipt, Received, Request, Resource, Write
+from connectors.errors import Forged, Misconfigured, RetryLater, ShapeChanged
 from connectors.limits import Limit
 from connectors.paging import Position, at
 from connectors.rest import Rest
@@ -64,6 +64,7 @@ class Amazon(Rest):
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
         self.seller, self.marketplace = self._setting("seller"), self._setting("marketplace")
+        self._restricted: dict[str, str] = {}
         self.resources = facts_of.resources(self.seller, self.marketplace, self.options)
         self.auth = {
             "scheme": "oauth2", "grant": "refresh_token", "credentials": "body", "header": "x-amz-access-token",
@@ -178,8 +179,31 @@ class Amazon(Rest):
         return found
 
     def _whole(self, order: Doc) -> Doc:
-        """The order with what is known of its buyer."""
-        return order
+        """The order with what Orders v0 tells of its buyer, where the settings say so and no role shows it."""
+        status = at(order, "fulfillment.fulfillmentStatus")
+        if self.options.get("personal") != "token" or "buyer" in order or status in ("PENDING", "PENDING_AVAILABILITY"):
+            return order
+        template = f"{facts_of.ORDERS_V0}/{{orderId}}"
+        path = template.replace("{orderId}", quote(str(order["orderId"]), safe=""))
+        target = self._target(path)
+        for refused in (None, self._restricted.get("token")):
+            answer = self._send("GET", target, proof={"x-amz-access-token": self._opened(template, refused)})
+            if answer.status != 401:
+                break
+        problem = trouble(self._where("GET", path), answer, self.clean, self._remedy)
+        if problem is not None:
+            raise problem
+        return written.with_buyer(order, at(answer.body, "payload"))
+
+    def _opened(self, path: str, refused: str | None) -> str:
+        """A restricted data token for a path's buyers and addresses, kept until it ends or is refused."""
+        ends = moment(self._restricted.get("ends"))
+        if refused is not None or ends is None or self.ports.clock.now() >= ends:
+            wanted = {"method": "GET", "path": path, "dataElements": list(facts_of.PERSONAL)}
+            asked = self.call("POST", facts_of.RESTRICTED, body={"restrictedResources": [wanted]})
+            lives = timedelta(seconds=int(asked.body["expiresIn"]) - 60)
+            self._restricted = {"token": str(asked.body["restrictedDataToken"]), "ends": iso(asked.asked_at + lives)}
+        return self._restricted["token"]
 
     def _settlement(self, report: Doc) -> Doc:
         """The settlement report as a document."""
@@ -337,6 +361,70 @@ class Amazon(Rest):
         if status in ("CANCELLED", "FATAL"):
             return written.unprocessed(write, status)
         return Receipt(outcome="accepted", id=write.id, ticket=write.ticket)
+
+    # ── notices ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def subscribe(self, url: str) -> None:
+        """Afterwards Amazon tells the queue of the settings of every type that is read here; again changes nothing.
+
+        What carries the queue's documents to ``url`` (a pipe, an API destination) is set up at Amazon's cloud.
+        """
+        arn = self.options.get("queue")
+        if not isinstance(arn, str):
+            raise Misconfigured(
+                f"{self.channel}: `queue` is missing in the settings: the ARN of the queue (arn:aws:sqs:…) whose "
+                f"documents an API destination carries to {url} with the key `hook_secret` in x-api-key"
+            )
+        destination = self._destination(arn)
+        for kind in facts_of.TYPES:
+            path = f"{facts_of.NOTIFICATIONS}/subscriptions/{kind}"
+            held = self.call("GET", path, allow=(404,))
+            if held.ok and at(held.body, "payload.destinationId") == destination:
+                continue
+            body = {"payloadVersion": facts_of.VERSIONS.get(kind, "1.0"), "destinationId": destination}
+            self.call("POST", path, body=body)
+
+    def _destination(self, arn: str) -> str:
+        """The id of the queue's destination, made where there is none; it belongs to the application."""
+        form = {"grant_type": "client_credentials", "scope": facts_of.GRANTLESS,
+                "client_id": self.ports.secrets.get("client_id"),
+                "client_secret": self.ports.secrets.get("client_secret")}  # fmt: skip
+        token = self.post_form(self.auth["token_url"], form, {}).get("access_token")
+        proof, path = {"x-amz-access-token": str(token)}, f"{facts_of.NOTIFICATIONS}/destinations"
+        known = self._granted("GET", path, proof=proof).body["payload"]
+        found = next((row for row in known if at(row, "resource.sqs.arn") == arn), None)
+        if found is None:
+            body = {"name": "serai", "resourceSpecification": {"sqs": {"arn": arn}}}
+            found = self._granted("POST", path, proof=proof, body=body).body["payload"]
+        return str(found["destinationId"])
+
+    def _granted(self, method: str, path: str, **sent: Any) -> Answer:
+        """The answer to a request that the application makes for itself."""
+        answer = self._send(method, self._target(path), **sent)
+        problem = trouble(self._where(method, path), answer, self.clean, self._remedy)
+        if problem is None and not answer.ok:
+            told = self.clean(said(answer.body))
+            problem = Misconfigured(f"{self._where(method, path)}: Amazon refuses the destination: {told}")
+        if problem is not None:
+            raise problem
+        return answer
+
+    def receive(self, request: Request) -> Received:
+        """The notices of documents that a pipe or an API destination carries here. Raises Forged, and ShapeChanged when
+        a body with the right key cannot be read."""
+        known = self.options.get("secrets") or {}
+        if "hook_secret" not in known:
+            raise Forged("the notice is not from this channel")
+        names = [name for name in ("hook_secret", "hook_secret_previous") if name in known]
+        secrets = [self.ports.secrets.get(name) for name in names]
+        self._named(lambda: signatures.header_token({"header": "x-api-key"}, secrets, request))
+        try:
+            body = decoded(request.body)
+        except ValueError as fault:
+            raise ShapeChanged(f"{self.channel}: a notice with the right key is not JSON: {fault}") from None
+        notices = [notice for document in written.documents(body)
+                   if (notice := written.noticed(document, request.at, self.seller)) is not None]  # fmt: skip
+        return Received(notices=notices, reply="" if notices else "passed over: nothing here is read from it")
 
     def by_reference(self, facts: Resource, write: Write) -> Receipt:
         """What became of a create: a listing by its SKU, a package by our reference in its order."""

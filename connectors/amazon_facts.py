@@ -90,7 +90,10 @@ TYPES: Final[Mapping[str, tuple[str, str]]] = {
     "FBA_INVENTORY_AVAILABILITY_CHANGES": ("inventory", "SKU"),
     "REPORT_PROCESSING_FINISHED": ("settlements", "reportId"),
 }
-"""Type of a notification → the resource that it is about, and where its id stands in the payload."""
+"""Type of a notification → the resource that it is about, and what its id is called in the payload."""
+VERSIONS: Final[Mapping[str, str]] = {"REPORT_PROCESSING_FINISHED": "2020-09-04"}
+"""Payload versions that are not 1.0."""
+GRANTLESS: Final = "sellingpartnerapi::notifications"
 _TOKEN: Final = {"param": "nextToken", "next": "nextToken", "absent": "end"}
 
 

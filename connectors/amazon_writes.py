@@ -5,8 +5,8 @@ What surprises here:
 * A listing is compared by what its seller said of it (``attributes``), not by what buyers see: sales lower the latter.
 * A package's reference is a positive number of ours, made of the write's key: the same key is the same package.
 * A settlement report is text with tabs; its first row is the sum, and every other row leaves those columns empty. Its
-  moments are written as ``2026-03-01 09:00:00 UTC`` or, in Europe, ``01.03.2026 09:00:00 UTC``, its amounts there
-  with a comma.
+  moments are written as ``2026-03-01 09:00:00 UTC``, with an offset, or in Europe as ``01.03.2026 09:00:00 UTC``, its
+  amounts there with a comma (samples that sellers published, looked up 2026-11-22; Amazon describes columns only).
 """
 
 from __future__ import annotations
@@ -21,8 +21,11 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Final
 
-from connectors.base import Doc, Receipt, Write
+from connectors.amazon_facts import SETTLEMENT, TYPES
+from connectors.answers import decoded
+from connectors.base import Doc, Notice, Receipt, Write
 from connectors.errors import ShapeChanged
+from connectors.window import moment as stamp
 from connectors.writes import NOT_FOUND, holds
 
 LARGEST_DOCUMENT: Final = 64_000_000
@@ -223,11 +226,16 @@ _COLUMNS: Final[Mapping[str, str]] = {
 }  # fmt: skip
 
 
+_NEEDED: Final = frozenset({
+    "settlement-id", "total-amount", "currency", "transaction-type", "order-id", "amount-type", "amount-description",
+    "amount",
+})  # fmt: skip
+
+
 def settlement(report: Doc, text: str) -> Doc:
     """A settlement report as a document: what it is of, and its rows. Raises ShapeChanged naming the missing column."""
     rows = list(csv.DictReader(io.StringIO(text), delimiter="\t", quoting=csv.QUOTE_NONE))
-    lacking = sorted({"settlement-id", "total-amount", "currency", *_COLUMNS} - set(rows[0])) if rows else ["any row"]
-    lacking = [name for name in lacking if name not in ("posted-date", "posted-date-time", "quantity-purchased")]
+    lacking = sorted(_NEEDED - set(rows[0])) if rows else ["row"]
     if lacking:
         raise ShapeChanged(f"settlement report {report['reportId']}: it has no {lacking[0]}")
     head, *rest = rows
@@ -264,4 +272,64 @@ def moment(text: str | None) -> str | None:
             return datetime.strptime(plain, form).replace(tzinfo=UTC).isoformat()
         except ValueError:
             continue
-    return text or None
+    found = stamp(plain)
+    return text or None if found is None else found.isoformat()
+
+
+# ── buyers and notices ───────────────────────────────────────────────────────────────────────────────────────────────
+
+_BUYER: Final[Mapping[str, str]] = {"BuyerName": "buyerName", "BuyerEmail": "buyerEmail"}
+_ADDRESS: Final[Mapping[str, str]] = {
+    "Name": "name", "AddressLine1": "addressLine1", "AddressLine2": "addressLine2", "AddressLine3": "addressLine3",
+    "City": "city", "StateOrRegion": "stateOrRegion", "PostalCode": "postalCode", "CountryCode": "countryCode",
+    "Phone": "phone",
+}  # fmt: skip
+
+
+def with_buyer(order: Doc, old: Any) -> Doc:
+    """The order with buyer and address of Orders v0, in the words of Orders 2026-01-01."""
+    told = old if isinstance(old, dict) else {}
+    found = dict(order)
+    buyer = {name: told["BuyerInfo"][word] for word, name in _BUYER.items() if word in told.get("BuyerInfo", {})}
+    address = {name: told["ShippingAddress"][word] for word, name in _ADDRESS.items()
+               if word in told.get("ShippingAddress", {})}  # fmt: skip
+    if buyer:
+        found["buyer"] = buyer
+    if address:
+        found["recipient"] = {"deliveryAddress": address}
+    return found
+
+
+def documents(body: Any) -> Iterator[Doc]:
+    """The notifications in what was carried here: one by itself, EventBridge's envelope, or messages of a queue."""
+    if isinstance(body, list):
+        for row in body:
+            yield from documents(row)
+    elif isinstance(body, dict) and isinstance(body.get("Records"), list):
+        yield from documents(body["Records"])
+    elif isinstance(body, dict) and isinstance(body.get("body"), str):
+        try:
+            yield from documents(decoded(body["body"].encode()))
+        except ValueError:
+            return
+    elif isinstance(body, dict):
+        yield body["detail"] if isinstance(body.get("detail"), dict) else body
+
+
+def noticed(document: Doc, at: datetime, seller: str) -> Notice | None:
+    """The news in a notification; None: it is about nothing that is read here, or about another seller."""
+    small = {name[:1].lower() + name[1:]: value for name, value in document.items()}
+    metadata = {name[:1].lower() + name[1:]: value for name, value in (small.get("notificationMetadata") or {}).items()}
+    kind, payload = small.get("notificationType"), small.get("payload")
+    if not isinstance(kind, str) or kind not in TYPES or not isinstance(payload, dict):
+        return None
+    resource, name = TYPES[kind]
+    inner = next((value for value in payload.values() if isinstance(value, dict) and name in value), payload)
+    theirs = inner.get("SellerId", inner.get("sellerId", seller))
+    if inner.get(name) is None or theirs != seller:
+        return None
+    if resource == "settlements" and inner.get("reportType") != SETTLEMENT:
+        return None
+    when = stamp(small.get("eventTime")) or at
+    return Notice(delivery=str(metadata.get("notificationId") or f"{kind}:{inner[name]}:{when.isoformat()}"),
+                  resource=resource, id=str(inner[name]), at=when)  # fmt: skip

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from deployments.sandbox.amazon import orders
+from deployments.sandbox.amazon import documents, orders
 from deployments.sandbox.amazon.fill import enter
 from deployments.sandbox.amazon.state import Market
 from deployments.sandbox.notation import Doc
@@ -46,11 +46,18 @@ def store(market: Market, ask: Mapping[str, Any]) -> Doc:
     return {"id": str(ask["sku"])}
 
 
+def fate(market: Market, ask: Mapping[str, Any]) -> Doc:
+    """The next feed ends so: ``{status}``, CANCELLED or FATAL."""
+    market.fates.append(str(ask["status"]))
+    return {"id": str(len(market.fates))}
+
+
 def _named(work: Callable[[Market, Mapping[str, Any]], Doc]) -> Callable[[Market, Mapping[str, Any]], Doc]:
     return lambda market, ask: {"id": work(market, ask)["id"]}
 
 
 ACTS: Mapping[str, Callable[[Market, Mapping[str, Any]], Doc]] = {
     "order": order, "order_state": order_state, "list_by_hand": list_by_hand, "store": store,
+    "refund": documents.refund, "settle": documents.settle, "fate": fate,
     "pay": _named(orders.pay), "cancel": _named(orders.cancel), "send_own": _named(orders.send_own),
 }  # fmt: skip

@@ -22,7 +22,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from deployments.sandbox.amazon import inventory, listings, orders
+from deployments.sandbox.amazon import documents, inventory, listings, orders, subscriptions
 from deployments.sandbox.amazon.state import Market
 from deployments.sandbox.design import Refused
 from deployments.sandbox.notation import Doc
@@ -30,6 +30,8 @@ from deployments.sandbox.notation import Doc
 CLIENT, SECRET, REFRESH = "amzn1.application-oa2-client.karavan", "amzn1.oa2-cs.v1.", "Atzr|"
 TOKENS = "/auth/o2/token"
 LIFE = 3_600
+GRANTLESS = "notifications"
+"""What a token of the application opens."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,6 +55,8 @@ class Operation:
     params: tuple[str, ...]
     work: Callable[[Market, Mapping[str, str], Mapping[str, str], Any], Any]
     status: int = 200
+    grantless: bool = False
+    """It wants a token of the application, not of the seller."""
 
 
 def _order(market: Market, at: Mapping[str, str], query: Mapping[str, str], body: Any) -> Doc:
@@ -69,6 +73,8 @@ def _item(market: Market, at: Mapping[str, str], query: Mapping[str, str], body:
 
 
 _LISTINGS, _ORDERS = "/listings/2021-08-01/items/{sellerId}", "/orders/2026-01-01/orders"
+_FEEDS, _REPORTS, _NOTICES = "/feeds/2021-06-30", "/reports/2021-06-30", "/notifications/v1"
+_RETURNS = "/externalFulfillment/2024-09-11/returns"
 _SHOWN = ("*marketplaceIds", "issueLocale", "includedData")
 OPERATIONS: tuple[Operation, ...] = (
     Operation(
@@ -119,6 +125,68 @@ OPERATIONS: tuple[Operation, ...] = (
                 "nextToken", "*marketplaceIds"),
         work=lambda market, at, query, body: inventory.summaries(market, query),
     ),
+    Operation(
+        name="getFeed", method="GET", path=_FEEDS + "/feeds/{feedId}", rate=2, burst=15, params=(),
+        work=lambda market, at, query, body: documents.feed(market, at["feedId"]),
+    ),
+    Operation(
+        name="createFeed", method="POST", path=_FEEDS + "/feeds", rate=0.0083, burst=15, params=(), status=202,
+        work=lambda market, at, query, body: documents.create_feed(market, body),
+    ),
+    Operation(
+        name="createFeedDocument", method="POST", path=_FEEDS + "/documents", rate=0.5, burst=15, params=(), status=201,
+        work=lambda market, at, query, body: documents.feed_document(market, at["base"], body),
+    ),
+    Operation(
+        name="getFeedDocument", method="GET", path=_FEEDS + "/documents/{id}", rate=0.0222, burst=10,
+        params=("enableContentEncodingUrlHeader",),
+        work=lambda market, at, query, body: documents.described(market, at["base"], "feedDocumentId", at["id"]),
+    ),
+    Operation(
+        name="getReports", method="GET", path=_REPORTS + "/reports", rate=0.0222, burst=10,
+        params=("reportTypes", "processingStatuses", "marketplaceIds", "pageSize", "createdSince", "createdUntil",
+                "nextToken"),
+        work=lambda market, at, query, body: documents.reports(market, query),
+    ),
+    Operation(
+        name="getReport", method="GET", path=_REPORTS + "/reports/{reportId}", rate=2, burst=15, params=(),
+        work=lambda market, at, query, body: documents.report(market, at["reportId"]),
+    ),
+    Operation(
+        name="getReportDocument", method="GET", path=_REPORTS + "/documents/{id}", rate=0.0167, burst=15,
+        params=("enableContentEncodingUrlHeader",),
+        work=lambda market, at, query, body: documents.described(market, at["base"], "reportDocumentId", at["id"]),
+    ),
+    Operation(
+        name="listReturns", method="GET", path=_RETURNS, rate=1, burst=5,
+        params=("returnLocationId", "rmaId", "status", "reverseTrackingId", "createdSince", "createdUntil",
+                "lastUpdatedSince", "lastUpdatedUntil", "maxResults", "nextToken"),
+        work=lambda market, at, query, body: documents.returns(market, query),
+    ),
+    Operation(
+        name="getReturn", method="GET", path=_RETURNS + "/{returnId}", rate=1, burst=5, params=(),
+        work=lambda market, at, query, body: documents.returned(market, at["returnId"]),
+    ),
+    Operation(
+        name="getDestinations", method="GET", path=_NOTICES + "/destinations", rate=1, burst=5, params=(),
+        grantless=True, work=lambda market, at, query, body: subscriptions.destinations(market),
+    ),
+    Operation(
+        name="createDestination", method="POST", path=_NOTICES + "/destinations", rate=1, burst=5, params=(),
+        grantless=True, work=lambda market, at, query, body: subscriptions.destination(market, body),
+    ),
+    Operation(
+        name="getSubscription", method="GET", path=_NOTICES + "/subscriptions/{kind}", rate=1, burst=5,
+        params=("payloadVersion",), work=lambda market, at, query, body: subscriptions.subscription(market, at["kind"]),
+    ),
+    Operation(
+        name="createSubscription", method="POST", path=_NOTICES + "/subscriptions/{kind}", rate=1, burst=5, params=(),
+        work=lambda market, at, query, body: subscriptions.subscribe(market, at["kind"], body),
+    ),
+    Operation(
+        name="createRestrictedDataToken", method="POST", path="/tokens/2021-03-01/restrictedDataToken", rate=1,
+        burst=10, params=(), work=lambda market, at, query, body: subscriptions.restricted(market, body),
+    ),
 )  # fmt: skip
 
 
@@ -167,27 +235,37 @@ class Api:
             try:
                 if path == TOKENS:
                     return self._token(method, dict(parse_qsl(data.decode())))
+                if path.startswith("/documents/"):
+                    id = path.removeprefix("/documents/")
+                    return Answered(body=documents.stored(self.market, method, id, query, headers, data))
                 return self._operation(method, path, query, headers, data)
             except Refused as refused:
                 more = {"x-amzn-RequestId": str(uuid.uuid4())}
                 return Answered(status=refused.status, body=errors(refused.error["code"], str(refused)), headers=more)
 
     def _token(self, method: str, form: Mapping[str, str]) -> Answered:
-        given = (form.get("grant_type"), form.get("client_id"), form.get("client_secret"), form.get("refresh_token"))
-        if method != "POST" or given != ("refresh_token", self.client, self.secret, self.refresh):
+        own = (form.get("client_id"), form.get("client_secret")) == (self.client, self.secret)
+        seller = form.get("grant_type") == "refresh_token" and form.get("refresh_token") == self.refresh
+        app = form.get("grant_type") == "client_credentials" and form.get("scope") == "sellingpartnerapi::notifications"
+        if method != "POST" or not own or not (seller or app):
             told = {"error": "invalid_client", "error_description": "Client authentication failed"}
-            return Answered(status=401 if given[0] == "refresh_token" else 400, body=told)
-        token = f"Atza|{uuid.uuid4()}"
-        self.tokens[token] = (self.market.now() + timedelta(seconds=LIFE), None)
-        body = {"access_token": token, "refresh_token": self.refresh, "token_type": "bearer", "expires_in": LIFE}
-        return Answered(body=body)
+            return Answered(status=401 if seller or not own else 400, body=told)
+        token = self._issued("Atza|", None if seller else GRANTLESS)
+        body = {"access_token": token, "token_type": "bearer", "expires_in": LIFE}
+        return Answered(body=body | ({"refresh_token": self.refresh} if seller else {}))
+
+    def _issued(self, prefix: str, opens: Any) -> str:
+        token = f"{prefix}{uuid.uuid4()}"
+        self.tokens[token] = (self.market.now() + timedelta(seconds=LIFE), opens)
+        return token
 
     def _operation(
         self, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str], data: bytes
     ) -> Answered:
         found = [(one, match) for one, pattern in PATTERNS if (match := pattern.match(path))]
         fits = [pair for pair in found if pair[0].method == method]
-        self._proven(method, path, headers.get("x-amz-access-token", ""))
+        grantless = any(pair[0].grantless for pair in fits)
+        self._proven(method, path, headers.get("x-amz-access-token", ""), grantless)
         if not fits:
             raise Refused(405 if found else 404, "InvalidInput", "The requested resource doesn't exist.")
         operation, match = fits[0]
@@ -203,7 +281,7 @@ class Api:
             raise Refused(400, "InvalidInput", what)
         if query.get("marketplaceIds", self.market.marketplace) != self.market.marketplace:
             raise Refused(400, "InvalidInput", "marketplaceIds: not a marketplace of this seller")
-        at = {name: unquote(value) for name, value in match.groupdict().items()}
+        at = {"base": self.url} | {name: unquote(value) for name, value in match.groupdict().items()}
         if at.get("sellerId", self.market.seller) != self.market.seller:
             raise Refused(403, "Unauthorized", "Access to requested resource is denied.")
         try:
@@ -211,9 +289,11 @@ class Api:
         except ValueError:
             raise Refused(400, "InvalidInput", "Request has missing or invalid parameters") from None
         answer = operation.work(self.market, at, query, body)
+        if operation.name == "createRestrictedDataToken":
+            answer = {"restrictedDataToken": self._issued("Atz.sprdt|", answer), "expiresIn": LIFE}
         return Answered(status=operation.status, body=answer, headers=told)
 
-    def _proven(self, method: str, path: str, token: str) -> None:
+    def _proven(self, method: str, path: str, token: str, grantless: bool) -> None:
         """Refused unless the token is good for this."""
         found = next((held for known, held in self.tokens.items() if hmac.compare_digest(known, token)), None)
         if found is None:
@@ -221,6 +301,8 @@ class Api:
         ends, opens = found
         if ends <= self.market.now():
             raise Refused(403, "Unauthorized", "The access token you provided has expired.")
+        if (opens is GRANTLESS) is not grantless:
+            raise Refused(403, "Unauthorized", "Access to requested resource is denied.")
         restricted = path.startswith("/orders/v0/orders/") and method == "GET"
         if restricted and (opens is None or not any(_pattern(one).match(path) for one in opens)):
             raise Refused(403, "Unauthorized", "Access to requested resource is denied.")

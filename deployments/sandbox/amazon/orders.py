@@ -67,7 +67,9 @@ def place(market: Market, ask: Mapping[str, Any]) -> Doc:
                                           "countryCode": "KZ"},
     }  # fmt: skip
     market.orders[order["id"]] = order
-    lines = [{"sku": item["sku"], "quantity": str(item["quantity"]), "total": f"{_of(item):.2f}"} for item in items]
+    lines = [
+        {"sku": item["sku"], "quantity": str(item["quantity"]), "total": f"{paid_for(item):.2f}"} for item in items
+    ]
     market.books.enter(
         "order", market.now(), id=order["id"], number=order["id"], reference=None, total=f"{total(order):.2f}",
         currency=market.currency, lines=lines, handed_over=False, state=order["status"], customer=None, accept_by=None,
@@ -83,14 +85,14 @@ def _relay(ask: Mapping[str, Any], number: int) -> str:
     return f"b{number}@marketplace.amazon.example"
 
 
-def _of(item: Doc) -> Decimal:
+def paid_for(item: Doc) -> Decimal:
     """What the buyer pays for an item, with tax and delivery."""
     return Decimal(item["price"] * item["quantity"] + item["tax"] + item["shipping"] - item["discount"])
 
 
 def total(order: Doc) -> Decimal:
     """What the buyer pays."""
-    return sum((_of(item) for item in order["items"]), Decimal(0))
+    return sum((paid_for(item) for item in order["items"]), Decimal(0))
 
 
 def take(market: Market, order: Doc, sign: int) -> None:
@@ -208,7 +210,7 @@ def _item(market: Market, order: Doc, item: Doc, parts: Sequence[str], priced: b
                       "DISCOUNT": -item["discount"]}  # fmt: skip
             rows = [{"type": kind, "subtotal": money(amount, market.currency)} for kind, amount in signed.items()
                     if kind == "ITEM" or amount != 0]  # fmt: skip
-            doc["proceeds"] = {"proceedsTotal": money(_of(item), market.currency), "breakdowns": rows}
+            doc["proceeds"] = {"proceedsTotal": money(paid_for(item), market.currency), "breakdowns": rows}
     if "FULFILLMENT" in parts:
         left = 0 if order["status"] == "CANCELLED" else item["quantity"] - item["sent"]
         doc["fulfillment"] = {"quantityFulfilled": item["sent"], "quantityUnfulfilled": left}

@@ -93,6 +93,9 @@ class Market:
     destinations: dict[str, Doc] = field(default_factory=dict)
     subscriptions: dict[str, Doc] = field(default_factory=dict)
     numbers: dict[str, int] = field(default_factory=dict)
+    report_page: int = 10
+    fates: list[str] = field(default_factory=list)
+    """How the next feeds end, where not DONE."""
     settled: set[str] = field(default_factory=set)
     """What a settlement report told already."""
     opening: datetime | None = None
