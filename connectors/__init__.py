@@ -28,6 +28,7 @@ _LINES = {
     "sql": "connectors.sql:Sql",
     "tryton": "connectors.tryton:Tryton",
     "vendure": "connectors.vendure:Vendure",
+    "tryton_point": "connectors.tryton_point:TrytonPoint",
 }
 
 
