@@ -246,7 +246,7 @@ class Shopify(Rest):
             return
         if resource == "variants" and op == "create":
             self._offer(part)
-        of_list = resource == "prices" and (op == "create" or part[0].doc.get("priceListId") is not None)
+        of_list = resource == "prices" and part[0].doc.get("priceListId") is not None
         yield written.PRICES_ADD if of_list else _MUTATIONS[resource, op], part
 
     def _offer(self, writes: Sequence[Write]) -> None:
@@ -365,7 +365,7 @@ class Shopify(Rest):
 _MUTATIONS: Mapping[tuple[str, str], graphql.Mutation] = {
     ("products", "create"): written.PRODUCT_SET, ("products", "update"): written.PRODUCT_SET,
     ("variants", "create"): written.VARIANTS_CREATE, ("variants", "update"): written.VARIANTS_UPDATE,
-    ("prices", "update"): written.VARIANTS_UPDATE,
+    ("prices", "create"): written.VARIANTS_UPDATE, ("prices", "update"): written.VARIANTS_UPDATE,
     ("inventory", "update"): written.SET,
     ("customers", "create"): written.CUSTOMER_CREATE, ("customers", "update"): written.CUSTOMER_UPDATE,
     ("shipments", "create"): written.FULFIL, ("shipments", "update"): written.TRACK,

@@ -32,9 +32,9 @@ def price_doc(price: Doc, price_list: str) -> Doc:
             "variantId": price["variant"]["id"]}  # fmt: skip
 
 
-def key_of(writes: Sequence[Write]) -> str:
-    """The idempotency key of a call: that of no other selection of writes, and as long as Shopify likes keys."""
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, "\n".join(write.key for write in writes)))
+def key_of(mutation: str, writes: Sequence[Write]) -> str:
+    """The idempotency key of a call: that of no other mutation or selection of writes, as long as Shopify likes keys."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, "\n".join([mutation, *(write.key for write in writes)])))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -148,7 +148,7 @@ def _quantities(writes: Sequence[Write]) -> Doc:
          "changeFromQuantity": None if write.expected is None else int(Decimal(write.expected))}
         for write in writes
     ]  # fmt: skip
-    return {"key": key_of(writes), "input": {"name": "available", "reason": "correction", "quantities": rows}}
+    return {"key": key_of("set", writes), "input": {"name": "available", "reason": "correction", "quantities": rows}}
 
 
 def _told(write: Write) -> Doc:
@@ -189,7 +189,7 @@ SET = Mutation(
 )  # fmt: skip
 ACTIVATE = Mutation(
     name="inventoryActivate", cost=10.0,
-    variables=lambda writes: {"key": key_of(writes), "item": writes[0].doc["inventoryItemId"],
+    variables=lambda writes: {"key": key_of("activate", writes), "item": writes[0].doc["inventoryItemId"],
                               "location": writes[0].doc["locationId"], "available": writes[0].doc["quantity"]},
     docs=lambda writes, payload: [level_doc(payload["inventoryLevel"])],
     text="mutation inventoryActivate($item: ID!, $location: ID!, $available: Int, $key: String!)"

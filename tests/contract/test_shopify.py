@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from connectors.base import Request, Write
 from connectors.errors import Misconfigured, RetryLater
@@ -74,6 +75,18 @@ def test_a_sale_that_came_between_is_never_overwritten_and_stops_no_other_row(ru
     held = connect(running).fetch("inventory", [str(writes[1].id)])[str(writes[1].id)]
     assert held is not None
     assert held["available"] == 6
+
+
+def test_a_figure_where_somebody_else_has_begun_to_keep_the_item_is_set_all_the_same(running: Running) -> None:
+    """P1, P2: what was to be switched on is on already; it is set, once, under a key of its own."""
+    write = row(running, "K0", 4, None)
+    write = structs.replace(write, op="create", id=None)
+    connector = connect(running)
+    assert [receipt.outcome for receipt in connector.write("inventory", [write])] == ["applied"]
+    assert stock(running, "K0") == 4
+    orders.place(running.shop, {"lines": [{"sku": "K0", "quantity": 1}], "place": PLACE})
+    assert [receipt.outcome for receipt in connector.write("inventory", [write])] == ["applied"]
+    assert stock(running, "K0") == 3
 
 
 def test_a_write_whose_answer_was_lost_is_not_done_twice(running: Running) -> None:
