@@ -22,6 +22,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from flows.mapping_files import mapping_files
 from tests.contract.harness import subjects
 from tests.contract.published import PublishedSubject
 
@@ -98,7 +99,10 @@ def vendors() -> list[Vendor]:
     found = [(module.__name__, module.VENDOR) for module in modules if hasattr(module, "VENDOR")]
     own: list[Vendor] = [vendor for name, vendor in found if type(vendor).__module__ == name]
     described = import_module("tests.contract.vendor.described").DescribedVendor
-    return [*own, *(described(subject) for subject in subjects() if isinstance(subject, PublishedSubject))]
+    return [*own, *(
+        described(subject) for subject in subjects()
+        if isinstance(subject, PublishedSubject) and mapping_files(None, subject.platform)
+    )]  # fmt: skip
 
 
 def places(value: Any, path: Place = ()) -> Iterator[Place]:

@@ -86,11 +86,11 @@ class DescribedVendor(Vendor):
         operation = self._operation(sent)
         query = [("query", name) for name, (_, needed) in operation.parameters("query").items()
                  if needed and name in sent.body["query"]]
-        return [*query, *(("body", *place) for place in _required(sent.body["body"], operation.body() or {}))]
+        return [*query, *(("body", *place) for place in demanded_places(sent.body["body"], operation.body() or {}))]
 
     def breakable(self, sent: Sent) -> Sequence[Place]:
         schema = self._operation(sent).body() or {}
-        body = [("body", *place) for place in _named(sent.body["body"], schema)]
+        body = [("body", *place) for place in named_places(sent.body["body"], schema)]
         return [("query",), ("body",), *(("query", name) for name in sent.body["query"]), *body]
 
     def renamed(self, sent: Sent, dice: random.Random) -> Sent | None:
@@ -104,8 +104,8 @@ class DescribedVendor(Vendor):
         return self.session.misfits
 
     def examples(self) -> Sequence[tuple[str, str | None]]:
-        """The answers with documents of what is read, as the vendor's files show them: lists, single documents, and what
-        comes back of a write; those that break their own schema are left out."""
+        """The answers with documents of what is read, as the vendor's files show them: lists, single documents, and
+        what comes back of a write; those that break their own schema are left out."""
         found: list[tuple[str, str | None]] = []
         for resource, mapping in self.inward.items():
             facts = self.subject.facts[resource]
@@ -178,27 +178,27 @@ class DescribedVendor(Vendor):
                         yield mapping.resource, writes
 
 
-def _required(value: Any, schema: Schema) -> Iterator[Place]:
+def demanded_places(value: Any, schema: Schema) -> Iterator[Place]:
     """The places in a body that its schema demands."""
     schema = fitting(value, schema)
     if isinstance(value, dict):
         for name, inner in value.items():
             if name in schema.get("required", ()):
                 yield (name,)
-            yield from ((name, *place) for place in _required(inner, schema.get("properties", {}).get(name, {})))
+            yield from ((name, *place) for place in demanded_places(inner, schema.get("properties", {}).get(name, {})))
     if isinstance(value, list):
         for number, inner in enumerate(value):
-            yield from ((number, *place) for place in _required(inner, schema.get("items", {})))
+            yield from ((number, *place) for place in demanded_places(inner, schema.get("items", {})))
 
 
-def _named(value: Any, schema: Schema) -> Iterator[Place]:
+def named_places(value: Any, schema: Schema) -> Iterator[Place]:
     """The places in a body that its schema names; where it takes any name, a slip cannot be seen."""
     schema = fitting(value, schema)
     if isinstance(value, dict):
         for name, inner in value.items():
             if name in schema.get("properties", {}):
                 yield (name,)
-                yield from ((name, *place) for place in _named(inner, schema["properties"][name]))
+                yield from ((name, *place) for place in named_places(inner, schema["properties"][name]))
     if isinstance(value, list):
         for number, inner in enumerate(value):
-            yield from ((number, *place) for place in _named(inner, schema.get("items", {})))
+            yield from ((number, *place) for place in named_places(inner, schema.get("items", {})))
