@@ -83,7 +83,7 @@ class Bitrix24(Rest):
             self.auth = {
                 "scheme": "oauth2", "header": "auth", "prefix": "", "credentials": "body",
                 "grant": "refresh_token" if "refresh_token" in self._secrets else "authorization_code",
-                "token_url": f"{self.options.get('oauth', OAUTH)}/oauth/token/",
+                "token_url": f"{str(self.options.get('oauth', OAUTH)).rstrip('/')}/oauth/token/",
                 "authorize_url": f"{portal}/oauth/authorize/",
             }  # fmt: skip
 

@@ -157,11 +157,11 @@ def reference(resource: str, facts: Resource, write: Write, options: Mapping[str
 
 
 def same(resource: str, sent: Doc, held: Doc) -> tuple[Doc, Doc]:
-    """What was sent and what is held in one notation: "" and null are the same, and of rows only so many count."""
-    counts = {name: len([row for row in sent[name] or [] if row.get("VALUE") not in (None, "")])
-              for name in MULTIPLE if name in sent}  # fmt: skip
-    cut = {name: (held.get(name) or [])[:count] for name, count in counts.items()}
-    return _plain(sent), _plain(held | cut)
+    """What was sent and what is held in one notation: "" and null are the same, and of rows only the values count."""
+    rows = {name: [{"VALUE": row["VALUE"]} for row in sent[name] or [] if row.get("VALUE") not in (None, "")]
+            for name in MULTIPLE if name in sent}  # fmt: skip
+    cut = {name: (held.get(name) or [])[: len(values)] for name, values in rows.items()}
+    return _plain(sent | rows), _plain(held | cut)
 
 
 def _plain(value: Any) -> Any:

@@ -17,6 +17,8 @@ from typing import Any
 import msgspec
 import yaml
 
+from connectors.bitrix24_facts import keyed
+
 ROOT = Path(__file__).resolve().parent.parent
 SPECS = Path(os.environ.get("SERAI_SPECS", ROOT.parent / "shared" / "specs"))
 ABSENT = f"no vendors' documents at {SPECS}: set SERAI_SPECS"
@@ -79,14 +81,15 @@ def amazon_sandbox(model: str, one: str | None, many: str) -> list[Any]:
 
 
 def bitrix24(page: str, field: str | None) -> list[Any]:
-    """The result that a page of Bitrix24's reference shows: always a list of documents."""
+    """The result that a page of Bitrix24's reference shows, named as the connector does: always a list of documents."""
     results = [
         block["json"]["result"]
         for block in read_json("bitrix24/examples-extracted.json")
         if block["file"] == page and block["heading"] == "Response Handling" and "json" in block
     ]
     found = results[0] if field is None else results[0][field]
-    return found if isinstance(found, list) else [found]
+    resource = "orders" if page.startswith("sale/order/") else "stock" if "store-product" in page else ""
+    return [keyed(resource, doc) for doc in (found if isinstance(found, list) else [found])]
 
 
 def woocommerce(page: str, needs: str) -> list[Any]:
