@@ -32,6 +32,11 @@ def whole(quantity: Decimal, size: Decimal) -> tuple[int, Decimal]:
         return int((quantity - left) / size), left
 
 
+def covering(quantity: Decimal, size: Decimal) -> int:
+    """``⌈quantity ÷ size⌉``: the least number of steps of this size that hold all of it, exactly."""
+    return -whole(-quantity, size)[0]
+
+
 def pieces(cases: Decimal, size: Decimal) -> Decimal:
     """``cases · size`` pieces, exactly."""
     with localcontext() as context:
