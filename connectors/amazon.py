@@ -28,7 +28,14 @@ from datetime import timedelta
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, quote, urlsplit
 
-from connectors import amazon_facts as facts_of, amazon_writes as written, signatures
+from connectors import (
+    amazon_facts as facts_of,
+    amazon_feeds as feeds,
+    amazon_notices as notices,
+    amazon_reports as reports,
+    amazon_writes as written,
+    signatures,
+)
 from connectors.answers import AWAY, Answer, Unsure, decoded, encoded, said, trouble
 from connectors.base import Cursor, Doc, Page, Receipt, Received, Request, Resource, Write
 from connectors.errors import Forged, Misconfigured, RetryLater, ShapeChanged
@@ -58,7 +65,10 @@ class Amazon(Rest):
     """
 
     platform = "amazon"
-    verified = Verified(simulator="stateful", when="2026-11")
+    verified = Verified(
+        when="2026-11", contract="models of August 2026: every request; usage plans", examples="74 sandbox answers",
+        simulator="stateful, its answers and notifications held against the models",
+    )  # fmt: skip
     limits: ClassVar[Mapping[str, Limit]] = facts_of.LIMITS
 
     def __init__(self, **given: Any) -> None:
@@ -66,6 +76,10 @@ class Amazon(Rest):
         self.seller, self.marketplace = self._setting("seller"), self._setting("marketplace")
         self._restricted: dict[str, str] = {}
         self.resources = facts_of.resources(self.seller, self.marketplace, self.options)
+        self._feeds = feeds.Feeds(
+            seller=self.seller, marketplace=self.marketplace, where=self.channel, call=self.call, store=self.document,
+            content=self._content,
+        )  # fmt: skip
         self.auth = {
             "scheme": "oauth2", "grant": "refresh_token", "credentials": "body", "header": "x-amz-access-token",
             "token_url": str(self.options.get("token_url", facts_of.LWA)), "refresh_token": "refresh_token",
@@ -144,6 +158,8 @@ class Amazon(Rest):
         rows = self.documents(facts, answer)
         after = self.following(facts, position, answer, rows)
         bounds: Position = {name: position[name] for name in WINDOWS if name in position}
+        if after is not None and "alone" in facts.paging_options:
+            return {name: value for name, value in after.items() if name == facts.paging_options["param"]}
         if after is not None:
             return {**bounds, **after}
         found = answer.body.get("numberOfResults", 0)
@@ -208,7 +224,7 @@ class Amazon(Rest):
     def _settlement(self, report: Doc) -> Doc:
         """The settlement report as a document."""
         id = quote(str(report.get("reportDocumentId")), safe="")
-        return written.settlement(report, self._content(f"{facts_of.REPORTS}/documents/{id}").decode("utf-8-sig"))
+        return reports.settlement(report, self._content(f"{facts_of.REPORTS}/documents/{id}").decode("utf-8-sig"))
 
     def _content(self, path: str) -> bytes:
         """What lies at the address that a document's description names."""
@@ -216,7 +232,7 @@ class Amazon(Rest):
         file = self.document(str(told.get("url")))
         if not file.ok:
             raise RetryLater(f"{self.channel}: GET {path}: its address has ended (HTTP {file.status})", after=AWAY)
-        return written.unpacked(file.body, told.get("compressionAlgorithm"))
+        return reports.unpacked(file.body, told.get("compressionAlgorithm"))
 
     # ── writing ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -229,7 +245,7 @@ class Amazon(Rest):
         if resource == "shipments":
             return self._one_by_one(facts, writes, self._confirm)
         if len(writes) >= int(self.options.get("feed_from", FEED_FROM)):
-            return self._fed(facts, writes)
+            return self._feeds.write(writes)
         return self._one_by_one(facts, writes, self._submit)
 
     def _one_by_one(
@@ -281,46 +297,6 @@ class Amazon(Rest):
             return judged_by_status(facts, write, answer.status, answer.body, self.clean)
         return Receipt(outcome="applied", id=f"{order}{written.WITHIN}{ours}")
 
-    def _fed(self, facts: Resource, writes: Sequence[Write]) -> Iterator[Receipt]:
-        """All of them as one feed, which is accepted as a whole."""
-        sound: list[Write] = []
-        bad: dict[str, Receipt] = {}
-        for write in writes:
-            try:
-                encoded((written.sku_of(write), write.doc))
-            except ValueError as fault:
-                why = f"the document cannot be written: {fault}"
-                bad[write.key] = Receipt(outcome="rejected", id=write.id, detail=why)
-            else:
-                sound.append(write)
-        fed = self._feed(sound) if sound else {}
-        return iter([bad.get(write.key) or fed[write.key] for write in writes])
-
-    def _feed(self, writes: Sequence[Write]) -> Mapping[str, Receipt]:
-        kind = "application/json; charset=UTF-8"
-        problem = None
-        try:
-            place = self.call("POST", f"{facts_of.FEEDS}/documents", body={"contentType": kind}).body
-            content = encoded(written.feed(self.seller, writes))
-            stored = self.document(str(place["url"]), content, {"Content-Type": kind})
-            if not stored.ok:
-                why = f"{self.channel}: a feed's document was not taken (HTTP {stored.status})"
-                problem = RetryLater(why, after=AWAY)
-        except Unsure as fault:  # no feed was made of it yet
-            problem = RetryLater(str(fault), after=fault.after)
-        if problem is not None:
-            raise problem
-        body = {"feedType": facts_of.FEED, "marketplaceIds": [self.marketplace],
-                "inputFeedDocumentId": place["feedDocumentId"]}  # fmt: skip
-        try:
-            made = str(self.call("POST", f"{facts_of.FEEDS}/feeds", body=body).body["feedId"])
-        except (Unsure, ShapeChanged) as fault:
-            return {one.key: Receipt(outcome="unknown", id=one.id, detail=str(fault)) for one in writes}
-        return {
-            one.key: Receipt(outcome="accepted", id=written.sku_of(one), ticket=written.ticket(made, n))
-            for n, one in enumerate(writes, 1)
-        }
-
     # ── settling ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def settle(self, resource: str, writes: Sequence[Write]) -> Iterator[Receipt]:
@@ -329,38 +305,20 @@ class Amazon(Rest):
         if resource == "shipments":
             yield from (self.by_reference(facts, write) for write in writes)
             return
-        feeds = {fed[0]: self._report(fed[0]) for write in writes if (fed := written.feed_of(write.ticket)) is not None}
-        open_ = [write for write in writes if written.feed_of(write.ticket) is None]
-        held = self.fetch(resource, [written.sku_of(write) for write in open_]) if open_ else {}
+        of = {write.key: feeds.feed_of(write.ticket) for write in writes}
+        stand = {fed[0]: self._feeds.report(fed[0]) for fed in of.values() if fed is not None}
+        by_themselves = [written.sku_of(write) for write in writes if of[write.key] is None]
+        held = self.fetch(resource, by_themselves) if by_themselves else {}
         for write in writes:
-            fed = written.feed_of(write.ticket)
+            fed = of[write.key]
             if fed is None:
                 yield written.concluded(write, held[written.sku_of(write)], self._over(write))
             else:
-                yield self._by_feed(write, fed[1], *feeds[fed[0]])
+                yield feeds.ended(write, fed[1], *stand[fed[0]])
 
     def _over(self, write: Write) -> bool:
         sent = moment((write.ticket or "").rpartition(written.SENT_AT)[2])
         return sent is None or self.ports.clock.now() - sent > PROCESSED
-
-    def _report(self, feed: str) -> tuple[str, Doc | None]:
-        """How a feed stands, and its processing report once it is done."""
-        told = self.call("GET", f"{facts_of.FEEDS}/feeds/{quote(feed, safe='')}").body
-        if told.get("processingStatus") != "DONE":
-            return str(told.get("processingStatus")), None
-        id = quote(str(told.get("resultFeedDocumentId")), safe="")
-        try:
-            report = decoded(self._content(f"{facts_of.FEEDS}/documents/{id}"))
-        except ValueError as fault:
-            raise ShapeChanged(f"{self.channel}: the report of feed {feed} is not JSON: {fault}") from None
-        return "DONE", report if isinstance(report, dict) else {}
-
-    def _by_feed(self, write: Write, message: int, status: str, report: Doc | None) -> Receipt:
-        if report is not None:
-            return written.processed(write, message, report)
-        if status in ("CANCELLED", "FATAL"):
-            return written.unprocessed(write, status)
-        return Receipt(outcome="accepted", id=write.id, ticket=write.ticket)
 
     # ── notices ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -375,28 +333,12 @@ class Amazon(Rest):
                 f"{self.channel}: `queue` is missing in the settings: the ARN of the queue (arn:aws:sqs:…) whose "
                 f"documents an API destination carries to {url} with the key `hook_secret` in x-api-key"
             )
-        destination = self._destination(arn)
-        for kind in facts_of.TYPES:
-            path = f"{facts_of.NOTIFICATIONS}/subscriptions/{kind}"
-            held = self.call("GET", path, allow=(404,))
-            if held.ok and at(held.body, "payload.destinationId") == destination:
-                continue
-            body = {"payloadVersion": facts_of.VERSIONS.get(kind, "1.0"), "destinationId": destination}
-            self.call("POST", path, body=body)
-
-    def _destination(self, arn: str) -> str:
-        """The id of the queue's destination, made where there is none; it belongs to the application."""
         form = {"grant_type": "client_credentials", "scope": facts_of.GRANTLESS,
                 "client_id": self.ports.secrets.get("client_id"),
                 "client_secret": self.ports.secrets.get("client_secret")}  # fmt: skip
         token = self.post_form(self.auth["token_url"], form, {}).get("access_token")
-        proof, path = {"x-amz-access-token": str(token)}, f"{facts_of.NOTIFICATIONS}/destinations"
-        known = self._granted("GET", path, proof=proof).body["payload"]
-        found = next((row for row in known if at(row, "resource.sqs.arn") == arn), None)
-        if found is None:
-            body = {"name": "serai", "resourceSpecification": {"sqs": {"arn": arn}}}
-            found = self._granted("POST", path, proof=proof, body=body).body["payload"]
-        return str(found["destinationId"])
+        proof = {"x-amz-access-token": str(token)}
+        notices.subscribe(arn, self.call, lambda method, path, **sent: self._granted(method, path, proof=proof, **sent))
 
     def _granted(self, method: str, path: str, **sent: Any) -> Answer:
         """The answer to a request that the application makes for itself."""
@@ -422,9 +364,9 @@ class Amazon(Rest):
             body = decoded(request.body)
         except ValueError as fault:
             raise ShapeChanged(f"{self.channel}: a notice with the right key is not JSON: {fault}") from None
-        notices = [notice for document in written.documents(body)
-                   if (notice := written.noticed(document, request.at, self.seller)) is not None]  # fmt: skip
-        return Received(notices=notices, reply="" if notices else "passed over: nothing here is read from it")
+        found = [notices.noticed(document, request.at, self.seller) for document in notices.documents(body)]
+        told = [notice for notice in found if notice is not None]
+        return Received(notices=told, reply="" if told else "passed over: nothing here is read from it")
 
     def by_reference(self, facts: Resource, write: Write) -> Receipt:
         """What became of a create: a listing by its SKU, a package by our reference in its order."""

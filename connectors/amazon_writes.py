@@ -1,35 +1,22 @@
-"""What is sent to Amazon and what its answers mean: patches, messages of a feed, packages, settlement reports.
+"""What is sent to Amazon beside feeds and what its answers mean: submissions of listings, packages, buyers of orders.
 
 What surprises here:
 
 * A listing is compared by what its seller said of it (``attributes``), not by what buyers see: sales lower the latter.
 * A package's reference is a positive number of ours, made of the write's key: the same key is the same package.
-* A settlement report is text with tabs; its first row is the sum, and every other row leaves those columns empty. Its
-  moments are written as ``2026-03-01 09:00:00 UTC``, with an offset, or in Europe as ``01.03.2026 09:00:00 UTC``, its
-  amounts there with a comma (samples that sellers published, looked up 2026-11-22; Amazon describes columns only).
 """
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
-import re
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final
 
-from connectors.amazon_facts import SETTLEMENT, TYPES
-from connectors.answers import decoded
-from connectors.base import Doc, Notice, Receipt, Write
+from connectors.base import Doc, Receipt, Write
 from connectors.errors import ShapeChanged
-from connectors.window import moment as stamp
 from connectors.writes import NOT_FOUND, holds
 
-LARGEST_DOCUMENT: Final = 64_000_000
-"""Bytes of an unpacked document."""
 SENT_AT: Final = "@"
 """Between a submission's id and its moment, in a ticket."""
 WITHIN: Final = "/"
@@ -117,68 +104,6 @@ def _about(doc: Doc | None, write: Write) -> list[Doc]:
     return [row for row in found if names & {str(name).split(".")[0] for name in row.get("attributeNames") or ()}]
 
 
-# ── feeds ────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-_OPERATIONS: Final[Mapping[str, str]] = {"create": "UPDATE", "update": "PATCH", "delete": "DELETE"}
-
-
-def feed(seller: str, writes: Sequence[Write]) -> Doc:
-    """A JSON_LISTINGS_FEED: the n-th write is message n."""
-    messages = []
-    for n, write in enumerate(writes, 1):
-        row: Doc = {"messageId": n, "sku": sku_of(write), "operationType": _OPERATIONS[write.op]}
-        messages.append(row if write.op == "delete" else row | submission(write))
-    return {"header": {"sellerId": seller, "version": "2.0", "issueLocale": "en_US"}, "messages": messages}
-
-
-def ticket(feed_id: str, message: int) -> str:
-    """What is kept of a write that went with a feed."""
-    return f"feed:{feed_id}:{message}"
-
-
-def feed_of(text: str | None) -> tuple[str, int] | None:
-    """Feed and message of a ticket; None: the write went by itself."""
-    parts = (text or "").split(":")
-    return (parts[1], int(parts[2])) if len(parts) == 3 and parts[0] == "feed" else None
-
-
-def processed(write: Write, message: int, report: Doc) -> Receipt:
-    """What a processing report says of one message."""
-    issues = [row for row in report.get("issues") or () if row.get("messageId") == message]
-    wrong = told([{**row, "attributeNames": row.get("attributeNames") or filter(None, [row.get("attributeName")])}
-                  for row in issues])  # fmt: skip
-    if wrong:
-        return Receipt(outcome="rejected", id=write.id, detail=wrong)
-    return Receipt(outcome="applied", id=sku_of(write))
-
-
-MOST_FEEDS: Final = 3
-
-
-def unprocessed(write: Write, status: str) -> Receipt:
-    """What becomes of a write whose feed was given up (CANCELLED, FATAL): nothing of it was done."""
-    why = f"Amazon gave the feed up ({status})"
-    if write.op != "update" and write.attempt < MOST_FEEDS:
-        return Receipt(outcome="rejected", detail=f"{NOT_FOUND}{why}")
-    if status == "CANCELLED" or write.attempt < MOST_FEEDS:
-        return Receipt(outcome="unknown", id=write.id, detail=why)
-    return Receipt(outcome="rejected", id=write.id, detail=f"{why}; its processing report in Seller Central says why")
-
-
-def unpacked(data: bytes, algorithm: str | None) -> bytes:
-    """A document's content. Raises ShapeChanged for what cannot be unpacked, or would fill the memory."""
-    if algorithm is None:
-        return data
-    try:
-        with gzip.GzipFile(fileobj=io.BytesIO(data)) as packed:
-            found = packed.read(LARGEST_DOCUMENT + 1)
-    except (OSError, EOFError, zlib.error) as fault:
-        raise ShapeChanged(f"a document cannot be unpacked ({algorithm}): {type(fault).__name__}") from None
-    if len(found) > LARGEST_DOCUMENT:
-        raise ShapeChanged(f"a document is larger than {LARGEST_DOCUMENT:,} bytes")
-    return found
-
-
 # ── packages ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -217,66 +142,7 @@ def same_parcel(doc: Doc, write: Write) -> bool:
     return rows == sent and doc.get("trackingNumber") == write.doc.get("trackingNumber")
 
 
-# ── settlement reports ───────────────────────────────────────────────────────────────────────────────────────────────
-
-_COLUMNS: Final[Mapping[str, str]] = {
-    "transaction-type": "type", "order-id": "orderId", "amount-type": "amountType",
-    "amount-description": "description", "amount": "amount", "sku": "sku", "order-item-code": "orderItemId",
-    "quantity-purchased": "quantity", "posted-date-time": "postedAt", "posted-date": "postedDate",
-}  # fmt: skip
-
-
-_NEEDED: Final = frozenset({
-    "settlement-id", "total-amount", "currency", "transaction-type", "order-id", "amount-type", "amount-description",
-    "amount",
-})  # fmt: skip
-
-
-def settlement(report: Doc, text: str) -> Doc:
-    """A settlement report as a document: what it is of, and its rows. Raises ShapeChanged naming the missing column."""
-    rows = list(csv.DictReader(io.StringIO(text), delimiter="\t", quoting=csv.QUOTE_NONE))
-    lacking = sorted(_NEEDED - set(rows[0])) if rows else ["row"]
-    if lacking:
-        raise ShapeChanged(f"settlement report {report['reportId']}: it has no {lacking[0]}")
-    head, *rest = rows
-    return {
-        "reportId": report["reportId"], "createdTime": report["createdTime"], "settlementId": head["settlement-id"],
-        "start": moment(head.get("settlement-start-date")), "end": moment(head.get("settlement-end-date")),
-        "depositDate": moment(head.get("deposit-date")), "total": number(head["total-amount"]),
-        "currency": head["currency"],
-        "rows": [_row(n, row) for n, row in enumerate(rest, 1)],
-    }  # fmt: skip
-
-
-def _row(n: int, row: Mapping[str, str]) -> Doc:
-    found: Doc = {"row": str(n)} | {name: row.get(column) or None for column, name in _COLUMNS.items()}
-    found["amount"] = number(str(found["amount"]))
-    found["postedAt"] = moment(found["postedAt"] or found.pop("postedDate", None))
-    found.pop("postedDate", None)
-    return found
-
-
-def number(text: str) -> str:
-    """An amount as the report writes it, with a point: ``1.234,50`` and ``1234.50`` are the same."""
-    text = text.strip().replace(" ", "")
-    if re.fullmatch(r"-?[\d.]*,\d{1,2}", text):
-        return text.replace(".", "").replace(",", ".")
-    return text
-
-
-def moment(text: str | None) -> str | None:
-    """ISO text of a report's moment; what is none stays as it is, for its mapping to say so."""
-    plain = (text or "").strip().removesuffix(" UTC")
-    for form in ("%Y-%m-%d %H:%M:%S", "%d.%m.%Y %H:%M:%S", "%Y-%m-%d", "%d.%m.%Y"):
-        try:
-            return datetime.strptime(plain, form).replace(tzinfo=UTC).isoformat()
-        except ValueError:
-            continue
-    found = stamp(plain)
-    return text or None if found is None else found.isoformat()
-
-
-# ── buyers and notices ───────────────────────────────────────────────────────────────────────────────────────────────
+# ── buyers ───────────────────────────────────────────────────────────────────────────────────────────────
 
 _BUYER: Final[Mapping[str, str]] = {"BuyerName": "buyerName", "BuyerEmail": "buyerEmail"}
 _ADDRESS: Final[Mapping[str, str]] = {
@@ -298,38 +164,3 @@ def with_buyer(order: Doc, old: Any) -> Doc:
     if address:
         found["recipient"] = {"deliveryAddress": address}
     return found
-
-
-def documents(body: Any) -> Iterator[Doc]:
-    """The notifications in what was carried here: one by itself, EventBridge's envelope, or messages of a queue."""
-    if isinstance(body, list):
-        for row in body:
-            yield from documents(row)
-    elif isinstance(body, dict) and isinstance(body.get("Records"), list):
-        yield from documents(body["Records"])
-    elif isinstance(body, dict) and isinstance(body.get("body"), str):
-        try:
-            yield from documents(decoded(body["body"].encode()))
-        except ValueError:
-            return
-    elif isinstance(body, dict):
-        yield body["detail"] if isinstance(body.get("detail"), dict) else body
-
-
-def noticed(document: Doc, at: datetime, seller: str) -> Notice | None:
-    """The news in a notification; None: it is about nothing that is read here, or about another seller."""
-    small = {name[:1].lower() + name[1:]: value for name, value in document.items()}
-    metadata = {name[:1].lower() + name[1:]: value for name, value in (small.get("notificationMetadata") or {}).items()}
-    kind, payload = small.get("notificationType"), small.get("payload")
-    if not isinstance(kind, str) or kind not in TYPES or not isinstance(payload, dict):
-        return None
-    resource, name = TYPES[kind]
-    inner = next((value for value in payload.values() if isinstance(value, dict) and name in value), payload)
-    theirs = inner.get("SellerId", inner.get("sellerId", seller))
-    if inner.get(name) is None or theirs != seller:
-        return None
-    if resource == "settlements" and inner.get("reportType") != SETTLEMENT:
-        return None
-    when = stamp(small.get("eventTime")) or at
-    return Notice(delivery=str(metadata.get("notificationId") or f"{kind}:{inner[name]}:{when.isoformat()}"),
-                  resource=resource, id=str(inner[name]), at=when)  # fmt: skip

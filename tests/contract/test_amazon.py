@@ -14,7 +14,7 @@ import pytest
 from msgspec import structs
 
 from connectors.amazon import Amazon
-from connectors.amazon_writes import settlement
+from connectors.amazon_reports import settlement
 from connectors.base import Doc, Request, Write
 from connectors.errors import Forged, Misconfigured, RetryLater, ShapeChanged
 from deployments.demo.data import karavan_home

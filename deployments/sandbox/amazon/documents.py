@@ -131,7 +131,7 @@ def _process(market: Market, feed: Doc) -> None:
         sound = False
     feed["processingStartTime"] = feed["processingEndTime"] = stamp(market.now())
     feed["processingStatus"] = feed["fate"] if sound else "FATAL"
-    told = {"sellerId": market.seller, "feedId": feed["feedId"], "feedType": FEED,
+    told = {"sellerId": market.seller, "accountId": account(market), "feedId": feed["feedId"], "feedType": FEED,
             "processingStatus": feed["processingStatus"]}  # fmt: skip
     if feed["processingStatus"] == "DONE":
         report = _report(market, feed["feedId"], messages)
@@ -262,10 +262,16 @@ def _paid(market: Market, rows: Sequence[tuple[str, str, str, str, Decimal, str]
         **({} if last is None else {"dataStartTime": last}),
     }  # fmt: skip
     market.tell("REPORT_PROCESSING_FINISHED", {"reportProcessingFinishedNotification": {
-        "sellerId": market.seller, "reportId": id, "reportType": SETTLEMENT, "processingStatus": "DONE",
+        "sellerId": market.seller, "accountId": account(market), "reportId": id, "reportType": SETTLEMENT,
+        "processingStatus": "DONE",
         "reportDocumentId": document,
     }})  # fmt: skip
     return {"id": id, "number": number, "total": f"{total:.2f}"}
+
+
+def account(market: Market) -> str:
+    """The seller's account, as some notifications call it."""
+    return f"amzn1.merchant.o.{market.seller}"
 
 
 def _written(text: str) -> str:

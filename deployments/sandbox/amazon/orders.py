@@ -118,7 +118,14 @@ def lay(market: Market, sku: str, delta: int, why: str) -> None:
             "SellerId": market.seller, "FNSKU": f"X00{sku}", "ASIN": market.listings[sku].asin, "SKU": sku,
             "FulfillmentInventoryByMarketplace": [{
                 "MarketplaceId": market.marketplace, "ItemName": market.listings[sku].title,
-                "FulfillmentInventory": {"Fulfillable": market.held[sku][0]},
+                "FulfillmentInventory": {
+                    "InboundQuantityBreakdown": {"Working": 0, "Shipped": 0, "Receiving": 0},
+                    "Fulfillable": market.held[sku][0], "Unfulfillable": 0, "Researching": 0, "FutureSupplyBuyable": 0,
+                    "ReservedQuantityBreakdown": {"WarehouseProcessing": 0, "WarehouseTransfer": 0,
+                                                  "PendingCustomerOrder": 0},
+                    "PendingCustomerOrderInTransit": 0,
+                },
+                "Stores": [],
             }],
         })  # fmt: skip
 

@@ -199,8 +199,9 @@ class Market:
                 "NumberOfItemsShipped": sent,
                 "NumberOfItemsUnshipped": sum(int(item["quantity"]) for item in order["items"]) - sent,
                 "OrderItems": [{
-                    "OrderItemId": item["id"], "SellerSKU": item["sku"], "Quantity": item["quantity"],
-                    "QuantityShipped": item["sent"], "OrderItemStatus": WORDS[order["status"]],
+                    "OrderItemId": item["id"], "SellerSKU": item["sku"], "SupplySourceId": "",
+                    "Quantity": item["quantity"], "QuantityShipped": item["sent"],
+                    "OrderItemStatus": "Shipped" if item["sent"] == item["quantity"] else "Unshipped",
                 } for item in order["items"]],
             },
         }})  # fmt: skip
