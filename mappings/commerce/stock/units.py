@@ -50,6 +50,26 @@ def sold_in(quantity: Decimal, step: Decimal | None) -> tuple[Decimal, Decimal]:
     return pieces(Decimal(count), ONE if step is None else step), left
 
 
+def off_step(order: Mapping[str, Any], steps: Mapping[str, tuple[Decimal, str]]) -> str | None:
+    """Which line asks for what cannot be sold, ``quantity − cancelled ≠ n · step``, and what can; None: all can be.
+
+    ``steps``: variant → (its step, the unit of it); a line in another unit is of packs, which are whole.
+    """
+    for line in order.get("lines") or ():
+        step, unit = steps.get(line.get("variant") or "", (ONE, ""))
+        said = line.get("quantity")
+        if said is None or said.get("unit") != unit:
+            continue
+        wanted = Decimal(said["value"])
+        if line.get("cancelled") is not None:
+            wanted -= Decimal(line["cancelled"]["value"])
+        below, rest = sold_in(wanted, step)
+        if rest != 0:
+            return (f"line {line['key']} asks for {wanted} {unit} of an article that is sold in steps of {step}: "
+                    f"{below} or {below + step} can be sold")
+    return None
+
+
 def counted_in(quantity: Decimal, unit: str, of_variant: str, case: tuple[str, Decimal] | None) -> Decimal | None:
     """The quantity in the variant's unit; None when nothing says how many make one.
 
