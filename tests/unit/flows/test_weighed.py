@@ -40,7 +40,7 @@ def test_tea_is_told_in_quarters_of_a_kilogram_and_what_is_left_over_is_said(roo
 
 
 def test_an_order_off_the_step_is_parked_with_what_can_be_sold_until_it_is_changed(room: Stockroom) -> None:
-    """P6, P8: it reserves what it names goes nowhere, and goes on by itself when the line is put right."""
+    """P6, P8: it reserves what it names, goes nowhere, and goes on by itself when the line is put right."""
 
     def stands() -> list[tuple[str, str]]:
         with room.house.registry.read() as tx:
