@@ -33,7 +33,7 @@ def price_doc(price: Doc, price_list: str) -> Doc:
 
 
 def key_of(mutation: str, writes: Sequence[Write]) -> str:
-    """The idempotency key of a call: that of no other mutation or selection of writes, as long as Shopify likes keys."""
+    """The idempotency key of a call: of no other mutation or selection of writes, and as long as Shopify likes keys."""
     return str(uuid.uuid5(uuid.NAMESPACE_URL, "\n".join([mutation, *(write.key for write in writes)])))
 
 
@@ -46,7 +46,7 @@ class Told:
 
 
 _KINDS = {"Product": "products", "ProductVariant": "variants", "Order": "orders", "Customer": "customers",
-          "Location": "locations"}  # fmt: skip
+          "Location": "locations", "Return": "returns"}  # fmt: skip
 
 
 def noticed(body: Doc, topic: str) -> Told:

@@ -1,8 +1,8 @@
 """A simulated Shopify shop for the bench, a process of its own, with the published limits ``speed`` times as fast.
 
 What surprises here: the shop has all articles from the start, each a tenge too cheap and with nothing in stock, ten
-variants a product. It prints where it serves; a line on its standard input asks for what it counted since the last one, and its
-end ends it.
+variants a product. It prints where it serves; a line on its standard input asks for what it counted since the last one,
+and its end ends it.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ def filled(count: int) -> Shop:
         product = shop.product({"title": f"Kettle {first}", "handle": f"kettle-{first}"})
         shop.drop(next(reversed(shop.table("ProductVariant"))))
         for number in range(first, min(first + OF_PRODUCT, count)):
+            doc = {"sku": f"SKU-{number:06d}", "price": f"{number % 97 + 6}.00", "title": str(number)}
             chosen = [{"name": "Colour", "value": str(number)}]
-            made = shop.variant(product["id"], {"sku": f"SKU-{number:06d}", "price": f"{number % 97 + 6}.00", "selectedOptions": chosen,
-                                                "title": str(number)})  # fmt: skip
+            made = shop.variant(product["id"], {**doc, "selectedOptions": chosen})
             shop.stock(made["item"], PLACE)
     shop.opening = None
     return shop
@@ -59,9 +59,10 @@ def main(count: int, speed: float) -> None:
     refused = 0
     for _ in sys.stdin:
         prices = [row.doc["price"] for row in shop.table("ProductVariant").values()]
+        right = sum(level.available == n % 97 for n, level in enumerate(shop.levels.values()))
         print(json.dumps({
             "points": sum(points for _, points, _ in calls), "calls": len(calls), "refused": bucket.refusals - refused,
-            "seconds": calls[-1][0] - calls[0][0] if calls else 0.0, "stocked": sum(level.available == n % 97 for n, level in enumerate(shop.levels.values())),
+            "seconds": calls[-1][0] - calls[0][0] if calls else 0.0, "stocked": right,
             "priced": sum(price == f"{n % 97 + 7}.00" for n, price in enumerate(prices)),
         }), flush=True)  # fmt: skip
         calls.clear()

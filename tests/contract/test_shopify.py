@@ -212,6 +212,32 @@ def test_orders_of_a_shop_add_up_with_tax_on_top_and_contained(running: Running)
     assert [values["payment"] for values in found] == ["part_refunded", "part_refunded"]
 
 
+def test_goods_that_came_back_for_other_goods_or_none_are_returns_once_they_are_closed(running: Running) -> None:
+    """P1: what a refund does not tell; as many lines and returns as an order has, each once, and by id."""
+    mapping = compile_file(None, PACKAGE / "shopify" / "returns.yaml")
+    shop, connector = running.shop, connect(running)
+    lines = [{"sku": f"K{n % 3}", "quantity": 4} for n in range(7)]
+    for n in range(3):
+        shop.stock(shop.of_sku(f"K{n}")["item"], PLACE, available=90)
+    order = orders.place(shop, {"lines": lines, "place": PLACE})
+    list(connector.write("shipments", [Write(key="s", op="create", doc={"orderId": order["id"]})]))
+    orders.take_in(shop, {"id": order["id"], "lines": [{"sku": "K0", "quantity": 1}], "closed": False})
+    orders.take_in(shop, {"id": order["id"], "lines": lines[:6], "exchange": True})
+    orders.take_in(shop, {"id": order["id"], "lines": lines[:1]})
+    docs = [doc for page in connector.read("returns") for doc in page.docs]
+    assert [(doc["status"], len(doc["returnLineItems"]["nodes"])) for doc in docs] == [
+        ("OPEN", 1), ("CLOSED", 6), ("CLOSED", 1)
+    ]  # fmt: skip
+    by_id = connector.fetch("returns", [str(doc["id"]) for doc in docs])
+    assert [{**(doc or {}), "updatedAt": docs[0]["updatedAt"]} for doc in by_id.values()] == docs
+    context = {"channel": "shop-kz", "company": {}, "settings": {}, "now": "2026-03-01T00:00:00Z", "run": "1"}
+    result = mapping.map_inward(docs, {("order", order["id"]): "o1"}, context)
+    assert [str(fault) for fault in result.faults] == []
+    assert [(r.values["kind"], r.values["number"], len(r.values["lines"])) for r in result.records] == [
+        ("exchange", f"{order['name']}-R2", 6), ("return", f"{order['name']}-R3", 1)
+    ]  # fmt: skip
+
+
 def test_an_app_gets_its_token_of_a_day_and_a_missing_right_is_named(running: Running) -> None:
     """P13: by client id and secret, stored before it is used; `serai check` reads what was granted."""
     secrets = {"client_id": "app", "client_secret": running.hook_secret, "hook_secret": running.hook_secret}
