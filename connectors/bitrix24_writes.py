@@ -31,7 +31,7 @@ def before(resource: str, facts: Resource, writes: Sequence[Write], options: Map
         return {"held": Call(method=f"{facts.path}.list", params=params)}
     if resource == "products" and updates and options.get("offers") is not None:
         query = {"iblockId": number_of(options, "offers"), "id": [write.id for write in updates]}
-        params = {"select": ["id", "iblockId"], "filter": query, "start": -1}
+        params = {"select": ["id", "iblockId"], "filter": query, "order": {"id": "ASC"}, "start": -1}
         return {"offers": Call(method="catalog.product.offer.list", params=params)}
     if resource != "stock":
         return {}
@@ -39,7 +39,8 @@ def before(resource: str, facts: Resource, writes: Sequence[Write], options: Map
     again = [write.key for write in writes if write.attempt > 1]
     if again:
         select = ["id", "status", "docNumber"]
-        params = {"select": select, "filter": {"@docNumber": again, "status": "N"}, "start": -1}
+        query = {"@docNumber": again, "status": "N"}
+        params = {"select": select, "filter": query, "order": {"id": "ASC"}, "start": -1}
         asked["drafts"] = Call(method="catalog.document.list", params=params)
     return asked
 
@@ -47,7 +48,7 @@ def before(resource: str, facts: Resource, writes: Sequence[Write], options: Map
 def rows_of(doc: Doc) -> Call:
     """What lies of a product in a store."""
     query = {"productId": doc["productId"], "storeId": doc["storeId"]}
-    return Call(method="catalog.storeproduct.list", params={"filter": query, "start": -1})
+    return Call(method="catalog.storeproduct.list", params={"filter": query, "order": {"id": "ASC"}, "start": -1})
 
 
 def leftovers(known: Known) -> dict[str, Call]:
@@ -161,7 +162,8 @@ def same(resource: str, sent: Doc, held: Doc) -> tuple[Doc, Doc]:
     rows = {name: [{"VALUE": row["VALUE"]} for row in sent[name] or [] if row.get("VALUE") not in (None, "")]
             for name in MULTIPLE if name in sent}  # fmt: skip
     cut = {name: (held.get(name) or [])[: len(values)] for name, values in rows.items()}
-    return _plain(sent | rows), _plain(held | cut)
+    told = {name: value for name, value in sent.items() if name in held}  # a contact's country, say, is never told
+    return _plain(told | rows), _plain(held | cut)
 
 
 def _plain(value: Any) -> Any:

@@ -23,6 +23,8 @@ EVENTS = (
     *(f"CATALOG.{word}.ON.{what}" for word in ("PRODUCT", "PRICE") for what in _WHAT),
     "ONSALEORDERSAVED", "ONSALEORDERDELETED",
 )  # fmt: skip
+UNTOLD = {"contact": ("ADDRESS_COUNTRY_CODE",)}
+"""What may be written and is not among the fields of an answer."""
 OF_SYSTEM = ("ID", "DATE_CREATE", "DATE_MODIFY", "CREATED_BY_ID", "MODIFY_BY_ID", "LAST_ACTIVITY_TIME",
              "LAST_ACTIVITY_BY", "HAS_PHONE", "HAS_EMAIL", "HAS_IMOL", "STAGE_SEMANTIC_ID", "CLOSED")  # fmt: skip
 
@@ -59,11 +61,14 @@ def of_crm(portal: Portal, kind: str) -> Mapping[str, Method]:
         fields = (*FIELDS[kind], *OF_SYSTEM, *MULTIPLE, *_custom(portal, kind))
         docs = [row.doc for row in portal.table(kind).values()]
         found, empty = page(portal, docs, params, id="ID", fields=fields)
-        rows = [shown(doc, params.get("select")) for doc in found]
+        rows = [told(shown(doc, params.get("select"))) for doc in found]
         return Listed(result=rows, total=empty.total, following=empty.following)
 
+    def told(doc: Doc) -> Doc:
+        return {name: value for name, value in doc.items() if name not in UNTOLD.get(kind, ())}
+
     def one(params: Doc) -> Doc:
-        doc = portal.get(kind, params.get("id"))
+        doc = told(portal.get(kind, params.get("id")))
         return {name: value for name, value in doc.items() if name != "rows" and (name not in MULTIPLE or value)}
 
     def gone(params: Doc) -> bool:
