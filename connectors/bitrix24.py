@@ -25,7 +25,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlsplit
@@ -33,10 +33,11 @@ from urllib.parse import parse_qsl, urlsplit
 from msgspec import structs
 
 from connectors import auth, bitrix24_batch as batch, bitrix24_facts as facts_of, bitrix24_writes as written
-from connectors.answers import AWAY, Answer, Unsure, encoded, said
+from connectors.answers import Answer, said
 from connectors.base import Cursor, Doc, Notice, Page, Receipt, Received, Request, Resource, Write
 from connectors.bitrix24_batch import Call, Said
-from connectors.errors import Forged, Misconfigured, RetryLater, ShapeChanged
+from connectors.bitrix24_sending import Sending, lost, unwrapped
+from connectors.errors import ConnectorError, Forged, Misconfigured, RetryLater, ShapeChanged
 from connectors.limits import Limit
 from connectors.paging import Position, at
 from connectors.rest import Rest
@@ -51,9 +52,6 @@ BREATH = 2
 BASKET = 60
 """Seconds to wait for a method's time where no answer has said when it comes back: the length of a basket."""
 _CODE = re.compile(r"\d+/\w+")
-_LOST = re.compile(r"not\s+found|does(n't| not) exist", re.IGNORECASE)
-_NO_BLOCK = 200040300000
-"""Of a product: not it, its catalogue does not exist."""
 
 
 class Bitrix24(Rest):
@@ -215,12 +213,12 @@ class Bitrix24(Rest):
                 one = told.get(name)
                 if one is None:
                     raise ShapeChanged(f"{self.channel}: {calls[name].method}: the batch does not say what came of it")
-                if one.error is not None and not (absent and _lost(one.error)):
+                if one.error is not None and not (absent and lost(one.error)):
                     raise self._problem(calls[name].method, one.error)
                 found[name] = one
         return found
 
-    def _problem(self, method: str, error: Mapping[str, Any]) -> Exception:
+    def _problem(self, method: str, error: Mapping[str, Any]) -> ConnectorError:
         """The exception for an error inside a batch."""
         status, wait = self._deserved(method, 400, error)
         text = self.clean(said(error)) or "it does not say why"
@@ -255,7 +253,7 @@ class Bitrix24(Rest):
         return {doc["KEY"]: doc for doc in docs if doc["KEY"] in places}
 
     def _held(self, facts: Resource, number: str, result: Any) -> Doc:
-        doc = _unwrapped(result)
+        doc = unwrapped(result)
         if doc is None or str(doc.get(facts_of.field_of(facts))) != number:
             raise ShapeChanged(f"{self.channel}: {facts.fetch}: asked for {number}, got another document or none")
         return doc
@@ -268,139 +266,18 @@ class Bitrix24(Rest):
         for write in writes:
             if getattr(facts, write.op) is None:
                 raise Misconfigured(f"{self.channel}: {resource} takes no {write.op}")
-        open_before = False
-        for start in range(0, len(writes), facts.batch):
-            part = writes[start : start + facts.batch]
-            if open_before:
-                raise RetryLater(f"{self.channel}: {resource}: no answer to the last; the rest waits", after=AWAY)
-            found = self._earlier(facts, part)
-            told = self._carried(resource, facts, [write for write in part if write.key not in found])
-            for write in part:
-                receipt = found.get(write.key) or told[write.key]
-                if isinstance(receipt, Exception):
-                    raise receipt
-                open_before |= receipt.outcome == "unknown"
-                yield receipt
+        sending = Sending(
+            resource=resource, facts=facts, options=self.options, where=self.channel, reads=self._all,
+            batched=self._batched, exchange=self.exchange, problem=self._problem, clean=self.clean,
+            earlier=lambda part: self._earlier(facts, part),
+        )  # fmt: skip
+        yield from sending.receipts(writes)
 
-    def _earlier(self, facts: Resource, part: Sequence[Write]) -> dict[str, Receipt]:
+    def _earlier(self, facts: Resource, part: Sequence[Write]) -> Mapping[str, Receipt]:
         """Receipts of creates that are tried again and were carried out the first time (P2)."""
         again = [write for write in part if write.op == "create" and write.attempt > 1]
-        looked = self._calmly(lambda: {write.key: self.by_reference(facts, write) for write in again})
+        looked = {write.key: self.by_reference(facts, write) for write in again}
         return {key: receipt for key, receipt in looked.items() if receipt.outcome == "applied"}
-
-    def _calmly(self, work: Callable[[], Any]) -> Any:
-        """``work`` done before anything is sent: a read without an answer is no open write."""
-        try:
-            return work()
-        except Unsure as fault:
-            problem = RetryLater(str(fault), after=fault.after)
-        raise problem
-
-    def _carried(self, resource: str, facts: Resource, writes: Sequence[Write]) -> Mapping[str, Receipt | Exception]:
-        """What became of each write: together in one batch what a batch can say, the others by themselves."""
-        known = self._calmly(lambda: self._all(written.before(resource, facts, writes, self.options)))
-        self._calmly(lambda: self._all(written.leftovers(known)))
-        told: dict[str, Receipt | Exception] = {}
-        together: dict[str, str] = {}
-        alone: list[tuple[Write, list[Call]]] = []
-        sent: list[tuple[Write, list[str], list[Call]]] = []
-        for n, write in enumerate(writes):
-            try:
-                steps = self._named(lambda: written.calls(resource, facts, write, n, known, self.options))  # noqa: B023 (at once)
-                for step in steps:
-                    encoded(step.params)
-            except ValueError as fault:
-                detail = f"the document cannot be written as JSON: {fault}"
-                told[write.key] = Receipt(outcome="rejected", id=write.id, detail=detail)
-                continue
-            if not steps:
-                told[write.key] = Receipt(outcome="applied", id=write.id or _place(write))
-                continue
-            names = [f"w{n}_{step}" for step in range(len(steps))]
-            made = f"$result[{names[0]}]{facts_of.MADE_AT.get(resource, '')}"
-            try:
-                lines = [batch.command(step, made) for step in steps]
-            except ValueError:
-                alone.append((write, steps))
-                continue
-            together |= dict(zip(names, lines, strict=True))
-            sent.append((write, names, steps))
-        if together:
-            told |= self._together(resource, facts, together, sent)
-        for write, steps in alone:
-            told[write.key] = self._alone(resource, facts, write, steps)
-        return told
-
-    def _together(
-        self, resource: str, facts: Resource, together: Mapping[str, str],
-        sent: Sequence[tuple[Write, list[str], list[Call]]],
-    ) -> Mapping[str, Receipt | Exception]:
-        try:
-            outcome = self._batched(together)
-        except (Unsure, ShapeChanged) as fault:
-            return {write.key: Receipt(outcome="unknown", id=write.id, detail=str(fault)) for write, _, _ in sent}
-        told: dict[str, Receipt | Exception] = {}
-        for write, names, calls in reversed(sent):  # a call that came too soon stops nobody who was let through after
-            said_of = [outcome.get(name) for name in names]
-            passed = any(isinstance(one, Receipt) for one in told.values())
-            told[write.key] = self._receipt(resource, facts, write, calls, said_of, passed)
-        return told
-
-    def _alone(self, resource: str, facts: Resource, write: Write, calls: Sequence[Call]) -> Receipt | Exception:
-        told: list[Said | None] = []
-        for call in calls:
-            made = _new_id(told[0].result) if told and told[0] is not None else None
-            try:
-                answer = self.exchange("POST", f"/{call.method}", body=batch.filled(call.params, made))
-            except (Unsure, ShapeChanged) as fault:
-                return Receipt(outcome="unknown", id=write.id, detail=str(fault))
-            except (RetryLater, Misconfigured) as fault:
-                if told:
-                    return Receipt(outcome="unknown", id=write.id, detail=str(fault))
-                return fault
-            told.append(Said(result=answer.body.get("result")) if answer.ok else Said(error=answer.body or {}))
-            if not answer.ok:
-                break
-        return self._receipt(resource, facts, write, calls, told, False)
-
-    def _receipt(
-        self, resource: str, facts: Resource, write: Write, calls: Sequence[Call], told: Sequence[Said | None],
-        passed: bool,
-    ) -> Receipt | Exception:
-        """The receipt of one write from what came of its calls; an exception where it was not carried out at all."""
-        first = told[0]
-        if first is None:
-            return Receipt(outcome="unknown", id=write.id, detail="the batch does not say what came of it")
-        if first.error is not None:
-            problem = self._problem(calls[0].method, first.error)
-            if isinstance(problem, RetryLater):
-                return Receipt(outcome="unknown", id=write.id, detail=str(problem)) if passed else problem
-            if write.op == "delete" and _lost(first.error):
-                return Receipt(outcome="applied", id=write.id)
-            return Receipt(outcome="rejected", id=write.id, detail=self._why(calls[0], first.error))
-        made = _new_id(first.result)
-        for call, one in zip(calls[1:], told[1:], strict=False):
-            if one is not None and one.error is None:
-                continue
-            detail = "the batch does not say what came of it" if one is None else self._why(call, one.error or {})
-            new = write.op == "create" or resource == "stock"
-            if new and made is not None and self._taken_back(resource, facts, made):
-                return Receipt(outcome="rejected", id=write.id, detail=detail)
-            return Receipt(outcome="unknown" if new else "rejected", id=write.id, detail=detail)
-        doc = _unwrapped(first.result) if facts.returns_doc else None
-        id = write.id or (_place(write) if resource == "stock" else f"{facts_of.PREFIXES.get(resource, '')}{made}")
-        return Receipt(outcome="applied", id=id, doc=doc)
-
-    def _why(self, call: Call, error: Mapping[str, Any]) -> str:
-        return f"{call.method}: {self.clean(said(error)) or 'the portal does not say why'}"
-
-    def _taken_back(self, resource: str, facts: Resource, id: str) -> bool:
-        """Whether what was created with a part of it refused is gone again."""
-        method = "catalog.document.delete" if resource == "stock" else facts.delete
-        try:
-            return self.exchange("POST", f"/{method}", body={"id": id}).ok
-        except (RetryLater, Misconfigured, ShapeChanged):
-            return False
 
     def settle(self, resource: str, writes: Sequence[Write]) -> Iterator[Receipt]:
         """One receipt per write, in order: a create (and stock) by our reference, anything else by its document."""
@@ -431,7 +308,7 @@ class Bitrix24(Rest):
             return Receipt(outcome="rejected", detail=NOT_FOUND + "no document carries our reference")
         more = "" if len(docs) == 1 else f"{len(docs)} documents carry our reference; delete all but the first"
         if resource == "stock":
-            return Receipt(outcome="applied", id=write.id or _place(write), detail=more)
+            return Receipt(outcome="applied", id=write.id or written.place(write), detail=more)
         doc = self._whole(resource, docs[:1])[0]
         return Receipt(outcome="applied", id=id_of(facts, doc), doc=doc, detail=more)
 
@@ -470,31 +347,3 @@ class Bitrix24(Rest):
         delivery = hashlib.sha256(request.body).hexdigest()
         named = f"{facts_of.PREFIXES.get(resource, '')}{id}"
         return Received(notices=[Notice(delivery=delivery, resource=resource, id=named, at=min(sent, request.at))])
-
-
-def _unwrapped(result: Any) -> Doc | None:
-    """The document in a result, also where it stands under the one word for its kind; None: there is none."""
-    if not isinstance(result, dict):
-        return None
-    inner = list(result.values())
-    return inner[0] if len(inner) == 1 and isinstance(inner[0], dict) else result
-
-
-def _new_id(result: Any) -> str | None:
-    """The id of what a call made: the result, or in the document there."""
-    doc = _unwrapped(result)
-    if doc is not None:
-        return None if doc.get("id") is None else str(doc["id"])
-    return str(result) if isinstance(result, int) and not isinstance(result, bool) else None
-
-
-def _place(write: Write) -> str:
-    """What a stock row is called by."""
-    return f"{write.doc['productId']}@{write.doc['storeId']}"
-
-
-def _lost(error: Mapping[str, Any]) -> bool:
-    """The error says that something does not exist."""
-    text = str(error.get("error_description") or error.get("error"))
-    return _LOST.search(text) is not None and error.get("error") not in (_NO_BLOCK, str(_NO_BLOCK))
-

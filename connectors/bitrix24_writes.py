@@ -177,3 +177,8 @@ def _plain(value: Any) -> Any:
 def numbered(id: str | None) -> str | None:
     """The number in an id, without what Bitrix24 writes before it where several kinds may stand."""
     return None if id is None else id.rpartition("_")[2]
+
+
+def place(write: Write) -> str:
+    """What the stock row is called by that a write is about."""
+    return f"{write.doc['productId']}@{write.doc['storeId']}"

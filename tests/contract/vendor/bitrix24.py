@@ -3,8 +3,8 @@
 What surprises here: Bitrix24 publishes no schema. Methods, parameters, field names, types and what is required are read
 from the published pages; filters, selections and orders may name what the page of an entity's fields lists.
 ``batch``, ``scope`` and the activities' methods stand on the vendor's site and not among the pages at hand: theirs were
-read there on 2026-11-22 (bitrix24/b24restdocs of 2026-08-21) and are written down below. A batch's commands are text, so
-a number there is digits.
+read there on 2026-11-22 (bitrix24/b24restdocs of 2026-08-21) and are written down below. A batch's commands are text,
+so a number there is digits.
 """
 
 from __future__ import annotations
@@ -217,9 +217,9 @@ def _listed(method: str, known: Page, params: Doc) -> str | None:
     for name, way in (params.get("order") or {}).items():
         if names.get(name.upper()) != name or way not in ("ASC", "DESC"):
             return f"order.{name} is no field or no way"
-    if method in ("catalog.product.list", "catalog.product.offer.list"):
-        if "iblockId" not in (params.get("filter") or {}) or not {"id", "iblockId"} <= set(params.get("select") or []):
-            return "id and iblockId are selected, iblockId stands in the filter"
+    named = "iblockId" in (params.get("filter") or {}) and {"id", "iblockId"} <= set(params.get("select") or [])
+    if method in ("catalog.product.list", "catalog.product.offer.list") and not named:
+        return "id and iblockId are selected, iblockId stands in the filter"
     # settings/performance/huge-data: without a count, pages follow each other by id
     unordered = list((params.get("order") or {}).values()) != ["ASC"]
     if str(params.get("start")) == "-1" and unordered and not method.startswith("event"):
