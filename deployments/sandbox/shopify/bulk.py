@@ -169,7 +169,7 @@ def _without(node: Doc) -> tuple[Doc, list[Doc]]:
 
 
 def picked(selections: SelectionSetNode, value: Doc) -> Doc:
-    """What a question asks of a record, as the views give it; to execute it by the book takes a hundred times as long."""
+    """What a question asks of a record, as the views give it; by the book it would take a hundred times as long."""
     found = Doc()
     for node in selections.selections:
         assert isinstance(node, FieldNode)
