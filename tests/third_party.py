@@ -189,12 +189,27 @@ DOCUMENTS = [
         "amazon_sp_api/models/orders_2026-01-01.json sandbox",
         lambda: amazon_sandbox("orders_2026-01-01", "order", "orders"),
         order=6,
+        shipment=1,
     ),
     published(
         "amazon/listings",
         "amazon_sp_api/models/listingsItems_2021-08-01.json sandbox",
         lambda: amazon_sandbox("listingsItems_2021-08-01", None, "items"),
         variant=2,
+        stock=2,
+    ),
+    published(
+        "amazon/listing_prices",
+        "amazon_sp_api/models/listingsItems_2021-08-01.json sandbox",
+        lambda: amazon_sandbox("listingsItems_2021-08-01", None, "items"),
+        price=2,
+    ),
+    published(
+        "amazon/returns",
+        "amazon_sp_api/models/externalFulfillmentReturns_2024-09-11.json sandbox",
+        lambda: amazon_sandbox("externalFulfillmentReturns_2024-09-11", None, "returns"),
+        skips={"the goods are not back yet": 22},
+        **{"return": 1},
     ),
     published(
         "bitrix24/orders", "bitrix24 sale.order.get", lambda: bitrix24("sale/order/sale-order-get.md", "order"), order=1
