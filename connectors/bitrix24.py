@@ -114,9 +114,7 @@ class Bitrix24(Rest):
 
     def _judged(self, name: str, answer: Answer) -> Answer:
         body = answer.body if isinstance(answer.body, Mapping) else {}
-        resets = at(body, "time.operating_reset_at")
-        if isinstance(resets, int):
-            self._back[name] = float(resets)
+        self._resets(name, at(body, "time.operating_reset_at"))
         if "error" not in body:
             return answer
         status, wait = self._deserved(name, answer.status, body)
@@ -124,6 +122,11 @@ class Bitrix24(Rest):
         if status == 403 and "scope" not in body:
             body = {**body, "scope": name.partition(".")[0]}
         return replace(answer, status=status, headers=headers, body=body)
+
+    def _resets(self, method: str, moment: Any) -> None:
+        """Notes when the oldest minute of a method stops counting."""
+        if isinstance(moment, int):
+            self._back[method] = float(moment)
 
     def _deserved(self, name: str, status: int, error: Mapping[str, Any]) -> tuple[int, float | None]:
         """The status that an error means, and how long it lasts."""
@@ -150,6 +153,8 @@ class Bitrix24(Rest):
     def _batched(self, calls: Mapping[str, str]) -> dict[str, Said]:
         """What came of commands sent together, by name."""
         answer = self._asked("batch", {"halt": 0, "cmd": dict(calls)})
+        for name, line in calls.items():
+            self._resets(line.partition("?")[0], at(answer.body, f"result.result_time.{name}.operating_reset_at"))
         return batch.outcomes(answer.body, list(calls), self.channel)
 
     def check(self) -> None:

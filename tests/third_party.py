@@ -88,7 +88,8 @@ def bitrix24(page: str, field: str | None) -> list[Any]:
         if block["file"] == page and block["heading"] == "Response Handling" and "json" in block
     ]
     found = results[0] if field is None else results[0][field]
-    resource = "orders" if page.startswith("sale/order/") else "stock" if "store-product" in page else ""
+    named = {"sale/order": "orders", "catalog/store-product": "stock", "crm/companies": "companies"}
+    resource = named.get(page.rpartition("/")[0], "")
     return [keyed(resource, doc) for doc in (found if isinstance(found, list) else [found])]
 
 
@@ -243,6 +244,12 @@ DOCUMENTS = [
         "bitrix24/contacts",
         "bitrix24 crm.contact.get",
         lambda: bitrix24("crm/contacts/crm-contact-get.md", None),
+        customer=1,
+    ),
+    published(
+        "bitrix24/companies",
+        "bitrix24 crm.company.get",
+        lambda: bitrix24("crm/companies/crm-company-get.md", None),
         customer=1,
     ),
     published("woocommerce/orders", "woocommerce orders.md", lambda: woocommerce("orders.md", "line_items"), order=9),
