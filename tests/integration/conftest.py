@@ -113,7 +113,7 @@ def between(
         environment(**{f"{name}_URL": door.url, f"{name}_KEY": shop.key}),
         opened(folder) as house,
     ):
-        (channel,) = [name for name in house.project.channels if name != "erp-kz"]
+        (channel,) = [name for name, row in house.project.channels.items() if row.platform == shop.name]
 
         def allow(tx: Tx) -> None:
             for entity in RECEIVED:

@@ -132,6 +132,24 @@ class Clerk:
         self.do("stock.shipment.out.ship", shipments)
 
 
+    def ring_up(self, sku: str, quantity: int, price: str, *, cash: bool) -> int:
+        """Goods sold over the counter and paid for, price with tax; the receipt's id. It is not posted yet."""
+        (point,) = self.search("sale.point", [], "name")
+        (method,) = self.search("sale.point.payment.method", [["cash", "=", cash]], "name")
+        line = {"product": self.product(sku), "quantity": quantity, "unit_gross_price": Decimal(price),
+                "unit_list_price": (Decimal(price) / Decimal("1.16")).quantize(Decimal("0.0001"))}  # fmt: skip
+        (receipt,) = self.do("sale.point.sale.create", [{"point": point["id"], "company": 1,
+                                                         "lines": [["create", [line]]]}])  # fmt: skip
+        paid = {"sale": receipt, "method": method["id"], "amount": Decimal(price) * quantity}
+        self.do("sale.point.payment.create", [paid])
+        self.do("sale.point.sale.process", [receipt])
+        return int(receipt)
+
+    def post(self, *receipts: int) -> None:
+        """The receipts go into the books, and their goods out of the stock."""
+        self.do("sale.point.sale.post", list(receipts))
+
+
 class MedusaShop:
     """A shop on Medusa: who buys there without an account, who keeps it, and its books."""
 

@@ -25,6 +25,7 @@ from flows.wiring import House
 from registry import Tx, load_cursor, outbox_counts, parked
 from tests.integration.conftest import Karavan
 from tests.integration.people import written
+from tests.integration.swallow import Proxy
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(1500)]
 
@@ -279,14 +280,15 @@ def test_a_crash_in_mid_page_loses_nothing_and_doubles_nothing(karavan: Karavan,
         assert karavan.shop.sees(in_shop(karavan, sku)) == (Decimal("7.5"), 4)
 
 
-def crashed(karavan: Karavan, marker: bytes) -> int:
-    """How a process that synchronises everything ended, killed as soon as the shop got the first such request."""
+def crashed(karavan: Karavan, marker: bytes, door: Proxy | None = None) -> int:
+    """How a process that synchronises everything ended, killed as soon as the shop (or whoever is behind ``door``) got
+    the first such request."""
     with tempfile.TemporaryFile() as out:
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.integration.once", str(karavan.folder)], stdout=out, stderr=out
         )
         try:
-            karavan.door.upon(marker, 1, process.kill)
+            (door or karavan.door).upon(marker, 1, process.kill)
             return process.wait(120)
         finally:
             process.kill()
@@ -341,5 +343,5 @@ def silence(karavan: Karavan, marker: bytes) -> None:
 
 def shop_channel(karavan: Karavan) -> str:
     """The name of the shop's channel."""
-    (found,) = [name for name in karavan.house.project.channels if name != "erp-kz"]
+    (found,) = [n for n, row in karavan.house.project.channels.items() if row.platform == karavan.shop.name]
     return found
