@@ -24,9 +24,11 @@ _LINES = {
     "files": "connectors.files:Files",
     "generic_rest": "connectors.generic_rest:GenericRest",
     "medusa": "connectors.medusa:Medusa",
+    "odoo": "connectors.odoo:Odoo",
     "shopify": "connectors.shopify:Shopify",
     "sql": "connectors.sql:Sql",
     "tryton": "connectors.tryton:Tryton",
+    "tryton_point": "connectors.tryton_point:TrytonPoint",
     "vendure": "connectors.vendure:Vendure",
 }
 

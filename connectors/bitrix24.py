@@ -25,25 +25,26 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlsplit
 
 from msgspec import structs
 
-from connectors import auth, bitrix24_batch as batch, bitrix24_facts as facts_of
-from connectors.answers import AWAY, Answer, Unsure, encoded, said
+from connectors import auth, bitrix24_batch as batch, bitrix24_facts as facts_of, bitrix24_writes as written
+from connectors.answers import Answer, said
 from connectors.base import Cursor, Doc, Notice, Page, Receipt, Received, Request, Resource, Write
-from connectors.bitrix24_batch import MADE, Call, Said
-from connectors.errors import Forged, Misconfigured, RetryLater, ShapeChanged
+from connectors.bitrix24_batch import Call, Said
+from connectors.bitrix24_sending import Sending, lost, unwrapped
+from connectors.errors import ConnectorError, Forged, Misconfigured, RetryLater, ShapeChanged
 from connectors.limits import Limit
-from connectors.paging import at
+from connectors.paging import Position, at
 from connectors.rest import Rest
-from connectors.scan import Ask, pages
+from connectors.scan import pages
 from connectors.verified import Verified
 from connectors.window import moment
-from connectors.writes import NOT_FOUND, id_of, settled
+from connectors.writes import NOT_FOUND, holds, id_of, settled
 
 OAUTH = "https://oauth.bitrix.info"
 BREATH = 2
@@ -51,9 +52,6 @@ BREATH = 2
 BASKET = 60
 """Seconds to wait for a method's time where no answer has said when it comes back: the length of a basket."""
 _CODE = re.compile(r"\d+/\w+")
-_LOST = re.compile(r"not\s+found|does(n't| not) exist", re.IGNORECASE)
-_NO_BLOCK = 200040300000
-"""Of a product: not it, its catalogue does not exist."""
 
 
 class Bitrix24(Rest):
@@ -61,11 +59,15 @@ class Bitrix24(Rest):
     ``client_id`` and ``client_secret`` of an application (then `serai connect`, or ``refresh_token``); ``hook_secret``
     is the application token that events carry.
 
-    Options: ``lag``, ``batch`` (calls in one request), ``oauth`` (the authorization server).
+    Options: ``catalogue`` and ``offers`` (numbers of the portal's catalogues of products and of variations),
+    ``responsible`` (the user of stock documents), ``lag``, ``batch`` (writes in one request), ``oauth`` (the server).
     """
 
     platform = "bitrix24"
-    verified = Verified(when="2026-11", simulator="a stateful portal with the published limits")
+    verified = Verified(
+        when="2026-11", contract="its reference pages of 2026-08: every call, alone and in a batch",
+        examples="113 answers, errors and events of the pages", simulator="a stateful portal with the published limits",
+    )  # fmt: skip
     limits: ClassVar[Mapping[str, Limit]] = {"": Limit(rate=2.0, burst=50.0)}
     scopes = facts_of.SCOPES
     resources = facts_of.RESOURCES
@@ -82,7 +84,7 @@ class Bitrix24(Rest):
             self.auth = {
                 "scheme": "oauth2", "header": "auth", "prefix": "", "credentials": "body",
                 "grant": "refresh_token" if "refresh_token" in self._secrets else "authorization_code",
-                "token_url": f"{self.options.get('oauth', OAUTH)}/oauth/token/",
+                "token_url": f"{str(self.options.get('oauth', OAUTH)).rstrip('/')}/oauth/token/",
                 "authorize_url": f"{portal}/oauth/authorize/",
             }  # fmt: skip
 
@@ -112,9 +114,7 @@ class Bitrix24(Rest):
 
     def _judged(self, name: str, answer: Answer) -> Answer:
         body = answer.body if isinstance(answer.body, Mapping) else {}
-        resets = at(body, "time.operating_reset_at")
-        if isinstance(resets, int):
-            self._back[name] = float(resets)
+        self._resets(name, at(body, "time.operating_reset_at"))
         if "error" not in body:
             return answer
         status, wait = self._deserved(name, answer.status, body)
@@ -122,6 +122,11 @@ class Bitrix24(Rest):
         if status == 403 and "scope" not in body:
             body = {**body, "scope": name.partition(".")[0]}
         return replace(answer, status=status, headers=headers, body=body)
+
+    def _resets(self, method: str, moment: Any) -> None:
+        """Notes when the oldest minute of a method stops counting."""
+        if isinstance(moment, int):
+            self._back[method] = float(moment)
 
     def _deserved(self, name: str, status: int, error: Mapping[str, Any]) -> tuple[int, float | None]:
         """The status that an error means, and how long it lasts."""
@@ -148,6 +153,8 @@ class Bitrix24(Rest):
     def _batched(self, calls: Mapping[str, str]) -> dict[str, Said]:
         """What came of commands sent together, by name."""
         answer = self._asked("batch", {"halt": 0, "cmd": dict(calls)})
+        for name, line in calls.items():
+            self._resets(line.partition("?")[0], at(answer.body, f"result.result_time.{name}.operating_reset_at"))
         return batch.outcomes(answer.body, list(calls), self.channel)
 
     def check(self) -> None:
@@ -166,30 +173,39 @@ class Bitrix24(Rest):
     def read(self, resource: str, cursor: Cursor | None = None) -> Iterator[Page]:
         """Pages from the cursor on, by id; a cursor is ``{since, seen, until, position, form}`` (window.py)."""
         facts = self.facts(resource)
+        needs = facts_of.NEEDS.get(resource, ())
+        numbers = self._named(lambda: [facts_of.number_of(self.options, name) for name in needs])
+        own = {"iblockId": number for number in numbers}  # noqa: B035 (one at most)
+
+        def ask(method: str, path: str, *, params: Mapping[str, str] | None, allow: Sequence[int]) -> Answer:
+            asked = facts_of.listing(resource, facts, {**own, **(params or {})}, self.fields.get(resource, ()))
+            return self._asked(f"{path}.list", asked, allow)
+
         return pages(
             facts,
             cursor,
-            ask=self._paged(resource, facts),
+            ask=ask,
             documents=lambda answer: self._whole(resource, self.documents(facts, answer)),
-            params=facts.params,
+            params={},
             following=lambda position, answer, docs: self.following(facts, position, answer, docs),
             where=f"{self.channel}: {facts.path}.list",
         )
 
-    def _paged(self, resource: str, facts: Resource) -> Ask:
-        def ask(method: str, path: str, *, params: Mapping[str, str] | None, allow: Sequence[int]) -> Answer:
-            asked = facts_of.listing(resource, facts, params or {}, self.fields.get(resource, ()))
-            return self._asked(f"{path}.list", asked, allow)
-
-        return ask
+    def following(self, facts: Resource, position: Position, answer: Answer, docs: Sequence[Doc]) -> Position | None:
+        """After the last number met; an empty page ends."""
+        field = facts_of.field_of(facts)
+        return {facts.paging_options["param"]: str(docs[-1][field])} if docs else None
 
     def _whole(self, resource: str, docs: Sequence[Doc]) -> Sequence[Doc]:
-        """The documents with what lists leave out: the lines of deals."""
-        if resource != "deals" or not docs:
-            return docs
-        asked = {f"d{doc['ID']}": Call(method="crm.deal.productrows.get", params={"id": doc["ID"]}) for doc in docs}
-        rows = self._all(asked)
-        return [{**doc, "rows": rows[f"d{doc['ID']}"].result or []} for doc in docs]
+        """The documents with what lists leave out: the lines of deals, all but the number of orders."""
+        if resource == "deals" and docs:
+            asked = {doc["ID"]: Call(method="crm.deal.productrows.get", params={"id": doc["ID"]}) for doc in docs}
+            rows = self._all({f"d{id}": call for id, call in asked.items()})
+            docs = [{**doc, "rows": rows[f"d{doc['ID']}"].result or []} for doc in docs]
+        if resource == "orders" and docs and "basketItems" not in docs[0]:
+            found = self.fetch(resource, [f"O_{doc['id']}" for doc in docs])
+            return [doc for doc in found.values() if doc is not None]
+        return [facts_of.keyed(resource, doc) for doc in docs]
 
     def _all(self, calls: Mapping[str, Call], absent: bool = False) -> dict[str, Said]:
         """What came of calls that read. Raises for an error, ``absent``: but not where something does not exist."""
@@ -202,12 +218,12 @@ class Bitrix24(Rest):
                 one = told.get(name)
                 if one is None:
                     raise ShapeChanged(f"{self.channel}: {calls[name].method}: the batch does not say what came of it")
-                if one.error is not None and not (absent and _lost(one.error)):
+                if one.error is not None and not (absent and lost(one.error)):
                     raise self._problem(calls[name].method, one.error)
                 found[name] = one
         return found
 
-    def _problem(self, method: str, error: Mapping[str, Any]) -> Exception:
+    def _problem(self, method: str, error: Mapping[str, Any]) -> ConnectorError:
         """The exception for an error inside a batch."""
         status, wait = self._deserved(method, 400, error)
         text = self.clean(said(error)) or "it does not say why"
@@ -223,17 +239,28 @@ class Bitrix24(Rest):
         """Every id asked for, once; None: the platform says that it does not exist. Forbidden raises Misconfigured."""
         facts = self.facts(resource)
         found: dict[str, Doc | None] = dict.fromkeys(ids)
-        asked = {f"g{id}": Call(method=str(facts.fetch), params={"id": id}) for id in found if _numbered(id)}
+        if resource == "stock":
+            return {**found, **self._levels([id for id in found if re.fullmatch(r"\d+@\d+", id)])}
+        named = re.compile(re.escape(facts_of.PREFIXES.get(resource, "")) + r"[1-9]\d{0,17}")
+        numbers = {str(written.numbered(id)): id for id in found if named.fullmatch(id)}
+        asked = {f"g{number}": Call(method=str(facts.fetch), params={"id": number}) for number in numbers}
         docs = []
         for name, one in self._all(asked, absent=True).items():
             if one.error is None:
                 docs.append(self._held(facts, name[1:], one.result))
         return found | {str(doc[facts.id]): doc for doc in self._whole(resource, docs)}
 
-    def _held(self, facts: Resource, id: str, result: Any) -> Doc:
-        doc = _unwrapped(result)
-        if doc is None or id_of(facts, doc) != id:
-            raise ShapeChanged(f"{self.channel}: {facts.fetch}: asked for {id}, got another document or none")
+    def _levels(self, ids: Sequence[str]) -> Mapping[str, Doc]:
+        """What lies of products in stores; where nothing ever lay there is no row."""
+        places = {id: dict(zip(("productId", "storeId"), id.split("@"), strict=True)) for id in ids}
+        told = self._all({f"s{n}": written.rows_of(place) for n, place in enumerate(places.values())})
+        docs = [facts_of.keyed("stock", doc) for one in told.values() for doc in one.result["storeProducts"]]
+        return {doc["KEY"]: doc for doc in docs if doc["KEY"] in places}
+
+    def _held(self, facts: Resource, number: str, result: Any) -> Doc:
+        doc = unwrapped(result)
+        if doc is None or str(doc.get(facts_of.field_of(facts))) != number:
+            raise ShapeChanged(f"{self.channel}: {facts.fetch}: asked for {number}, got another document or none")
         return doc
 
     # ── writing ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -244,210 +271,66 @@ class Bitrix24(Rest):
         for write in writes:
             if getattr(facts, write.op) is None:
                 raise Misconfigured(f"{self.channel}: {resource} takes no {write.op}")
-        open_before = False
-        for start in range(0, len(writes), facts.batch):
-            part = writes[start : start + facts.batch]
-            if open_before:
-                raise RetryLater(f"{self.channel}: {resource}: no answer to the last; the rest waits", after=AWAY)
-            found = self._earlier(facts, part)
-            steps = self._steps(resource, facts, [write for write in part if write.key not in found])
-            told = self._carried(facts, steps)
-            for write in part:
-                receipt = found.get(write.key) or told[write.key]
-                if isinstance(receipt, Exception):
-                    raise receipt
-                open_before |= receipt.outcome == "unknown"
-                yield receipt
+        sending = Sending(
+            resource=resource, facts=facts, options=self.options, where=self.channel, reads=self._all,
+            batched=self._batched, exchange=self.exchange, problem=self._problem, clean=self.clean,
+            earlier=lambda part: self._earlier(facts, part),
+        )  # fmt: skip
+        yield from sending.receipts(writes)
 
-    def _earlier(self, facts: Resource, part: Sequence[Write]) -> dict[str, Receipt]:
+    def _earlier(self, facts: Resource, part: Sequence[Write]) -> Mapping[str, Receipt]:
         """Receipts of creates that are tried again and were carried out the first time (P2)."""
         again = [write for write in part if write.op == "create" and write.attempt > 1]
-        looked = self._calmly(lambda: {write.key: self.by_reference(facts, write) for write in again})
+        looked = {write.key: self.by_reference(facts, write) for write in again}
         return {key: receipt for key, receipt in looked.items() if receipt.outcome == "applied"}
 
-    def _calmly(self, work: Callable[[], Any]) -> Any:
-        """``work`` done before anything is sent: a read without an answer is no open write."""
-        try:
-            return work()
-        except Unsure as fault:
-            problem = RetryLater(str(fault), after=fault.after)
-        raise problem
-
-    def _steps(
-        self, resource: str, facts: Resource, writes: Sequence[Write]
-    ) -> list[tuple[Write, list[Call] | ValueError]]:
-        """The calls that carry out each write, in their order."""
-        held = self._calmly(lambda: self._multiple(facts, writes))
-        return [(write, self._calls(resource, facts, write, held)) for write in writes]
-
-    def _multiple(self, facts: Resource, writes: Sequence[Write]) -> Mapping[str, Doc]:
-        """Document by id as far as its rows with ids go, of those updates that write such rows."""
-        asked = [write for write in writes if write.op == "update" and set(facts_of.MULTIPLE) & set(write.doc)]
-        if not asked:
-            return {}
-        filter = {"@ID": [write.id for write in asked]}
-        params = {"select": ["ID", *facts_of.MULTIPLE], "filter": filter, "order": {"ID": "ASC"}, "start": -1}
-        answer = self._asked(f"{facts.path}.list", params)
-        return {str(doc["ID"]): doc for doc in self.documents(facts, answer)}
-
-    def _calls(
-        self, resource: str, facts: Resource, write: Write, held: Mapping[str, Doc]
-    ) -> list[Call] | ValueError:
-        if write.op == "delete":
-            return [Call(method=str(facts.delete), params={"id": write.id})]
-        fields = {name: value for name, value in write.doc.items() if name not in ("ID", "rows")}
-        if write.op == "create":
-            fields |= {"ORIGINATOR_ID": facts_of.ORIGINATOR, facts_of.REFERENCE: write.key}
-            first = Call(method=str(facts.create), params={"fields": fields})
-        else:
-            for name in facts_of.MULTIPLE:
-                if name in fields:
-                    fields[name] = renumbered(fields[name] or [], held.get(str(write.id), {}).get(name) or [])
-            first = Call(method=str(facts.update), params={"id": write.id, "fields": fields})
-        for name in facts_of.MULTIPLE:
-            if fields.get(name) == []:
-                del fields[name]
-        try:
-            encoded(fields)
-            encoded(write.doc.get("rows"))
-        except ValueError as fault:
-            return fault
-        rows = write.doc.get("rows")
-        if rows is None or (rows == [] and write.op == "create"):
-            return [first]
-        lines = {"id": MADE if write.op == "create" else write.id, "rows": rows}
-        return [first, Call(method=f"{facts.path}.productrows.set", params=lines)]
-
-    def _carried(
-        self, facts: Resource, steps: Sequence[tuple[Write, list[Call] | ValueError]]
-    ) -> Mapping[str, Receipt | Exception]:
-        """What became of each write: together in one batch what a batch can say, the others by themselves."""
-        told: dict[str, Receipt | Exception] = {}
-        together: dict[str, str] = {}
-        alone: list[tuple[Write, list[Call]]] = []
-        sent: list[tuple[Write, list[str], list[Call]]] = []
-        for n, (write, calls) in enumerate(steps):
-            if isinstance(calls, ValueError):
-                detail = f"the document cannot be written as JSON: {calls}"
-                told[write.key] = Receipt(outcome="rejected", id=write.id, detail=detail)
-                continue
-            names = [f"w{n}_{step}" for step in range(len(calls))]
-            try:
-                lines = [batch.command(call, f"$result[{names[0]}]") for call in calls]
-            except ValueError:
-                alone.append((write, calls))
-                continue
-            together |= dict(zip(names, lines, strict=True))
-            sent.append((write, names, calls))
-        if together:
-            told |= self._together(facts, together, sent)
-        for write, calls in alone:
-            told[write.key] = self._alone(facts, write, calls)
-        return told
-
-    def _together(
-        self, facts: Resource, together: Mapping[str, str], sent: Sequence[tuple[Write, list[str], list[Call]]]
-    ) -> Mapping[str, Receipt | Exception]:
-        try:
-            outcome = self._batched(together)
-        except (Unsure, ShapeChanged) as fault:
-            return {write.key: Receipt(outcome="unknown", id=write.id, detail=str(fault)) for write, _, _ in sent}
-        told: dict[str, Receipt | Exception] = {}
-        for write, names, calls in reversed(sent):  # a call that came too soon stops nobody who was let through after
-            said_of = [outcome.get(name) for name in names]
-            told[write.key] = self._receipt(facts, write, calls, said_of, any(map(_through, told.values())))
-        return told
-
-    def _alone(self, facts: Resource, write: Write, calls: Sequence[Call]) -> Receipt | Exception:
-        told: list[Said | None] = []
-        for call in calls:
-            made = told[0].result if told and told[0] is not None else None
-            try:
-                answer = self.exchange("POST", f"/{call.method}", body=batch.filled(call.params, made))
-            except (Unsure, ShapeChanged) as fault:
-                return Receipt(outcome="unknown", id=write.id, detail=str(fault))
-            except (RetryLater, Misconfigured) as fault:
-                if told:
-                    return Receipt(outcome="unknown", id=write.id, detail=str(fault))
-                return fault
-            told.append(Said(result=answer.body.get("result")) if answer.ok else Said(error=answer.body or {}))
-            if not answer.ok:
-                break
-        return self._receipt(facts, write, calls, told, False)
-
-    def _receipt(
-        self, facts: Resource, write: Write, calls: Sequence[Call], told: Sequence[Said | None], passed: bool
-    ) -> Receipt | Exception:
-        """The receipt of one write from what came of its calls; an exception where it was not carried out at all."""
-        first = told[0]
-        if first is None:
-            return Receipt(outcome="unknown", id=write.id, detail="the batch does not say what came of it")
-        if first.error is not None:
-            problem = self._problem(calls[0].method, first.error)
-            if isinstance(problem, RetryLater):
-                return Receipt(outcome="unknown", id=write.id, detail=str(problem)) if passed else problem
-            if write.op == "delete" and _lost(first.error):
-                return Receipt(outcome="applied", id=write.id)
-            return Receipt(outcome="rejected", id=write.id, detail=self._why(calls[0], first.error))
-        doc = _unwrapped(first.result)
-        id = write.id if write.id is not None else (id_of(facts, doc) if doc is not None else str(first.result))
-        for call, one in zip(calls[1:], told[1:], strict=False):
-            if one is not None and one.error is None:
-                continue
-            detail = "the batch does not say what came of it" if one is None else self._why(call, one.error or {})
-            if write.op == "create" and id is not None and self._taken_back(facts, id):
-                return Receipt(outcome="rejected", detail=detail)
-            return Receipt(outcome="unknown" if write.op == "create" else "rejected", id=write.id, detail=detail)
-        return Receipt(outcome="applied", id=id, doc=doc if facts.returns_doc else None)
-
-    def _why(self, call: Call, error: Mapping[str, Any]) -> str:
-        return f"{call.method}: {self.clean(said(error)) or 'the portal does not say why'}"
-
-    def _taken_back(self, facts: Resource, id: str) -> bool:
-        """Whether what was created with a part of it refused is gone again."""
-        try:
-            return self.exchange("POST", f"/{facts.delete}", body={"id": id}).ok
-        except (RetryLater, Misconfigured, ShapeChanged):
-            return False
-
     def settle(self, resource: str, writes: Sequence[Write]) -> Iterator[Receipt]:
-        """One receipt per write, in order: a create by our reference, anything with an id by its document."""
+        """One receipt per write, in order: a create (and stock) by our reference, anything else by its document."""
         facts = self.facts(resource)
-        held = self.fetch(resource, [write.id for write in writes if write.id is not None])
+        ids = [write.id for write in writes if write.id is not None and resource != "stock"]
+        held = self.fetch(resource, ids)
         for write in writes:
-            if write.id is None:
+            doc = held.get(str(write.id))
+            if write.id is None or resource == "stock":
                 yield self.by_reference(facts, write)
-                continue
-            doc = held[write.id]
-            sent = structs.replace(write, doc=_plain(write.doc))
-            receipt = settled(facts, sent, None if doc is None else _plain(_comparable(doc, write.doc)))
-            yield receipt if receipt.doc is None else structs.replace(receipt, doc=doc)
+            elif doc is None:
+                yield settled(facts, write, None)
+            else:
+                sent, there = written.same(resource, write.doc, doc)
+                receipt = settled(facts, structs.replace(write, doc=sent), {**there, facts.id: doc[facts.id]})
+                yield receipt if receipt.doc is None else structs.replace(receipt, doc=doc)
 
     def by_reference(self, facts: Resource, write: Write) -> Receipt:
-        """What became of a create, by our key in ORIGIN_ID; a filter that was ignored finds others' documents."""
+        """What became of a create, by our key or what else tells it; a filter that was ignored finds others'."""
         resource = next(name for name, known in self.resources.items() if known.path == facts.path)
-        query = {"ORIGINATOR_ID": facts_of.ORIGINATOR, facts_of.REFERENCE: write.key}
-        answer = self._asked(f"{facts.path}.list", facts_of.listing(resource, facts, query))
-        docs = [doc for doc in self.documents(facts, answer) if doc.get(facts_of.REFERENCE) == write.key]
+        call, query = self._named(lambda: written.reference(resource, facts, write, self.options))
+        items = "result.documents" if resource == "stock" else facts.items
+        told = at(self._asked(call.method, call.params).body, items)
+        if not isinstance(told, list):
+            raise ShapeChanged(f"{self.channel}: {call.method}: the answer has no list of documents")
+        docs = [doc for doc in told if all(holds(doc.get(name), value) for name, value in query.items())]
         if not docs:
             return Receipt(outcome="rejected", detail=NOT_FOUND + "no document carries our reference")
         more = "" if len(docs) == 1 else f"{len(docs)} documents carry our reference; delete all but the first"
-        return Receipt(outcome="applied", id=id_of(facts, docs[0]), doc=self._whole(resource, docs[:1])[0], detail=more)
+        if resource == "stock":
+            return Receipt(outcome="applied", id=write.id or written.place(write), detail=more)
+        doc = self._whole(resource, docs[:1])[0]
+        return Receipt(outcome="applied", id=id_of(facts, doc), doc=doc, detail=more)
 
     # ── notices ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def subscribe(self, url: str) -> None:
-        """Afterwards the portal notifies ``url`` of every event that the application's rights cover."""
+        """Afterwards the portal notifies ``url`` of every event that is open to the application."""
         if self._hooked:
             raise Misconfigured(
                 f"{self.channel}: an incoming webhook cannot bind events; in Bitrix24, under developer resources, make "
                 f"an outgoing webhook to {url} and set its application token as `hook_secret`"
             )
-        rights = self.granted()
+        known = {str(event).upper() for event in self._asked("events", {}).body.get("result") or []}
         held = self._asked("event.get", {}).body.get("result") or []
         there = {str(row.get("event")).upper() for row in held if row.get("handler") == url}
-        for event, resource in facts_of.EVENTS.items():
-            if event not in there and set(facts_of.SCOPES[resource]) <= rights:
+        for event in facts_of.EVENTS:
+            if event in known and event not in there:
                 self._asked("event.bind", {"event": event, "handler": url})
 
     def receive(self, request: Request) -> Received:
@@ -467,52 +350,5 @@ class Bitrix24(Rest):
         if resource is None or id is None:
             return Received(reply="passed over: nothing here is read from it")
         delivery = hashlib.sha256(request.body).hexdigest()
-        return Received(notices=[Notice(delivery=delivery, resource=resource, id=id, at=min(sent, request.at))])
-
-
-def renumbered(sent: Sequence[Doc], held: Sequence[Doc]) -> list[Doc]:
-    """Rows to write so that those sent stand first: each takes the id (and kind) of the one in its place, an empty one
-    deletes it, and a further row that says the same as one sent goes; what else people entered stays."""
-    rows = [{**row, "ID": old["ID"], "VALUE_TYPE": old["VALUE_TYPE"]} for row, old in zip(sent, held, strict=False)]
-    rows += [row for row in sent[len(held) :] if row.get("VALUE") not in (None, "")]
-    values = [row.get("VALUE") for row in sent]
-    twice = [old for old in held[len(sent) :] if old["VALUE"] in values]
-    return rows + [{"ID": old["ID"], "VALUE_TYPE": old["VALUE_TYPE"], "VALUE": ""} for old in twice]
-
-
-def _comparable(doc: Doc, sent: Doc) -> Doc:
-    """The document with as many rows in its multiple fields as were sent."""
-    counts = {name: len([row for row in sent[name] or [] if row.get("VALUE") not in (None, "")])
-              for name in facts_of.MULTIPLE if name in sent}  # fmt: skip
-    return doc | {name: (doc.get(name) or [])[:count] for name, count in counts.items()}
-
-
-def _plain(value: Any) -> Any:
-    """The value with nothing told in one way: "" and null are the same to Bitrix24, and so is a row without a value."""
-    if isinstance(value, dict):
-        return {name: _plain(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_plain(inner) for inner in value if not (isinstance(inner, dict) and inner.get("VALUE") == "")]
-    return None if value == "" else value
-
-
-def _unwrapped(result: Any) -> Doc | None:
-    """The document in a result, also where it stands under the one word for its kind; None: there is none."""
-    if not isinstance(result, dict):
-        return None
-    inner = list(result.values())
-    return inner[0] if len(inner) == 1 and isinstance(inner[0], dict) else result
-
-
-def _through(receipt: Receipt | Exception) -> bool:
-    return isinstance(receipt, Receipt)
-
-
-def _lost(error: Mapping[str, Any]) -> bool:
-    """The error says that something does not exist."""
-    text = str(error.get("error_description") or error.get("error"))
-    return _LOST.search(text) is not None and error.get("error") not in (_NO_BLOCK, str(_NO_BLOCK))
-
-
-def _numbered(id: str) -> bool:
-    return id.isascii() and id.isdigit() and len(id) < 19
+        named = f"{facts_of.PREFIXES.get(resource, '')}{id}"
+        return Received(notices=[Notice(delivery=delivery, resource=resource, id=named, at=min(sent, request.at))])

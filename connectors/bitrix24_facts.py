@@ -1,7 +1,11 @@
 """What Bitrix24's collections are to us: which methods read and write them, what is asked for, what their news are.
 
-What surprises here: see bitrix24.py, whose facts these are. ``Resource.path`` is the common part of a collection's
-method names (``crm.contact`` → ``crm.contact.list``); ``since`` is a key of the filter.
+What surprises here (see bitrix24.py, whose facts these are):
+
+* ``Resource.path`` is the common part of a collection's method names (``crm.contact`` → ``crm.contact.list``);
+  ``since`` is a key of the filter, and ``paging_options.param`` the one by which pages follow each other.
+* A contact and a company, a deal and an order may have one number: companies are called CO_8 and orders O_236, as
+  Bitrix24 itself writes where both may stand. A stock row is called by its product and store.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ ORIGINATOR = "serai"
 """What stands in ORIGINATOR_ID of what we created; our key stands in ORIGIN_ID."""
 MULTIPLE = ("PHONE", "EMAIL", "WEB", "IM")
 """Fields that hold several values, each with an id of its own."""
+PREFIXES: Mapping[str, str] = {"companies": "CO_", "orders": "O_"}
 
 
 def _crm(path: str, **given: Any) -> Resource:
@@ -32,22 +37,64 @@ def _crm(path: str, **given: Any) -> Resource:
     return Resource(path=path, **{**facts, **given})
 
 
+def _shop(path: str, items: str, updated: str | None, **given: Any) -> Resource:
+    facts: dict[str, Any] = {
+        "items": f"result.{items}", "id": "id", "updated": updated, "lag": 60.0, "paging": "keyset",
+        "since": None if updated is None else f">={updated}", "paging_options": {"param": ">id", "size": ""},
+        "page_size": PAGE, "fetch_size": PAGE, "fetch": f"{path}.get", "batch": PAGE,
+    }  # fmt: skip
+    return Resource(path=path, **{**facts, **given})
+
+
+_READ = {"create": None, "update": None, "delete": None, "reference": None, "reference_field": None}
 RESOURCES: Mapping[str, Resource] = {
     "contacts": _crm("crm.contact"),
+    "companies": _crm("crm.company", id="KEY"),
     "deals": _crm("crm.deal", fetch_size=PAGE // 2, batch=PAGE // 2),
-}
+    "activities": _crm("crm.activity", updated="LAST_UPDATED", since=">=LAST_UPDATED", **_READ),
+    "stores": _shop("catalog.store", "stores", "dateModify"),
+    "products": _shop(
+        "catalog.product", "products", "timestampX", create="catalog.product.add", update="catalog.product.update",
+        reference="xmlId", reference_field="xmlId",
+    ),
+    "offers": _shop("catalog.product.offer", "offers", "timestampX"),
+    "prices": _shop(
+        "catalog.price", "prices", "timestampX", create="catalog.price.add", update="catalog.price.update",
+        delete="catalog.price.delete", reference="productId", reference_field="productId",
+    ),
+    "stock": _shop(
+        "catalog.storeproduct", "storeProducts", None, id="KEY", create="catalog.document.add",
+        update="catalog.document.add", batch=PAGE // 3, reference="docNumber", reference_field="docNumber",
+        returns_doc=False, stock_kind="available",
+    ),
+    "orders": _shop("sale.order", "orders", "dateUpdate", id="KEY"),
+}  # fmt: skip
+_ARTICLE = ("id", "iblockId", "name", "code", "xmlId", "active", "detailText", "measure", "type", "timestampX", "vatId")
 SELECTED: Mapping[str, Sequence[str]] = {
-    "contacts": ("*", "UF_*", *MULTIPLE),
-    "deals": ("*", "UF_*"),
+    "contacts": ("*", "UF_*", *MULTIPLE), "companies": ("*", "UF_*", *MULTIPLE), "deals": ("*", "UF_*"),
+    "activities": ("*", "COMMUNICATIONS"), "stores": (), "products": _ARTICLE, "offers": (*_ARTICLE, "parentId"),
+    "prices": (), "stock": (), "orders": ("id", "dateUpdate"),
+}  # fmt: skip
+"""Resource → what a list is asked for; several values of a field come only when it is named, "" is all there is."""
+MADE_AT: Mapping[str, str] = {"products": "[element][id]", "prices": "[price][id]", "stock": "[document][id]"}
+"""Resource → where the first answer to a create has the new id; of the CRM it is the answer."""
+NEEDS: Mapping[str, tuple[str, ...]] = {"products": ("catalogue",), "offers": ("offers",)}
+"""Resource → the settings without which it cannot be read."""
+SCOPES: Mapping[str, tuple[str, ...]] = {
+    name: ("sale" if facts.path.startswith("sale") else facts.path.partition(".")[0],)
+    for name, facts in RESOURCES.items()
 }
-"""Resource → what a list is asked for; several values of a field come only when it is named."""
-SCOPES: Mapping[str, tuple[str, ...]] = {"contacts": ("crm",), "deals": ("crm",)}
 """Resource → the rights that its reading and writing need."""
 EVENTS: Mapping[str, str] = {
-    **{f"ONCRM{word}{what}": resource for word, resource in (("CONTACT", "contacts"), ("DEAL", "deals"))
+    **{f"ONCRM{word}{what}": resource
+       for word, resource in (("CONTACT", "contacts"), ("COMPANY", "companies"), ("DEAL", "deals"),
+                              ("ACTIVITY", "activities"))
        for what in ("ADD", "UPDATE", "DELETE")},
+    **{f"CATALOG.{word}.ON.{what}": resource for word, resource in (("PRODUCT", "products"), ("PRICE", "prices"))
+       for what in ("ADD", "UPDATE", "DELETE")},
+    "ONSALEORDERSAVED": "orders", "ONSALEORDERDELETED": "orders",
 }  # fmt: skip
-"""Event → the resource it is news of."""
+"""Event → the resource it is news of. Stock has none."""
 
 
 def adjusted(options: Mapping[str, Any]) -> Mapping[str, Resource]:
@@ -65,10 +112,40 @@ def adjusted(options: Mapping[str, Any]) -> Mapping[str, Resource]:
     return found
 
 
-def listing(resource: str, facts: Resource, query: Mapping[str, str], wanted: Sequence[str] = ()) -> Doc:
+def number_of(options: Mapping[str, Any], name: str) -> int:
+    """The number under a setting. Raises Misconfigured."""
+    value = options.get(name)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise Misconfigured(f"`{name}` in the channel's settings should be the number of {_MEANT[name]}")
+    return value
+
+
+_MEANT = {
+    "catalogue": "the portal's catalogue of products (`productIblockId` in catalog.catalog.list)",
+    "offers": "the portal's catalogue of variations (`iblockId` in catalog.catalog.list)",
+    "responsible": "the user who is responsible for stock documents",
+}
+
+
+def field_of(facts: Resource) -> str:
+    """The field with a document's number: ID or id."""
+    return facts.paging_options["param"][1:]
+
+
+def keyed(resource: str, doc: Doc) -> Doc:
+    """The document with what it is called by, where its number alone is not enough."""
+    if resource in PREFIXES:
+        return {**doc, "KEY": f"{PREFIXES[resource]}{doc.get('ID', doc.get('id'))}"}
+    if resource == "stock":
+        return {**doc, "KEY": f"{doc['productId']}@{doc['storeId']}"}
+    return doc
+
+
+def listing(resource: str, facts: Resource, query: Mapping[str, Any], wanted: Sequence[str] = ()) -> Doc:
     """The parameters of a list: by id from the last one on, without counting (``start: -1``); no page shifts."""
     selected = list(SELECTED[resource])
-    if wanted and "*" not in wanted:
-        needed = (facts.id, facts.updated, *wanted)
-        selected = sorted({path.partition(".")[0].partition("[")[0] for path in needed if path})
-    return {"select": selected, "filter": dict(query), "order": {facts.id: "ASC"}, "start": -1}
+    field = field_of(facts)
+    if wanted and "*" not in wanted and resource != "orders":
+        needed = (field, facts.updated, *(("iblockId",) if resource in NEEDS else ()), *wanted)
+        selected = sorted({path.partition(".")[0].partition("[")[0] for path in needed if path} - {"KEY", "rows"})
+    return {"select": selected, "filter": dict(query), "order": {field: "ASC"}, "start": -1}

@@ -4,7 +4,7 @@ What surprises here:
 
 * A file is checked to its last line before its first document is given. One that is malformed goes to ``quarantine``
   with a note that says line and reason, and the read ends with an error, so that somebody hears of it; the next read
-  goes on with the others.
+  goes on with the others. Who only looks (`serai check`, `serai survey`) hears of it too, and leaves it where it lies.
 * A file is archived when a read *begins* with a cursor that has it behind: only then is it certain that what it said
   was committed. A crash before that reads it again, which changes nothing.
 * Files whose names begin with a dot or end in .part, .tmp or .filepart are under way, and so is one that was touched
@@ -13,7 +13,9 @@ What surprises here:
   what it lacks is gone. Else a file is news, and nothing follows from what it lacks.
 * A write is a file of its own, named after its key: tried again, it is the same file. With a ``batch`` of more, a crash
   between the file and its receipt may write some of it once more in another file: only for values that bear that.
-* Storage is fsspec's: a folder here, ``sftp://``, or anything else that it has a package for.
+* Storage is fsspec's: a folder here, ``sftp://``, ``s3://``, or anything else that it has a package for. A bucket has
+  no folders and no renaming: an empty folder is none, a file is put away by a copy and then a deletion (a crash in
+  between leaves both, and what was taken is known), an object is whole or not there, so that it is written in place.
 """
 
 from __future__ import annotations
@@ -35,11 +37,12 @@ from connectors.answers import masked
 from connectors.base import Connector, Cursor, Doc, Page, Receipt, Resource, Write
 from connectors.errors import ConnectorError, Misconfigured, RetryLater, ShapeChanged
 from connectors.file_formats import READ, WRITTEN, Malformed
-from connectors.ports import Ports
+from connectors.ports import LOOKING, Ports
 from connectors.verified import Verified
 from connectors.writes import NOT_FOUND, id_of
 
 AWAY: Final = 15.0
+PATIENCE: Final = {"connect_timeout": 10, "read_timeout": 30, "retries": {"max_attempts": 1}}
 UNDER_WAY: Final = (".part", ".tmp", ".filepart")
 _KEYS = (
     "path", "id", "format", "page_size", "archive", "quarantine", "rest", "whole", "write", "batch", "stock_kind",
@@ -62,11 +65,14 @@ class Found:
 
 
 class Files(Connector):
-    """A folder that platforms/<name>.yaml describes; ``url`` is ``file:inbox`` (in the project) or ``sftp://host/inbox``
-    with the secrets ``user`` and ``password``."""
+    """A folder that platforms/<name>.yaml describes; ``url`` is ``file:inbox`` (in the project), or ``sftp://host/inbox``
+    or ``s3://bucket/inbox`` with the secrets ``user`` and ``password``."""
 
     platform: ClassVar[str] = "files"
-    verified = Verified(when="2026-11", real="a folder; an SFTP server (paramiko) on loopback")
+    verified = Verified(
+        when="2026-11", simulator="S3: moto 5.2.5, which checks no signature and no rights",
+        real="a folder; an SFTP server (paramiko) on loopback",
+    )
 
     def __init__(
         self, *, channel: str, url: str, options: Mapping[str, Any], ports: Ports,
@@ -83,6 +89,7 @@ class Files(Connector):
         self._rows = {str(name): _checked(f"{where}: resources.{name}", row) for name, row in rows.items()}
         self.resources = {name: _facts(row) for name, row in self._rows.items()}
         self._storage: tuple[Any, str] | None = None
+        self._objects = urlsplit(self.url).scheme == "s3"
         self._used: list[str] = []
 
     # ── Connector ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -159,14 +166,17 @@ class Files(Connector):
         with self._asking(resource) as (storage, root):
             folder = _joined(root, pattern.parent)
             if not storage.isdir(folder):
-                raise FileNotFoundError(folder)
+                if not self._objects or not storage.isdir(root.partition("/")[0]):
+                    raise FileNotFoundError(folder)
+                return []  # a bucket has no folders: an empty one is none
             for entry in storage.ls(folder, detail=True):
                 name = PurePosixPath(entry["name"]).name
                 if entry["type"] != "file" or not fnmatchcase(name, pattern.name) or name.startswith("."):
                     continue
                 at = _seconds(entry.get("mtime", entry.get("LastModified", 0)))
                 if not name.endswith(UNDER_WAY) and now - at >= float(row.get("rest", 2)):
-                    found.append((at, Found(path=str(entry["name"]), mark=f"{entry['size']}:{at:.6f}")))
+                    tag = str(entry.get("ETag", "")).strip('"')
+                    found.append((at, Found(path=str(entry["name"]), mark=f"{entry['size']}:{at:.6f}{tag}")))
         return [one for _, one in sorted(found, key=lambda pair: (pair[0], pair[1].path))]
 
     def _archived(
@@ -174,7 +184,7 @@ class Files(Connector):
     ) -> tuple[list[Found], list[list[str]]]:
         """What still lies there, and what of it was taken, after the files that were taken have been put away."""
         keep = [one for one in files if one.key not in taken or (row.get("whole") and one is files[-1])]
-        if row.get("archive") is not None:
+        if row.get("archive") is not None and self.lane not in LOOKING:
             for one in files:
                 if one not in keep:
                     self._moved(resource, one.path, str(row["archive"]))
@@ -196,6 +206,8 @@ class Files(Connector):
         else:
             return docs
         name, place = PurePosixPath(one.path).name, str(row.get("quarantine", "quarantine"))
+        if self.lane in LOOKING:
+            raise ShapeChanged(f"{self.channel}: {resource}: {name}: {said}; a pull would put it into {place}; mend it")
         kept = self._moved(resource, one.path, place)
         with self._asking(resource) as (storage, _):
             storage.pipe_file(f"{kept}.why.txt", f"{said}\n".encode())
@@ -208,7 +220,8 @@ class Files(Connector):
         """Puts a file away under its name, or under another one where that is taken; where it is now."""
         with self._asking(resource) as (storage, root):
             name = PurePosixPath(path).name
-            storage.makedirs(_joined(root, folder), exist_ok=True)
+            if not self._objects:
+                storage.makedirs(_joined(root, folder), exist_ok=True)
             target = _joined(root, PurePosixPath(folder) / name)
             if storage.exists(target):
                 target += f".{hashlib.sha256(f'{path}{storage.info(path)}'.encode()).hexdigest()[:8]}"
@@ -234,10 +247,13 @@ class Files(Connector):
             return [*self._put(resource, row, writes[:half]), *self._put(resource, row, writes[half:])]
         with self._asking(resource) as (storage, root):
             path = PurePosixPath(_joined(root, _named(row, kept)))
-            storage.makedirs(str(path.parent), exist_ok=True)
-            under_way = str(path.with_name(f".{path.name}.part"))
-            storage.pipe_file(under_way, data)
-            storage.mv(under_way, str(path))
+            if self._objects:
+                storage.pipe_file(str(path), data)  # an object is there whole or not at all
+            else:
+                storage.makedirs(str(path.parent), exist_ok=True)
+                under_way = str(path.with_name(f".{path.name}.part"))
+                storage.pipe_file(under_way, data)
+                storage.mv(under_way, str(path))
         told = {write.key: Receipt(outcome="applied", id=write.id or write.key) for write in kept}
         told |= {write.key: receipt for write, receipt in zip(gone, refused, strict=True)}
         return [told[write.key] for write in writes]
@@ -265,7 +281,7 @@ class Files(Connector):
             self._storage = None
             problem = (
                 Misconfigured(f"{where}: the storage refuses the credential ({kind}); set the secrets again")
-                if "Auth" in kind
+                if "Auth" in kind or "Credential" in kind
                 else RetryLater(f"{where}: the storage cannot be reached ({kind})", after=AWAY)
             )
         if problem is not None:
@@ -285,6 +301,13 @@ class Files(Connector):
                     "sftp", host=parts.hostname, port=parts.port or 22, username=given.get("user"),
                     password=given.get("password"), timeout=10, banner_timeout=10, skip_instance_cache=True,
                 ), parts.path
+            elif self._objects:
+                self._storage = fsspec.filesystem(
+                    "s3", key=given.get("user"), secret=given.get("password"),
+                    endpoint_url=self.options.get("endpoint"),
+                    client_kwargs={"region_name": self.options.get("region")}, config_kwargs=PATIENCE,
+                    use_listings_cache=False, skip_instance_cache=True,
+                ), f"{parts.netloc}{parts.path}".rstrip("/")
             else:
                 self._storage = fsspec.filesystem(parts.scheme, skip_instance_cache=True, **given), (
                     f"{parts.netloc}{parts.path}"

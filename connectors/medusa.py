@@ -10,7 +10,8 @@ What surprises here (seen on Medusa 2.21.2, November 2026):
 * ``stocked_quantity`` includes what Medusa itself has reserved for orders. What may still be sold is stocked −
   reserved, so that is what a stock document says and what is written: reserved is added here. The answer to a write
   repeats the *old* ``available_quantity``.
-* A batch is all or nothing, and its refusal names one reason: halves are sent until the bad one stands alone (P6).
+* A batch is all or nothing, and its refusal names one reason: halves are sent until the bad one stands alone (P6). Its
+  answer holds what it created in any order: each is known by the reference that was sent with it.
   Prices and variants have a batch per product only.
 * A product must be created with options, a variant with a value of each; a value must exist before (since 2.16 on a
   route of its own). Ours is ``Article``, and its values are SKUs. ``prices`` of a variant are replaced as a whole.
@@ -215,7 +216,8 @@ class Medusa(Rest):
             "create": [{**self._home(), "external_id": write.key, **write.doc} for write in new],
             "update": [{"id": write.id, **write.doc} for write in old],
         }
-        return paired(new, old, self._post(facts, "/admin/products/batch", body))
+        answer = self._post(facts, "/admin/products/batch", body)
+        return paired(new, old, answer, lambda doc: doc["external_id"], [row["external_id"] for row in body["create"]])
 
     def _send_variants(self, facts: Resource, writes: Sequence[Write]) -> Mapping[str, Doc]:
         product = str(writes[0].doc["product_id"])
@@ -231,7 +233,8 @@ class Medusa(Rest):
         ]
         updated = [{"id": write.id, **doc} for write, doc in zip(old, shape[len(new) :], strict=True)]
         body = {"create": created, "update": updated}
-        return paired(new, old, self._post(facts, f"/admin/products/{product}/variants/batch", body))
+        answer = self._post(facts, f"/admin/products/{product}/variants/batch", body)
+        return paired(new, old, answer, lambda doc: (doc["metadata"] or {}).get(KEY), [write.key for write in new])
 
     def _offer(self, product: str, skus: Sequence[str]) -> None:
         """Afterwards the product's own option has a value for each of these SKUs."""

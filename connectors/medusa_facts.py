@@ -5,7 +5,7 @@ What surprises here: see medusa.py, whose facts and documents these are.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -84,13 +84,19 @@ def parted(facts: Resource, writes: Sequence[Write]) -> list[list[Write]]:
     return parts
 
 
-def paired(new: Sequence[Write], old: Sequence[Write], answer: Doc) -> Mapping[str, Doc]:
-    """Documents by key: created ones in the order sent, updated ones by id. ShapeChanged: they cannot be told apart."""
+def paired(
+    new: Sequence[Write], old: Sequence[Write], answer: Doc, reference: Callable[[Doc], Any], sent: Sequence[Any]
+) -> Mapping[str, Doc]:
+    """Documents by key: updated ones by id, created ones by the ``reference`` that was ``sent`` with each, as a batch
+    answers in any order. ShapeChanged: they cannot be told apart."""
     created, updated = answer.get("created"), answer.get("updated")
-    if not isinstance(created, list) or not isinstance(updated, list) or len(created) != len(new):
+    if not isinstance(created, list) or not isinstance(updated, list):
         raise ShapeChanged("the answer to a batch does not hold what was created and updated")
     by_id = {str(doc["id"]): doc for doc in updated}
-    pairs = {write.key: doc for write, doc in zip(new, created, strict=True)}
+    by_reference = {str(reference(doc)): doc for doc in created}
+    if set(by_reference) != set(map(str, sent)) or len(created) != len(new):
+        raise ShapeChanged("the answer to a batch does not hold just what was created")
+    pairs = {write.key: by_reference[str(word)] for write, word in zip(new, sent, strict=True)}
     return pairs | {write.key: by_id[str(write.id)] for write in old if str(write.id) in by_id}
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
+LOOKING = frozenset({"look", "check"})
+"""Lanes of reads that change nothing, not even where a file lies; ``check`` wants the first page only."""
 MOST_NOTED = 100
 
 

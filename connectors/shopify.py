@@ -17,6 +17,8 @@ What surprises here (the schema published for 2026-10; shopify.dev where named, 
 * The newest 60 days of orders are readable without ``read_all_orders``; older ones are silently not there.
 * A webhook's signature covers the body alone, so its headers prove nothing: the body says which record it is about, and
   its digest is the delivery. A retry carries the old body for up to 4 hours (webhooks/best-practices); it is a hint.
+* A return that was refunded is told by its refund, with the order. One that was closed without money, for other goods
+  or for none, stands in a list of its own (`returns`); its goods are what was processed, not what was asked back.
 * Nothing of ours can be stored on a fulfilment: it is found again by tracking number or lines, and Shopify refuses to
   fulfil twice what is left once.
 """
@@ -108,7 +110,7 @@ class Shopify(Rest):
         return self._pages(resource, self.facts(resource), cursor)
 
     def _pages(self, resource: str, facts: Resource, cursor: Cursor | None) -> Iterator[Page]:
-        if self._bulk.due(resource, cursor):
+        if self.lane != "check" and self._bulk.due(resource, cursor):
             try:
                 yield from self._bulk.pages(resource, facts, cursor)
                 return
@@ -135,6 +137,9 @@ class Shopify(Rest):
             return [written.price_doc(price, price_list) for price in rows]
         if resource == "shipments":
             rows = [part for order in rows for part in order["fulfillments"]]
+        if resource == "returns":
+            whole = [self._filled(order, "returns", facts_of.RETURNS) for order in rows]
+            rows = [{**part, "updatedAt": order["updatedAt"]} for order in whole for part in order["returns"]["nodes"]]
         return [self._whole(resource, doc) for doc in rows]
 
     def following(self, facts: Resource, position: Position, answer: Answer, docs: Sequence[Doc]) -> Position | None:
@@ -154,18 +159,23 @@ class Shopify(Rest):
 
     def _whole(self, resource: str, doc: Doc) -> Doc:
         """The document with all the lines of its inner lists, however many there are."""
-        lists: list[tuple[Doc, str, graphql.Operation]] = []
         if resource == "orders":
-            lists += [(doc, "lineItems", facts_of.LINES)]
-            lists += [(refund, "refundLineItems", facts_of.REFUND_LINES) for refund in doc["refunds"]]
+            self._filled(doc, "lineItems", facts_of.LINES)
+            for refund in doc["refunds"]:
+                self._filled(refund, "refundLineItems", facts_of.REFUND_LINES)
         if resource == "shipments":
-            lists += [(doc, "fulfillmentLineItems", facts_of.SENT_LINES)]
-        for owner, name, operation in lists:
-            while owner[name]["pageInfo"]["hasNextPage"]:
-                variables = {"id": owner["id"], "after": owner[name]["pageInfo"]["endCursor"]}
-                more = at(self._graph.question(operation, variables).body, f"data.node.{name}")
-                owner[name] = {"nodes": [*owner[name]["nodes"], *more["nodes"]], "pageInfo": more["pageInfo"]}
+            self._filled(doc, "fulfillmentLineItems", facts_of.SENT_LINES)
+        if resource == "returns":
+            self._filled(doc, "returnLineItems", facts_of.RETURNED_LINES)
         return doc
+
+    def _filled(self, owner: Doc, name: str, operation: graphql.Operation) -> Doc:
+        """The document with the whole of one of its lists."""
+        while owner[name]["pageInfo"]["hasNextPage"]:
+            variables = {"id": owner["id"], "after": owner[name]["pageInfo"]["endCursor"]}
+            more = at(self._graph.question(operation, variables).body, f"data.node.{name}")
+            owner[name] = {"nodes": [*owner[name]["nodes"], *more["nodes"]], "pageInfo": more["pageInfo"]}
+        return owner
 
     def fetch(self, resource: str, ids: Sequence[str]) -> Mapping[str, Doc | None]:
         """Every id asked for, once; None: the platform says that it does not exist. Forbidden raises Misconfigured."""

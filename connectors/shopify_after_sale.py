@@ -117,7 +117,7 @@ def _refund(graph: Graph, writes: Sequence[Write]) -> Doc:
         for one in doc.get("payments") or []
     ]
     told = {"orderId": doc["orderId"], "note": doc["note"], "refundLineItems": lines, "transactions": paid}
-    return {"key": key_of(writes), "input": told}
+    return {"key": key_of("refund", writes), "input": told}
 
 
 def _payment(order: Doc, tender: str) -> Mapping[str, Any]:

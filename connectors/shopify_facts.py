@@ -55,6 +55,9 @@ ORDER += " fulfillmentOrders(first: 5) { nodes { deliveryMethod { methodType } a
 ORDER += " refunds(first: 10) { id legacyResourceId createdAt processedAt note return { id name }"
 ORDER += f" totalRefundedSet {_MONEY} refundLineItems(first: 10) {{ nodes {{ {REFUNDED} }} {_MORE} }}"
 ORDER += f" transactions(first: 5) {{ nodes {{ {_PAYMENT} }} }} }}"
+RETURNED = "id processedQuantity ... on ReturnLineItem { fulfillmentLineItem { lineItem { id } } }"
+RETURN = "id name status closedAt order { id } exchangeLineItems(first: 1) { nodes { id } }"
+RETURN += f" refunds(first: 1) {{ nodes {{ id }} }} returnLineItems(first: 5) {{ nodes {{ {RETURNED} }} {_MORE} }}"
 FULFILLABLE = f"id fulfillments(first: 50) {{ {FULFILMENT} }} fulfillmentOrders(first: 5) {{ nodes {{ id status"
 FULFILLABLE += " assignedLocation { location { id } } lineItems(first: 60) { nodes { id remainingQuantity"
 FULFILLABLE += f" lineItem {{ id }} }} {_MORE} }} }} {_MORE} }}"
@@ -105,6 +108,10 @@ RESOURCES: Mapping[str, Resource] = {
         "orders", page_size=10, fetch_size=10, create="refundCreate", reference="note", reference_field="note",
         key_header="@idempotent",
     ),
+    "returns": connection(
+        "orders", page_size=10, fetch_size=10, since="updated_at", lag=60.0,
+        params={"filter": "return_status:in_progress,inspection_complete,returned"},
+    ),
     "customers": connection(
         "customers", page_size=100, since="updated_at", lag=86_400.0, reference="email", reference_field="email",
         create="customerCreate", update="customerUpdate",
@@ -113,14 +120,16 @@ RESOURCES: Mapping[str, Resource] = {
 NODES: Mapping[str, tuple[str, str]] = {
     "locations": ("Location", LOCATION), "products": ("Product", PRODUCT), "variants": ("ProductVariant", VARIANT),
     "prices": ("ProductVariant", VARIANT), "orders": ("Order", ORDER), "shipments": ("Fulfillment", FULFILMENT),
-    "customers": ("Customer", CUSTOMER), "decisions": ("Order", PAYABLE), "refunds": ("Order", PAYABLE),
+    "returns": ("Return", RETURN), "customers": ("Customer", CUSTOMER), "decisions": ("Order", PAYABLE),
+    "refunds": ("Order", PAYABLE),
 }  # fmt: skip
 """Resource → the kind of its nodes and their fields."""
 SCOPES: Mapping[str, tuple[str, ...]] = {
     "locations": ("read_locations",), "products": ("read_products", "write_products"),
     "variants": ("read_products", "write_products"), "prices": ("read_products", "write_products"),
     "catalog_prices": ("read_products", "write_products"), "inventory": ("read_inventory", "write_inventory"),
-    "orders": ("read_orders",), "customers": ("read_customers", "write_customers"),
+    "orders": ("read_orders",), "returns": ("read_orders", "read_returns"),
+    "customers": ("read_customers", "write_customers"),
     "shipments": ("read_orders", "write_merchant_managed_fulfillment_orders"),
     "decisions": ("read_orders", "write_orders", "write_merchant_managed_fulfillment_orders"),
     "refunds": ("read_orders", "write_orders"),
@@ -133,7 +142,8 @@ CLIENT = {"scheme": "oauth2", "credentials": "body", "header": "X-Shopify-Access
 def _list(resource: str) -> Operation:
     """The query for a page of a resource."""
     facts = RESOURCES[resource]
-    fields = {"inventory": LEVEL, "catalog_prices": PRICE, "shipments": SHIPPED}.get(resource) or NODES[resource][1]
+    within = {"inventory": LEVEL, "catalog_prices": PRICE, "shipments": SHIPPED, "returns": ASKED_BACK}
+    fields = within.get(resource) or NODES[resource][1]
     nodes = f"nodes {{ {fields} }} {_MORE}"
     variables, arguments = "$first: Int!, $after: String", "first: $first, after: $after"
     if facts.since is not None:
@@ -152,6 +162,7 @@ def _list(resource: str) -> Operation:
 
 
 PRICE = "originType price { amount currencyCode } compareAtPrice { amount currencyCode } variant { id product { id } }"
+ASKED_BACK = f"id updatedAt returns(first: 2) {{ nodes {{ {RETURN} }} {_MORE} }}"
 SHIPPED = f"id updatedAt fulfillments(first: 20) {{ {FULFILMENT} }}"
 LISTS: Mapping[str, Operation] = {resource: _list(resource) for resource in RESOURCES}
 
@@ -182,6 +193,16 @@ SENT_LINES = Operation(
     name="fulfillmentLines", cost=100.0,
     text="query fulfillmentLines($id: ID!, $after: String) { node(id: $id) { ... on Fulfillment {"
     f" fulfillmentLineItems(first: 50, after: $after) {{ nodes {{ {SENT} }} {_MORE} }} }} }} }}",
+)  # fmt: skip
+RETURNS = Operation(
+    name="orderReturns", cost=100.0,
+    text="query orderReturns($id: ID!, $after: String) { node(id: $id) { ... on Order {"
+    f" returns(first: 10, after: $after) {{ nodes {{ {RETURN} }} {_MORE} }} }} }} }}",
+)  # fmt: skip
+RETURNED_LINES = Operation(
+    name="returnLines", cost=100.0,
+    text="query returnLines($id: ID!, $after: String) { node(id: $id) { ... on Return {"
+    f" returnLineItems(first: 50, after: $after) {{ nodes {{ {RETURNED} }} {_MORE} }} }} }} }}",
 )  # fmt: skip
 CHECK = Operation(name="check", text="query check { shop { name } currentAppInstallation { accessScopes { handle } } }")
 BY_HANDLE = Operation(
@@ -228,7 +249,8 @@ OPTIONS = Operation(
 TOPICS = (
     "PRODUCTS_CREATE", "PRODUCTS_UPDATE", "PRODUCTS_DELETE", "INVENTORY_LEVELS_UPDATE", "INVENTORY_LEVELS_CONNECT",
     "ORDERS_CREATE", "ORDERS_UPDATED", "ORDERS_CANCELLED", "REFUNDS_CREATE", "FULFILLMENTS_CREATE",
-    "FULFILLMENTS_UPDATE", "CUSTOMERS_CREATE", "CUSTOMERS_UPDATE", "CUSTOMERS_DELETE", "LOCATIONS_UPDATE",
+    "FULFILLMENTS_UPDATE", "RETURNS_CLOSE", "CUSTOMERS_CREATE", "CUSTOMERS_UPDATE", "CUSTOMERS_DELETE",
+    "LOCATIONS_UPDATE",
 )  # fmt: skip
 
 

@@ -32,9 +32,9 @@ def price_doc(price: Doc, price_list: str) -> Doc:
             "variantId": price["variant"]["id"]}  # fmt: skip
 
 
-def key_of(writes: Sequence[Write]) -> str:
-    """The idempotency key of a call: that of no other selection of writes, and as long as Shopify likes keys."""
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, "\n".join(write.key for write in writes)))
+def key_of(mutation: str, writes: Sequence[Write]) -> str:
+    """The idempotency key of a call: of no other mutation or selection of writes, and as long as Shopify likes keys."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, "\n".join([mutation, *(write.key for write in writes)])))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,7 +46,7 @@ class Told:
 
 
 _KINDS = {"Product": "products", "ProductVariant": "variants", "Order": "orders", "Customer": "customers",
-          "Location": "locations"}  # fmt: skip
+          "Location": "locations", "Return": "returns"}  # fmt: skip
 
 
 def noticed(body: Doc, topic: str) -> Told:
@@ -148,7 +148,7 @@ def _quantities(writes: Sequence[Write]) -> Doc:
          "changeFromQuantity": None if write.expected is None else int(Decimal(write.expected))}
         for write in writes
     ]  # fmt: skip
-    return {"key": key_of(writes), "input": {"name": "available", "reason": "correction", "quantities": rows}}
+    return {"key": key_of("set", writes), "input": {"name": "available", "reason": "correction", "quantities": rows}}
 
 
 def _told(write: Write) -> Doc:
@@ -170,7 +170,7 @@ def _by_id(name: str) -> _Docs:
 
     def docs(writes: Sequence[Write], payload: Doc) -> list[Doc | None]:
         held = {str(doc["id"]): doc for doc in payload[name] or []}
-        return [held.get(_id_of(write)) for write in writes]
+        return [held.get(str(write.id)) for write in writes]
 
     return docs
 
@@ -189,7 +189,7 @@ SET = Mutation(
 )  # fmt: skip
 ACTIVATE = Mutation(
     name="inventoryActivate", cost=10.0,
-    variables=lambda writes: {"key": key_of(writes), "item": writes[0].doc["inventoryItemId"],
+    variables=lambda writes: {"key": key_of("activate", writes), "item": writes[0].doc["inventoryItemId"],
                               "location": writes[0].doc["locationId"], "available": writes[0].doc["quantity"]},
     docs=lambda writes, payload: [level_doc(payload["inventoryLevel"])],
     text="mutation inventoryActivate($item: ID!, $location: ID!, $available: Int, $key: String!)"
@@ -215,7 +215,7 @@ VARIANTS_CREATE = Mutation(
 VARIANTS_UPDATE = Mutation(
     name="productVariantsBulkUpdate", cost=20.0, listed="variants", partial=True, docs=_by_id("productVariants"),
     variables=lambda writes: {"id": writes[0].doc["productId"],
-                              "variants": [{"id": _id_of(write), **_variant(write)} for write in writes]},
+                              "variants": [{"id": write.id, **_variant(write)} for write in writes]},
     text="mutation productVariantsBulkUpdate($id: ID!, $variants: [ProductVariantsBulkInput!]!)"
     " { productVariantsBulkUpdate(productId: $id, variants: $variants, allowPartialUpdates: true)"
     f" {{ productVariants {{ {VARIANT} }} {CODED} }} }}",
@@ -260,11 +260,6 @@ def _variant(write: Write) -> Doc:
     """The variant, or its price, without what only says where it belongs."""
     elsewhere = ("productId", "variantId", "priceListId", "currency", "id")
     return {name: value for name, value in write.doc.items() if name not in elsewhere}
-
-
-def _id_of(write: Write) -> str:
-    """The variant that is changed: a price that was never read has no id of its own yet."""
-    return str(write.id if write.id is not None else write.doc.get("variantId"))
 
 
 def _fixed(doc: Doc) -> Doc:

@@ -44,7 +44,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
 from connectors.answers import decoded, masked
@@ -236,23 +236,30 @@ class Sql(Connector):
 
     def _written(self, resource: str, facts: Resource, writes: Sequence[Write]) -> list[Receipt]:
         receipts: list[Receipt] = []
-        committing = False
+        refused: IntegrityError | None = None
         try:
             with self._asking(resource) as conn:
                 for write in writes:
                     receipts.append(self._one(conn, resource, facts, write))
-                committing = True
-                conn.commit()
+                try:
+                    conn.commit()
+                except IntegrityError as fault:  # a constraint that is checked at the end; nothing was kept
+                    conn.rollback()
+                    refused = fault
         except RetryLater as away:
-            if not committing:
+            if len(receipts) < len(writes):  # it was not the commit
                 raise
-            said = str(away)
-        else:
+            detail = str(away)
+            return [
+                Receipt(outcome="unknown", id=write.id, detail=detail) if receipt.outcome == "applied" else receipt
+                for write, receipt in zip(writes, receipts, strict=True)
+            ]
+        if refused is None:
             return receipts
-        return [
-            Receipt(outcome="unknown", id=write.id, detail=said) if receipt.outcome == "applied" else receipt
-            for write, receipt in zip(writes, receipts, strict=True)
-        ]
+        if len(writes) == 1:
+            return [Receipt(outcome="rejected", id=writes[0].id, detail=self._said(refused))]
+        half = len(writes) // 2  # a row that does not fit rejects itself only (P6)
+        return self._written(resource, facts, writes[:half]) + self._written(resource, facts, writes[half:])
 
     def _one(self, conn: Connection, resource: str, facts: Resource, write: Write) -> Receipt:
         allowed = {"create": facts.create, "update": facts.update, "delete": facts.delete}[write.op]

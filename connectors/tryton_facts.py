@@ -44,6 +44,7 @@ RESOURCES: Mapping[str, Resource] = {
     ),
     "shipments": _resource("stock.shipment.out"),
 }
+TILL: Mapping[str, Resource] = {**RESOURCES, "receipts": _resource("sale.point.sale")}
 WATCHES: Mapping[str, Sequence[Watch]] = {
     "locations": [Watch(model="stock.location")],
     "products": [Watch(model="product.template")],
@@ -53,6 +54,7 @@ WATCHES: Mapping[str, Sequence[Watch]] = {
                   Watch(model="party.contact_mechanism", names="party")],
     "orders": [Watch(model="sale.sale")],
     "shipments": [Watch(model="stock.shipment.out")],
+    "receipts": [Watch(model="sale.point.sale"), Watch(model="sale.point.cash.session", names="payments.sale")],
 }  # fmt: skip
 ALSO_ARCHIVED: list[Any] = ["active", "in", [True, False]]
 ONLY: Mapping[str, list[Any]] = {
@@ -62,6 +64,7 @@ ONLY: Mapping[str, list[Any]] = {
     "stock": [["type", "=", "goods"], ["consumable", "=", False], ALSO_ARCHIVED],
     "customers": [ALSO_ARCHIVED],
     "shipments": [["state", "in", ["shipped", "done"]]],
+    "receipts": [["number", "!=", None]],
 }
 FIELDS: Mapping[str, Sequence[str]] = {
     "locations": ["name", "code", "active", "storage_location", "output_location"],
@@ -80,6 +83,11 @@ FIELDS: Mapping[str, Sequence[str]] = {
     "shipments": ["number", "state", "effective_date", "carrier.party.name", "shipping_reference",
                   "outgoing_moves.quantity", "outgoing_moves.sale", "outgoing_moves.unit.symbol",
                   "outgoing_moves.origin.note"],
+    "receipts": ["number", "state", "create_date", "point.name", "point.storage_location.warehouse", "currency.code",
+                 "total", "lines.product", "lines.product.code", "lines.product.name", "lines.product.type",
+                 "lines.quantity", "lines.unit.symbol", "lines.unit_gross_price", "lines.unit_list_price",
+                 "payments.amount", "payments.method.name", "payments.method.cash", "payments.session.create_date",
+                 "payments.session.state", "payments.session.last_modified_at"],
 }  # fmt: skip
 FLOATS = frozenset({"quantity"})
 TRANSIENT = ("deadlock", "serializ", "lock timeout", "canceling statement", "connection", "too many clients")
@@ -151,11 +159,13 @@ def naive(at: datetime) -> str:
 
 
 def named_by(rows: Sequence[Doc], names: str) -> list[int]:
-    """The documents' ids that these rows name, each once, in their order."""
+    """The documents' ids that these rows name, each once, in their order; ``a.b``: in field b of the rows of a."""
+    head, _, rest = names.partition(".")
     found: dict[int, None] = {}
     for row in rows:
-        value = row.get(names)
-        found.update(dict.fromkeys(value if isinstance(value, list) else [] if value is None else [value]))
+        value = row.get(head)
+        inner = value if isinstance(value, list) else [] if value is None else [value]
+        found.update(dict.fromkeys(named_by(inner, rest) if rest else inner))
     return list(found)
 
 

@@ -252,7 +252,8 @@ class Drain:
         elif kind == "settle":
             ledgers = [steps.settle(self._house, channel, entity)]
         else:
-            ledgers = [steps.push(self._house, channel, entity, stretch=AT_ONCE if hand[1] == "ahead" else STRETCH)]
+            ahead = hand[1] == "ahead"
+            ledgers = [steps.push(self._house, channel, entity, stretch=AT_ONCE if ahead else STRETCH, ahead=ahead)]
         for ledger in ledgers:
             if ledger.read > 0 or ledger.note:
                 log.info("%s", ledger.sentence())
@@ -273,13 +274,14 @@ class Drain:
             return
         self._beat_at = time.monotonic() + BEATS_EVERY
         registry = self._house.registry
-        try:
-            if self._lease is None:
-                self._lease = acquire(registry, *SIGN_OF_LIFE, self._house.owner, ALIVE_FOR)
-            else:
-                self._lease = renew(registry, self._lease, ALIVE_FOR)
-        except LeaseLost:
-            self._lease = None
+        with registry.ahead():      # who beats also looks what there is to do: neither waits behind a page
+            try:
+                if self._lease is None:
+                    self._lease = acquire(registry, *SIGN_OF_LIFE, self._house.owner, ALIVE_FOR)
+                else:
+                    self._lease = renew(registry, self._lease, ALIVE_FOR)
+            except LeaseLost:
+                self._lease = None
 
     def _end(self) -> None:
         self._stop.set()

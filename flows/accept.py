@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from connectors.base import Doc
@@ -222,14 +223,14 @@ def _take_shown(work: Work, records: Mapping[str, InwardRecord]) -> dict[str, In
     later = seen_later(work.tx, work.channel, "stock", work.asked_at) if found else frozenset()
     due: list[DueRow] = []
     marks = escrows.versions(work.house, work.channel, work.resource, work.docs)
-    seen: dict[str, tuple[int, str | None]] = {}
+    seen: dict[str, tuple[Decimal, str | None]] = {}
     for id, record in figures.items():
         old = found.get((kind[id], id))
         variant = sets.get(id, record.values["variant"])
         text = encode(record.values)
         overtaken = old is not None and old.asked_at is not None and old.asked_at > work.asked_at
         if not overtaken:
-            seen[variant] = max(0, int(shown(record.values))), marks[record.doc]
+            seen[variant] = shown(record.values), marks[record.doc]
         same = old is not None and old.values_hash == digest(text) and old.uid == variant and old.state == "live"
         if same and not overtaken:
             work.account.count("stock", "unchanged")
@@ -276,7 +277,7 @@ def _look_at_places(work: Work, records: Mapping[str, InwardRecord], uids: Mappi
     """What a channel under hard allocation was seen to show at each place is reckoned with; id → uid of the listing."""
     marks = escrows.versions(work.house, work.channel, work.resource, work.docs)
     moved = escrows.looked(work.house, work.tx, work.channel, {
-        uid: (max(0, int(shown(records[id].values))), marks[records[id].doc]) for id, uid in uids.items()
+        uid: (shown(records[id].values), marks[records[id].doc]) for id, uid in uids.items()
     }, work.asked_at)
     if moved and "stock" in work.house.channel(work.channel).receives:
         mark_due(work.tx, [(work.channel, "stock", uid, None, False, work.channel) for uid in moved])

@@ -25,7 +25,7 @@ from registry import BudgetRow, Registry, Tx, budget_of, budgets, paused, put_bu
 
 WRITING: Final = ("write", "bulk")
 """Lanes that the red button stops."""
-BULK: Final = ("bulk", "backfill", "reconcile")
+BULK: Final = ("bulk", "backfill", "reconcile", "look")
 """Lanes that leave `RESERVED` of the bucket to the others."""
 RESERVED: Final = 0.2
 SLICE: Final = 1.0

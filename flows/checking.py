@@ -30,7 +30,7 @@ def check(house: House, channel: str) -> list[Finding]:
     is no such channel."""
     house.channel(channel)
     try:
-        connector = house.connector(channel)
+        connector = house.connector(channel, "check")
         connector.check()
     except ConnectorError as fault:
         return [Finding(what="the account", works=False, detail=_said(channel, fault))]

@@ -25,6 +25,7 @@ from flows.reserving import counted, keep_in_step, with_bundles, word_of_source
 from flows.routes import Route
 from flows.tills import sums_up, unposted
 from flows.wiring import House
+from mappings.commerce.stock.bundles import parts_of
 from registry import (
     AHEAD,
     DueRow,
@@ -83,6 +84,10 @@ def follow(house: House, tx: Tx, changes: Sequence[Change], *, now: datetime, ca
     touched |= back_orders.serve(house, tx, touched | counted_anew, now)
     settled = settle_orders(house, tx, by_entity.get("order", ()), now, cause)
     stock_due(house, tx, touched | settled.touched, cause)
+    _stock_of(house, tx, [
+        change.uid for change in by_entity.get("variant", ())
+        if parts_of(change.after) != parts_of(change.before or {})
+    ], due)     # a bundle has no record of stock whose change would tell
     mark_due(tx, [
         *settled.due,
         *((*key, None, forced, cause) for key, forced in due.items()),

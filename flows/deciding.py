@@ -37,10 +37,11 @@ FREELY_CREATED: Final = ("order", "decision", "customer", "shipment", "return", 
 
 
 def decide_page(
-    house: House, page: Account, channel: str, group: Group, limit: int, patient: datetime, tx: Tx
+    house: House, page: Account, channel: str, group: Group, limit: int, patient: datetime, ahead: bool, tx: Tx
 ) -> list[Sending] | None:
     """Claims what is due, renders it, and fixes key and payload of what must be written; None: nothing was due.
 
+    ``ahead``: only what goes before bulk work.
     What has waited since before ``patient`` is looked at again, whatever became of whoever should have woken it.
     """
     page.clear()
@@ -48,7 +49,7 @@ def decide_page(
     facts = house.descriptor(channel, group.mapping.resource)
     if facts.supersedes:
         reopen(tx, channel, group.entity)
-    rows = claim_due(tx, channel, group.entity, limit)
+    rows = claim_due(tx, channel, group.entity, limit, ahead=ahead)
     if not rows:
         return None
     page.read = len(rows)

@@ -4,6 +4,8 @@ What surprises here:
 
 * The rules are `mappings.commerce.stock.escrow`; here they meet the registry's rows. Every change locks the rows of its
   variants, so that two workers never raise two channels into the same free units.
+* **Figures are whole steps** of the article (`EscrowRow.step`), of which a channel is told so many units; what does not
+  come out counts as one step more. An article that is sold in other steps than before is reckoned anew.
 * **A raise needs to know the channel**: its version where it compares, its orders where it does not. What is not known
   is asked for by `look`, between two transactions of a push: first the figures, then the orders past that moment.
 """
@@ -19,12 +21,24 @@ from msgspec.structs import replace
 
 from connectors.base import Doc, Receipt
 from connectors.errors import ConnectorError
-from flows.figures import ORDERS_WAIT, RAISE_WAITS, of_text, shown
-from flows.pledges import PUBLISH, account, by_place, hard, kin, listings_at_places, rivals_of, variants_of
+from flows.figures import ORDERS_WAIT, RAISE_WAITS, Units, shown
+from flows.pledges import (
+    PUBLISH,
+    ZERO,
+    account,
+    by_place,
+    hard,
+    kin,
+    listings_at_places,
+    rivals_of,
+    steps_of,
+    variants_of,
+)
 from flows.routes import Group
 from flows.wiring import House
 from mappings.commerce.stock import escrow
 from mappings.commerce.stock.escrow import Account, Raises
+from mappings.commerce.stock.units import ONE, covering, whole
 from registry import (
     EscrowRow,
     Tx,
@@ -69,13 +83,20 @@ def opened(house: House, tx: Tx, channel: str, group: Group, uids: Sequence[str]
     names = {channel, *(name for name in rivals_of(policies, channel) if hard(house, name) is not None)}
     placed = sorted(name for name in names if by_place(house, name))
     related = kin(tx, variants_of(tx, uids) if group.base == "stock" else uids)
+    steps = steps_of(tx, related)
     wanted = dict.fromkeys(related, sorted(names.difference(placed)))
     if placed:
-        wanted |= dict.fromkeys(listings_at_places(house, tx, related), placed)
+        at_places = listings_at_places(house, tx, related)
+        wanted |= dict.fromkeys(at_places, placed)
+        steps |= {uid: steps[variant] for uid, (variant, _) in at_places.items() if variant in steps}
     rows = escrows(tx, list(wanted), lock=True)
     missing = [(uid, name) for uid, of in wanted.items() for name in of if name not in rows.get(uid, {})]
+    others = [(uid, row.channel) for uid, of in rows.items() for row in of.values() if row.step != steps.get(uid, ONE)]
     if missing:
-        put_escrows(tx, _first(tx, missing, now), new=True)
+        put_escrows(tx, _first(tx, missing, steps, now), new=True)
+    if others:
+        put_escrows(tx, [_anew(rows[one.variant][one.channel], one) for one in _first(tx, others, steps, now)])
+    if missing or others:
         rows = escrows(tx, list(wanted), lock=True)
     gone = [
         _kept(row, escrow.dead(account(row)), sent_at=None) for of in rows.values() for row in of.values()
@@ -84,7 +105,9 @@ def opened(house: House, tx: Tx, channel: str, group: Group, uids: Sequence[str]
     put_escrows(tx, gone)
 
 
-def _first(tx: Tx, missing: Sequence[tuple[str, str]], now: datetime) -> list[EscrowRow]:
+def _first(
+    tx: Tx, missing: Sequence[tuple[str, str]], steps: Mapping[str, Decimal], now: datetime
+) -> list[EscrowRow]:
     uids = sorted({uid for uid, _ in missing})
     bound = {
         (uid, binding.channel): binding for entity in ("stock/variant", "stock")
@@ -93,17 +116,39 @@ def _first(tx: Tx, missing: Sequence[tuple[str, str]], now: datetime) -> list[Es
     flying = in_flight_payloads(tx, "stock", uids)
     rows = []
     for uid, name in missing:
-        binding = bound.get((uid, name))
-        there = None if binding is None or binding.values is None else max(0, int(shown(binding.values)))
-        figures = [0 if there is None else there]
+        binding, step = bound.get((uid, name)), steps.get(uid, ONE)
+        there = None if binding is None or binding.values is None else max(ZERO, shown(binding.values))
+        figures = [0 if there is None else covering(there, step)]
         if binding is not None and PUBLISH in binding.kept:
-            figures.append(int(of_text(binding.kept[PUBLISH])))
+            figures.append(covering(Decimal(binding.kept[PUBLISH]), step))
         figures += [
-            int(of_text(told)) for channel, payload in flying.get(uid, ())
+            covering(Decimal(told), step) for channel, payload in flying.get(uid, ())
             if channel == name and (told := decode(payload).get(PUBLISH)) is not None
         ]
-        rows.append(EscrowRow(channel=name, variant=uid, held=max(figures), shown=there, opened_at=now))
+        exact = None if there is None else whole(there, step)
+        rows.append(EscrowRow(
+            channel=name, variant=uid, held=max(figures), opened_at=now, step=step,
+            shown=exact[0] if exact is not None and exact[1] == 0 else None,
+        ))
     return rows
+
+
+def _anew(row: EscrowRow, first: EscrowRow) -> EscrowRow:
+    """The row in the steps of ``first``, as it is now and as if it were new, whichever is more; what the channel shows
+    is not known until it is looked at."""
+
+    def counted(steps: int) -> int:
+        return covering(steps * row.step, first.step)
+
+    return replace(
+        row, step=first.step, held=max(counted(row.held), first.held), late=counted(row.late), back=counted(row.back),
+        sent=None if row.sent is None else counted(row.sent), shown=None, shown_at=None, version=None,
+    )
+
+
+def in_steps(row: EscrowRow, units: Units) -> int:
+    """A figure in the steps of the row."""
+    return covering(Decimal(units), row.step)
 
 
 def _kept(row: EscrowRow, now: Account, **more: Any) -> EscrowRow:
@@ -115,9 +160,10 @@ def _kept(row: EscrowRow, now: Account, **more: Any) -> EscrowRow:
 # ── writes ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def sending(row: EscrowRow, figure: int, raises: Raises, now: datetime) -> EscrowRow:
+def sending(row: EscrowRow, figure: Units, raises: Raises, now: datetime) -> EscrowRow:
     """The row while ``figure`` goes out."""
-    return _kept(row, escrow.sending(account(row), figure, raises), expected=row.version, sent_at=now)
+    sent = escrow.sending(account(row), in_steps(row, figure), raises)
+    return _kept(row, sent, expected=row.version, sent_at=now)
 
 
 def answered(
@@ -134,18 +180,18 @@ def answered(
         row = rows.get(one.row.uid, {}).get(channel)
         if row is None or one.publish is None or receipt.outcome == "accepted":
             continue
-        before = account(row)
+        before, told_steps = account(row), in_steps(row, one.publish)
         if row.sent is None if one.view is None else one.view.escrowed is None:     # no escrow decided it
-            at_least = row if receipt.outcome == "rejected" else _kept(row, escrow.seen(before, int(one.publish)))
+            at_least = row if receipt.outcome == "rejected" else _kept(row, escrow.seen(before, told_steps))
             changed.append(at_least)
             continue
         if receipt.outcome == "applied":
             version = _version(house, channel, group.mapping.resource, receipt.doc)
-            told = _kept(row, escrow.applied(before, int(one.publish)), version=version, expected=None, shown_at=now)
+            told = _kept(row, escrow.applied(before, told_steps), version=version, expected=None, shown_at=now)
         elif receipt.outcome == "rejected":
             told = _kept(row, escrow.refused(before), version=None)
         else:
-            told = _kept(row, escrow.unknown(before, int(one.publish), way), version=None)
+            told = _kept(row, escrow.unknown(before, told_steps, way), version=None)
         less = less or escrow.most(account(told)) < escrow.most(before)
         changed.append(told)
     put_escrows(tx, changed)
@@ -193,7 +239,7 @@ def look(house: House, channel: str, group: Group, uids: Mapping[str, str]) -> N
             page = house.account(channel, resource, "inward")
             take(house, page, channel, resource, docs, asked_at)
             house.finish(page.ledger(house.registry.now()))
-        absent = {uid: (0, NOTHING_THERE) for uid, id in uids.items() if found.get(id) is None}
+        absent = {uid: (ZERO, NOTHING_THERE) for uid, id in uids.items() if found.get(id) is None}
         house.registry.attempt(lambda tx: looked(house, tx, channel, absent, asked_at))
         for other in resources_of(house, channel):      # those first to which orders refer: none of them may wait
             if "order" in inward[other].inward or "customer" in inward[other].inward:
@@ -208,7 +254,7 @@ def _supposed(house: House, tx: Tx, channel: str, uids: Collection[str]) -> None
     now = house.registry.now()
     rows = {uid: of[channel] for uid, of in escrows(tx, sorted(uids), lock=True).items() if channel in of}
     looked(house, tx, channel, {
-        uid: (row.held if row.shown is None else row.shown, SUPPOSED) for uid, row in rows.items()
+        uid: ((row.held if row.shown is None else row.shown) * row.step, SUPPOSED) for uid, row in rows.items()
     }, now)
     rows = {uid: of[channel] for uid, of in escrows(tx, sorted(uids), lock=True).items() if channel in of}
     put_escrows(tx, [_kept(row, escrow.caught_up(account(row))) for row in rows.values()])
@@ -217,7 +263,7 @@ def _supposed(house: House, tx: Tx, channel: str, uids: Collection[str]) -> None
 
 
 def looked(
-    house: House, tx: Tx, channel: str, figures: Mapping[str, tuple[int, str | None]], asked_at: datetime
+    house: House, tx: Tx, channel: str, figures: Mapping[str, tuple[Decimal, str | None]], asked_at: datetime
 ) -> list[str]:
     """The channel was seen to show these (variant → figure, version), asked for at ``asked_at``; those that moved.
 
@@ -235,7 +281,9 @@ def looked(
         figure, version = figures[uid]
         known = account(row)
         past = way == "compare" and row.open and version != row.expected
-        now = escrow.seen(escrow.dead(known) if past else known, figure)
+        count, rest = whole(max(ZERO, figure), row.step)
+        known = escrow.dead(known) if past else known
+        now = escrow.seen(known, count) if rest == 0 else escrow.seen(known, count + 1, exact=False)
         changed.append(_kept(row, now, version=version, expected=None if past else row.expected, shown_at=asked_at))
     put_escrows(tx, changed)
     return [row.variant for row in changed]
@@ -287,13 +335,13 @@ def orders_moved(house: House, tx: Tx, orders: Sequence[Change]) -> None:
                 now = account(row)
                 if channel in placed:
                     if named.get(place, 0) > 0:
-                        now = escrow.sold(now, int(named[place]))
+                        now = escrow.sold(now, whole(named[place], row.step)[0])
                 elif units > 0:
-                    now = escrow.sold(now, int(units))
+                    now = escrow.sold(now, whole(units, row.step)[0])
                 if first and cancelled:
-                    now = escrow.returned(now, _up(units))
+                    now = escrow.returned(now, covering(units, row.step))
                 elif units < 0:
-                    now = escrow.returned(now, _up(-units))
+                    now = escrow.returned(now, covering(-units, row.step))
                 changed[uid, channel] = _kept(row, now)
     put_escrows(tx, changed.values())
 
@@ -337,10 +385,6 @@ def _units(order: Mapping[str, Any] | None) -> dict[str, Decimal]:
 
 def _taken(order: Mapping[str, Any] | None) -> dict[str, Decimal]:
     return {} if order is None or order.get("status") == "cancelled" else _units(order)
-
-
-def _up(units: Decimal) -> int:
-    return -int(-units // 1)
 
 
 def caught_up(house: House, channel: str, resource: str, began: datetime) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence, Set
 from datetime import date, datetime
-from decimal import ROUND_CEILING, Decimal
+from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
@@ -39,7 +39,7 @@ from mappings.commerce.stock.allocation import holding_for
 from mappings.commerce.stock.bundles import parts_of
 from mappings.commerce.stock.escrow import Raises, figure, most, sending, waits_for_orders
 from mappings.commerce.stock.promising import Promised, promised as with_what_comes
-from mappings.commerce.stock.units import sold_in
+from mappings.commerce.stock.units import covering, sold_in
 from registry import (
     EVERYWHERE,
     EscrowRow,
@@ -78,10 +78,11 @@ class Escrowed(Struct, frozen=True, kw_only=True):
 
 
 class Told(Struct, frozen=True, kw_only=True):
-    """What the escrow says of one listing: the aim, what is allowed now, and what stands between them."""
+    """What the escrow says of one listing: the aim, what is allowed now (in ``steps``, too), what stands between."""
 
-    target: int
-    publish: int
+    target: Units
+    publish: Units
+    steps: int
     waits: str
     escrowed: Escrowed
 
@@ -128,8 +129,6 @@ def figures(
     soft = {name for name in others if way is None or hard(house, name) is None}
     pooled = rule is not None and all(row.oversells for row in (rule, *(one for _, one in rule.cohorts)))
     exposed = exposures(tx, soft, every) if soft and not pooled else {}
-    stepped = {uid: rows for uid, rows in every.items() if uid in there and there[uid].step != 1} if way else {}
-    exposed |= exposures(tx, others, stepped) if stepped else {}
     decided = overrides(tx, "stock", list(every), now)
     division = divided(policies)
     found = {}
@@ -148,11 +147,11 @@ def figures(
             split, decided.get((channel, variant)) or decided.get((EVERYWHERE, variant)), step
         )
         target = sum(split.values())
-        kept = pledged.by_variant.get(variant, {}) if pledged is not None and variant not in stepped else {}
+        kept = pledged.by_variant.get(variant, {}) if pledged is not None else {}
         beside = exposed.get(variant)
         others_now = {
             name: units for name, units in {
-                **{name: _in_steps(units, step) for name, units in (beside or {}).items()}, **kept,
+                name: covering(Decimal(units), step) for name, units in {**(beside or {}), **kept}.items()
             }.items() if name != channel and (name, variant) not in calm
         } if beside or kept else {}
         left = target       # alone it may show all that is its part
@@ -160,12 +159,12 @@ def figures(
             left = sum(units for code, units in free(sellable, promised, step).items() if code in pool)
         by_listing: Mapping[str, Told] = {}
         if pledged is not None and way is not None and rule is not None and rule.allocation == "hard" and (
-            variant not in stepped and (channel, variant) not in calm
+            (channel, variant) not in calm
         ):
             aims = {variant: target} if not placed else {
                 row["uid"]: split.get(places.get(row["location"], ""), 0) for row in stocks
             }
-            by_listing = _by_escrow(pledged, channel, way, aims)
+            by_listing = _by_escrow(pledged, channel, way, aims, step)
         waits, told = "", None
         if rule is not None and (channel, variant) in calm:
             codes_of = set(rule.locations)
@@ -177,7 +176,7 @@ def figures(
             split = _with_rest(split, publish, rule, known)
             waits = RAISE_WAITS if publish < target else ""
         elif by_listing:
-            publish = sum(one.publish for one in by_listing.values())
+            publish = sum(one.steps for one in by_listing.values())
             waits = next((one.waits for one in by_listing.values() if one.waits), "")
         else:
             publish = target if rule is not None and rule.oversells else allowed(target, left, others_now.values())
@@ -202,12 +201,15 @@ def figures(
     return found
 
 
-def _by_escrow(pledged: Pledges, channel: str, way: Raises, aims: Mapping[str, int]) -> dict[str, Told]:
-    """Listing → what the channel may be told of it; nothing where an account is not opened yet.
+def _by_escrow(
+    pledged: Pledges, channel: str, way: Raises, aims: Mapping[str, int], step: Decimal
+) -> dict[str, Told]:
+    """Listing → what the channel may be told of it; nothing where an account is not opened yet, or in other steps.
 
     One after the other: what one is to be raised by is nothing that another could have.
     """
-    if any(channel not in pledged.rows.get(uid, {}) for uid in aims):
+    rows = [pledged.rows.get(uid, {}).get(channel) for uid in aims]
+    if any(row is None or row.step != step for row in rows):
         return {}
     found = {}
     for uid, target in aims.items():
@@ -217,7 +219,10 @@ def _by_escrow(pledged: Pledges, channel: str, way: Raises, aims: Mapping[str, i
         waits = RAISE_WAITS if publish < target else ""
         if waits_for_orders(own) and (target > publish or publish != own.shown):
             waits = ORDERS_WAIT
-        found[uid] = Told(target=target, publish=publish, waits=waits, escrowed=Escrowed(row=row, raises=way))
+        found[uid] = Told(
+            target=_units(target, step), publish=_units(publish, step), steps=publish, waits=waits,
+            escrowed=Escrowed(row=row, raises=way),
+        )
         if publish != own.shown:
             pledged.takes(channel, uid, most(sending(own, publish, way)))
     return found
@@ -277,7 +282,7 @@ def others_may_sell(
         for name, row in rows.items():
             if name in kept and by_place(house, name) == (variant is not None):
                 here = found[variant or uid]
-                here[name] = here.get(name, 0) + most(account(row))
+                here[name] = here.get(name, 0) + _units(most(account(row)), row.step)
     return {variant: {name: units for name, units in here.items() if (name, variant) not in calm}
             for variant, here in found.items()}
 
@@ -286,18 +291,13 @@ def _overridden(split: dict[str, int], row: OverrideRow | None, step: Decimal) -
     """The split with what a person decided: at most ``most`` units in all, ``safety`` units kept back; and in words."""
     if row is None:
         return split, None
-    allowed_now = max(0, sum(split.values()) - _in_steps(row.value.get("safety", 0), step))
+    allowed_now = max(0, sum(split.values()) - covering(Decimal(row.value.get("safety", 0)), step))
     left = min(allowed_now, int(row.value["most"] // step) if "most" in row.value else allowed_now)
     cut = {}
     for code, units in split.items():
         cut[code] = min(left, units)
         left -= cut[code]
     return cut, f"{row.who}: {row.because}, until {row.until.isoformat()}"
-
-
-def _in_steps(units: Units, step: Decimal) -> int:
-    """``⌈units / step⌉``: so many steps may be gone with these units."""
-    return int((Decimal(units) / step).to_integral_value(ROUND_CEILING))
 
 
 def _units(steps: int, step: Decimal) -> Units:

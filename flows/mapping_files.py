@@ -48,6 +48,11 @@ def headers(text: str) -> dict[str, str]:
     return {key: value for key, value in _HEADER.findall(text)}
 
 
+def may_write(text: str, entity: str) -> bool:
+    """Whether a mapping's text may write this entity: it says so, or is laid over a file that may. Nothing is read."""
+    return "extends:" in text or ("outward:" in text and entity in text)
+
+
 def compile_file(
     folder: Path | None, path: Path, *, name: str | None = None, text: str | None = None
 ) -> MappingFile:

@@ -8,6 +8,7 @@ deadlines run; but while its money does not add up, or a line's article is not k
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Final
 
 from msgspec import Struct
@@ -25,6 +26,7 @@ from mappings.commerce.orders.machines import CONTRADICTIONS, Illegal, contradic
 from mappings.commerce.orders.merging import words_of
 from mappings.commerce.orders.quantities import over_handed, over_returned
 from mappings.commerce.orders.refunds import exchange_apart, over_refunded
+from mappings.commerce.stock.units import off_step
 from mappings.language import Fault, Inward as InwardResult, Mapping as MappingFile
 from registry import (
     Binding,
@@ -43,6 +45,7 @@ from registry import (
 )
 
 BALANCE: Final = "balance"
+STEP: Final = "step"
 MOVE: Final = "move"
 MOVED: Final = ("shipment", "return")
 """Entities that move an order on."""
@@ -198,6 +201,8 @@ def store(work: Work) -> None:
             if (entity, known) == ("order", uid):
                 home = Home(channel=work.channel, id=id, resource=work.resource)
                 work.judged.setdefault((work.channel, id), _row(work, home, uid, tracked.RULE, fault, None))
+    for (channel, id), row in _off_step(work).items():
+        work.judged.setdefault((channel, id), row)
     if work.judged:
         park(work.tx, list(work.judged.values()))
     orders = [change for change in work.changes if change.entity == "order"]
@@ -209,6 +214,31 @@ def store(work: Work) -> None:
         put_edits(work.tx, edits)
     if work.numbers:
         put_numbers(work.tx, work.numbers)
+
+
+def _off_step(work: Work) -> dict[tuple[str, str], ParkedRow]:
+    """(channel, id) → why an order cannot be served: a line is no multiple of its article's step. One statement.
+
+    What a till handed over was weighed, and is no order.
+    """
+    asked = {
+        change.uid: change.after for change in work.changes
+        if change.entity == "order" and change.source == work.channel and change.after.get("handed_over") is not True
+        and change.after.get("status") != "cancelled"
+    }
+    described = records(work.tx, sorted(tracked.variants_of(list(asked.values())))) if asked else {}
+    steps = {
+        uid: (Decimal(step), str(record.values["unit"])) for uid, record in described.items()
+        if (step := record.values.get("step")) is not None
+    }
+    found = {uid: what for uid, order in asked.items() if (what := off_step(order, steps)) is not None} if steps else {}
+    return {
+        (work.channel, id): _row(
+            work, Home(channel=work.channel, id=id, resource=work.resource), uid, STEP,
+            Illegal(path="$.lines", message=found[uid], remedy="agree with the buyer on what can be sold and change or "
+                    "cancel the line on its channel: it goes on by itself"), None,
+        ) for (entity, id), uid in work.known.items() if entity == "order" and uid in found
+    }
 
 
 def numbers_of(channel: str, uid: str, values: Mapping[str, Any], id: str) -> list[NumberRow]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from decimal import Decimal
-from math import floor
 from typing import Final
 
 from msgspec import Struct
@@ -23,6 +22,7 @@ from flows.wiring import House
 from mappings.commerce.stock import StockPolicy, escrow
 from mappings.commerce.stock.bundles import Parts, explode
 from mappings.commerce.stock.escrow import Account, Places, Raises, most
+from mappings.commerce.stock.units import sold_in
 from registry import (
     EscrowRow,
     Tx,
@@ -125,6 +125,12 @@ def _taken(listing: str, made_of: Mapping[str, Parts]) -> dict[str, Decimal]:
         return {}
 
 
+def steps_of(tx: Tx, variants: Collection[str]) -> dict[str, Decimal]:
+    """Variant → the least that is sold of it, of those that are not sold by the piece."""
+    said = {uid: record.values.get("step") for uid, record in records(tx, sorted(variants)).items()}
+    return {uid: Decimal(step) for uid, step in said.items() if step is not None and Decimal(step) != 1}
+
+
 class Listing(Struct, frozen=True, kw_only=True):
     """A variant, at the place of that code; None: wherever its channel sells from."""
 
@@ -176,10 +182,10 @@ def _at_places(
 class Pledges(Struct, kw_only=True):
     """What the channels of a pool may still sell of a page of variants and of all that shares goods with them.
 
-    ``of``: part → places → units pledged to what draws on them. ``sellable``: part → place → whole units that no order
-    has, less than none where orders have more than is there. ``rows``: listing → channel → its account; ``counted``:
-    (channel, listing) → what of it stands in ``of``, for the channels of the escrow; ``by_variant``: variant →
-    channel → the same at all its places.
+    ``of``: part → places → units pledged to what draws on them. ``sellable``: part → place → units in whole steps that
+    no order has, less than none where orders have more than is there. ``rows``: listing → channel → its account, in
+    steps of the listing; ``counted``: (channel, listing) → its steps that stand in ``of``, for the channels of the
+    escrow; ``by_variant``: variant → channel → the same at all its places, in units.
     """
 
     related: Mapping[str, Mapping[str, Decimal]]
@@ -187,7 +193,7 @@ class Pledges(Struct, kw_only=True):
     rows: Mapping[str, Mapping[str, EscrowRow]]
     of: dict[str, dict[Places, Decimal]]
     counted: dict[tuple[str, str], int]
-    by_variant: Mapping[str, Mapping[str, int]]
+    by_variant: Mapping[str, Mapping[str, Decimal]]
     sellable: dict[str, dict[str, Decimal]]
     policies: Mapping[str, StockPolicy]
 
@@ -196,10 +202,15 @@ class Pledges(Struct, kw_only=True):
         at = self.listings[listing].place
         return frozenset(self.policies[channel].locations) if at is None else frozenset({at})
 
+    def parts(self, channel: str, listing: str) -> dict[str, Decimal]:
+        """Part → its units in one step of the listing."""
+        step = self.rows[listing][channel].step
+        return {part: number * step for part, number in self.related[self.listings[listing].variant].items()}
+
     def room(self, channel: str, listing: str) -> int:
-        """Units of it that all others leave to the channel."""
+        """Steps of it that all others leave to the channel."""
         at, own = self.places(channel, listing), self.counted.get((channel, listing), 0)
-        parts = self.related[self.listings[listing].variant]
+        parts = self.parts(channel, listing)
         others = {
             part: {**self.of[part], at: self.of[part].get(at, ZERO) - number * own} for part, number in parts.items()
         }
@@ -217,13 +228,13 @@ class Pledges(Struct, kw_only=True):
         of = self.of.setdefault(part, {})
         of[places] = of.get(places, ZERO) + units
 
-    def takes(self, channel: str, listing: str, units: int) -> None:
-        """Afterwards so many units of it count, where fewer did: they are about to be told to the channel."""
-        more = units - self.counted.get((channel, listing), 0)
+    def takes(self, channel: str, listing: str, steps: int) -> None:
+        """Afterwards so many steps of it count, where fewer did: they are about to be told to the channel."""
+        more = steps - self.counted.get((channel, listing), 0)
         if more > 0:
-            self.counted[channel, listing] = units
+            self.counted[channel, listing] = steps
             at = self.places(channel, listing)
-            for part, number in self.related[self.listings[listing].variant].items():
+            for part, number in self.parts(channel, listing).items():
                 self.of[part][at] = self.of[part].get(at, ZERO) + number * more
 
 
@@ -251,18 +262,19 @@ def pledges(
         for parts in related.values() for part in parts
     }
     counted: dict[tuple[str, str], int] = {}
-    by_variant: dict[str, dict[str, int]] = {}
+    by_variant: dict[str, dict[str, Decimal]] = {}
     for uid, listing in listings.items():
-        units = {name: most(account(row)) for name, row in rows.get(uid, {}).items()
+        steps = {name: most(account(row)) for name, row in rows.get(uid, {}).items()
                  if name in policies and name not in soft}
-        exposed: dict[str, Decimal | int] = {**told.get(uid, {}), **units}
+        units = {name: count * rows[uid][name].step for name, count in steps.items()}
+        exposed: dict[str, Decimal] = {**told.get(uid, {}), **units}
         for name, pledged in exposed.items():
             if (name in placed) == (listing.place is None) or (name, listing.variant) in calm:
                 continue
             if name in units:
-                counted[name, uid] = units[name]
+                counted[name, uid] = steps[name]
                 there = by_variant.setdefault(listing.variant, {})
-                there[name] = there.get(name, 0) + units[name]
+                there[name] = there.get(name, ZERO) + units[name]
             at = frozenset(policies[name].locations) if listing.place is None else frozenset({listing.place})
             for part, number in related[listing.variant].items():
                 of[part][at] = of[part].get(at, ZERO) + number * pledged
@@ -273,13 +285,15 @@ def pledges(
 
 
 def _sellable(pool: Pool, sold_from: Iterable[str], codes: Mapping[str, str]) -> dict[str, Decimal]:
-    """What no order has, by place; an order counts too where the article was never seen to lie."""
+    """What no order has, by place, in whole steps; an order counts too where the article was never seen to lie."""
     asked: dict[str, Decimal] = {}
     for place, units in pool.reserved.items():
         if place is not None:
             code = codes.get(place, place)
             asked[code] = asked.get(code, ZERO) + units
-    return {code: Decimal(floor(pool.sellable.get(code, ZERO) - asked.get(code, ZERO))) for code in sold_from}
+    return {
+        code: sold_in(pool.sellable.get(code, ZERO) - asked.get(code, ZERO), pool.step)[0] for code in sold_from
+    }
 
 
 def told_figures(tx: Tx, channels: Set[str], listings: Sequence[str]) -> dict[str, dict[str, Decimal]]:

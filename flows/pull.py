@@ -10,6 +10,7 @@ What surprises here:
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -66,6 +67,8 @@ from registry import (
 LEASE_SECONDS = 120.0
 COMMIT_RECORDS = 4_000
 """A commit covers whole pages of up to about so many documents."""
+COMMITS_FOR = 0.5
+"""Seconds that a commit should take: on SQLite whoever writes meanwhile waits for it, and be it to stop an article."""
 HELD_SHARE, HELD_COUNT = 0.2, 10
 """A complete scan in which more than this share *and* this many are missing deletes nothing: a person looks first."""
 
@@ -141,8 +144,13 @@ def _pull(
         began = began or page.asked_at
         held += len(page.docs)
         worth_keeping = not page.docs  # such a page is there for its cursor alone: a platform is at work on the list
-        if page.last or worth_keeping or held >= COMMIT_RECORDS or account.spent(stretch):
+        pace = house.paces.get((channel, f"read {resource}"), COMMITS_FOR / COMMIT_RECORDS)
+        much = held >= min(COMMIT_RECORDS, COMMITS_FOR / pace)
+        if page.last or worth_keeping or much or account.spent(stretch):
+            clock = time.monotonic()
             _commit(house, account, channel, resource, lane, pages, scan, taken, lease, began)
+            if held > 0:
+                house.paces[channel, f"read {resource}"] = max(1e-6, time.monotonic() - clock) / held
             held = 0
             pages = []
             lease = renew(house.registry, lease, LEASE_SECONDS)

@@ -4,13 +4,18 @@ What surprises here:
 
 * Two transactions around the calls, none across them: *decide* fixes key and payload, *record* keeps the receipts. A
   crash between leaves rows ``sent``; once their claim has run out `settle` finds out what became of them (P3, P15).
+* What cannot wait goes out by itself (``ahead``): in pages that hold nothing else, before whoever else writes to the
+  registry. Where a write of it is on its way already it must wait for its answer; so a page is never larger than what
+  the channel takes within `SENDS_FOR` seconds, by how long its last writes took.
 * An update whose outcome is unknown is simply due again: an absolute value may supersede it. A create may not (P2).
 """
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import timedelta
 from functools import partial
 
@@ -36,17 +41,26 @@ from registry import (
 )
 
 PATIENCE = timedelta(seconds=60)
+SENDS_FOR = 0.25
+"""Seconds within which a page should be answered."""
 LOOKS = 4
 """How often one push looks at a channel's figure before it leaves it to the next."""
 
 
-def push(house: House, channel: str, entity: str, *, stretch: Stretch | None = None) -> Ledger:
+def push(
+    house: House, channel: str, entity: str, *, stretch: Stretch | None = None, ahead: bool = False
+) -> Ledger:
     """Sends what is due of an entity to a channel, until nothing is or the stretch is spent (then ``more``).
 
+    ``ahead``: only what was marked to go before bulk work, and before all other work on the registry.
     Afterwards every row that was due is written, unchanged, waiting, parked, or due again later. Raises RetryLater
     (after keeping what was answered) when the platform asks to wait, Misconfigured when a person must act.
     """
-    stretch = stretch or Stretch()
+    with house.registry.ahead() if ahead else nullcontext():
+        return _push(house, channel, entity, stretch or Stretch(), ahead)
+
+
+def _push(house: House, channel: str, entity: str, stretch: Stretch, ahead: bool) -> Ledger:
     account = house.account(channel, entity, "outward")
     note = _may_write(house, channel, entity)
     if note:
@@ -54,14 +68,16 @@ def push(house: House, channel: str, entity: str, *, stretch: Stretch | None = N
     group = house.of(channel).outward[entity]
     connector, lane = house.connector(channel, "write"), "write"
     resource = group.mapping.resource
-    limit = min(stretch.records, max(20, min(1_000, connector.resources[resource].batch * 10)))
+    batch = connector.resources[resource].batch
+    most = min(stretch.records, max(20, min(1_000, batch * 10)))
     patient = house.registry.now() - PATIENCE
     looked: Counter[str] = Counter()
     if connector.resources[resource].supersedes:
         settle(house, channel, entity)      # what was fetched meanwhile is known before anything takes its place
     while True:
         page = account.page()
-        sending = house.registry.attempt(partial(decide_page, house, page, channel, group, limit, patient))
+        limit = min(most, max(1, batch, int(SENDS_FOR / house.paces.get((channel, entity), SENDS_FOR / most))))
+        sending = house.registry.attempt(partial(decide_page, house, page, channel, group, limit, patient, ahead))
         if sending is None:
             if entity == "order" and account.counts[entity, "written"] > 0:
                 recount_posted(house)
@@ -69,8 +85,11 @@ def push(house: House, channel: str, entity: str, *, stretch: Stretch | None = N
         if page.missing:
             house.registry.attempt(partial(_come_since, channel, dict(page.missing)))
         looks = {uid: id for uid, id in page.looks.items() if looked[uid] < LOOKS}
+        began = time.monotonic()
         fault = _send(house, page, channel, group, house.connector(channel, lane), sending)
-        if entity not in FREELY_CREATED:
+        if sending:
+            house.paces[channel, entity] = max(1e-6, time.monotonic() - began) / len(sending)
+        if entity not in FREELY_CREATED and not ahead:
             lane = "bulk"           # what waits longest, and what an order freed, stood in the first page
         account.add(page)
         if fault is None and looks:

@@ -24,12 +24,15 @@ from connectors.ports import Ports
 from flows.companies import companies_of, hears
 from flows.consequences import BACK_TO_ORIGIN
 from flows.ledger import Stretch
+from flows.pledges import AT, listings_at_places
 from flows.pricing import carries
 from flows.push import push
 from flows.realign import Realigned, realign
+from flows.reserving import with_bundles
 from flows.routes import Group
 from flows.settings import UNASKED, Channel
 from flows.wiring import RELEASE, House
+from mappings.commerce.stock.bundles import parts_of
 from registry import (
     Copy,
     Record,
@@ -41,6 +44,7 @@ from registry import (
     mark_due,
     modes,
     outbox_rows,
+    records,
     records_where,
     refs_for,
 )
@@ -232,6 +236,8 @@ def _mark(
     elif scope.since is not None:
         touched = _touched(house, group, moved, scope.since)
     number, after = 0, ""
+    if group.base == "stock":
+        number += house.registry.attempt(partial(_mark_bundles, house, channel, group, touched, moved))
     while True:
         marked, after = house.registry.attempt(partial(
             _mark_page, house, channel, group, after, touched, house.release_cause
@@ -258,6 +264,19 @@ def _mark_page(
     return len(page_uids), page[-1].uid if page else ""
 
 
+def _mark_bundles(
+    house: House, channel: str, group: Group, touched: set[str] | None, moved: Collection[str], tx: Tx
+) -> int:
+    """The same for bundles, which have a figure at each place and no record there: what is made of what was touched."""
+    bundles = {record.uid for record in every(tx, "variant") if parts_of(record.values)}
+    if touched is not None:
+        there = records(tx, sorted(touched)).values()
+        bundles &= with_bundles(tx, {*moved, *(str(record.values["variant"]) for record in there)})
+    listings = [uid for uid in listings_at_places(house, tx, bundles) if AT in uid]
+    mark_due(tx, [(channel, group.entity, uid, None, False, house.release_cause) for uid in listings])
+    return len(listings)
+
+
 def _touched(
     house: Rehearsal, group: Group, moved: Collection[str], since: datetime | None
 ) -> set[str]:
@@ -281,12 +300,14 @@ def _touched(
 
 
 def _all(house: Rehearsal, entity: str) -> Iterator[Record]:
+    with house.registry.read() as tx:
+        yield from every(tx, entity)
+
+
+def every(tx: Tx, entity: str) -> Iterator[Record]:
+    """All records of an entity, by the page."""
     after = ""
-    while True:
-        with house.registry.read() as tx:
-            page = records_where(tx, entity, after, PAGE)
-        if not page:
-            return
+    while page := records_where(tx, entity, after, PAGE):
         yield from page
         after = page[-1].uid
 

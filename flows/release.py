@@ -15,7 +15,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from flows.mapping_files import PACKAGE, headers
+from flows.mapping_files import PACKAGE, headers, may_write
 from flows.settings import RULES, Project
 from mappings import canonical
 from mappings.language import LintError, LintErrors, Mapping as MappingFile, compile as compile_mapping
@@ -46,15 +46,19 @@ class Content:
         return {name.removeprefix(OWN): text for name, text in self.texts.items()
                 if name.startswith(OWN) and not name.startswith(f"{OWN}mappings/")}
 
-    def mappings(self, folder: Path, platform: str) -> list[Callable[[], MappingFile]]:
-        """A compiler for each mapping of a platform, the project's own instead of Serai's; each raises LintErrors."""
+    def mappings(
+        self, folder: Path, platform: str, writing: str | None = None
+    ) -> list[Callable[[], MappingFile]]:
+        """A compiler for each mapping of a platform (with ``writing`` for those that may write this entity), the
+        project's own instead of Serai's; each raises LintErrors."""
         found: dict[str, str] = {}
         for start in (f"mappings/{platform}/", f"{OWN}mappings/{platform}/"):
             found.update({
                 name.removeprefix(start): name for name in sorted(self.texts)
                 if name.startswith(start) and name.endswith(".yaml") and not name.endswith("/forms.yaml")
             })
-        return [partial(self._compiled, folder, platform, name) for name in found.values()]
+        return [partial(self._compiled, folder, platform, name) for name in found.values()
+                if writing is None or may_write(self.texts[name], writing)]
 
     def _compiled(self, folder: Path, platform: str, name: str) -> MappingFile:
         text = self.texts[name]

@@ -67,7 +67,7 @@ def views(house: House, tx: Tx, channel: str, group: Group, uids: Sequence[str],
     """uid → view, of the groups that exist; a constant number of statements."""
     base = records(tx, uids)
     own = {uid: _values(record, uid) for uid, record in base.items()}
-    if group.base == "stock" and not group.joins:
+    if group.base == "stock":
         own |= _bundles_at_places(house, tx, channel, [uid for uid in uids if AT in uid])
     joined = {entity: _join(house, tx, group.base, entity, base, own) for entity in group.joins}
     prices = priced(house, tx, channel, group, own, now)
@@ -229,13 +229,13 @@ def _join(
     for name, target in house.references.get(entity, {}).items():
         if target == base:
             found = records_by_field(tx, entity, name, [record.uid for record in of.values()])
-            return {uid: [_values(one) for one in found.get(record.uid, ())] for uid, record in of.items()}
+            return {uid: [_values(one) for one in found.get(of[uid].uid, ())] if uid in of else [] for uid in values}
     for name, target in house.references.get(base, {}).items():
         if target == entity:
             wanted = {uid: row.get(name) for uid, row in values.items()}
             there = records(tx, sorted({one for one in wanted.values() if one is not None}))
             return {uid: [_values(there[one])] if one in there else [] for uid, one in wanted.items()}
-    return {uid: [] for uid in of}
+    return {uid: [] for uid in values}
 
 
 def seen_equal(view: View, group: Group, said: Mapping[str, Binding]) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
-from flows.mapping_files import compile_file, mapping_files
+from flows.mapping_files import compile_file, mapping_files, may_write
 from flows.regions import denied
 from flows.release import Content
 from flows.segmenting import wants_segments
@@ -88,8 +88,11 @@ def _route(channel: str, group: Group, changed: str, refers: Mapping[str, Mappin
     return None
 
 
-def load_mappings(project: Project, content: Content | None = None) -> dict[str, PlatformMappings]:
-    """The mappings of every platform the project uses, those on disk or of a content.
+def load_mappings(
+    project: Project, content: Content | None = None, writing: str | None = None
+) -> dict[str, PlatformMappings]:
+    """The mappings of every platform the project uses, those on disk or of a content; with ``writing`` only those that
+    may write this entity, for who is in a hurry.
 
     Raises LintErrors with the faults of all files.
     """
@@ -100,7 +103,8 @@ def load_mappings(project: Project, content: Content | None = None) -> dict[str,
         outward: dict[str, Group] = {}
         compilers = [
             partial(compile_file, project.folder, path) for path in mapping_files(project.folder, platform).values()
-        ] if content is None else content.mappings(project.folder, platform)
+            if writing is None or may_write(path.read_text(encoding="utf-8", errors="replace"), writing)
+        ] if content is None else content.mappings(project.folder, platform, writing)
         for compiled in compilers:
             try:
                 mapping = compiled()

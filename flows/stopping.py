@@ -53,7 +53,8 @@ def decide(
         mark_due(tx, _at(house, row.uid, until, who))
         return row
 
-    return house.registry.attempt(work)
+    with house.registry.ahead():
+        return house.registry.attempt(work)
 
 
 def end(house: House, sku: str, *, who: str, because: str, channel: str = EVERYWHERE) -> OverrideRow:

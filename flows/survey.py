@@ -104,7 +104,7 @@ class _Seen:
         """Reads a resource to its end and files what it says, by record."""
         mapping = self.house.of(channel).inward[resource]
         context = self.house.context(channel, self.house.registry.now())
-        for page in self.house.connector(channel).read(resource):
+        for page in self.house.connector(channel, "look").read(resource):
             refs = {
                 (entity, id): self.known[channel, entity, id]
                 for entity, id in mapping.inward_references(page.docs) if (channel, entity, id) in self.known

@@ -220,8 +220,9 @@ class Verdicts:
             self.page.looks[row.uid] = external_id
             self.waiting(row, escrows.LOOK_FIRST)
             return
-        settled = kept.shown == publish and kept.sent is None
-        if external_id is not None and view.waits == ORDERS_WAIT and (settled or publish > (kept.shown or 0)):
+        steps = escrows.in_steps(kept, publish)
+        settled = kept.shown == steps and kept.sent is None
+        if external_id is not None and view.waits == ORDERS_WAIT and (settled or steps > (kept.shown or 0)):
             self.page.looks[row.uid] = external_id
             self.waiting(row, ORDERS_WAIT)
             return
@@ -313,7 +314,7 @@ class Verdicts:
         if self.parked:
             park(tx, self.parked)
         put_escrows(tx, [
-            escrows.sending(one.view.escrowed.row, int(one.publish), one.view.escrowed.raises, self.now)
+            escrows.sending(one.view.escrowed.row, one.publish, one.view.escrowed.raises, self.now)
             for one in self.sending
             if one.view is not None and one.view.escrowed is not None and one.publish is not None
         ])

@@ -74,6 +74,9 @@ class House:
     read_from: str = ""
     owner: str = field(default_factory=lambda: f"{os.uname().nodename}:{os.getpid()}")
     claim_seconds: float = 60.0
+    paces: dict[tuple[str, str], float] = field(default_factory=dict, repr=False)
+    """(channel, entity) → the seconds that a write took of late, with its answer; (channel, ``read`` and a resource) →
+    those that a document took to be committed."""
     _local: threading.local = field(default_factory=threading.local, repr=False)
 
     @property
@@ -350,11 +353,14 @@ def follows_disk() -> bool:
     return os.environ.get(DEV) == "1"
 
 
-def open_house(folder: Path | str, *, registry: Registry | None = None, disk: bool = False) -> House:
+def open_house(
+    folder: Path | str, *, registry: Registry | None = None, disk: bool = False, writing: str | None = None
+) -> House:
     """The house of a project folder, its registry migrated, its channels known with their first modes.
 
     Mappings, authority and policies are those of the release in force; the disk's before the first release, where
-    `follows_disk`, and for who asks for the ``disk``: plans are about what is there.
+    `follows_disk`, and for who asks for the ``disk``: plans are about what is there. ``writing``: for a decision that
+    is in a hurry, only the mappings that write this entity, and of channels and dates nothing is noted.
     """
     root = Path(folder).resolve()
     if registry is None:
@@ -362,7 +368,9 @@ def open_house(folder: Path | str, *, registry: Registry | None = None, disk: bo
             load_mappings(load_project(folder))
         registry = open_registry(registry_url(root / STATE))
         registry.migrate()
-    house = _read(folder, registry, disk=disk)
+    house = _read(folder, registry, disk=disk, writing=writing)
+    if writing is not None:
+        return house
     rows: list[ChannelSetting] = [
         (channel.name, channel.platform, channel.company.id, dict(channel.entities))
         for channel in house.project.channels.values()
@@ -385,14 +393,14 @@ def reopened(house: House) -> House:
     return _read(house.project.folder, house.registry)
 
 
-def _read(folder: Path | str, registry: Registry, *, disk: bool = False) -> House:
+def _read(folder: Path | str, registry: Registry, *, disk: bool = False, writing: str | None = None) -> House:
     with registry.read() as tx:
         release = None if disk or follows_disk() else newest_release(tx)
         content = None if release is None else released(tx, release)
     try:
         project = load_project(folder, rules=None if content is None else content.rules)
         seen = on_disk(project).hash if follows_disk() else ""     # before they are read, so that no save is missed
-        compiled = load_mappings(project, content)
+        compiled = load_mappings(project, content, writing)
     except LintErrors as found:
         if release is None:
             raise
@@ -426,9 +434,9 @@ def _collect_rarely() -> None:
 
 
 @contextmanager
-def opened(folder: Path | str, *, disk: bool = False) -> Iterator[House]:
+def opened(folder: Path | str, *, disk: bool = False, writing: str | None = None) -> Iterator[House]:
     """`open_house`, closed afterwards."""
-    house = open_house(folder, disk=disk)
+    house = open_house(folder, disk=disk, writing=writing)
     try:
         yield house
     finally:

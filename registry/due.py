@@ -4,6 +4,7 @@ What surprises here:
 
 * A change that comes while a write is in flight notes ``due_again``: closing such a write makes it due instead of
   deleting it, so no change is lost between rendering and closing.
+* What is marked ahead of bulk work stays so when it finds its write in flight: the next one goes ahead too.
 * A moment in the future (a dated price, an expiring reservation) stands in its own table until it comes, so that it
   survives any number of writes before it.
 """
@@ -23,6 +24,8 @@ from registry.tables import IN_FLIGHT, outbox, outbox_later
 
 AHEAD: Final = timedelta(hours=12)
 """Writes that must not wait behind bulk work are marked due so long ago: what is longest due goes first."""
+HELD_AHEAD: Final = int(AHEAD.total_seconds() * 1_000_000) // 2
+"""Whatever is due for so many microseconds counts as marked ahead."""
 DueRow: TypeAlias = tuple[str, str, str, datetime | None, bool, str | None]
 """(channel, entity, uid, due at (None: now), forced, cause)"""
 STALLED: Final = "'waiting', 'held', 'parked', 'rejected'"
@@ -33,6 +36,8 @@ _MARK = {
     "state": f"CASE WHEN {_STATE} IN ({STALLED}) THEN 'due' ELSE {_STATE} END",
     "due_at": (
         f"CASE WHEN {_STATE} IN ({STALLED}) THEN excluded.due_at "
+        f"WHEN {_STATE} IN ('decided', 'sent') AND excluded.due_at <= excluded.created_at - {HELD_AHEAD} "
+        "THEN excluded.due_at "
         f'WHEN {_STATE} = \'due\' AND "outbox".attempt = 0 AND excluded.due_at < "outbox".due_at '
         'THEN excluded.due_at ELSE "outbox".due_at END'
     ),

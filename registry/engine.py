@@ -3,7 +3,7 @@
 What surprises here:
 
 * Every writing transaction on SQLite is ``BEGIN IMMEDIATE``: a deferred one that upgrades later fails at once with
-  SQLITE_BUSY under five writers, an immediate one queues.
+  SQLITE_BUSY under five writers, an immediate one queues. What is written `ahead` goes before all others (`door.py`).
 * The inbox is its own SQLite file with ``synchronous=FULL``, so that a receiver can store a notice durably while the
   registry is locked by a page. On PostgreSQL it is a table beside the others, with transactions of its own.
 * ``Registry.now`` is the database's time kept by offset against this machine's monotonic clock.
@@ -16,7 +16,8 @@ import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
@@ -28,6 +29,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from registry import migrations
 from registry.codec import micros, moment
+from registry.door import Door
 
 if TYPE_CHECKING:
     from registry.inbox import Inbox
@@ -37,6 +39,8 @@ AnyRow: TypeAlias = Row[Any]
 AnySelect: TypeAlias = Select[Any]
 
 _BUSY_SECONDS = 30.0
+_TURN_MILLISECONDS = 50
+"""How long a writer asks for SQLite's lock before it looks again whether somebody goes first."""
 _CLOCK_SECONDS = 60.0
 _ATTEMPTS = 5
 # Every statement of a page asks by key. Of a table that grew since the server last analyzed it, as at a first sync, it
@@ -44,6 +48,7 @@ _ATTEMPTS = 5
 _BY_KEY = "-c enable_seqscan=off -c max_parallel_workers_per_gather=0 -c jit=off"
 _REPEATABLE = {"40001", "40P01", "55P03"}  # serialization failure, deadlock, lock not available
 _UNIQUE = "23505"
+_AHEAD: ContextVar[bool] = ContextVar("ahead", default=False)
 # Rows found to be new are inserted without looking again. Broken, these say that somebody else was first in between:
 # run again, the transaction finds what stands there.
 _MEETINGS = {
@@ -132,6 +137,7 @@ class Registry:
         self.engine = engine
         self.postgres = engine.dialect.name == "postgresql"
         self._inbox_engine = inbox_engine
+        self._door = None if self.postgres else Door(str(engine.url.database))
         self._clock: tuple[float, int] | None = None  # (monotonic seconds, the database's microseconds then)
         self.inbox: Inbox = Inbox(self, inbox_engine)
 
@@ -152,8 +158,21 @@ class Registry:
     @contextmanager
     def write(self) -> Iterator[Tx]:
         """One writing transaction; commits at the end of the block, rolls back on an exception."""
-        with transaction(self.engine, self.now, write=True) as tx:
+        door = self._door if _AHEAD.get() else None
+        with door.first() if door is not None else nullcontext(), transaction(self.engine, self.now, write=True) as tx:
             yield tx
+
+    @contextmanager
+    def ahead(self) -> Iterator[None]:
+        """What this thread writes inside the block waits for the transaction under way and for no other.
+
+        For small transactions that a person or a buyer waits for. PostgreSQL has rows to wait for, no queue to skip.
+        """
+        token = _AHEAD.set(True)
+        try:
+            yield
+        finally:
+            _AHEAD.reset(token)
 
     @contextmanager
     def read(self) -> Iterator[Tx]:
@@ -304,8 +323,32 @@ def _sqlite(address: URL, synchronous: str) -> Engine:
         run("PRAGMA temp_store=MEMORY")
         run("PRAGMA cache_size=-65536")
 
+    door = Door(str(address.database))
+
     @event.listens_for(engine, "begin")
     def _begin(conn: Connection) -> None:
-        conn.exec_driver_sql("BEGIN IMMEDIATE" if conn.get_execution_options().get("serai_write") else "BEGIN")
+        if not conn.get_execution_options().get("serai_write"):
+            conn.exec_driver_sql("BEGIN")
+            return
+        _begin_writing(conn.connection.dbapi_connection, door)
 
     return engine
+
+
+def _begin_writing(connection: Any, door: Door) -> None:
+    """SQLite's lock is ours afterwards; asked for a short while at a time, with looks whether one goes first."""
+    until = time.monotonic() + _BUSY_SECONDS
+    connection.execute(f"PRAGMA busy_timeout={_TURN_MILLISECONDS}")
+    try:
+        while True:
+            if not _AHEAD.get():
+                door.wait()
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if not str(error).endswith("is locked") or time.monotonic() > until:
+                    raise
+            else:
+                return
+    finally:
+        connection.execute(f"PRAGMA busy_timeout={_BUSY_SECONDS * 1_000:.0f}")

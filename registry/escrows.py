@@ -19,12 +19,13 @@ from registry.engine import Tx
 from registry.tables import escrow, reservation
 
 _COLUMNS = ("channel", "variant_uid", "held", "shown", "sent", "open", "late", "back", "version", "expected",
-            "shown_at", "sent_at", "opened_at")  # fmt: skip
+            "shown_at", "sent_at", "opened_at", "step")  # fmt: skip
 
 
 class EscrowRow(Struct, frozen=True, kw_only=True):
-    """What is known of one variant on one channel, in units; ``mappings.commerce.stock.escrow`` says what each means.
+    """What is known of one variant on one channel; ``mappings.commerce.stock.escrow`` says what each figure means.
 
+    Figures are whole steps of ``step`` units: 1 where the article is sold by the piece.
     ``version`` is the channel's at ``shown``; None: look before anything is compared with it. ``expected``: the version
     that a write without an outcome expects. ``opened_at``: from when on the channel's orders are reckoned with.
     """
@@ -42,6 +43,7 @@ class EscrowRow(Struct, frozen=True, kw_only=True):
     expected: str | None = None
     shown_at: datetime | None = None
     sent_at: datetime | None = None
+    step: Decimal = Decimal(1)
 
 
 _SOME = select(*(escrow.c[name] for name in _COLUMNS)).order_by(escrow.c.variant_uid, escrow.c.channel)
@@ -65,6 +67,7 @@ def escrows(tx: Tx, variants: Collection[str], *, lock: bool = False) -> dict[st
             channel=row.channel, variant=row.variant_uid, held=row.held, shown=row.shown, sent=row.sent,
             open=bool(row.open), late=row.late, back=row.back, version=row.version, expected=row.expected,
             shown_at=maybe_moment(row.shown_at), sent_at=maybe_moment(row.sent_at), opened_at=moment(row.opened_at),
+            step=Decimal(row.step),
         )
     return found
 
@@ -73,7 +76,8 @@ def put_escrows(tx: Tx, rows: Iterable[EscrowRow], *, new: bool = False) -> int:
     """Afterwards these rows stand as they are given; ``new``: only where there was none. The number written."""
     stored = [
         (row.channel, row.variant, row.held, row.shown, row.sent, row.open, row.late, row.back, row.version,
-         row.expected, maybe_micros(row.shown_at), maybe_micros(row.sent_at), micros(row.opened_at))
+         row.expected, maybe_micros(row.shown_at), maybe_micros(row.sent_at), micros(row.opened_at),
+         str(row.step))
         for row in rows
     ]  # fmt: skip
     if not stored:

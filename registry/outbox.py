@@ -16,11 +16,11 @@ from datetime import datetime
 from functools import cache
 
 from msgspec import Struct
-from sqlalchemy import BigInteger, Integer, bindparam, delete, or_, select, true, update
+from sqlalchemy import BigInteger, Integer, bindparam, case, delete, or_, select, true, update
 
 from registry import bulk
 from registry.codec import maybe_micros, maybe_moment, moment
-from registry.due import STALLED, ripen
+from registry.due import HELD_AHEAD, STALLED, ripen
 from registry.engine import AnyRow, AnySelect, Tx
 from registry.tables import outbox
 
@@ -75,13 +75,15 @@ class OutboxChange(Struct, frozen=True, kw_only=True):
     forced: bool = False
 
 
-def claim_due(tx: Tx, channel: str, entity: str, limit: int) -> list[OutboxRow]:
+def claim_due(tx: Tx, channel: str, entity: str, limit: int, *, ahead: bool = False) -> list[OutboxRow]:
     """The longest due writes that nobody works on, locked until this transaction ends; decide, set or close each in it.
 
-    Rows in state ``decided`` come too: they go out with the key and payload they have.
+    Rows in state ``decided`` come too: they go out with the key and payload they have. ``ahead``: only what was marked
+    so, and nothing else beside it.
     """
     ripen(tx, channel, entity)
-    values = {"on": channel, "of": entity, "most": limit, "stamp": tx.stamp}
+    stamp = tx.stamp - HELD_AHEAD if ahead else tx.stamp
+    values = {"on": channel, "of": entity, "most": limit, "stamp": stamp}
     return [stored(row) for row in tx.rows(_ready(("due", "decided")), values)]
 
 
@@ -147,12 +149,15 @@ _OWNED = {False: true(), True: outbox.c.claimed_by == bindparam("owner")}
 _DELETE = {
     owned: bulk.Keyed(delete(outbox).where(mine, ~outbox.c.due_again), outbox.c.id) for owned, mine in _OWNED.items()
 }
+_STAMP = bindparam("stamp", type_=BigInteger)
+_NEXT = case((outbox.c.due_at <= _STAMP - HELD_AHEAD, outbox.c.due_at), else_=_STAMP)
+"""When a write is due that is due again: now, or ahead of bulk work where it was marked so."""
 _AGAIN = {
     owned: bulk.Keyed(
         update(outbox)
         .where(mine, outbox.c.due_again)
         .values(
-            state="due", due_at=bindparam("stamp"), due_again=False, attempt=0, claimed_by=None, claimed_until=None,
+            state="due", due_at=_NEXT, due_again=False, attempt=0, claimed_by=None, claimed_until=None,
             **_UNTOLD,
         ),
         outbox.c.id,
@@ -193,7 +198,8 @@ def set_outbox(tx: Tx, changes: Iterable[OutboxChange], *, owner: str | None = N
             "state": f"CASE WHEN {again} THEN 'due' ELSE :state END",
             "ticket": 'coalesce(:ticket, "outbox".ticket)',
             "forced": '("outbox".forced OR :forced)',
-            "due_at": f'CASE WHEN {again} THEN {tx.stamp} ELSE coalesce(:due_at, "outbox".due_at) END',
+            "due_at": f'CASE WHEN {again} AND "outbox".due_at <= {tx.stamp - HELD_AHEAD} THEN "outbox".due_at '
+            f'WHEN {again} THEN {tx.stamp} ELSE coalesce(:due_at, "outbox".due_at) END',
             "due_again": f"CASE WHEN :state IN ({STALLED}, 'due') THEN FALSE ELSE \"outbox\".due_again END",
             "claimed_by": "NULL",
             "claimed_until": "NULL",

@@ -17,6 +17,8 @@ from typing import Any
 import msgspec
 import yaml
 
+from connectors.bitrix24_facts import keyed
+
 ROOT = Path(__file__).resolve().parent.parent
 SPECS = Path(os.environ.get("SERAI_SPECS", ROOT.parent / "shared" / "specs"))
 ABSENT = f"no vendors' documents at {SPECS}: set SERAI_SPECS"
@@ -79,14 +81,16 @@ def amazon_sandbox(model: str, one: str | None, many: str) -> list[Any]:
 
 
 def bitrix24(page: str, field: str | None) -> list[Any]:
-    """The result that a page of Bitrix24's reference shows: always a list of documents."""
+    """The result that a page of Bitrix24's reference shows, named as the connector does: always a list of documents."""
     results = [
         block["json"]["result"]
         for block in read_json("bitrix24/examples-extracted.json")
         if block["file"] == page and block["heading"] == "Response Handling" and "json" in block
     ]
     found = results[0] if field is None else results[0][field]
-    return found if isinstance(found, list) else [found]
+    named = {"sale/order": "orders", "catalog/store-product": "stock", "crm/companies": "companies"}
+    resource = named.get(page.rpartition("/")[0], "")
+    return [keyed(resource, doc) for doc in (found if isinstance(found, list) else [found])]
 
 
 def woocommerce(page: str, needs: str) -> list[Any]:
@@ -186,12 +190,27 @@ DOCUMENTS = [
         "amazon_sp_api/models/orders_2026-01-01.json sandbox",
         lambda: amazon_sandbox("orders_2026-01-01", "order", "orders"),
         order=6,
+        shipment=1,
     ),
     published(
         "amazon/listings",
         "amazon_sp_api/models/listingsItems_2021-08-01.json sandbox",
         lambda: amazon_sandbox("listingsItems_2021-08-01", None, "items"),
         variant=2,
+        stock=2,
+    ),
+    published(
+        "amazon/listing_prices",
+        "amazon_sp_api/models/listingsItems_2021-08-01.json sandbox",
+        lambda: amazon_sandbox("listingsItems_2021-08-01", None, "items"),
+        price=2,
+    ),
+    published(
+        "amazon/returns",
+        "amazon_sp_api/models/externalFulfillmentReturns_2024-09-11.json sandbox",
+        lambda: amazon_sandbox("externalFulfillmentReturns_2024-09-11", None, "returns"),
+        skips={"the goods are not back yet": 22},
+        **{"return": 1},
     ),
     published(
         "bitrix24/orders", "bitrix24 sale.order.get", lambda: bitrix24("sale/order/sale-order-get.md", "order"), order=1
@@ -225,6 +244,12 @@ DOCUMENTS = [
         "bitrix24/contacts",
         "bitrix24 crm.contact.get",
         lambda: bitrix24("crm/contacts/crm-contact-get.md", None),
+        customer=1,
+    ),
+    published(
+        "bitrix24/companies",
+        "bitrix24 crm.company.get",
+        lambda: bitrix24("crm/companies/crm-company-get.md", None),
         customer=1,
     ),
     published("woocommerce/orders", "woocommerce orders.md", lambda: woocommerce("orders.md", "line_items"), order=9),

@@ -46,17 +46,24 @@ def read(given: str) -> Any:
         raise CannotDo(f"{file} is not YAML: {' '.join(str(fault).split())}") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as fault:
         raise CannotDo(f"{file} is not JSON: {fault}") from None
-    return _at(found, pointer, given)
+    return at(found, pointer, given)
 
 
 def _json(text: str) -> Any:
     return msgspec.json.Decoder(float_hook=Decimal).decode(text)
 
 
-def _at(found: Any, pointer: str, given: str) -> Any:
-    """What a JSON pointer leads to, ``~1`` and ``~0`` as RFC 6901 has them."""
+def at(root: Any, pointer: str, given: str) -> Any:
+    """What a JSON pointer leads to, ``~1`` and ``~0`` as RFC 6901 has them; through references and ``allOf``."""
+    found = root
     for raw in pointer.strip("/").split("/") if pointer.strip("/") else ():
         step = raw.replace("~1", "/").replace("~0", "~")
+        if isinstance(found, Mapping) and isinstance(found.get("$ref"), str) and step not in found:
+            found = at(root, found["$ref"].partition("#")[2], found["$ref"])
+        if isinstance(found, Mapping) and step == "properties" and step not in found and "allOf" in found:
+            parts = [one if "$ref" not in one else at(root, one["$ref"].partition("#")[2], one["$ref"])
+                     for one in found["allOf"]]
+            found = {step: {name: part for one in parts for name, part in (one.get(step) or {}).items()}}
         if isinstance(found, Mapping) and step in found:
             found = found[step]
         elif isinstance(found, list) and step.isdigit() and int(step) < len(found):
@@ -140,7 +147,7 @@ def of_vendor(schema: Any, root: Any) -> Schema:
 
     ``root`` is the file it stands in. Raises CannotDo when it describes no object.
     """
-    made = _plain(schema, root, 0)
+    made = plain(schema, root, 0)
     if made.get("type") == "array":
         made = made.get("items", {})
     if "properties" not in made:
@@ -149,16 +156,17 @@ def of_vendor(schema: Any, root: Any) -> Schema:
     return made
 
 
-def _plain(schema: Any, root: Any, depth: int) -> Schema:
+def plain(schema: Any, root: Any, depth: int = 0) -> Schema:
+    """The schema without references, its parts merged, nullable values by their type."""
     if not isinstance(schema, Mapping) or depth > DEEPEST:
         return {}
     if isinstance(schema.get("$ref"), str):
         reference = str(schema["$ref"])
-        return _plain(_at(root, reference.partition("#")[2], reference), root, depth + 1) if reference[0] == "#" else {}
+        return plain(at(root, reference.partition("#")[2], reference), root, depth + 1) if reference[0] == "#" else {}
     made: Schema = {key: schema[key] for key in ("format", "enum", "description", "readOnly") if key in schema}
     kinds = _kinds(schema)
-    parts = [_plain(part, root, depth + 1) for part in schema.get("allOf", ())]
-    choices = [_plain(part, root, depth + 1) for key in ("anyOf", "oneOf") for part in schema.get(key, ())]
+    parts = [plain(part, root, depth + 1) for part in schema.get("allOf", ())]
+    choices = [plain(part, root, depth + 1) for key in ("anyOf", "oneOf") for part in schema.get(key, ())]
     real = [choice for choice in choices if choice.get("type") != "null"]
     if len(real) < len(choices):
         kinds.append("null")
@@ -167,7 +175,7 @@ def _plain(schema: Any, root: Any, depth: int) -> Schema:
     properties: dict[str, Schema] = {}
     required: list[str] = []
     for part in (*parts, {
-        "properties": {name: _plain(one, root, depth + 1) for name, one in (schema.get("properties") or {}).items()},
+        "properties": {name: plain(one, root, depth + 1) for name, one in (schema.get("properties") or {}).items()},
         "required": list(schema.get("required") or ()) if isinstance(schema.get("required"), list) else [],
     }):
         properties |= part.get("properties", {})
@@ -179,7 +187,7 @@ def _plain(schema: Any, root: Any, depth: int) -> Schema:
         made["properties"] = properties
         made["required"] = [name for name in dict.fromkeys(required) if name in properties]
     if "items" in schema:
-        made["items"] = _plain(schema["items"], root, depth + 1)
+        made["items"] = plain(schema["items"], root, depth + 1)
         kinds = ["array", *[kind for kind in kinds if kind == "null"]]
     kinds = list(dict.fromkeys(kinds))
     return {"type": kinds[0] if len(kinds) == 1 else kinds, **made} if kinds else made

@@ -1,4 +1,4 @@
-"""Starts a project, a platform or a mapping from a skeleton that lints and passes its own tests.
+"""Starts a project or a mapping from a skeleton that lints and passes its own tests.
 
 What surprises here: no file that exists is ever overwritten. A mapping's skeleton is compiled while it is made: its
 test is what the rows make of the sample, and what lint still misses is said.
@@ -20,7 +20,7 @@ from deployments.authoring.editing import written
 from deployments.authoring.explaining import run
 from deployments.authoring.finding import project_of, shown
 from deployments.authoring.schemas import write as write_schemas
-from deployments.authoring.skeletons import DESCRIPTION, FORMS, PRODUCT_SCHEMA, PRODUCTS, PROJECT, README
+from deployments.authoring.skeletons import PROJECT, README
 from flows.mapping_files import PACKAGE, compile_file, mapping_files
 from mappings import canonical
 from mappings.language import Inward, LintError, LintErrors, nearest
@@ -49,9 +49,9 @@ def mapping(
 
     Raises CannotDo for a name that cannot be one, a file that exists, an unknown entity, a schema that cannot be read.
     """
-    _named(platform, "platform")
-    _named(resource, "resource")
-    root = _root(folder)
+    named(platform, "platform")
+    named(resource, "resource")
+    root = root_of(folder)
     place = root / "mappings" / platform
     own = project_of(root)
     if f"{resource}.yaml" in mapping_files(own, platform):
@@ -66,9 +66,9 @@ def mapping(
     lines = _mapping_lines(platform, resource, entity, native)
     path = place / f"{resource}.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = MODELINE.format(_schema_place(root, place)) + "".join(f"{line}\n" for line in lines)
+    text = MODELINE.format(schema_place(root, place)) + "".join(f"{line}\n" for line in lines)
     beside = path.with_name(f"{resource}.schema.json")
-    beside.write_text(_schema_text(platform, resource, native), encoding="utf-8")
+    beside.write_text(schema_text(platform, resource, native), encoding="utf-8")
     path.write_text(text, encoding="utf-8")
     files = [path, beside]
     try:
@@ -82,7 +82,7 @@ def mapping(
             f"`serai test {shown(path)} --update` writes what came into its test",
         ])
     kept = inferring.pruned(native, sorted(made.needs))
-    beside.write_text(_schema_text(platform, resource, kept), encoding="utf-8")
+    beside.write_text(schema_text(platform, resource, kept), encoding="utf-8")
     doc = inferring.cut(docs[0], kept)
     result = run(made, {"given": doc})
     expect: dict[str, Any] = {}
@@ -161,40 +161,13 @@ def _example(schema: dict[str, Any], name: str = "") -> Any:
     return next((found[one] for one in kinds if one in found), f"{name or 'x'} 1")
 
 
-def _schema_text(platform: str, resource: str, schema: dict[str, Any]) -> str:
+def schema_text(platform: str, resource: str, schema: dict[str, Any]) -> str:
     made = {
         "$schema": "https://json-schema.org/draft/2020-12/schema", "title": f"{platform} {resource}",
         "description": "What is known of the native document; say what may be null, and what is always there.",
         **schema,
     }
     return json.dumps(made, ensure_ascii=False, indent=2, default=str) + "\n"
-
-
-# -- a platform -------------------------------------------------------------------------------------------------------
-def platform(folder: Path, name: str) -> Started:
-    """A private system in a project: its description, its forms, a first mapping both ways. Raises CannotDo."""
-    _named(name, "platform")
-    project = project_of(folder.resolve())
-    if project is None:
-        raise CannotDo("a private platform belongs to a project; name one with --project, or start one with "
-                       "`serai new project DIR`")
-    if (PACKAGE / name).is_dir():
-        raise CannotDo(f"Serai knows a platform {name!r} already; choose another name")
-    place = project / "mappings" / name
-    modeline = MODELINE.format(_schema_place(project, place))
-    files = _write({
-        project / "platforms" / f"{name}.yaml": DESCRIPTION.format(name=name),
-        place / "forms.yaml": MODELINE.format(_schema_place(project, place, "forms")) + FORMS,
-        place / "products.yaml": modeline + PRODUCTS.format(name=name),
-        place / "products.schema.json": _schema_text(name, "products", PRODUCT_SCHEMA),
-    })
-    key = re.sub("[^A-Z0-9]", "_", name.upper())
-    row = (f'{name}-1: {{platform: {name}, company: …, url: "env:{key}_URL", secrets: {{token: "env:{key}_TOKEN"}}, '
-           "entities: {product: shadow}, every: 5m}")
-    return Started(files=files, errors=[], next=[
-        f"a row for channels.yaml: {row}",
-        f"`serai lint`; then `serai try {name}/products --channel {name}-1 --id …` shows a real document",
-    ])
 
 
 # -- a project --------------------------------------------------------------------------------------------------------
@@ -204,10 +177,10 @@ def project(folder: Path) -> Started:
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise CannotDo(f"{folder} exists and is not an empty folder")
     texts = {
-        root / name: MODELINE.format(_schema_place(root, (root / name).parent, schema)) + text
+        root / name: MODELINE.format(schema_place(root, (root / name).parent, schema)) + text
         for name, (schema, text) in PROJECT.items()
     }
-    files = _write(texts | {root / "README.md": README, root / ".gitignore": ".serai/\n"})
+    files = write_new(texts | {root / "README.md": README, root / ".gitignore": ".serai/\n"})
     (root / "platforms").mkdir()
     for name in ("sandbox_erp", "sandbox_shop"):
         files.append(root / "platforms" / f"{name}.yaml")
@@ -220,7 +193,7 @@ def project(folder: Path) -> Started:
 
 
 # -- places -----------------------------------------------------------------------------------------------------------
-def _root(folder: Path) -> Path:
+def root_of(folder: Path) -> Path:
     """The project, or Serai's own checkout when the directory lies in it. Raises CannotDo."""
     found = project_of(folder.resolve())
     if found is not None:
@@ -231,7 +204,7 @@ def _root(folder: Path) -> Path:
                    "`serai new project DIR`")
 
 
-def _schema_place(root: Path, place: Path, name: str = "mapping") -> str:
+def schema_place(root: Path, place: Path, name: str = "mapping") -> str:
     """Where the editor finds the schema, seen from a file in ``place``: the project's own, else that of Serai."""
     own = PACKAGE if root == PACKAGE.parent else root / "schemas"
     if root != PACKAGE.parent and root.is_relative_to(PACKAGE.parent) and not own.is_dir():
@@ -239,12 +212,12 @@ def _schema_place(root: Path, place: Path, name: str = "mapping") -> str:
     return os.path.relpath(own / f"{name}.schema.json", place)
 
 
-def _named(name: str, what: str) -> None:
+def named(name: str, what: str) -> None:
     if _NAME.fullmatch(name) is None:
         raise CannotDo(f"{name!r} is no name of a {what}: small Latin letters, digits and _, a letter first")
 
 
-def _write(files: dict[Path, str]) -> list[Path]:
+def write_new(files: dict[Path, str]) -> list[Path]:
     """Writes new files. Raises CannotDo when one exists; then none is written."""
     there = [shown(path) for path in files if path.exists()]
     if there:

@@ -43,7 +43,7 @@ def look(folder: Path, mapping: MappingFile, channel: str, id: str) -> Tried:
         if row.platform != mapping.platform:
             raise CannotDo(f"{channel} is a {row.platform}, {mapping.name} is a mapping of {mapping.platform}")
         house.descriptor(channel, mapping.resource)
-        document = house.connector(channel).fetch(mapping.resource, [id]).get(id)
+        document = house.connector(channel, "look").fetch(mapping.resource, [id]).get(id)
         if document is None:
             raise CannotDo(f"{channel} has no {mapping.resource} with the id {id!r}")
         context = house.context(channel, house.registry.now())

@@ -21,15 +21,16 @@ DEMO = "demo-systems.json"
 
 
 @contextmanager
-def opened(project: Path, *, disk: bool = False) -> Iterator[House]:
+def opened(project: Path, *, disk: bool = False, writing: str | None = None) -> Iterator[House]:
     """The project's house, closed afterwards; variables that are set already win over a demo's.
 
-    ``disk``: with the files as they are, whatever release is in force.
+    ``disk``: with the files as they are, whatever release is in force. ``writing``: in a hurry, with no more than a
+    decision about this entity needs.
     """
     from flows import wiring
 
     with_demo(project)
-    with wiring.opened(project, disk=disk) as house:
+    with wiring.opened(project, disk=disk, writing=writing) as house:
         yield house
 
 

@@ -84,14 +84,15 @@ def stop(
 ) -> None:
     """Take an article off every channel at once; it ends by itself."""
     from deployments.commands.houses import opened
-    from deployments.printing import show
     from flows import stopping
     from registry import EVERYWHERE
 
-    with opened(project) as house:
+    with opened(project, writing="stock") as house:
         if list_ or sku is None:
             if sku is None and not list_:
                 raise typer.BadParameter("name a SKU, or --list what is stopped")
+            from deployments.printing import show
+
             now = house.registry.now()
             show("decided for a while", [
                 {"sku": name, "entity": row.entity, "channel": row.channel, "value": _said(dict(row.value)),

@@ -28,12 +28,20 @@ def new_project(folder: Annotated[Path, typer.Argument(metavar="DIR", help="a fo
 
 
 def new_platform(
-    name: Annotated[str, typer.Argument(help="what the private system is called")], project: Project = HERE
+    name: Annotated[str, typer.Argument(help="what the system is called")],
+    from_openapi: Annotated[
+        list[str] | None,
+        typer.Option("--from-openapi", metavar="FILE", help="the vendor's OpenAPI file; once for each of several"),
+    ] = None,
+    python: Annotated[
+        bool, typer.Option("--python", help="a connector in Python with its simulator, for one that comes with Serai")
+    ] = False,
+    project: Project = HERE,
 ) -> None:
-    """Start a private platform in a project: its description in YAML and a first mapping both ways."""
-    from deployments.authoring.starting import platform
+    """Start a platform: in a project its description in YAML, in Serai's own folder one that comes with Serai."""
+    from deployments.authoring.platforms import platform
 
-    _told(platform(project, name))
+    _told(platform(project, name, openapi=from_openapi or (), python=python))
 
 
 def new_mapping(

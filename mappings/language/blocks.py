@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -264,19 +265,17 @@ class Emitter(References):
     def _outward_id(self, scope: Scope, block: Block, own: str) -> None:
         row = block.id
         if row is not None and row.ref is None:
-            val = self.value(scope, row, ANY, number=None)
-            if self.safe:
-                number = self.info(row)
+            t, self.naming = self.name("t"), own
+            number = self.info(row) if self.safe else None
+            if number is not None:
                 self.put(f"tr.begin({number}, '')")
-                with self.under("try:"):
-                    self.put(f"x = {val.code}")
-                    self.put("x = None if x is None or x is MISSING else text_of(x)")
+            with self.under("try:") if number is not None else nullcontext():
+                self.put(f"{t} = {self.value(scope, row, ANY, number=number).code}")
+                self.put(f"x = None if {t} is None or {t} is MISSING else text_of({t})")
+            if number is not None:
                 with self.under("except Exception as error:"):
                     self.put(f"tr.fault(error, {number}, '')")
-            else:
-                t = self.name("t")
-                self.put(f"{t} = {val.code}")
-                self.put(f"x = None if {t} is None or {t} is MISSING else text_of({t})")
+            self.naming = None
             return
         entity = row.ref if row is not None and row.ref is not None else own
         if row is not None and (row.source is not None or entity != own):

@@ -8,11 +8,25 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mappings.language import bounded, bounds, faults, functions, operators, ordering, origins, tracing, values
+from mappings.language import (
+    amounts,
+    bounded,
+    bounds,
+    faults,
+    functions,
+    moments,
+    operators,
+    ordering,
+    origins,
+    tracing,
+    types,
+    values,
+)
 from mappings.language.blocks import Emitter
 from mappings.language.grammar import File, Forms
 from mappings.language.kinds import Val
@@ -49,7 +63,7 @@ _GLOBALS: dict[str, Any] = {
         "dict": dict,
     },
     **{f"f_{name}": function.run for name, function in functions.FUNCTIONS.items()},
-    **{reader.__name__: reader for reader in values.READERS.values()},
+    **{reader.__name__: reader for reader in types.READERS.values()},
     **{
         f"op_{name}": getattr(operators, name)
         for name in ("add", "subtract", "multiply", "divide", "floor_divide", "remainder")
@@ -59,9 +73,8 @@ _GLOBALS: dict[str, Any] = {
     "same_value": operators.same_value,
     "truth": operators.truth,
     **{
-        name: getattr(values, name)
+        name: getattr(amounts, name)
         for name in (
-            "MISSING",
             "money_json",
             "money_out",
             "minor_of",
@@ -71,12 +84,13 @@ _GLOBALS: dict[str, Any] = {
             "sum_money",
             "quantity_json",
             "quantity_out",
-            "number_text",
-            "moment_text",
             "plain",
             "native",
         )
     },
+    "MISSING": values.MISSING,
+    "number_text": values.number_text,
+    "moment_text": moments.moment_text,
     **{
         name: getattr(tracing, name)
         for name in (
@@ -218,6 +232,10 @@ def _wrapped(kind: str, lines: list[str], safe: bool, *, needs_mark: bool) -> li
         "            safe(n, doc)",
         "",
     ]
+
+
+# What Python would say of a constant compared with null is said better by lint, with its line and column.
+warnings.filterwarnings("ignore", category=SyntaxWarning, module=r"<.+\.yaml>\Z")
 
 
 def compiled(source: str, constants: dict[str, Any], name: str) -> dict[str, Any]:

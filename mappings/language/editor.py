@@ -12,7 +12,8 @@ from typing import Any
 from mappings.language import examples, grammar
 from mappings.language.functions import FUNCTIONS
 from mappings.language.keys import KEYS
-from mappings.language.values import READERS, ROUNDING
+from mappings.language.types import READERS
+from mappings.language.values import ROUNDING
 
 Schema = dict[str, Any]
 DRAFT = "http://json-schema.org/draft-07/schema#"

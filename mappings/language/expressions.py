@@ -40,7 +40,7 @@ from mappings.language.measures import UNMEASURED
 from mappings.language.readings import Readings
 from mappings.language.results import result_of
 from mappings.language.shapes import ANY
-from mappings.language.values import READERS
+from mappings.language.types import READERS
 
 _ARITHMETIC: dict[type[ast.operator], tuple[str, str]] = {
     ast.Add: ("+", "op_add"),

@@ -67,6 +67,7 @@ class Origins:
     def __init__(self) -> None:
         self.direction = "inward"
         self.entity = ""
+        self.naming: str | None = None  # while a document's id is emitted: whose id it is
         self.lineage: list[FieldLineage] = []
         self._reads: Counter[str] = Counter()
         self._opened: Counter[str] = Counter()

@@ -29,7 +29,8 @@ from mappings.language.grammar import (
 from mappings.language.layers import is_full
 from mappings.language.lint import nearest
 from mappings.language.loader import Node
-from mappings.language.values import READERS, ROUNDING
+from mappings.language.types import READERS
+from mappings.language.values import ROUNDING
 
 
 class Reader(Shared):

@@ -9,8 +9,10 @@ from mappings.language.grammar import Leaf
 from mappings.language.kinds import BROKEN, NUMBERS, Scope, Val, constant_of, spoken
 from mappings.language.loader import Node
 from mappings.language.measures import Measure
+from mappings.language.moments import moment_of
 from mappings.language.paths import Paths
-from mappings.language.values import READERS, Refused, moment_of
+from mappings.language.types import READERS
+from mappings.language.values import Refused
 
 
 class Readings(Paths):

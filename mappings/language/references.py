@@ -42,8 +42,8 @@ class References(Loops):
         own = block.per or block.entity
         if row is None or (row.ref == own and row.source is None):
             self.put(f"add(({own!r}, doc['uid']))")
-        elif row.ref is not None:
-            self._add(scope, row)
+        elif _has_ref(row):
+            self._collect(scope, [row], block.let)
         self.put("pass")
 
     def _quiet_from(self, scope: Scope, leaf: Leaf) -> Scope:

@@ -147,6 +147,11 @@ class Scalars(Targets):
                 if self.safe:
                     return f"refer(tr, refs, {row.ref!r}, text_of({code}), {otherwise!r}, OWN)"
                 return f"refs[({row.ref!r}, {code if val.kind == 'text' else f'text_of({code})'})]"
+        elif row.ref == self.naming and row.kept is None:  # the record's own id: it may be about to be created
+
+            def make(code: str) -> str:
+                known = self.name("r")
+                return f"(None if ({known} := refs.get(({row.ref!r}, {code}))) is None else {known}.id)"
         else:
 
             def make(code: str) -> str:

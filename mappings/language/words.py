@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from mappings.language.amounts import DIGITS
 from mappings.language.functions.text import pattern
 from mappings.language.lint import nearest
-from mappings.language.values import DIGITS, ROUNDING, Refused, zone_of
+from mappings.language.moments import zone_of
+from mappings.language.values import ROUNDING, Refused
 
 DIRECTIVES = "%Y %y %m %d %H %I %M %S %f %p %j %b %B %a %A %z %%"
 

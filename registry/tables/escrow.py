@@ -24,6 +24,7 @@ escrow = Table(
     Column("shown_at", Moment),
     Column("sent_at", Moment),
     Column("opened_at", Moment, nullable=False),
+    Column("step", Text, nullable=False, server_default=text("'1'")),
     PrimaryKeyConstraint("variant_uid", "channel", name="one_escrow_per_variant_and_channel"),
     CheckConstraint("held >= 0 AND late >= 0 AND back >= 0", name="nothing_less_than_nothing_may_be_sold"),
 )

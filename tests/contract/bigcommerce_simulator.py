@@ -13,7 +13,7 @@ class BigCommerce(PublishedSubject):
 
     platform, resource = "bigcommerce", "products"
     files = ("products_catalog.v3.yml", "product-variants_catalog.v3.yml", "inventory.v3.yml", "price_lists.v3.yml",
-             "orders.v2.oas2.yml", "webhooks.v3.yml")  # fmt: skip
+             "orders.v2.oas2.yml", "webhooks.v3.yml", "locations.v3.yml")  # fmt: skip
     lacks: ClassVar[Mapping[str, str]] = {
         "signature": "a fixed header proves the sender only", "delete": "an article is archived, not deleted",
     }  # fmt: skip

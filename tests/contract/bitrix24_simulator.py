@@ -46,7 +46,7 @@ class Simulated(Simulator):
 
     def handle(self, call: Call) -> Reply:
         if call.path == TOKENS:
-            if call.query.get("refresh_token") == REFRESH:  # each connector of the suite begins with the one it was given
+            if call.query.get("refresh_token") == REFRESH:  # each connector of the suite begins with this one
                 self.api.refresh = REFRESH
             status, body = self.api.token(call.query)
         else:

@@ -1,4 +1,4 @@
-"""What a vendor's OpenAPI files say: which operations there are, what may be asked and sent, what is answered.
+"""What a vendor's OpenAPI or Swagger 2 files say: which operations there are, what may be asked, sent and answered.
 
 What surprises here: it is strict where the files are not. A query parameter or a field of a body that they do not name
 is an objection, since several vendors answer 2xx to a misspelt field and change nothing. Formats (dates, e-mail
@@ -7,6 +7,7 @@ addresses) are not judged: published examples break them everywhere.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -49,7 +50,7 @@ class Operation:
     def parameters(self, where: str) -> dict[str, tuple[Schema, bool]]:
         """The parameters that go there (query, path), by name: schema, and whether it must be there."""
         rows = [resolved(one, self.file) for one in (*self.shared, *self.row.get("parameters", ()))]
-        return {one["name"]: (plain(one.get("schema", {}), self.file), one.get("required") is True)
+        return {one["name"]: (_of_parameter(one, self.file), one.get("required") is True)
                 for one in rows if one["in"] == where}
 
     @cache  # noqa: B019
@@ -91,6 +92,13 @@ def _media(row: Any, file: Mapping[str, Any]) -> Schema | None:
     content = (resolved(row, file) or {}).get("content") or {}
     media = next((one for kind, one in content.items() if "json" in kind), None)
     return None if media is None or "schema" not in media else plain(media["schema"], file)
+
+
+def _of_parameter(row: Mapping[str, Any], file: Mapping[str, Any]) -> Schema:
+    """The schema of a parameter; one that its text calls a list with commas takes several, whatever its type says."""
+    schema = plain(row.get("schema", {}), file)
+    several = re.search(r"comma.separated|separated by commas?", str(row.get("description", "")), re.IGNORECASE)
+    return {"type": "array", "items": schema} if several and schema.get("type") != "array" else schema
 
 
 def plain(schema: Any, file: Mapping[str, Any], depth: int = 0) -> Schema:
@@ -185,8 +193,35 @@ def _read(folder: str, name: str) -> Mapping[str, Any]:
     if not path.is_file():
         pytest.skip(f"what the vendor published is not at {path}; name its folder in SERAI_SPECS")
     with path.open(encoding="utf-8") as text:
-        found: Mapping[str, Any] = yaml.load(text, Loader=_FAST)  # a safe loader; the files are large
-    return found
+        found: Mapping[str, Any] = json.load(text) if name.endswith(".json") else yaml.load(text, Loader=_FAST)
+    return modern(found) if found.get("swagger") == "2.0" else found
+
+
+def modern(file: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A Swagger 2 file with its operations as OpenAPI 3 writes them; its references still lead into ``definitions``."""
+    paths: dict[str, Any] = {}
+    for template, row in file["paths"].items():
+        shared = [resolved(one, file) for one in row.get("parameters", ())]
+        paths[template] = {
+            method: _modern([*shared, *(resolved(one, file) for one in row[method].get("parameters", ()))], row[method])
+            for method in METHODS if method in row
+        }
+    return {**file, "paths": paths}
+
+
+def _modern(parameters: Sequence[Mapping[str, Any]], row: Mapping[str, Any]) -> Mapping[str, Any]:
+    made = {key: row[key] for key in ("operationId", "description") if key in row}
+    kept = [name for name in ("type", "items", *_KEPT) if name != "required"]
+    made["parameters"] = [{**one, "schema": {key: one[key] for key in kept if key in one}}
+                          for one in parameters if one["in"] != "body"]
+    for one in parameters:
+        if one["in"] == "body":
+            made["requestBody"] = {"content": {"application/json": {"schema": one["schema"]}}}
+    made["responses"] = {
+        status: {**one, "content": {"application/json": {"schema": one["schema"]}}} if "schema" in one else one
+        for status, one in row["responses"].items()
+    }
+    return made
 
 
 @cache
@@ -242,6 +277,14 @@ def _floats(value: Any) -> Any:
     if isinstance(value, list):
         return [_floats(one) for one in value]
     return float(value) if isinstance(value, Decimal) else value
+
+
+def fitting(value: Any, schema: Schema) -> Schema:
+    """The schema with the choice that the value takes merged into it."""
+    for choice in schema.get("anyOf", ()):
+        if not list(_validator(_Held(choice)).iter_errors(_floats(value))):
+            return {**schema, **choice, "properties": {**schema.get("properties", {}), **choice.get("properties", {})}}
+    return schema
 
 
 def _unnamed(value: Any, schema: Schema, path: str) -> Iterator[str]:

@@ -54,6 +54,7 @@ class Published(Simulator):
         self.token = subject.secrets["token"]
         self.resources = subject.facts
         self.books: dict[str, dict[str, Doc]] = {name: {} for name in self.resources}
+        self.parts: dict[tuple[str, str], list[Doc]] = {}
         self.posted: dict[str, list[Doc]] = {}
         self.sent: list[tuple[Operation, str, Mapping[str, str], Any]] = []
         self.misfits: list[str] = []
@@ -90,7 +91,9 @@ class Published(Simulator):
         if id is None:
             self.next += 1
             id = str(self.next)
-        books[id] = {**books.get(id, self._example(facts)), **doc}
+        self.parts |= {filled(path, id): doc[field] for field, path in facts.parts.items() if field in doc}
+        own = {field: value for field, value in doc.items() if field not in facts.parts}
+        books[id] = {**books.get(id, self._example(facts)), **own}
         books[id] = _set(books[id], facts.id, int(id))
         if facts.updated is not None:
             stamp = at_moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
@@ -105,6 +108,8 @@ class Published(Simulator):
         return dict(rows[0]) if isinstance(rows, list) and rows else {}
 
     def _done(self, operation: Operation, call: Call, body: Any) -> Reply:
+        if (call.method, call.path) in self.parts:
+            return Reply(body=self.parts[call.method, call.path])
         for name, facts in self.resources.items():
             if call.method == "GET" and call.path == facts.path:
                 return self._listed(name, facts, operation, call.query)
@@ -162,7 +167,12 @@ class PublishedSubject(Subject):
     """
 
     files: ClassVar[tuple[str, ...]]
-    secrets: ClassVar[Mapping[str, str]] = {"token": "tok-5f0c9a7e21", "hook_secret": "hook-88b1d0c4e6"}
+
+    @property
+    def secrets(self) -> Mapping[str, str]:  # type: ignore[override]  # of what the platform offers
+        """What the description names: a token, and a secret of its notices where it sends some."""
+        notices = {} if "notices" in self.lacks else {"hook_secret": "hook-88b1d0c4e6"}
+        return {"token": "tok-5f0c9a7e21", **notices}
 
     @property
     def name(self) -> str:  # type: ignore[override]

@@ -22,8 +22,14 @@ from connectors.base import Write
 from connectors.errors import Misconfigured, RetryLater, ShapeChanged
 from connectors.file_formats import READ, WRITTEN
 from connectors.files import Files
+from flows import wiring
+from flows.checking import check
+from flows.pull import pull
+from flows.survey import survey
 from tests.contract.harness import ports_with
 from tests.contract.sftp_server import Door, Shelf
+from tests.prefect.places import AUTHORITY, COMPANIES, MAPPING, SCHEMA
+from tests.retailer import environment
 
 PRICES = {"path": "in/prices-*.csv", "id": "sku", "format": "csv", "delimiter": ";", "page_size": 2, "rest": 0,
           "archive": "done", "quarantine": "bad"}  # fmt: skip
@@ -120,6 +126,36 @@ def test_a_malformed_file_is_put_aside_with_its_line_and_the_others_are_read(fil
     assert (tmp_path / "bad" / "prices-1.csv").exists()
     assert "line 3" in (tmp_path / "bad" / "prices-1.csv.why.txt").read_text()
     assert [doc["sku"] for page in files().read("prices") for doc in page.docs] == ["C"]
+
+
+def test_who_only_looks_moves_no_file(tmp_path: Path) -> None:
+    """P12: `serai check` and `serai survey` of a real house say what is wrong with a file and leave it; a pull moves
+    it, once."""
+    files = {
+        "companies.yaml": COMPANIES, "authority.yaml": AUTHORITY, "mappings/depot/places.yaml": MAPPING,
+        "mappings/depot/places.schema.json": json.dumps(SCHEMA),
+        "channels.yaml": "depot: {platform: depot, company: kz, url: env:DEPOT_URL, entities: {location: on}}\n",
+        "platforms/depot.yaml": "speaks: files\nresources:\n  places: {path: in/places-*.csv, id: code, format: csv,"
+        " rest: 0, archive: done, quarantine: bad}\n",
+    }  # fmt: skip
+    for name, lines in files.items():
+        (tmp_path / "project" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "project" / name).write_text(lines, encoding="utf-8")
+    put(tmp_path, "places-1.csv", "code,title\n007,Depot\n008,Depot,surplus\n")
+    put(tmp_path, "places-2.csv", "code,title\n009,Depot\n", at=2_000)
+    lying = {"places-1.csv", "places-2.csv"}
+    with environment({"DEPOT_URL": f"file:{tmp_path}"}), wiring.opened(tmp_path / "project") as house:
+        (finding,) = [one for one in check(house, "depot") if one.what == "places: read"]
+        assert finding.works is False
+        assert "line 3" in finding.detail
+        assert "a pull would put it into bad" in finding.detail
+        assert "line 3" in str(survey(house).row())
+        assert {path.name for path in (tmp_path / "in").iterdir()} == lying
+        assert not (tmp_path / "bad").exists()
+        with pytest.raises(ShapeChanged, match="it lies in bad"):
+            pull(house, "depot", "places")
+        assert {path.name for path in (tmp_path / "in").iterdir()} == lying - {"places-1.csv"}
+        assert pull(house, "depot", "places").total("created") == 1
 
 
 def test_a_file_that_was_replaced_while_it_was_read_is_read_from_its_beginning(tmp_path: Path) -> None:

@@ -59,9 +59,10 @@ def forged(subject: Subject, simulator: Simulator, connector: Connector, forgery
     word = subject.secrets.get("hook_secret", "?").encode()  # some platforms send it in the body
     if forgery == "altered signature":
         headers = {name: "0" * len(value) for name, value in request.headers.items()}
-        return replace(request, headers=headers, body=request.body.replace(word, b"0" * len(word)))
+        query = {name: "0" * len(value) for name, value in request.query.items()}  # some in the address
+        return replace(request, query=query, headers=headers, body=request.body.replace(word, b"0" * len(word)))
     if forgery == "no signature":
-        return replace(request, headers={}, body=request.body.replace(word, b""))
+        return replace(request, query={}, headers={}, body=request.body.replace(word, b""))
     away = timedelta(days=1) if forgery == "stale" else timedelta(days=-1)
     return replace(request, at=request.at + away)
 

@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from connectors.base import Request, Write
 from connectors.errors import Misconfigured, RetryLater
@@ -74,6 +75,18 @@ def test_a_sale_that_came_between_is_never_overwritten_and_stops_no_other_row(ru
     held = connect(running).fetch("inventory", [str(writes[1].id)])[str(writes[1].id)]
     assert held is not None
     assert held["available"] == 6
+
+
+def test_a_figure_where_somebody_else_has_begun_to_keep_the_item_is_set_all_the_same(running: Running) -> None:
+    """P1, P2: what was to be switched on is on already; it is set, once, under a key of its own."""
+    write = row(running, "K0", 4, None)
+    write = structs.replace(write, op="create", id=None)
+    connector = connect(running)
+    assert [receipt.outcome for receipt in connector.write("inventory", [write])] == ["applied"]
+    assert stock(running, "K0") == 4
+    orders.place(running.shop, {"lines": [{"sku": "K0", "quantity": 1}], "place": PLACE})
+    assert [receipt.outcome for receipt in connector.write("inventory", [write])] == ["applied"]
+    assert stock(running, "K0") == 3
 
 
 def test_a_write_whose_answer_was_lost_is_not_done_twice(running: Running) -> None:
@@ -197,6 +210,32 @@ def test_orders_of_a_shop_add_up_with_tax_on_top_and_contained(running: Running)
     assert [imbalance(values) for values in found] == [None, None]
     assert [values["lines"][0]["cancelled"]["value"] for values in found] == ["1", "1"]
     assert [values["payment"] for values in found] == ["part_refunded", "part_refunded"]
+
+
+def test_goods_that_came_back_for_other_goods_or_none_are_returns_once_they_are_closed(running: Running) -> None:
+    """P1: what a refund does not tell; as many lines and returns as an order has, each once, and by id."""
+    mapping = compile_file(None, PACKAGE / "shopify" / "returns.yaml")
+    shop, connector = running.shop, connect(running)
+    lines = [{"sku": f"K{n % 3}", "quantity": 4} for n in range(7)]
+    for n in range(3):
+        shop.stock(shop.of_sku(f"K{n}")["item"], PLACE, available=90)
+    order = orders.place(shop, {"lines": lines, "place": PLACE})
+    list(connector.write("shipments", [Write(key="s", op="create", doc={"orderId": order["id"]})]))
+    orders.take_in(shop, {"id": order["id"], "lines": [{"sku": "K0", "quantity": 1}], "closed": False})
+    orders.take_in(shop, {"id": order["id"], "lines": lines[:6], "exchange": True})
+    orders.take_in(shop, {"id": order["id"], "lines": lines[:1]})
+    docs = [doc for page in connector.read("returns") for doc in page.docs]
+    assert [(doc["status"], len(doc["returnLineItems"]["nodes"])) for doc in docs] == [
+        ("OPEN", 1), ("CLOSED", 6), ("CLOSED", 1)
+    ]  # fmt: skip
+    by_id = connector.fetch("returns", [str(doc["id"]) for doc in docs])
+    assert [{**(doc or {}), "updatedAt": docs[0]["updatedAt"]} for doc in by_id.values()] == docs
+    context = {"channel": "shop-kz", "company": {}, "settings": {}, "now": "2026-03-01T00:00:00Z", "run": "1"}
+    result = mapping.map_inward(docs, {("order", order["id"]): "o1"}, context)
+    assert [str(fault) for fault in result.faults] == []
+    assert [(r.values["kind"], r.values["number"], len(r.values["lines"])) for r in result.records] == [
+        ("exchange", f"{order['name']}-R2", 6), ("return", f"{order['name']}-R3", 1)
+    ]  # fmt: skip
 
 
 def test_an_app_gets_its_token_of_a_day_and_a_missing_right_is_named(running: Running) -> None:

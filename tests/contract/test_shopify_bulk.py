@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +19,11 @@ from deployments.sandbox.shopify.bulk import unfit
 from deployments.sandbox.shopify.orders import enter_customer
 from deployments.sandbox.shopify.server import Running, empty, start
 from deployments.sandbox.shopify.state import Shop
+from flows import wiring
+from flows.ledger import Stretch
+from flows.pull import pull
 from tests.contract.test_shopify import PLACE, connect, filled
+from tests.retailer import environment
 
 LIST = "gid://shopify/PriceList/7"
 
@@ -160,6 +165,29 @@ def test_as_many_operations_as_may_run_are_waited_for(running: Running) -> None:
         next(iter(bulky(running).read("variants")))
     with pytest.raises(RetryLater, match="limit reached"):
         next(iter(bulky(running).read("variants")))
+
+
+def test_a_pull_that_ended_while_shopify_worked_goes_on_with_the_same_operation(
+    running: Running, tmp_path: Path
+) -> None:
+    """P1, P15: its id is committed before anybody waits for it; another process goes on where the first one stood."""
+    files = {
+        "companies.yaml": "kz: {name: Karavan Home, country: KZ, currency: KZT, tax: 0.16, price_list: retail}\n",
+        "authority.yaml": "product: {'*': [shop]}\n",
+        "channels.yaml": "shop: {platform: shopify, company: kz, url: env:BULK_URL, secrets: {token: env:BULK_TOKEN,"
+        " hook_secret: env:BULK_TOKEN}, entities: {product: on}, settings: {bulk: 0, bulk_part: 3000}}\n",
+    }
+    (tmp_path / "project").mkdir()
+    for name, lines in files.items():
+        (tmp_path / "project" / name).write_text(lines, encoding="utf-8")
+    running.api.bulks.seconds = 0.5
+    ledgers = []
+    with environment({"BULK_URL": running.url, "BULK_TOKEN": running.token}):
+        for records in (0, 10**9):
+            with wiring.opened(tmp_path / "project") as house:
+                ledgers.append(pull(house, "shop", "products", stretch=Stretch(seconds=1e9, records=records)))
+    assert [(ledger.more, ledger.total("created")) for ledger in ledgers] == [(True, 0), (False, 40)]
+    assert len(running.api.bulks.jobs) == 1
 
 
 def test_a_file_that_is_none_is_refused_and_nothing_of_it_is_believed(running: Running) -> None:

@@ -177,6 +177,23 @@ def test_one_receipt_a_write_in_order_and_a_refused_row_rejects_itself_only(base
     assert receipts[0].doc["total"] == Decimal("10.5")
 
 
+def test_a_row_that_only_the_commit_refuses_rejects_itself_only(base: Base) -> None:
+    """P1, P6: a deferred constraint is checked at the end; every other row of the batch is kept, each once."""
+    base.run("create table parts (code text primary key, of text references levels deferrable initially deferred)")
+    base.level("A", "1")
+    connector = base.connect(parts={"table": "parts", "id": "code", "write": ["create"], "batch": 10})
+    if base.kind == "sqlite":
+        connector._opened().raw_connection().cursor().execute("pragma foreign_keys = on")
+    writes = [Write(key=f"k{n}", op="create", doc={"code": f"P{n}", "of": "Z" if n in (2, 5) else "A"})
+              for n in range(7)]  # fmt: skip
+    receipts = written(connector, "parts", *writes)
+    assert [receipt.outcome for receipt in receipts] == [
+        "rejected" if n in (2, 5) else "applied" for n in range(7)
+    ]  # fmt: skip
+    assert "foreign key" in receipts[2].detail.lower()
+    assert [row[0] for row in base.run("select code from parts order by code")] == ["P0", "P1", "P3", "P4", "P6"]
+
+
 def test_a_create_that_is_tried_again_makes_no_second_row(base: Base) -> None:
     """P2: found by our key where the database numbers its rows, by its own id elsewhere."""
     connector = base.connect()

@@ -234,4 +234,11 @@ class Parties(Subject):
                 "postal_code": address["postal_code"]}  # fmt: skip
 
 
-SUBJECTS = [Parties()]
+class Tills(Parties):
+    """The same account as a till: its customers."""
+
+    name = "tryton_point"
+    platform = "tryton_point"
+
+
+SUBJECTS = [Parties(), Tills()]

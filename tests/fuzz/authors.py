@@ -14,7 +14,8 @@ from typing import Any
 
 from mappings.language.functions import FUNCTIONS
 from mappings.language.grammar import BLOCK, FORMS, HEADERS, ON_ERROR, OPTIONS, OUTWARD, ROW
-from mappings.language.values import READERS, ROUNDING
+from mappings.language.types import READERS
+from mappings.language.values import ROUNDING
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL = {path: path.read_text() for path in sorted((ROOT / "mappings").glob("*/*.yaml"))}

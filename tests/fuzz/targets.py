@@ -21,7 +21,8 @@ from hypothesis.strategies import SearchStrategy
 
 from mappings.language import LintErrors, load_yaml
 from mappings.language.functions import FUNCTIONS, Function
-from mappings.language.values import EXACT, READERS
+from mappings.language.types import READERS
+from mappings.language.values import EXACT
 from tests.fuzz import authors, invariants
 
 _KNOWN: dict[str, tuple[Callable[..., None], dict[str, SearchStrategy[Any]]]] = {}

@@ -1,11 +1,11 @@
-"""The real systems, booted once a session, and a house between them."""
+"""The real systems, booted once a session as soon as a test wants them, and a house between each shop and the ERP."""
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,59 +13,129 @@ import pytest
 
 from flows.wiring import House, opened
 from registry import Tx, consent
-from tests.integration import systems
-from tests.integration.people import Books, Clerk, Shopper
+from tests.integration import medusa, systems, tryton, vendure
+from tests.integration.people import Books, Clerk, MedusaShop, VendureShop
 from tests.integration.swallow import Proxy
 
 RECEIVED = ("product", "variant", "stock", "price")
+HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True, kw_only=True)
 class Karavan:
-    """Karavan Home: its clerk, its shopper, Serai between them, and the systems' own books."""
+    """Karavan Home: its clerk, its shop, Serai between them, and the systems' own books."""
 
     clerk: Clerk
-    shopper: Shopper
+    shop: MedusaShop | VendureShop
     erp: Books
-    shop: Books
     house: House
+    folder: Path
     wire: Proxy
     """Between Serai and Tryton."""
+    door: Proxy
+    """Between Serai and the shop."""
 
 
 @pytest.fixture(scope="session")
-def karavan(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Karavan]:
-    """Freshly set-up systems with Serai allowed to create articles in the shop."""
-    with ExitStack() as stack:
-        stack.callback(restored(dict(os.environ)))
-        server = stack.enter_context(systems.postgres())
-        medusa = stack.enter_context(systems.medusa(server))
-        tryton = stack.enter_context(systems.tryton(server))
-        wire = stack.enter_context(Proxy(tryton.url).running())
-        os.environ.update(
-            SERAI_TRYTON_URL=wire.url, SERAI_TRYTON_USER=tryton.user, SERAI_TRYTON_PASSWORD=tryton.password,
-            SERAI_MEDUSA_URL=medusa.url, SERAI_MEDUSA_KEY=medusa.key,
-        )  # fmt: skip
-        folder = tmp_path_factory.mktemp("karavan") / "project"
-        shutil.copytree(Path(__file__).parent / "project", folder)
-        house = stack.enter_context(opened(folder))
+def server() -> Iterator[systems.Postgres]:
+    """A PostgreSQL for all of them."""
+    with systems.postgres() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def erp(server: systems.Postgres) -> Iterator[tryton.Tryton]:
+    """One Tryton, whoever asks."""
+    with tryton.tryton(server) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def wire(erp: tryton.Tryton) -> Iterator[Proxy]:
+    """The only way from Serai to Tryton."""
+    with Proxy(erp.url).running() as found, environment(
+        SERAI_TRYTON_URL=found.url, SERAI_TRYTON_USER=erp.user, SERAI_TRYTON_PASSWORD=erp.password
+    ):
+        yield found
+
+
+@pytest.fixture(scope="session")
+def medusa_shop(server: systems.Postgres) -> Iterator[medusa.Medusa]:
+    """One Medusa."""
+    with medusa.medusa(server) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def vendure_shop(server: systems.Postgres) -> Iterator[vendure.Vendure]:
+    """One Vendure."""
+    with vendure.vendure(server) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def on_medusa(
+    erp: tryton.Tryton, wire: Proxy, medusa_shop: medusa.Medusa, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Karavan]:
+    """Tryton and a shop on Medusa, with Serai allowed to create articles there."""
+    folder = tmp_path_factory.mktemp("medusa")
+    with between(erp, wire, MedusaShop(medusa_shop), "project", folder) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def on_vendure(
+    erp: tryton.Tryton, wire: Proxy, vendure_shop: vendure.Vendure, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Karavan]:
+    """Tryton and a shop on Vendure, with Serai allowed to create articles there."""
+    folder = tmp_path_factory.mktemp("vendure")
+    with between(erp, wire, VendureShop(vendure_shop), "project_vendure", folder) as found:
+        yield found
+
+
+@pytest.fixture(params=["medusa", "vendure"])
+def karavan(request: pytest.FixtureRequest) -> Karavan:
+    """Karavan Home on each of the shops in turn."""
+    found: Karavan = request.getfixturevalue(f"on_{request.param}")
+    return found
+
+
+@contextmanager
+def between(
+    erp: tryton.Tryton, wire: Proxy, shop: MedusaShop | VendureShop, project: str, into: Path
+) -> Iterator[Karavan]:
+    """A house of its own between the ERP and a shop, each behind a proxy."""
+    folder = into / "project"
+    shutil.copytree(HERE / project, folder)
+    name = f"SERAI_{shop.name.upper()}"
+    with (
+        Proxy(shop.url).running() as door,
+        environment(**{f"{name}_URL": door.url, f"{name}_KEY": shop.key}),
+        opened(folder) as house,
+    ):
+        (channel,) = [name for name, row in house.project.channels.items() if row.platform == shop.name]
 
         def allow(tx: Tx) -> None:
             for entity in RECEIVED:
-                consent(tx, "shop-kz", entity, "the test's owner")
+                consent(tx, channel, entity, "the test's owner")
 
         house.registry.attempt(allow)
         yield Karavan(
-            clerk=Clerk(tryton), shopper=Shopper(medusa), house=house, wire=wire,
-            erp=Books(system="tryton", url=tryton.database_url), shop=Books(system="medusa", url=medusa.database_url),
+            clerk=Clerk(erp), shop=shop, house=house, folder=folder, wire=wire, door=door,
+            erp=Books(system="tryton", url=erp.database_url),
         )  # fmt: skip
 
 
-def restored(before: dict[str, str]) -> Callable[[], None]:
-    """Puts the environment back."""
-
-    def work() -> None:
-        os.environ.clear()
-        os.environ.update(before)
-
-    return work
+@contextmanager
+def environment(**values: str) -> Iterator[None]:
+    """These variables inside the block."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

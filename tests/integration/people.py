@@ -1,4 +1,4 @@
-"""Who works in the real systems without Serai: a clerk in Tryton, a shopper in Medusa; and their books as they stand.
+"""Who works in the real systems without Serai: a clerk in Tryton, shoppers and shopkeepers; and the systems' books.
 
 What surprises here: nothing of Serai is used, so that a test does not judge a connector by itself. The books are read
 from the systems' own databases.
@@ -10,14 +10,17 @@ import base64
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from itertools import count
 from typing import Any
 
 import psycopg2
 import requests
 
-from tests.integration.systems import PASSWORD, Medusa, Tryton
+from tests.integration.medusa import Medusa
+from tests.integration.systems import PASSWORD
+from tests.integration.tryton import Tryton
+from tests.integration.vendure import Vendure
 
 Row = tuple[Any, ...]
 WATCHED = {
@@ -25,8 +28,11 @@ WATCHED = {
                "sale_sale", "sale_line", "stock_move", "stock_shipment_out"),
     "medusa": ("product", "product_variant", "price", "inventory_item", "inventory_level", "reservation_item", "order",
                "order_line_item", "customer", "fulfillment", "fulfillment_label"),
+    "vendure": ("product", "product_translation", "product_variant", "product_variant_translation",
+                "product_variant_price", "product_option", "stock_level", "order", "order_line", "customer",
+                "fulfillment"),
 }  # fmt: skip
-STAMPS = {"tryton": "coalesce(write_date, create_date)", "medusa": "updated_at"}
+STAMPS = {"tryton": "coalesce(write_date, create_date)", "medusa": "updated_at", "vendure": '"updatedAt"'}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,11 +132,33 @@ class Clerk:
         self.do("stock.shipment.out.ship", shipments)
 
 
-class Shopper:
-    """Somebody at the shop's storefront, without an account."""
+    def ring_up(self, sku: str, quantity: int, price: str, *, cash: bool) -> int:
+        """Goods sold over the counter and paid for, price with tax; the receipt's id. It is not posted yet."""
+        (point,) = self.search("sale.point", [], "name")
+        (method,) = self.search("sale.point.payment.method", [["cash", "=", cash]], "name")
+        line = {"product": self.product(sku), "quantity": quantity, "unit_gross_price": Decimal(price),
+                "unit_list_price": (Decimal(price) / Decimal("1.16")).quantize(Decimal("0.0001"))}  # fmt: skip
+        (receipt,) = self.do("sale.point.sale.create", [{"point": point["id"], "company": 1,
+                                                         "lines": [["create", [line]]]}])  # fmt: skip
+        paid = {"sale": receipt, "method": method["id"], "amount": Decimal(price) * quantity}
+        self.do("sale.point.payment.create", [paid])
+        self.do("sale.point.sale.process", [receipt])
+        return int(receipt)
+
+    def post(self, *receipts: int) -> None:
+        """The receipts go into the books, and their goods out of the stock."""
+        self.do("sale.point.sale.post", list(receipts))
+
+
+class MedusaShop:
+    """A shop on Medusa: who buys there without an account, who keeps it, and its books."""
+
+    name, creates, stocks, sends = "medusa", b"POST /admin/products/batch", b"location-levels/batch", b"/fulfillments?"
+    pages = b"GET /admin/product-variants?"
 
     def __init__(self, system: Medusa) -> None:
-        self.url = system.url
+        self.url, self.key = system.url, system.key
+        self.books = Books(system="medusa", url=system.database_url)
         self.head = {"x-publishable-api-key": system.publishable}
         self.region = self._ask("GET", "/store/regions")["regions"][0]["id"]
 
@@ -165,6 +193,164 @@ class Shopper:
         sessions = f"/store/payment-collections/{money['id']}/payment-sessions"
         self._ask("POST", sessions, {"provider_id": "pp_system_default"})
         return str(self._ask("POST", f"{here}/complete")["order"]["id"])
+
+    def variants(self, sku: str) -> list[str]:
+        """The ids of the variants with that SKU."""
+        query = "SELECT id FROM product_variant WHERE sku = %s AND deleted_at IS NULL"
+        return [str(id) for (id,) in self.books.rows(query, sku)]
+
+    def shown(self, sku: str) -> dict[str, tuple[Decimal, Decimal]]:
+        """Location code → (on hand, promised to orders) of a SKU."""
+        query = """
+            SELECT location.metadata->>'code', level.stocked_quantity, level.reserved_quantity
+            FROM inventory_level level JOIN inventory_item item ON item.id = level.inventory_item_id
+            JOIN stock_location location ON location.id = level.location_id
+            WHERE item.sku = %s AND level.deleted_at IS NULL AND item.deleted_at IS NULL"""
+        return {code: (stocked, reserved) for code, stocked, reserved in self.books.rows(query, sku)}
+
+    def titles(self, sku: str) -> list[tuple[str, str | None]]:
+        """Name and description of the products with that SKU."""
+        query = "SELECT title, description FROM product WHERE deleted_at IS NULL AND id IN " \
+                "(SELECT product_id FROM product_variant WHERE sku = %s AND deleted_at IS NULL)"  # fmt: skip
+        return self.books.rows(query, sku)  # type: ignore[return-value]  # two columns
+
+    def own_words(self, sku: str) -> str:
+        """What the shop's people wrote under the name."""
+        query = "SELECT subtitle FROM product WHERE id IN (SELECT product_id FROM product_variant WHERE sku = %s)"
+        return str(self.books.rows(query, sku)[0][0])
+
+    def retitle(self, sku: str, name: str, words: str) -> None:
+        """Somebody gives the product another name, and some words of their own, in the shop's admin."""
+        ((product,),) = self.books.rows("SELECT product_id FROM product_variant WHERE sku = %s", sku)
+        answer = requests.post(f"{self.url}/admin/products/{product}", json={"title": name, "subtitle": words},
+                               auth=(self.key, ""), timeout=60)  # fmt: skip
+        assert answer.ok, answer.text
+
+    def parcels(self, order: str) -> list[tuple[str, int, bool]]:
+        """(tracking number, pieces, whether it left) of an order's fulfilments."""
+        query = """
+            SELECT label.tracking_number, sum(item.quantity)::int, fulfillment.shipped_at IS NOT NULL
+            FROM order_fulfillment link JOIN fulfillment ON fulfillment.id = link.fulfillment_id
+            JOIN fulfillment_label label ON label.fulfillment_id = fulfillment.id
+            JOIN fulfillment_item item ON item.fulfillment_id = fulfillment.id
+            WHERE link.order_id = %s GROUP BY fulfillment.id, label.tracking_number"""
+        return self.books.rows(query, order)  # type: ignore[return-value]  # three columns
+
+    def lines(self, order: str) -> list[str]:
+        """The ids of an order's lines."""
+        return [str(id) for (id,) in self.books.rows("SELECT item_id FROM order_item WHERE order_id = %s", order)]
+
+    def owed(self, order: str) -> Decimal:
+        """What the shopper owes, by the shop's own books, to the tiyn: they keep every digit of the tax."""
+        query = "SELECT totals->>'current_order_total' FROM order_summary WHERE order_id = %s ORDER BY version DESC"
+        ((amount,), *_) = self.books.rows(query, order)
+        return Decimal(amount).quantize(Decimal("0.01"), ROUND_HALF_UP)
+
+
+class VendureShop:
+    """A shop on Vendure: who buys there without an account, who keeps it, and its books."""
+
+    name, creates, stocks, sends = "vendure", b"createProduct(", b"stockOnHand\":", b"addFulfillmentToOrder("
+    pages = b"query variants("
+
+    def __init__(self, system: Vendure) -> None:
+        self.url, self.key = system.url, system.key
+        self.books = Books(system="vendure", url=system.database_url)
+
+    def _ask(self, text: str, head: dict[str, str], api: str = "shop-api", **variables: object) -> Any:
+        body = {"query": text, "variables": variables}
+        answer = requests.post(f"{self.url}/{api}", json=body, headers=head, timeout=60)
+        if answer.headers.get("vendure-auth-token"):
+            head["authorization"] = f"Bearer {answer.headers['vendure-auth-token']}"
+        found = answer.json()
+        assert "errors" not in found, found
+        (data,) = found["data"].values()
+        assert not isinstance(data, dict) or "errorCode" not in data, data
+        return data
+
+    def sees(self, variant: str) -> tuple[Decimal, int]:
+        """The price without tax and the number of pieces that may be bought of a variant."""
+        query = "query($id: ID!) { productVariant(id: $id) { price stockLevels { stockOnHand stockAllocated } } }"
+        found = self._ask(query, {"vendure-api-key": self.key}, "admin-api", id=variant)
+        levels = [level["stockOnHand"] - level["stockAllocated"] for level in found["stockLevels"]]
+        return Decimal(found["price"]) / 100, sum(levels)
+
+    def buy(
+        self, variant: str, quantity: int, *, email: str, name: tuple[str, str] = ("Айгерим", "Сулейменова")
+    ) -> str:
+        """An order with courier delivery, paid on delivery; its id."""
+        head: dict[str, str] = {}
+        no = "... on ErrorResult { errorCode message }"
+        into = "mutation($v: ID!, $n: Int!) { addItemToOrder(productVariantId: $v, quantity: $n) { __typename "
+        self._ask(f"{into} {no} }} }}", head, v=variant, n=quantity)
+        buyer = {"emailAddress": email, "firstName": name[0], "lastName": name[1], "phoneNumber": "+77011234567"}
+        self._ask(f"mutation($i: CreateCustomerInput!) {{ setCustomerForOrder(input: $i) {{ __typename {no} }} }}",
+                  head, i=buyer)  # fmt: skip
+        address = {"fullName": " ".join(name), "streetLine1": "Abay 10", "city": "Almaty", "countryCode": "KZ",
+                   "postalCode": "050000", "phoneNumber": "+77011234567"}  # fmt: skip
+        self._ask(f"mutation($i: CreateAddressInput!) {{ setOrderShippingAddress(input: $i) {{ __typename {no} }} }}",
+                  head, i=address)  # fmt: skip
+        (method, *_) = self._ask("{ eligibleShippingMethods { id } }", head)
+        self._ask(f"mutation($m: [ID!]!) {{ setOrderShippingMethod(shippingMethodId: $m) {{ __typename {no} }} }}",
+                  head, m=[method["id"]])  # fmt: skip
+        self._ask(f'mutation {{ transitionOrderToState(state: "ArrangingPayment") {{ __typename {no} }} }}', head)
+        pay = 'mutation { addPaymentToOrder(input: {method: "on-delivery", metadata: {}}) { ... on Order { id } ' + no
+        return str(self._ask(f"{pay} }} }}", head)["id"])
+
+    def variants(self, sku: str) -> list[str]:
+        """The ids of the variants with that SKU."""
+        query = 'SELECT id FROM product_variant WHERE sku = %s AND "deletedAt" IS NULL'
+        return [str(id) for (id,) in self.books.rows(query, sku)]
+
+    def shown(self, sku: str) -> dict[str, tuple[Decimal, Decimal]]:
+        """Location code → (on hand, promised to orders) of a SKU."""
+        query = """
+            SELECT replace(lower(location.name), ' ', '-'), level."stockOnHand", level."stockAllocated"
+            FROM stock_level level JOIN product_variant variant ON variant.id = level."productVariantId"
+            JOIN stock_location location ON location.id = level."stockLocationId"
+            WHERE variant.sku = %s AND variant."deletedAt" IS NULL"""
+        return {code: (there, promised) for code, there, promised in self.books.rows(query, sku)}
+
+    def titles(self, sku: str) -> list[tuple[str, str | None]]:
+        """Name and description of the products with that SKU."""
+        query = """
+            SELECT text.name, text.description FROM product_translation text JOIN product_variant variant
+            ON variant."productId" = text."baseId" WHERE variant.sku = %s AND variant."deletedAt" IS NULL"""
+        return self.books.rows(query, sku)  # type: ignore[return-value]  # two columns
+
+    def own_words(self, sku: str) -> str:
+        """Under which address the shop's people put it."""
+        query = """
+            SELECT slug FROM product_translation text JOIN product_variant variant
+            ON variant."productId" = text."baseId" WHERE variant.sku = %s"""
+        return str(self.books.rows(query, sku)[0][0])
+
+    def retitle(self, sku: str, name: str, words: str) -> None:
+        """Somebody gives the product another name, and an address of their own, in the shop's dashboard."""
+        ((product,),) = self.books.rows('SELECT "productId" FROM product_variant WHERE sku = %s', sku)
+        texts = [{"languageCode": "en", "name": name, "slug": words}]
+        head = {"vendure-api-key": self.key}
+        query = "mutation($i: UpdateProductInput!) { updateProduct(input: $i) { id } }"
+        self._ask(query, head, "admin-api", i={"id": str(product), "translations": texts})
+
+    def parcels(self, order: str) -> list[tuple[str, int, bool]]:
+        """(tracking number, pieces, whether it left) of an order's fulfilments."""
+        query = """
+            SELECT part."trackingCode", sum(line.quantity)::int, part.state IN ('Shipped', 'Delivered')
+            FROM order_fulfillments_fulfillment link JOIN fulfillment part ON part.id = link."fulfillmentId"
+            JOIN order_line_reference line ON line."fulfillmentId" = part.id
+            WHERE link."orderId" = %s GROUP BY part.id"""
+        return self.books.rows(query, int(order))  # type: ignore[return-value]  # three columns
+
+    def lines(self, order: str) -> list[str]:
+        """The ids of an order's lines."""
+        return [str(id) for (id,) in self.books.rows('SELECT id FROM order_line WHERE "orderId" = %s', int(order))]
+
+    def owed(self, order: str) -> Decimal:
+        """What the shopper owes, as the shop tells it."""
+        query = "query($id: ID!) { order(id: $id) { totalWithTax } }"
+        found = self._ask(query, {"vendure-api-key": self.key}, "admin-api", id=order)
+        return Decimal(found["totalWithTax"]) / 100
 
 
 def _tagged(value: Any) -> Any:

@@ -1,13 +1,12 @@
-"""Boots PostgreSQL, Tryton and Medusa for the integration tests, as anybody installs them, and ends what it started.
+"""Boots PostgreSQL for the integration tests, and gives what tryton.py, medusa.py and vendure.py boot theirs with.
 
 What surprises here:
 
 * PostgreSQL refuses to run as root: then the server (not the tests) runs as ``postgres`` or ``nobody``, in a throw-away
   folder that such a user can reach.
-* Nothing that runs is kept: the cache holds what is slow to make (Tryton's venv, Medusa's node_modules, one dump of
-  each freshly set-up database), and every session restores the dumps into a new cluster. Both are named after a hash
-  of what they were made from, so a new version or a changed set-up makes new ones.
-* Medusa's CLI wants ts-node and @swc/core unless the configuration is plain JavaScript and ``NODE_ENV=production``.
+* Nothing that runs is kept: the cache holds what is slow to make (a venv, node_modules, one dump of each freshly set-up
+  database), and every session restores the dumps into a new cluster. Both are named after a hash of what they were
+  made from, so a new version or a changed set-up makes new ones.
 * A program started here outlives neither its ``with`` nor this process: it runs on the leash of deployments/leash.py,
   which ends it and what it started.
 """
@@ -36,16 +35,6 @@ from typing import Any
 import pytest
 
 HERE = Path(__file__).parent
-TRYTON = (
-    "trytond[postgresql]", "psycopg[binary]", "proteus", "python-dateutil", "trytond_account_invoice_stock",
-    "trytond_sale", "trytond_stock_package_shipping",
-)  # fmt: skip
-TRYTON_VERSIONS = HERE / "tryton-constraints.txt"
-TRYTON_MODULES = (
-    "party", "product", "account", "account_product", "account_invoice_stock", "stock", "sale",
-    "stock_package_shipping",
-)  # fmt: skip
-MEDUSA = {"@medusajs/medusa": "2.21.2", "@medusajs/framework": "2.21.2", "@medusajs/cli": "2.21.2"}
 NODE = (20, 19)
 PASSWORD = "a-password-for-tests"  # of throw-away systems on loopback
 
@@ -228,171 +217,23 @@ def postgres() -> Iterator[Postgres]:
             yield Postgres(bin=programs, major=major, port=port)
 
 
-# --- Tryton -----------------------------------------------------------------------------------------------------------
+# --- Node.js ----------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, kw_only=True)
-class Tryton:
-    """A running Tryton with one company, a chart of accounts, two warehouses and no goods."""
-
-    url: str
-    user: str
-    password: str
-    database_url: str
-
-
-def tryton_programs() -> Path:
-    """The venv that holds Tryton and its modules."""
-
-    def install(folder: Path) -> None:
-        run([sys.executable, "-m", "venv", folder], seconds=120)
-        run([folder / "bin" / "python", "-m", "pip", "install", "-q", "-c", TRYTON_VERSIONS, *TRYTON], seconds=600)
-
-    return made(cache() / f"tryton-{digest(TRYTON, TRYTON_VERSIONS.read_text(), sys.version)}", install) / "bin"
-
-
-@contextlib.contextmanager
-def tryton_home(server: Postgres, port: int) -> Iterator[Path]:
-    """A folder with Tryton's configuration."""
-    with tempfile.TemporaryDirectory(prefix="serai-tryton-", ignore_cleanup_errors=True) as folder:
-        home = Path(folder)
-        (home / "trytond.conf").write_text(
-            f"[web]\nlisten = 127.0.0.1:{port}\n[database]\nuri = {server.url('')}\npath = {home}\n"
-        )
-        (home / "password").write_text(PASSWORD)
-        yield home
-
-
-def tryton_dump(server: Postgres, programs: Path) -> Path:
-    """A dump of Tryton's database as tryton_setup.py leaves it."""
-    setup = HERE / "tryton_setup.py"
-
-    def set_up(file: Path) -> None:
-        server.create("tryton_new")
-        with tryton_home(server, 0) as home:
-            command = [programs / "trytond-admin", "-c", home / "trytond.conf", "-d", "tryton_new"]
-            env = {"TRYTONPASSFILE": str(home / "password")}
-            run([*command, "--all", "--email", "admin@example.test"], seconds=300, cwd=home, env=env)
-            run([*command, "-u", *TRYTON_MODULES, "--activate-dependencies"], seconds=600, cwd=home, env=env)
-            run([programs / "python", setup, home / "trytond.conf", "tryton_new", PASSWORD], seconds=300, cwd=home)
-        server.dump("tryton_new", file)
-
-    recipe = digest(TRYTON_VERSIONS.read_text(), TRYTON_MODULES, PASSWORD, setup.read_text())
-    return made(cache() / f"tryton-{server.major}-{recipe}.dump", set_up)
-
-
-@contextlib.contextmanager
-def tryton(server: Postgres) -> Iterator[Tryton]:
-    """Tryton 8 on a free port of 127.0.0.1, freshly set up."""
-    programs, port = tryton_programs(), free_port()
-    server.restore(tryton_dump(server, programs), "tryton")
-    with tryton_home(server, port) as home:
-        log = home / "server.log"
-        with log.open("wb") as out, started(
-            [programs / "trytond", "-c", home / "trytond.conf", "-d", "tryton"], out=out, cwd=home
-        ) as process:
-            await_answer(f"http://127.0.0.1:{port}/", process, log, seconds=90)
-            yield Tryton(url=f"http://127.0.0.1:{port}/tryton", user="integration", password=PASSWORD,
-                         database_url=server.url("tryton"))  # fmt: skip
-
-
-# --- Medusa -----------------------------------------------------------------------------------------------------------
-
-CONFIG = """
-const { defineConfig } = require('@medusajs/framework/utils')
-module.exports = defineConfig({
-  projectConfig: {
-    databaseUrl: process.env.DATABASE_URL,
-    databaseDriverOptions: { ssl: false, sslmode: 'disable' },
-    http: { storeCors: '*', adminCors: '*', authCors: '*', jwtSecret: 'for-tests', cookieSecret: 'for-tests' },
-  },
-  admin: { disable: true },
-})
-"""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Medusa:
-    """A running Medusa with a region in tenge, a sales channel, two stock locations and no goods.
-
-    ``key`` is the secret key of its admin API; ``publishable`` the key of its store API, which is the shopper's.
-    """
-
-    url: str
-    key: str
-    publishable: str
-    database_url: str
-
-
-def medusa_programs() -> Path:
-    """The npm folder that holds Medusa."""
+def node_programs(name: str, manifest: Mapping[str, Any], files: Mapping[str, str], *options: str) -> Path:
+    """The folder of an npm project with its modules installed and these files beside them."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
-        missing(f"node and npm are not installed: Medusa wants Node.js ≥ {NODE[0]}.{NODE[1]}")
+        missing(f"node and npm are not installed: {name} wants Node.js ≥ {NODE[0]}.{NODE[1]}")
         raise AssertionError
     version = run([node, "--version"], seconds=20).strip()
     if tuple(int(part) for part in version.removeprefix("v").split(".")[:2]) < NODE:
-        missing(f"Node.js is {version}: Medusa wants ≥ {NODE[0]}.{NODE[1]}")
+        missing(f"Node.js is {version}: {name} wants ≥ {NODE[0]}.{NODE[1]}")
 
     def install(folder: Path) -> None:
-        folder.mkdir()
-        (folder / "package.json").write_text(json.dumps({"name": "shop", "private": True, "dependencies": MEDUSA}))
-        (folder / "medusa-config.js").write_text(CONFIG)
-        (folder / "src").mkdir()
-        run([npm, "install", "--no-audit", "--no-fund", "--legacy-peer-deps"], seconds=600, cwd=folder)
+        for file, text in {"package.json": json.dumps({"private": True, **manifest}), **files}.items():
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            (folder / file).write_text(text)
+        run([npm, "install", "--no-audit", "--no-fund", *options], seconds=600, cwd=folder)
 
-    return made(cache() / f"medusa-{digest(MEDUSA, CONFIG, version)}", install)
-
-
-def medusa_environment(server: Postgres, database: str) -> dict[str, str]:
-    """What Medusa reads from its environment."""
-    return {"DATABASE_URL": server.url(database).replace("postgresql:", "postgres:"), "NODE_ENV": "production",
-            "MEDUSA_DISABLE_TELEMETRY": "1", "NODE_OPTIONS": ""}  # fmt: skip
-
-
-def medusa_command(programs: Path, *words: str) -> list[str | Path]:
-    """Medusa's CLI, without npx in between."""
-    return ["node", programs / "node_modules" / "@medusajs" / "cli" / "cli.js", *words]
-
-
-@contextlib.contextmanager
-def medusa_server(server: Postgres, programs: Path, database: str) -> Iterator[str]:
-    """Medusa's address while it runs on that database."""
-    port = free_port()
-    with tempfile.TemporaryDirectory(prefix="serai-medusa-", ignore_cleanup_errors=True) as folder:
-        log = Path(folder) / "server.log"
-        with log.open("wb") as out, started(
-            medusa_command(programs, "start", "-p", str(port), "-H", "127.0.0.1"), out=out, cwd=programs,
-            env=medusa_environment(server, database),
-        ) as process:  # fmt: skip
-            await_answer(f"http://127.0.0.1:{port}/health", process, log, seconds=180)
-            yield f"http://127.0.0.1:{port}"
-
-
-def medusa_dump(server: Postgres, programs: Path) -> Path:
-    """A dump of Medusa's database as medusa_setup.py leaves it, with its keys in a file of the same name."""
-    setup = HERE / "medusa_setup.py"
-
-    def set_up(file: Path) -> None:
-        server.create("medusa_new")
-        env = medusa_environment(server, "medusa_new")
-        run(medusa_command(programs, "db:migrate"), seconds=600, cwd=programs, env=env)
-        account = ("user", "-e", "admin@example.test", "-p", PASSWORD)
-        run(medusa_command(programs, *account), seconds=180, cwd=programs, env=env)
-        with medusa_server(server, programs, "medusa_new") as url:
-            keys = run([sys.executable, setup, url, "admin@example.test", PASSWORD], seconds=120)
-        file.with_suffix(".json").write_text(keys)
-        server.dump("medusa_new", file)
-
-    return made(cache() / f"medusa-{server.major}-{digest(MEDUSA, CONFIG, PASSWORD, setup.read_text())}.dump", set_up)
-
-
-@contextlib.contextmanager
-def medusa(server: Postgres) -> Iterator[Medusa]:
-    """Medusa 2 on a free port of 127.0.0.1, freshly set up."""
-    programs = medusa_programs()
-    dump = medusa_dump(server, programs)
-    server.restore(dump, "medusa")
-    keys = json.loads(dump.with_suffix(".json").read_text())
-    with medusa_server(server, programs, "medusa") as url:
-        yield Medusa(url=url, database_url=server.url("medusa"), **keys)
+    return made(cache() / f"{name}-{digest(manifest, files, version)}", install)

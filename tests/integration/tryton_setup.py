@@ -1,4 +1,4 @@
-"""Gives a new Tryton database a company in Almaty, accounts, 16 % VAT, two warehouses, a carrier and no goods.
+"""Gives a new Tryton database a company in Almaty, accounts, 16 % VAT, two warehouses, a till, a carrier and no goods.
 
 Run by Tryton's own interpreter: ``python tryton_setup.py trytond.conf DATABASE PASSWORD``. It uses what Tryton ships
 for such a purpose (proteus and the tools of its modules' tests), in the process, without a server. Serai's user has
@@ -79,11 +79,26 @@ carrier = Model.get("carrier")(party=Party(name="Kazpost"), carrier_product=serv
 carrier.party.save()
 carrier.save()
 
+Journal, Sequence, Point = Model.get("account.journal"), Model.get("ir.sequence.strict"), Model.get("sale.point")
+Method = Model.get("sale.point.payment.method")
+kind, = Model.get("ir.sequence.type").find([("name", "=", "POS")])
+till = Point(name="Till Abay 1")
+till.journal, = Journal.find([("type", "=", "revenue")], limit=1)
+till.sequence = Sequence(name="Till Abay 1", prefix="A1-", company=company, sequence_type=kind)
+till.sequence.save()
+till.storage_location = shop.storage_location
+till.return_location = shop.storage_location
+till.customer_location, = Location.find([("type", "=", "customer")], limit=1)
+till.save()
+for name, cash in (("Cash", True), ("Card", False)):
+    Method(name=name, account=accounts["cash"], cash=cash).save()
+
 Group = Model.get("res.group")
 serai = User(name="Serai", login="integration", password=password)
 serai.companies.append(get_company())
 serai.company = company
-for name in ("Sales", "Stock", "Products Administration", "Party", "Carrier Administration", "Accounting Party"):
+for name in ("Sales", "Stock", "Products Administration", "Party", "Carrier Administration", "Accounting Party",
+             "POS"):
     for group in Group.find([("name", "=", name)]):
         serai.groups.append(group)
 print("groups:", [group.name for group in Group.find([])])

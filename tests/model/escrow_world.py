@@ -25,6 +25,7 @@ from typing import NamedTuple
 
 from mappings.commerce.stock import counting, escrow
 from mappings.commerce.stock.escrow import Account, Raises
+from mappings.commerce.stock.units import sold_in
 
 ARTICLE = "kettle"
 SHELF = "the only place"
@@ -38,6 +39,10 @@ class Rules:
     listings: tuple[tuple[Raises, int], ...]
     """Per listing: how its figure may rise, and how many units one piece of it takes (a bundle: more than 1)."""
     units: int = 3
+    step: int = 1
+    """The least of the article that is sold; its ERP counts less of it, too."""
+    sells_rests: bool = False
+    """On: what is left of a step counts as one more."""
     compares: bool = True
     """Off: absolute writes: the platform carries out every write, also when something was sold since."""
     lowers_first: bool = True
@@ -293,12 +298,14 @@ def _left(world: World, rules: Rules, place: int, size: int) -> int:
         if n != place:
             most = other.sent if not rules.lowers_first and other.sent >= 0 else _most(_account(other))
             exposed += most * rules.listings[n][1]
-    return _room(size, world.figure - reserved, exposed)
+    return _room(rules, size, world.figure - reserved, exposed)
 
 
 @cache
-def _room(size: int, sellable: int, exposed: int) -> int:
-    there, pledged = {SHELF: Decimal(sellable)}, {frozenset({SHELF}): Decimal(exposed)}
+def _room(rules: Rules, size: int, units: int, exposed: int) -> int:
+    sellable, rest = sold_in(Decimal(units), Decimal(rules.step))
+    sellable += rules.step if rules.sells_rests and rest > 0 else 0
+    there, pledged = {SHELF: sellable}, {frozenset({SHELF}): Decimal(exposed)}
     return escrow.room({ARTICLE: Decimal(size)}, frozenset({SHELF}), {ARTICLE: there}, {ARTICLE: pledged})
 
 

@@ -21,6 +21,8 @@ Kind = tuple[Raises, int]
 COMPARES: Kind = ("compare", 1)
 BY_ZERO: Kind = ("zero", 1)
 BUNDLE: Kind = ("compare", 2)
+IN_TWOS: Kind = ("compare", 2)
+IN_TWOS_BY_ZERO: Kind = ("zero", 2)
 
 
 def quiet(*listings: Kind, units: int) -> Rules:
@@ -43,6 +45,9 @@ SCOPES = {
     "one compares, one goes by zero": quiet(COMPARES, BY_ZERO, units=2),
     "both go by zero": quiet(BY_ZERO, BY_ZERO, units=2),
     "an article and a bundle of two of it": quiet(COMPARES, BUNDLE, units=3),
+    "goods sold in steps of two, of which up to four are there": replace(
+        quiet(IN_TWOS, IN_TWOS_BY_ZERO, units=4), step=2
+    ),
     "writes arrive late, buyers cancel, orders expire": Rules(listings=(COMPARES, COMPARES), units=1, erp=False),
     "late writes by zero": Rules(listings=(BY_ZERO, BY_ZERO), units=1, erp=False, regrets=0),
     "the ERP takes, ships, posts and counts": Rules(
@@ -50,6 +55,12 @@ SCOPES = {
     ),
 }
 LARGER = {
+    "goods sold in steps of two, of which up to five are there": replace(
+        quiet(IN_TWOS, IN_TWOS_BY_ZERO, units=5), step=2
+    ),
+    "goods sold in steps, taken, shipped, posted and counted": Rules(
+        listings=(IN_TWOS, IN_TWOS), units=3, step=2, deliveries=1, regrets=0, late=False
+    ),
     "two that compare, buyers who cancel, an ERP": Rules(
         listings=(COMPARES, COMPARES), units=1, deliveries=1, late=False
     ),
@@ -98,6 +109,12 @@ def test_setting_free_at_the_erps_acknowledgement_oversells_in_seven_steps() -> 
     trace = without(replace(PAIR, units=1, kind=counting.AVAILABLE))
     assert len(trace) == 7
     assert trace[:4] == ["a sale", "a sale is read", "the ERP takes the order", "the ERP's stock is read"]
+
+
+def test_selling_what_is_left_of_a_step_oversells() -> None:
+    """P8: one is there and two are sold at a time: no step of it may be told to anybody."""
+    trace = without(replace(quiet(IN_TWOS, IN_TWOS, units=3), step=2, sells_rests=True))
+    assert trace == ["1 is sent", "1 arrives and is confirmed", "a sale"]
 
 
 @pytest.mark.parametrize("listing", [COMPARES, BY_ZERO])

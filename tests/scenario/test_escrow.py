@@ -19,6 +19,7 @@ import pytest
 from deployments.sandbox.people import Refusal
 from flows import steps
 from tests.databases import fresh_postgres, fresh_sqlite
+from tests.scenario.stepped import in_twos
 from tests.scenario.world import WAREHOUSE, Crash, World, world
 
 FIRST = int(os.environ.get("SERAI_TEST_SEED", "1"))
@@ -27,6 +28,16 @@ MOVES = 45
 SKUS = ("KTL-1", "007")
 SELLING = ("shop-kz", "market-kz")
 STORED = {"shop-kz": "inventory", "market-kz": "stocks"}
+
+
+@contextmanager
+def stepped(tmp_path: Path, url: str, seed: int) -> Iterator[World]:
+    """The same two articles, which are sold two pieces at a time; buyers do not always know."""
+    with in_twos(tmp_path, url, seed) as found:
+        found.goods("KTL-1", on_hand=9)
+        found.goods("007", on_hand=5)
+        found.go_live()
+        yield found
 
 
 @contextmanager
@@ -132,12 +143,12 @@ def play(found: World, moves: int) -> None:
         fair(found)
 
 
-def all_on_show(found: World) -> None:
-    """In calm weather everything that is free is on show, each unit once."""
+def all_on_show(found: World, step: int = 1) -> None:
+    """In calm weather everything that is free is on show, each step once."""
     found.restart()
     found.settle_down()
     fair(found)
-    left = {sku: there(found)[sku] - sold(found)[sku] for sku in SKUS}
+    left = {sku: (there(found)[sku] - sold(found)[sku]) // step * step for sku in SKUS}
     on_show = {sku: sum(found.shown(system, sku) for system in ("shop", "market")) for sku in SKUS}
     assert on_show == left
 
@@ -148,6 +159,14 @@ def test_nothing_is_oversold_whatever_happens(seed: int, tmp_path: Path) -> None
     with fresh_sqlite(tmp_path) as url, escrowed(tmp_path, url, seed) as found:
         play(found, MOVES)
         all_on_show(found)
+
+
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + COUNT))
+def test_nothing_is_oversold_of_goods_sold_in_steps(seed: int, tmp_path: Path) -> None:
+    """P8: the same of goods in steps; whole steps are on show in the end, and what is left of one nowhere."""
+    with fresh_sqlite(tmp_path) as url, stepped(tmp_path, url, seed) as found:
+        play(found, MOVES)
+        all_on_show(found, step=2)
 
 
 def test_nothing_is_oversold_on_postgresql(tmp_path: Path) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
+import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +19,7 @@ from deployments.cli import main
 from deployments.sandbox.start import Sandbox, start_sandbox
 from mappings.language import load_yaml
 
+ROOT = Path(__file__).parents[2]
 Serai = Callable[..., tuple[int, str, str]]
 SPECS = Path(os.environ.get("SERAI_SPECS", Path(__file__).parents[3] / "shared" / "specs"))
 ORDERS = {
@@ -127,6 +131,79 @@ def test_a_new_platform_works_with_its_row_in_the_channels(serai: Serai, project
     code, _, err = serai("--project", "shop", "try", "till/products", "--channel", "till-1", "--id", "1")
     assert code == 1
     assert "TILL_URL" in err
+
+
+OPENAPI = """\
+openapi: 3.0.3
+servers: [{url: "https://api.example.test/v1"}]
+paths:
+  /orders:
+    get:
+      parameters:
+        - {name: page, in: query, schema: {type: integer}}
+        - {name: limit, in: query, schema: {type: integer}}
+        - {name: updated_since, in: query, schema: {type: string}}
+      responses: {"200": {description: "", content: {application/json: {schema: {$ref: "#/components/schemas/Page"}}}}}
+    post: {responses: {"200": {description: ""}}}
+  /orders/{id}:
+    patch: {responses: {"200": {description: ""}}}
+components:
+  securitySchemes: {key: {type: apiKey, in: header, name: X-Key}}
+  schemas:
+    Order: {type: object, properties: {id: {type: string}, number: {type: string}, updated_at: {type: string}}}
+    Page: {type: object, properties: {orders: {type: array, items: {$ref: "#/components/schemas/Order"}},
+           meta: {type: object, properties: {total_pages: {type: integer}}}}}
+"""
+
+
+def test_a_vendor_s_openapi_file_becomes_a_description_that_lints(
+    serai: Serai, project: Path, tmp_path: Path
+) -> None:
+    """Credential, list, paging, the filter for changes and what may be written are read off; the mapping's command is
+    printed with the place of its schema, and works."""
+    (tmp_path / "api.yaml").write_text(OPENAPI)
+    code, out, _ = serai("--project", "shop", "new", "platform", "till", "--from-openapi", "api.yaml")
+    assert code == 0
+    described, _ = load_yaml((project / "platforms/till.yaml").read_text(), "till.yaml")
+    assert described["auth"] == {"scheme": "header_key", "header": "X-Key", "token": "token"}
+    assert described["resources"] == {"orders": {
+        "path": "/orders", "items": "orders", "updated": "updated_at", "since": "updated_since", "paging": "page",
+        "paging_options": {"pages": "meta.total_pages"}, "create": "POST /orders", "update": "PATCH /orders/{id}",
+    }}  # fmt: skip
+    channels = project / "channels.yaml"
+    row = next(line for line in out.splitlines() if "channels.yaml: " in line).partition("channels.yaml: ")[2]
+    channels.write_text(channels.read_text() + "\n" + row.replace("company: …", "company: kz") + "\n")
+    command = next(line for line in out.splitlines() if "serai new mapping" in line).split("`")[1]
+    code, out, err = serai("--project", "shop", *shlex.split(command)[1:])
+    assert code == 0, err
+    assert "number: number" in (project / "mappings/till/orders.yaml").read_text()
+    assert "api.yaml describes no paths" not in serai("--project", "shop", "lint")[1]
+
+
+def test_a_connector_in_python_starts_with_a_simulator_and_passes_the_contract_at_once(tmp_path: Path) -> None:
+    """Tried in a copy of the checkout, as somebody would who adds a platform."""
+    for name in ("connectors", "mappings", "registry", "flows", "deployments", "tests/contract"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"), symlinks=True)
+    for name in ("pyproject.toml", "tests/__init__.py"):
+        shutil.copyfile(ROOT / name, tmp_path / name)
+
+    def run(*words: str) -> str:
+        made = subprocess.run(
+            [sys.executable, "-m", *words], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+        )
+        assert made.returncode == 0, made.stdout + made.stderr
+        return made.stdout
+
+    run("deployments.cli", "new", "platform", "acme_shop", "--python")
+    assert '"acme_shop": "connectors.acme_shop:AcmeShop"' in (tmp_path / "connectors/__init__.py").read_text()
+    assert "| `acme_shop` | – | – | the one that it was started with | – | never yet |" in (
+        tmp_path / "connectors/README.md").read_text()
+    assert run("deployments.cli", "lint", "mappings/acme_shop").endswith("1 mapping file checked, 0 mistakes\n")
+    assert run("deployments.cli", "test", "mappings/acme_shop") == "3 tests in 1 file, 0 failed\n"
+    tests = [f"tests/contract/test_{name}.py" for name in ("reading", "writing", "notices")]
+    said = run("pytest", "-q", "-k", "acme_shop", "-p", "no:cacheprovider", "-p", "no:xdist", *tests)
+    assert re.search(r"\b3\d passed|\[100%\]", said), said
+    run("ruff", "check", "-q", "connectors/acme_shop.py", "tests/contract/acme_shop_simulator.py")
 
 
 def test_a_sample_becomes_rows_marked_for_review_that_lint(serai: Serai, project: Path, tmp_path: Path) -> None:

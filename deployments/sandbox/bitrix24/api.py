@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from deployments.sandbox.bitrix24.methods import Listed, methods
+from deployments.sandbox.bitrix24.lists import Listed
+from deployments.sandbox.bitrix24.methods import methods
 from deployments.sandbox.bitrix24.queries import from_query, lowered, referred
 from deployments.sandbox.bitrix24.state import Fault, Portal
 from deployments.sandbox.notation import Doc

@@ -9,7 +9,6 @@ from deployments.demo.data import OPENED, PastOrder, Person, Retailer
 from deployments.sandbox.bitrix24.state import Portal
 from deployments.sandbox.notation import Doc
 
-FIRST_NUMBER = 1001
 _DAY = timedelta(days=1)
 
 
@@ -20,10 +19,10 @@ def fill(portal: Portal, retailer: Retailer) -> None:
         portal.opening = OPENED + timedelta(seconds=n // 40)
         if "crm" in person.known_in:
             known[n] = _person(portal, person)
-    for n, order in enumerate(retailer.orders):
+    for order in retailer.orders:
         if order.known:
             portal.opening = OPENED + _DAY * (1 + order.day) + timedelta(minutes=6)
-            _deal(portal, retailer, order, str(FIRST_NUMBER + n), known.get(order.person))
+            _deal(portal, retailer, order, known.get(order.person))
     portal.opening = None
 
 
@@ -44,11 +43,11 @@ def _person(portal: Portal, person: Person) -> str:
     return id
 
 
-def _deal(portal: Portal, retailer: Retailer, order: PastOrder, number: str, contact: str | None) -> None:
+def _deal(portal: Portal, retailer: Retailer, order: PastOrder, contact: str | None) -> None:
     variants = {variant.sku: variant for variant in retailer.variants()}
     prices = [variants[sku].price_in("shop") for sku in order.skus]
     deal = portal.enter("deal", {
-        "TITLE": f"Order {number}", "STAGE_ID": "WON", "CURRENCY_ID": "KZT", "IS_MANUAL_OPPORTUNITY": "Y",
+        "TITLE": f"Order {order.number}", "STAGE_ID": "WON", "CURRENCY_ID": "KZT", "IS_MANUAL_OPPORTUNITY": "Y",
         "OPPORTUNITY": f"{sum(prices, Decimal(0)):.2f}", "CONTACT_ID": contact,
     }, by="seed")  # fmt: skip
     portal.lines(deal["ID"], [

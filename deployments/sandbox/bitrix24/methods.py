@@ -2,42 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from deployments.sandbox.bitrix24.queries import kept, lowered, ordered
+from deployments.sandbox.bitrix24.catalogue import of_catalogue, of_documents
+from deployments.sandbox.bitrix24.lists import Listed, page
+from deployments.sandbox.bitrix24.orders import of_orders
+from deployments.sandbox.bitrix24.queries import lowered
 from deployments.sandbox.bitrix24.state import FIELDS, MULTIPLE, Fault, Portal
 from deployments.sandbox.notation import Doc
 
 Method = Callable[[Doc], Any]
-EVENTS = tuple(f"ONCRM{word}{what}" for word in ("CONTACT", "DEAL") for what in ("ADD", "UPDATE", "DELETE"))
+RESOURCES = {"contact": "contacts", "company": "companies", "deal": "deals", "activity": "activities",
+             "product": "products", "offer": "offers", "price": "prices", "store": "stores", "document": "documents",
+             "storeproduct": "stock", "order": "orders"}  # fmt: skip
+"""Kind → what its collection is called in the books and in ill tempers."""
+_WHAT = ("ADD", "UPDATE", "DELETE")
+EVENTS = (
+    *(f"ONCRM{word}{what}" for word in ("CONTACT", "COMPANY", "DEAL", "ACTIVITY") for what in _WHAT),
+    *(f"CATALOG.{word}.ON.{what}" for word in ("PRODUCT", "PRICE") for what in _WHAT),
+    "ONSALEORDERSAVED", "ONSALEORDERDELETED",
+)  # fmt: skip
+UNTOLD = {"contact": ("ADDRESS_COUNTRY_CODE",)}
+"""What may be written and is not among the fields of an answer."""
 OF_SYSTEM = ("ID", "DATE_CREATE", "DATE_MODIFY", "CREATED_BY_ID", "MODIFY_BY_ID", "LAST_ACTIVITY_TIME",
              "LAST_ACTIVITY_BY", "HAS_PHONE", "HAS_EMAIL", "HAS_IMOL", "STAGE_SEMANTIC_ID", "CLOSED")  # fmt: skip
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Listed:
-    """A page of a list; ``total`` None: nobody counted."""
-
-    result: Any
-    total: int | None = None
-    following: int | None = None
-
-
-def page(portal: Portal, docs: list[Doc], params: Doc, *, id: str, fields: Sequence[str]) -> tuple[list[Doc], Listed]:
-    """The documents of a page, and the page without them: 50 of those that the filter keeps, in the order asked for."""
-    for name in ("filter", "order", "select"):
-        if name in params and not isinstance(params[name], Mapping | list):
-            raise Fault(f"Parameter '{name}' must be array.")
-    keep = kept(params.get("filter"), fields, portal.zone)
-    found = ordered([doc for doc in docs if keep(doc)], params.get("order"), id, portal.zone)
-    start = int(str(params.get("start") or 0))
-    if start < 0:
-        return found[: portal.page], Listed(result=None)
-    after = start + portal.page
-    more = after if after < len(found) else None
-    return found[start:after], Listed(result=None, total=len(found), following=more)
 
 
 def shown(doc: Doc, select: Any) -> Doc:
@@ -52,7 +41,7 @@ def shown(doc: Doc, select: Any) -> Doc:
 
 def of_crm(portal: Portal, kind: str) -> Mapping[str, Method]:
     """The five methods of a kind of record."""
-    resource = {"contact": "contacts", "deal": "deals"}[kind]
+    resource = RESOURCES[kind]
 
     def written(op: str, work: Callable[[Doc], Any]) -> Method:
         def method(params: Doc) -> Any:
@@ -72,15 +61,18 @@ def of_crm(portal: Portal, kind: str) -> Mapping[str, Method]:
         fields = (*FIELDS[kind], *OF_SYSTEM, *MULTIPLE, *_custom(portal, kind))
         docs = [row.doc for row in portal.table(kind).values()]
         found, empty = page(portal, docs, params, id="ID", fields=fields)
-        rows = [shown(doc, params.get("select")) for doc in found]
+        rows = [told(shown(doc, params.get("select"))) for doc in found]
         return Listed(result=rows, total=empty.total, following=empty.following)
 
+    def told(doc: Doc) -> Doc:
+        return {name: value for name, value in doc.items() if name not in UNTOLD.get(kind, ())}
+
     def one(params: Doc) -> Doc:
-        doc = portal.get(kind, params.get("id"))
+        doc = told(portal.get(kind, params.get("id")))
         return {name: value for name, value in doc.items() if name != "rows" and (name not in MULTIPLE or value)}
 
     def gone(params: Doc) -> bool:
-        lost = {"contact": "Element not found", "deal": "Not found"}[kind]
+        lost = {"contact": "Element not found", "company": "Company is not found"}.get(kind, "Not found")
         portal.drop(kind, params.get("id"), lost)
         return True
 
@@ -97,6 +89,22 @@ def of_crm(portal: Portal, kind: str) -> Mapping[str, Method]:
 
 def _custom(portal: Portal, kind: str) -> set[str]:
     return {name for row in portal.table(kind).values() for name in row.doc if name.startswith("UF_")}
+
+
+def of_activities(portal: Portal) -> Mapping[str, Method]:
+    """What is read of calls, meetings and mail."""
+
+    def listed(params: Doc) -> Listed:
+        docs = [row.doc for row in portal.table("activity").values()]
+        fields = tuple({name for doc in docs for name in doc} | {"ID", "LAST_UPDATED"})
+        found, empty = page(portal, docs, params, id="ID", fields=fields)
+        rows = [{**shown(doc, params.get("select")), "COMMUNICATIONS": doc.get("COMMUNICATIONS", [])} for doc in found]
+        return Listed(result=rows, total=empty.total, following=empty.following)
+
+    return {
+        "crm.activity.list": listed,
+        "crm.activity.get": lambda params: portal.get("activity", params.get("id"), "Activity is not found"),
+    }
 
 
 def of_events(portal: Portal) -> Mapping[str, Method]:
@@ -118,7 +126,10 @@ def of_events(portal: Portal) -> Mapping[str, Method]:
         portal.handlers[:] = [row for row in portal.handlers if row not in gone]
         return {"count": len(gone)}
 
-    return {"event.bind": bind, "event.unbind": unbind, "event.get": lambda params: list(portal.handlers)}
+    return {
+        "events": lambda params: list(EVENTS), "event.bind": bind, "event.unbind": unbind,
+        "event.get": lambda params: list(portal.handlers),
+    }  # fmt: skip
 
 
 def methods(portal: Portal) -> Mapping[str, Method]:
@@ -128,8 +139,10 @@ def methods(portal: Portal) -> Mapping[str, Method]:
         portal.lines(params.get("id"), params.get("rows") or [])
         return True
 
-    found: dict[str, Method] = {**of_crm(portal, "contact"), **of_crm(portal, "deal"), **of_events(portal)}
+    found: dict[str, Method] = {**of_crm(portal, "contact"), **of_crm(portal, "company"), **of_crm(portal, "deal")}
+    found |= {**of_activities(portal), **of_catalogue(portal), **of_documents(portal), **of_orders(portal)}
     found |= {
+        **of_events(portal),
         "crm.deal.productrows.get": lambda params: portal.get("deal", params.get("id"))["rows"],
         "crm.deal.productrows.set": lines,
     }

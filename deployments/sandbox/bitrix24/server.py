@@ -11,6 +11,7 @@ What surprises here:
 from __future__ import annotations
 
 import threading
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +23,8 @@ import msgspec
 
 from deployments.sandbox.bitrix24.acts import ACTS
 from deployments.sandbox.bitrix24.api import Api, Bucket
+from deployments.sandbox.bitrix24.fill import fill
+from deployments.sandbox.bitrix24.methods import EVENTS, RESOURCES
 from deployments.sandbox.bitrix24.queries import from_query
 from deployments.sandbox.bitrix24.state import Portal
 from deployments.sandbox.books import Books
@@ -30,9 +33,13 @@ from deployments.sandbox.design import Refused
 from deployments.sandbox.faults import Faults
 from deployments.sandbox.notation import Doc
 from deployments.sandbox.notices import Event, Notices
+from deployments.sandbox.start import Part, Playing
 
-TOKENS = "/oauth/token/"
-RESOURCES = {"contact": "contacts", "deal": "deals"}
+TOKENS, CONSENT = "/oauth/token/", "/oauth/authorize/"
+PLACES = {"catalogue": "/products", "new order": "POST /deals", "reads": "GET"}
+"""What ill tempers call by its role."""
+PLAYED = 500.0
+"""How much faster than the real one a portal forgets its callers when it plays a part."""
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 _decode = msgspec.json.Decoder(float_hook=str).decode
 
@@ -47,7 +54,9 @@ class Hooks(Notices):
 
     def told(self, kind: str, what: str, id: str, at: datetime) -> None:
         """Who bound the event is told of a record."""
-        event = f"ONCRM{kind.upper()}{what}"
+        word = kind.upper()
+        event = next((one for one in (f"ONCRM{word}{what}", f"CATALOG.{word}.ON.{what}", f"ONSALE{word}{what}")
+                      if one in EVENTS), "")  # fmt: skip
         urls = [row["handler"] for row in self._portal.handlers if row["event"] == event]
         if urls:
             self._urls = list(dict.fromkeys(urls))
@@ -98,7 +107,7 @@ class Running:
 
 def start(portal: Portal, *, port: int = 0, seed: int = 7, bucket: Bucket | None = None) -> Running:
     """Serves the portal on 127.0.0.1 (port 0: a free one)."""
-    webhook, secret, faults = f"1/hook{seed}code{seed}", f"b24-application-{seed}", Faults()
+    webhook, secret, faults = f"1/hook{seed}code{seed}", f"b24-application-{seed}", Faults(PLACES)
     client, refresh = (f"app.{seed}", f"b24-client-secret-{seed}"), f"refresh-1-{seed}"
     api = Api(portal, webhook=webhook, client=client, refresh=refresh, bucket=bucket)
     hooks = Hooks(portal, faults, secret)
@@ -118,6 +127,8 @@ def start(portal: Portal, *, port: int = 0, seed: int = 7, bucket: Bucket | None
                     self._send(200, _door(api, faults, hooks, path, dict(parse_qsl(query)), data))
                 except Refused as refused:
                     self._send(refused.status, {"error": refused.error})
+            elif path == CONSENT:
+                self._consent(dict(parse_qsl(query)))
             elif path == TOKENS:
                 self._send(*api.token(dict(parse_qsl(query)) | dict(parse_qsl(data.decode()))))
             elif not path.startswith("/rest/"):
@@ -126,6 +137,15 @@ def start(portal: Portal, *, port: int = 0, seed: int = 7, bucket: Bucket | None
                 self._tempered(path.removeprefix("/rest/"), query, data)
 
         do_GET = do_POST = _serve
+
+        def _consent(self, asked: Mapping[str, str]) -> None:
+            """Somebody who is logged in agrees at once, and is sent back with a code that is good once."""
+            api.code = f"code-{uuid.uuid4().hex[:12]}"
+            back = urlencode({"code": api.code, "state": asked.get("state", ""), "domain": "127.0.0.1"})
+            self.send_response(302)
+            self.send_header("Location", f"{asked.get('redirect_uri', '')}?{back}")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
 
         def _tempered(self, path: str, query: str, data: bytes) -> None:
             """Answers as the portal, with whatever ill temper it is in."""
@@ -200,6 +220,17 @@ def start(portal: Portal, *, port: int = 0, seed: int = 7, bucket: Bucket | None
     )  # fmt: skip
 
 
+def play(part: Part) -> Playing:
+    """Plays the CRM of the demo's retailer, its authorization server at the same address."""
+    portal = Portal(name=part.name, books=part.books, wall=part.wall)
+    if part.retailer is not None:
+        fill(portal, part.retailer)
+    running = start(portal, seed=part.seed, bucket=Bucket(speed=PLAYED))
+    secrets = {"WEBHOOK": running.webhook, "HOOK_SECRET": running.hook_secret, "CLIENT_ID": running.client_id,
+               "CLIENT_SECRET": running.client_secret, "REFRESH_TOKEN": running.refresh_token}  # fmt: skip
+    return Playing(url=running.url, secrets=secrets, stop=running.stop)
+
+
 def _commands(path: str, data: bytes) -> str:
     """The methods that a request asks for, one after the other."""
     method = path.rpartition("/")[2]
@@ -209,7 +240,7 @@ def _commands(path: str, data: bytes) -> str:
 def _place(path: str, data: bytes) -> str:
     """The resource that a request is about, as ill tempers name it."""
     asked = _commands(path, data)
-    return next((f"/{resource}" for kind, resource in RESOURCES.items() if f"crm.{kind}." in asked), f"/{asked[:40]}")
+    return next((f"/{resource}" for kind, resource in RESOURCES.items() if f".{kind}." in asked), f"/{asked[:40]}")
 
 
 def _reads(path: str, data: bytes) -> str:
@@ -246,8 +277,6 @@ def _door(api: Api, faults: Faults, hooks: Hooks, path: str, query: Mapping[str,
 
 def _listen(portal: Portal, url: str) -> None:
     """Afterwards the address is told of every event, once."""
-    from deployments.sandbox.bitrix24.methods import EVENTS
-
     for event in EVENTS:
         row = {"event": event, "handler": url, "auth_type": "0", "offline": 0}
         if row not in portal.handlers:

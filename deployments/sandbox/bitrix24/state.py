@@ -33,6 +33,12 @@ FIELDS: Mapping[str, Mapping[str, str | None]] = {
                          "SOURCE_DESCRIPTION", "COMPANY_ID", "BIRTHDATE", *_ADDRESS, *_UTM, *_ORIGIN)),
         "TYPE_ID": "CLIENT", "SOURCE_ID": "CALL", "EXPORT": "Y", "OPENED": "Y", "ASSIGNED_BY_ID": "1",
     },
+    "company": {
+        **dict.fromkeys(("TITLE", "LOGO", "LEAD_ID", "BANKING_DETAILS", "COMMENTS", "ADDRESS_LEGAL", *_ADDRESS, *_UTM,
+                         *(f"REG_{name}" for name in _ADDRESS), *_ORIGIN)),
+        "COMPANY_TYPE": "CUSTOMER", "INDUSTRY": "IT", "REVENUE": "0", "CURRENCY_ID": "KZT", "EMPLOYEES": "EMPLOYEES_1",
+        "OPENED": "Y", "IS_MY_COMPANY": "N", "ASSIGNED_BY_ID": "1",
+    },
     "deal": {
         **dict.fromkeys(("TITLE", "LEAD_ID", "COMPANY_ID", "CONTACT_ID", "QUOTE_ID", "BEGINDATE", "CLOSEDATE",
                          "COMMENTS", "ADDITIONAL_INFO", "LOCATION_ID", "SOURCE_DESCRIPTION", *_UTM, *_ORIGIN[:2])),
@@ -119,9 +125,34 @@ class Portal:
 
     def drop(self, kind: str, id: Any, lost: str) -> None:
         """Afterwards the record is gone."""
-        doc = self.get(kind, id, lost)
+        self.get(kind, id, lost)
         del self.table(kind)[int(str(id))]
-        self.told(kind, "DELETE", str(doc["ID"]))
+        self.told(kind, "DELETE", str(id))
+
+    def put(self, kind: str, doc: Doc, id: int | None = None) -> Doc:
+        """A row of the catalogue or the shop entered or replaced; who has bound its event is told."""
+        what = "ADD" if id is None else "UPDATE"
+        id = self.number(kind) if id is None else id
+        self.table(kind)[id] = Row(doc={**doc, "id": id}, at=self.now())
+        self.told(kind, what, str(id))
+        return self.table(kind)[id].doc
+
+    def met(self, doc: Mapping[str, Any], by: str = "people") -> Doc:
+        """Somebody was called, met or written to: an activity of the CRM, with its own facts over the usual ones."""
+        id, stamp = str(doc.get("ID") or self.number("activity")), self.stamp()
+        old = self.table("activity").get(int(id))
+        usual: Doc = {
+            "ID": id, "OWNER_ID": "0", "OWNER_TYPE_ID": "3", "TYPE_ID": "2", "PROVIDER_ID": "VOXIMPLANT_CALL",
+            "PROVIDER_TYPE_ID": "CALL", "PROVIDER_GROUP_ID": None, "ASSOCIATED_ENTITY_ID": "0", "SUBJECT": "Call",
+            "CREATED": stamp, "START_TIME": stamp, "END_TIME": stamp, "DEADLINE": stamp, "COMPLETED": "Y",
+            "STATUS": "2", "RESPONSIBLE_ID": "1", "PRIORITY": "2", "NOTIFY_TYPE": "0", "NOTIFY_VALUE": "0",
+            "DESCRIPTION": "", "DESCRIPTION_TYPE": "1", "DIRECTION": "2", "LOCATION": "", "SETTINGS": [],
+            "ORIGINATOR_ID": None, "ORIGIN_ID": None, "AUTHOR_ID": "1", "EDITOR_ID": "1", "RESULT_MARK": "0",
+        }  # fmt: skip
+        made = {**usual, **({} if old is None else old.doc), **doc, "LAST_UPDATED": stamp}
+        self.table("activity")[int(id)] = Row(doc=made, at=self.now())
+        self.told("activity", "ADD" if old is None else "UPDATE", id)
+        return made
 
     def told(self, kind: str, what: str, id: str) -> None:
         """Who has bound the event is told."""
@@ -155,6 +186,8 @@ class Portal:
         return doc
 
     def _checked(self, kind: str, written: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
+        if kind == "company" and written.get("TITLE", "?") in ("", None):
+            raise Fault("The field 'Company Name' is required.", "ERROR_CORE")
         if written.get("CURRENCY_ID", "KZT") not in CURRENCIES:
             raise Fault('Invalid value for the "Currency" field')
         for row in _rows(fields.get("EMAIL")):
@@ -195,9 +228,10 @@ class Portal:
         doc |= {"HAS_PHONE": "Y" if doc["PHONE"] else "N", "HAS_EMAIL": "Y" if doc["EMAIL"] else "N", "HAS_IMOL": "N"}
 
     def _journal(self, kind: str, old: Doc | None, doc: Doc, by: str) -> None:
-        if kind == "contact":
+        if kind in ("contact", "company"):
             facts = {name: next((row["VALUE"] for row in doc[name.upper()]), "") for name in ("email", "phone")}
-            self.books.enter("customer", self.now(), id=doc["ID"], **facts, why=by)
+            id = doc["ID"] if kind == "contact" else f"CO_{doc['ID']}"
+            self.books.enter("customer", self.now(), id=id, **facts, why=by)
         if kind != "deal":
             return
         number = str(doc["TITLE"]).rpartition(" ")[2]

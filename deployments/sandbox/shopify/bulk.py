@@ -29,10 +29,10 @@ from graphql import (
     GraphQLSchema,
     OperationDefinitionNode,
     SelectionSetNode,
-    execute_sync,
     get_named_type,
     parse,
     validate,
+    value_from_ast_untyped,
 )
 
 from deployments.sandbox.notation import Doc
@@ -81,13 +81,11 @@ class Bulks:
         if problem is not None:
             return {"bulkOperation": None,
                     "userErrors": [{"field": ["query"], "message": problem, "code": "INVALID"}]}  # fmt: skip
-        with unbounded():
-            found = execute_sync(self.schema, parse(query), self.root())
-        if found.errors or found.data is None:
-            raise GraphQLError(str(found.errors))
         lines, inner = list[Doc](), list[Doc]()
-        for value in found.data.values():
-            _flat(value, None, lines, lines if groupObjects else inner)
+        (operation,) = [node for node in parse(query).definitions if isinstance(node, OperationDefinitionNode)]
+        with unbounded():
+            for value in picked(operation.selection_set, self.root()).values():
+                _flat(value, None, lines, lines if groupObjects else inner)
         rows = [*lines, *reversed(inner)]
         data = b"".join(json.dumps(row, ensure_ascii=False, default=str).encode() + b"\n" for row in rows)
         id, error = self.shop.gid("BulkOperation"), self.fails.pop(0) if self.fails else None
@@ -168,6 +166,23 @@ def _without(node: Doc) -> tuple[Doc, list[Doc]]:
         else:
             row[name] = value
     return row, within
+
+
+def picked(selections: SelectionSetNode, value: Doc) -> Doc:
+    """What a question asks of a record, as the views give it; by the book it would take a hundred times as long."""
+    found = Doc()
+    for node in selections.selections:
+        assert isinstance(node, FieldNode)
+        inner = value[node.name.value]
+        if callable(inner):
+            given = {one.name.value: value_from_ast_untyped(one.value) for one in node.arguments or ()}
+            inner = inner(None, **given)
+        if node.selection_set is not None and isinstance(inner, dict):
+            inner = picked(node.selection_set, inner)
+        elif node.selection_set is not None and inner is not None:
+            inner = [picked(node.selection_set, one) for one in inner]
+        found[node.name.value] = inner
+    return found
 
 
 def unfit(schema: GraphQLSchema, query: str) -> str | None:

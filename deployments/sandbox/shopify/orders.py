@@ -81,7 +81,8 @@ def place(shop: Shop, ask: Mapping[str, Any]) -> Doc:
             "taxLines": _taxes(lines), "totalPriceSet": bag(due, shop.currency),
             "discountCodes": [ask["code"]] if "code" in ask else [], "rounding": bag(0, shop.currency),
             "additionalFees": fees,
-            "payments": payments, "refunds": [], "parts": parts, "fulfilled": [],
+            "payments": payments, "refunds": [], "parts": parts, "fulfilled": [], "returns": [],
+            "returnStatus": "NO_RETURN",
         }, "orders/create")  # fmt: skip
         for variant, quantity, _ in rows:
             if _counted(shop, variant):
@@ -238,6 +239,33 @@ def _part_of(shop: Shop, line: Doc, quantity: int) -> Decimal:
     return _worth(line, shop) / int(line["quantity"]) * quantity
 
 
+def take_in(shop: Shop, ask: Mapping[str, Any]) -> Doc:
+    """Goods come back without money: ``id``, ``lines`` [{sku, quantity}], ``exchange`` (others go out for them),
+    ``closed`` (false: they are still looked at)."""
+    with shop.lock:
+        order, rows = shop.get(str(ask["id"])), []
+        sent = {row["line"] for id in order["fulfilled"] for row in shop.get(id)["lines"]}
+        for asked in ask["lines"]:
+            line = next(line for line in order["lines"] if line["sku"] == asked["sku"])
+            if line["id"] not in sent:
+                raise Refused(422, "not_sent", f"{asked['sku']} was not sent yet")
+            quantity, closed = int(asked["quantity"]), bool(ask.get("closed", True))
+            rows.append({"id": shop.gid("ReturnLineItem"), "__typename": "ReturnLineItem", "line": line["id"],
+                         "quantity": quantity, "processedQuantity": quantity if closed else 0})  # fmt: skip
+            if closed:
+                _free(shop, line, order["where"], quantity, order["id"], committed=False)
+        id, number = shop.gid("Return"), len(order["returns"]) + 1
+        others = [shop.gid("ExchangeLineItem")] if ask.get("exchange") else []
+        exchanged = [{"__typename": "ExchangeLineItem", "id": other} for other in others]
+        made = shop.put(id, {
+            "name": f"{order['name']}-R{number}", "status": "CLOSED" if closed else "OPEN", "order": order["id"],
+            "closedAt": stamp(shop.now()) if closed else None, "lines": rows, "refunds": [], "exchanged": exchanged,
+        }, "returns/close" if closed else None)  # fmt: skip
+        told = {"returns": [*order["returns"], id], "returnStatus": "RETURNED" if closed else "IN_PROGRESS"}
+        shop.put(order["id"], told, "orders/updated")
+        return made
+
+
 def _row(shop: Shop, doc: Doc) -> Row:
     return Row(doc=doc, at=shop.now())
 
@@ -356,4 +384,5 @@ def _parts(shop: Shop, where: str, lines: list[Doc], *, pickup: bool) -> Doc:
             "left": {line["id"]: line["quantity"] for line in lines if not line["isGiftCard"]}}  # fmt: skip
 
 
-ACTS = {"order": place, "edit_order": edit, "cancel": cancel, "take_back": refund, "customer": customer}
+ACTS = {"order": place, "edit_order": edit, "cancel": cancel, "take_back": refund, "take_in": take_in,
+        "customer": customer}  # fmt: skip

@@ -19,6 +19,8 @@ _NAMES = {
     "OrderTransaction": "OrderTransactionConnection", "FulfillmentOrder": "FulfillmentOrderConnection",
     "FulfillmentOrderLineItem": "FulfillmentOrderLineItemConnection", "Media": "MediaConnection",
     "FulfillmentLineItem": "FulfillmentLineItemConnection",
+    "Return": "ReturnConnection", "ReturnLineItemType": "ReturnLineItemTypeConnection", "Refund": "RefundConnection",
+    "ExchangeLineItem": "ExchangeLineItemConnection",
     "WebhookSubscription": "WebhookSubscriptionConnection", "InventoryItem": "InventoryItemConnection",
 }  # fmt: skip
 _CONNECTIONS = "\n".join(
@@ -72,7 +74,7 @@ enum ProductOptionCreateVariantStrategy {{ CREATE LEAVE_AS_IS }}
 enum WebhookSubscriptionFormat {{ JSON }}
 enum WebhookSubscriptionTopic {{ PRODUCTS_CREATE PRODUCTS_UPDATE PRODUCTS_DELETE INVENTORY_LEVELS_UPDATE
   INVENTORY_LEVELS_CONNECT ORDERS_CREATE ORDERS_UPDATED ORDERS_CANCELLED REFUNDS_CREATE FULFILLMENTS_CREATE
-  FULFILLMENTS_UPDATE CUSTOMERS_CREATE CUSTOMERS_UPDATE CUSTOMERS_DELETE LOCATIONS_UPDATE }}
+  FULFILLMENTS_UPDATE CUSTOMERS_CREATE CUSTOMERS_UPDATE CUSTOMERS_DELETE LOCATIONS_UPDATE RETURNS_CLOSE }}
 enum CountPrecision {{ AT_LEAST EXACT }}
 enum BulkOperationStatus {{ CANCELED CANCELING COMPLETED CREATED EXPIRED FAILED RUNNING }}
 enum BulkOperationErrorCode {{ ACCESS_DENIED INTERNAL_SERVER_ERROR TIMEOUT }}
@@ -140,7 +142,14 @@ type OrderTransaction implements Node {{ id: ID! kind: OrderTransactionKind! sta
   gateway: String manualPaymentGateway: Boolean! parentTransaction: OrderTransaction amountSet: MoneyBag! }}
 type RefundLineItem {{ id: ID quantity: Int! restockType: RefundLineItemRestockType! restocked: Boolean!
   location: Location lineItem: LineItem! subtotalSet: MoneyBag! totalTaxSet: MoneyBag! }}
-type Return implements Node {{ id: ID! name: String! }}
+enum ReturnStatus {{ CANCELED CLOSED DECLINED OPEN REQUESTED }}
+interface ReturnLineItemType {{ id: ID! processedQuantity: Int! quantity: Int! }}
+type ReturnLineItem implements ReturnLineItemType & Node {{ id: ID! processedQuantity: Int! quantity: Int!
+  fulfillmentLineItem: FulfillmentLineItem! }}
+type ExchangeLineItem implements Node {{ id: ID! }}
+type Return implements Node {{ id: ID! name: String! status: ReturnStatus! closedAt: DateTime order: Order!
+  returnLineItems({_PAGED}): ReturnLineItemTypeConnection! refunds({_PAGED}): RefundConnection!
+  exchangeLineItems({_PAGED}): ExchangeLineItemConnection! }}
 type Refund implements Node {{ id: ID! legacyResourceId: UnsignedInt64! createdAt: DateTime processedAt: DateTime!
   note: String return: Return totalRefundedSet: MoneyBag! refundLineItems({_PAGED}): RefundLineItemConnection!
   transactions({_PAGED}): OrderTransactionConnection! }}
@@ -165,6 +174,7 @@ type Order implements Node {{ id: ID! legacyResourceId: UnsignedInt64! name: Str
   additionalFees: [AdditionalFee!]! lineItems({_PAGED}): LineItemConnection!
   shippingLines({_PAGED}): ShippingLineConnection! discountCodes: [String!]!
   transactions(first: Int): [OrderTransaction!]! refunds(first: Int): [Refund!]!
+  returns({_PAGED}): ReturnConnection!
   fulfillments(first: Int): [Fulfillment!]! fulfillmentOrders({_PAGED}): FulfillmentOrderConnection! }}
 type PriceListPrice {{ originType: PriceListPriceOriginType! price: MoneyV2! compareAtPrice: MoneyV2
   variant: ProductVariant! }}

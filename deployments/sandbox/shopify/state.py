@@ -62,6 +62,10 @@ class Shop:
     lock: Any = field(default_factory=threading.RLock)
     rows: dict[str, dict[str, Row]] = field(default_factory=dict)
     levels: dict[tuple[str, str], Stocked] = field(default_factory=dict)
+    family: dict[str, dict[str, None]] = field(default_factory=dict)
+    """Product → its variants, the oldest first."""
+    shelves: dict[str, dict[str, None]] = field(default_factory=dict)
+    """Item → where it is kept."""
     hooks: list[Doc] = field(default_factory=list)
     prices: dict[tuple[str, str], Doc] = field(default_factory=dict)
     numbers: dict[str, int] = field(default_factory=dict)
@@ -147,6 +151,7 @@ class Shop:
                     "sku": None, "title": "Default Title", "selectedOptions": []}  # fmt: skip
         old = self.find(id)
         made = self.put(id, {**bare, **doc, "product": product, "standalone": standalone})
+        self.family.setdefault(product, {})[id] = None
         if self.opening is None:
             self.announce("products/update", product, self.now())
         if made["sku"] is not None and (old is None or old["price"] != made["price"]):
@@ -158,7 +163,7 @@ class Shop:
 
     def variants_of(self, product: str) -> list[Doc]:
         """The variants of a product, the oldest first."""
-        return [row.doc for row in self.table("ProductVariant").values() if row.doc["product"] == product]
+        return [doc for id in self.family.get(product, ()) if (doc := self.find(id)) is not None]
 
     def drop(self, id: str, topic: str | None = None) -> None:
         """Afterwards the record is gone without a trace."""
@@ -184,6 +189,7 @@ class Shop:
     ) -> Stocked:
         """Afterwards so many pieces more (or less) are available and committed there, and the books say why."""
         level = self.levels.setdefault((item, place), Stocked())
+        self.shelves.setdefault(item, {})[place] = None
         was = level.available
         level.available, level.committed = level.available + available, level.committed + committed
         level.before, level.at = (None if level.at == EARLIEST else level.at), self.now()
@@ -199,7 +205,7 @@ class Shop:
 
     def places_of(self, item: str) -> Iterator[str]:
         """Where an item is kept."""
-        return (place for of, place in list(self.levels) if of == item)
+        return iter(list(self.shelves.get(item, ())))
 
 
 def kind_of(id: str) -> str:

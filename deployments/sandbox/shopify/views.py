@@ -97,6 +97,9 @@ def wanted(query: str | None) -> Callable[[Mapping[str, Any], datetime | None], 
         elif name == "status" and comparison == "":
             words = value.upper().split(",")
             tests.append(lambda doc, at, words=words: doc["status"] in words)  # type: ignore[misc]  # bound now
+        elif name == "return_status" and comparison == "":
+            words = value.upper().split(",")
+            tests.append(lambda doc, at, words=words: doc["returnStatus"] in words)  # type: ignore[misc]  # bound now
         elif name == "variant_id" and comparison == "":
             tests.append(lambda doc, at, value=value: doc["variantId"].endswith(f"/{value}"))  # type: ignore[misc]  # same
         else:
@@ -208,6 +211,7 @@ class Views:
         return {
             "lineItems": paged(lambda: lines), "shippingLines": paged(lambda: [(s["id"], s) for s in doc["shipping"]]),
             "transactions": listed(doc["payments"]), "refunds": listed(refunds), "fulfillments": listed(sent),
+            "returns": paged(lambda: [(id, self.by_id(id)) for id in doc.get("returns", [])]),
             "fulfillmentOrders": paged(lambda: parts), "customer": self._maybe(doc["customer"]),
             "retailLocation": self._maybe(doc["retail"]),
             "totalCashRoundingAdjustment": {"paymentSet": doc["rounding"]},
@@ -221,6 +225,21 @@ class Views:
         ]  # fmt: skip
         place = {"location": self._maybe(part["location"])}
         return {**part, "assignedLocation": place, "lineItems": paged(lambda: items)}
+
+    def _return(self, doc: Doc) -> Doc:
+        parcels = [self.shop.get(id) for id in self.shop.get(doc["order"])["fulfilled"]]
+        sent = {row["line"]: row for parcel in parcels for row in parcel["lines"]}
+
+        def fulfilled(line: str) -> Doc:
+            return {**sent[line], "lineItem": self._line_of(doc["order"], line)}
+
+        rows = [(row["id"], {**row, "fulfillmentLineItem": fulfilled(row["line"])}) for row in doc["lines"]]
+        refunds = [(id, self.by_id(id)) for id in doc["refunds"]]
+        return {
+            "order": self._maybe(doc["order"]), "returnLineItems": paged(lambda: rows),
+            "refunds": paged(lambda: refunds),
+            "exchangeLineItems": paged(lambda: [(one["id"], one) for one in doc["exchanged"]]),
+        }  # fmt: skip
 
     def _refund(self, doc: Doc) -> Doc:
         rows = [

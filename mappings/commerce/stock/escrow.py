@@ -18,7 +18,8 @@ What surprises here:
   which says no more and no less than that each unit which may still be sold has a unit of its own, at a place from
   which it may be sent (Hall's theorem). Of ``A = all places`` follows that nothing is oversold in total, of one place
   that nothing is oversold there.
-* All figures are whole units of the listing; a bundle's units are turned into units of its components by ``room``.
+* All figures are whole steps of the listing: a piece, or for goods by weight or length so many of their units.
+  ``room`` turns them into units of its components, which a place has in whole steps of theirs.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ Raises = Literal["compare", "zero"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Account:
-    """What is known of one listing on one channel, in units.
+    """What is known of one listing on one channel, in whole steps of it (which are its units here).
 
     ``held``: the most that may still be sold there by what is confirmed, less accepted orders; it includes sales that
     are not read yet. ``shown``: the figure last confirmed or seen there; None: not known. ``sent``: what ``held``
@@ -120,9 +121,13 @@ def dead(account: Account) -> Account:
     return replace(account, held=most(account), shown=None, sent=None, open=False, late=0, back=0)
 
 
-def seen(account: Account, figure: int) -> Account:
-    """The channel was read and shows ``figure``: what may be sold there is at least that."""
-    return replace(account, shown=figure, held=max(account.held, figure), back=0)
+def seen(account: Account, figure: int, *, exact: bool = True) -> Account:
+    """The channel was read and shows ``figure``: what may be sold there is at least that.
+
+    Not ``exact``: less than ``figure`` by a part of a step, since somebody bought another part. Then ``shown`` is not
+    known in steps, and the way to a new figure is by zero.
+    """
+    return replace(account, shown=figure if exact else None, held=max(account.held, figure), back=0)
 
 
 def caught_up(account: Account) -> Account:
@@ -142,10 +147,10 @@ def room(
     components: Mapping[str, Decimal], places: Places, sellable: Mapping[str, Mapping[str, Decimal]],
     pledged: Mapping[str, Mapping[Places, Decimal]],
 ) -> int:
-    """Units of a listing at ``places`` that what is left can hold: ``min over components ⌊max(0, left) / quantity⌋``.
+    """Steps of a listing at ``places`` that what is left can hold: ``min over components ⌊max(0, left) / quantity⌋``.
 
-    ``components``: component → its quantity in one unit of the listing (a plain article: itself → 1). ``sellable`` and
-    ``pledged`` are those of `left`, by component. Of what nobody counts nothing is there: 0.
+    ``components``: component → its quantity in one step of the listing (a plain article by the piece: itself → 1).
+    ``sellable`` and ``pledged`` are those of `left`, by component. Of what nobody counts nothing is there: 0.
     """
     return min(
         (int(max(ZERO, left(places, sellable.get(name, {}), pledged.get(name, {}))) // quantity)
@@ -184,9 +189,12 @@ def figure(account: Account, target: int, left: int, raises: Raises) -> int:
 
     ``left`` is `room`: what the others leave. After it is sent, ``most`` is at most ``max(most before, left)``: so a
     lowering goes out at once, and a raise only into what the others were confirmed to have given up. Where nothing is
-    compared and not all of the target fits beside unread sales, it is 0: the orders are read, and then it is raised.
-    Equal to ``shown`` means that nothing is to be written now.
+    compared and not all of the target fits beside unread sales, it is 0: the orders are read, and then it is raised;
+    so it is where something may be sold and nobody knows what is shown. Equal to ``shown`` means that nothing is to be
+    written now.
     """
+    if account.shown is None and account.held > 0:
+        return 0
     aim = max(0, min(target, left))
     free = max(0, left - gap(account, raises) - account.late)
     if raises == "compare":

@@ -16,7 +16,7 @@ from decimal import Decimal
 
 from mappings.commerce.stock.allocation import StockPolicy
 from mappings.commerce.stock.ledger import ZERO, announced
-from mappings.commerce.stock.units import ONE, whole
+from mappings.commerce.stock.units import ONE, covering, whole
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,12 +63,8 @@ def promised(
 
 
 def _with(policy: StockPolicy, now: int, net: Decimal, step: Decimal) -> int:
-    coming = whole(net * policy.share, step)[0] if net > 0 else -_up(-net, step)
+    coming = whole(net * policy.share, step)[0] if net > 0 else -covering(-net, step)
     return _capped(policy, now + coming)
-
-
-def _up(units: Decimal, step: Decimal) -> int:
-    return -whole(-units, step)[0]
 
 
 def _capped(policy: StockPolicy, steps: int) -> int:

@@ -32,6 +32,11 @@ def whole(quantity: Decimal, size: Decimal) -> tuple[int, Decimal]:
         return int((quantity - left) / size), left
 
 
+def covering(quantity: Decimal, size: Decimal) -> int:
+    """``⌈quantity ÷ size⌉``: the least number of steps of this size that hold all of it, exactly."""
+    return -whole(-quantity, size)[0]
+
+
 def pieces(cases: Decimal, size: Decimal) -> Decimal:
     """``cases · size`` pieces, exactly."""
     with localcontext() as context:
@@ -43,6 +48,26 @@ def sold_in(quantity: Decimal, step: Decimal | None) -> tuple[Decimal, Decimal]:
     """``(⌊quantity ÷ step⌋ · step, what is left)``: what can be sold of it in its step (or 1), and the rest."""
     count, left = whole(quantity, ONE if step is None else step)
     return pieces(Decimal(count), ONE if step is None else step), left
+
+
+def off_step(order: Mapping[str, Any], steps: Mapping[str, tuple[Decimal, str]]) -> str | None:
+    """Which line asks for what cannot be sold, ``quantity − cancelled ≠ n · step``, and what can; None: all can be.
+
+    ``steps``: variant → (its step, the unit of it); a line in another unit is of packs, which are whole.
+    """
+    for line in order.get("lines") or ():
+        step, unit = steps.get(line.get("variant") or "", (ONE, ""))
+        said = line.get("quantity")
+        if said is None or said.get("unit") != unit:
+            continue
+        wanted = Decimal(said["value"])
+        if line.get("cancelled") is not None:
+            wanted -= Decimal(line["cancelled"]["value"])
+        below, rest = sold_in(wanted, step)
+        if rest != 0:
+            return (f"line {line['key']} asks for {wanted} {unit} of an article that is sold in steps of {step}: "
+                    f"{below} or {below + step} can be sold")
+    return None
 
 
 def counted_in(quantity: Decimal, unit: str, of_variant: str, case: tuple[str, Decimal] | None) -> Decimal | None:

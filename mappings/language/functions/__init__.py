@@ -5,7 +5,7 @@
 
 from mappings.language.functions import codes, lists, money, number, text, time
 from mappings.language.functions.registry import Family, Function, Parameter
-from mappings.language.values import READERS
+from mappings.language.types import READERS
 
 FAMILIES: tuple[Family, ...] = (
     text.family,

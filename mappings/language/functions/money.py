@@ -11,21 +11,10 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from mappings.language.amounts import DIGITS, Money, Quantity, minor_of, money_of, shortest
 from mappings.language.functions.registry import Family, list_only, of_items, whole
 from mappings.language.operators import number_only, text_only
-from mappings.language.values import (
-    DIGITS,
-    EXACT,
-    ROUNDING,
-    Money,
-    Quantity,
-    Refused,
-    decimal_of,
-    minor_of,
-    money_of,
-    shortest,
-    wrong,
-)
+from mappings.language.values import EXACT, ROUNDING, Refused, decimal_of, wrong
 
 family = Family("money")
 

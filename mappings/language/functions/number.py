@@ -5,19 +5,11 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from mappings.language.amounts import DIGITS
 from mappings.language.functions.registry import Family, list_only, whole
 from mappings.language.operators import add, number_only, same_kind, text_only
-from mappings.language.values import (
-    DIGITS,
-    EXACT,
-    MISSING,
-    READERS,
-    ROUNDING,
-    NullOperand,
-    Refused,
-    decimal_of,
-    separated,
-)
+from mappings.language.types import READERS
+from mappings.language.values import EXACT, MISSING, ROUNDING, NullOperand, Refused, decimal_of, separated
 
 family = Family("number")
 

@@ -9,8 +9,9 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from mappings.language.functions.registry import Family, list_only, whole
+from mappings.language.moments import moment_of, moment_text, zone_of
 from mappings.language.operators import text_only
-from mappings.language.values import Refused, moment_of, moment_text, text_of, zone_of
+from mappings.language.values import Refused, text_of
 
 family = Family("moment")
 

@@ -22,6 +22,10 @@ from typing import Any, ClassVar
 
 import pytest
 
+from flows.mapping_files import mapping_files
+from tests.contract.harness import subjects
+from tests.contract.published import PublishedSubject
+
 SPECS = Path(os.environ.get("SERAI_SPECS", Path(__file__).parents[4] / "shared" / "specs"))
 Place = tuple[str | int, ...]
 
@@ -40,6 +44,9 @@ class Vendor(ABC):
 
     name: ClassVar[str]
     folder: ClassVar[str]
+    demanded: ClassVar[int] = 20
+    read: ClassVar[int] = 30
+    """How many required places and published examples there are at least, so that no check is empty unseen."""
 
     def file(self, name: str) -> Path:
         """A file that the vendor published, or a visible skip where it is not at hand."""
@@ -64,6 +71,10 @@ class Vendor(ABC):
     def required(self, sent: Sent) -> Sequence[Place]:
         """The places in the request that the vendor demands."""
 
+    def breakable(self, sent: Sent) -> Sequence[Place]:
+        """The places of the request where a slip can be seen: every name and value in it."""
+        return [place for place in places(sent.body) if isinstance(place[-1], str)]
+
     def misfits(self) -> Sequence[str]:
         """What the simulator offers or answers that the vendor's description does not allow."""
         return ()
@@ -86,7 +97,12 @@ def vendors() -> list[Vendor]:
     names = sorted(path.stem for path in Path(__file__).parent.glob("*.py"))
     modules = [import_module(f"tests.contract.vendor.{name}") for name in names if not name.startswith(("_", "test_"))]
     found = [(module.__name__, module.VENDOR) for module in modules if hasattr(module, "VENDOR")]
-    return [vendor for name, vendor in found if type(vendor).__module__ == name]
+    own: list[Vendor] = [vendor for name, vendor in found if type(vendor).__module__ == name]
+    described = import_module("tests.contract.vendor.described").DescribedVendor
+    return [*own, *(
+        described(subject) for subject in subjects()
+        if isinstance(subject, PublishedSubject) and mapping_files(None, subject.platform)
+    )]  # fmt: skip
 
 
 def places(value: Any, path: Place = ()) -> Iterator[Place]:

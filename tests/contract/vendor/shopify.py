@@ -209,6 +209,9 @@ def _orders(simulated: Simulated, connector: Shopify, customer: str) -> None:
     list(connector.settle("shipments", parcels[:1]))
     tracked = {"tracking": {"number": "KZ2"}, "notifyCustomer": False}
     list(connector.write("shipments", [Write(key="s3", op="update", id=sent[1].id, doc=tracked)]))
+    back = [{"sku": f"KTL-{n}", "quantity": 1} for n in range(6)]
+    for closed in (True, False, True):
+        orders.take_in(shop, {"id": order["id"], "lines": back, "closed": closed, "exchange": closed})
     orders.refund(shop, {"id": order["id"], "lines": [{"sku": f"KTL-{n}", "quantity": 1} for n in range(12)]})
     big = orders.place(shop, {"lines": [{"sku": f"KTL-{n % 12}", "quantity": 1} for n in range(21)], "place": PLACE})
     list(connector.write("shipments", [Write(key="s4", op="create", doc={"orderId": big["id"]})]))

@@ -24,6 +24,7 @@ from mappings.commerce.stock.escrow import (
     sold,
     unknown,
 )
+from mappings.commerce.stock.units import covering, sold_in
 
 UNITS = st.integers(0, 20)
 RAISES = st.sampled_from(get_args(Raises))
@@ -132,3 +133,34 @@ def test_what_is_left_at_places_is_what_can_still_be_served_from_them(
     most_of_all = max(n for n in range(8) if served(there, [*asked, *[places] * n]))
     exact = {at: Decimal(units) for at, units in pledged.items()}
     assert left(places, {place: Decimal(units) for place, units in there.items()}, exact) == most_of_all
+
+
+@settings(max_examples=200)
+@given(
+    st.sampled_from([Decimal(1), Decimal("0.25"), Decimal("0.3"), Decimal(2)]), st.decimals(-2, 9, places=3),
+    st.lists(st.tuples(UNITS, RAISES), min_size=2, max_size=3), st.decimals(0, 3, places=2),
+)
+def test_goods_by_weight_are_told_in_whole_steps_that_are_there_and_no_rest_is_told_twice(
+    step: Decimal, there: Decimal, listings: list[tuple[int, Raises]], ordered: Decimal
+) -> None:
+    """P8: whatever each channel aims at, all of them together may sell so many steps as nobody ordered; exactly."""
+    free = {"store": sold_in(there - ordered, step)[0]}
+    accounts = [Account() for _ in listings]
+    for place, (target, raises) in enumerate(listings):
+        pledged = sum((most(one) * step for one in accounts), Decimal(0))
+        left_over = room({"tea": step}, STORE, {"tea": free}, {"tea": {STORE: pledged}})
+        told = figure(accounts[place], target, left_over, raises)
+        accounts[place] = applied(sending(accounts[place], told, raises), told)
+    told_units = sum((most(one) * step for one in accounts), Decimal(0))
+    assert told_units <= max(Decimal(0), there - ordered)
+    if sum(target for target, _ in listings) * step >= there - ordered >= 0:
+        assert there - ordered - told_units < step
+    assert covering(told_units, step) * step == told_units
+
+
+def test_part_of_a_step_on_show_goes_by_zero_to_a_whole_one() -> None:
+    """P8: one of two pieces was sold: a new figure beside it would show the other one twice."""
+    account = seen(Account(held=1, shown=1), 1, exact=False)
+    assert (most(account), figure(account, 3, 9, "compare"), figure(account, 3, 9, "zero")) == (1, 0, 0)
+    account = applied(sending(account, 0, "compare"), 0)
+    assert (most(account), figure(caught_up(account), 3, 9, "compare")) == (1, 3)

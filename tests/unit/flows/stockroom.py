@@ -165,7 +165,7 @@ inward:
       fields:
         key: key
         variant: {{from: item, ref: variant}}
-        quantity: {{from: n, as: quantity}}
+        quantity: {{from: n, as: {{quantity: {{unit: "= first(unit, 'each')"}}}}}}
         cancelled: {{from: cancelled, as: quantity}}
         units: {{each: units, fields: {{mark: mark}}}}
         fulfilled_by: {{from: by, table: {{us: us, channel: channel}}}}
@@ -255,6 +255,11 @@ class Stockroom:
         """Units that are promised of an item, row by row."""
         with self.house.registry.read() as tx:
             return [int(row.quantity) for row in promises(tx, [self.uid(item)])]
+
+    def orders(self) -> list[str]:
+        """The records of all orders."""
+        with self.house.registry.read() as tx:
+            return [one.uid for one in records_where(tx, "order")]
 
     def uid(self, item: str) -> str:
         """The record of an item."""

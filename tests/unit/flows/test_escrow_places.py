@@ -6,12 +6,24 @@ What surprises here: one retailer for all tests, each with an article of its own
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from flows import steps
 from flows.plan import Scope, plan
-from registry import RecordRow, Tx, claim_keys, mark_due, owners, promises, put_links, put_records
+from registry import (
+    BindingRow,
+    RecordRow,
+    Tx,
+    claim_keys,
+    mark_due,
+    owners,
+    promises,
+    put_bindings,
+    put_links,
+    put_records,
+)
 from tests.databases import fresh_sqlite
 from tests.scenario.shelves import MARKET, SHOP, TILLS, sell, shelf, shelved
 from tests.scenario.world import LONG, World
@@ -99,6 +111,11 @@ def test_a_set_is_sold_where_its_parts_lie_and_never_beside_them(tills: World) -
         put_records(tx, [RecordRow(uid="set-e", entity="variant", key="set-e", values=values)], new=True)
         claim_keys(tx, [("variant", "sku", "SET-E", "set-e")])
         put_links(tx, [("set-e", "variant", "components", part)], of={"set-e"})
+        mapping = tills.house.of("erp-kz").inward["items"].hash
+        put_bindings(tx, [BindingRow(
+            channel="erp-kz", entity="variant", external_id="SET-E", uid="set-e", values=values, mapping_hash=mapping,
+            resource="items", state="live",
+        )])
         mark_due(tx, [(TILLS, "variant", "set-e", None, False, None)])
 
     tills.registry.attempt(pack)
@@ -109,17 +126,30 @@ def test_a_set_is_sold_where_its_parts_lie_and_never_beside_them(tills: World) -
     assert (pieces, sets) == (3, 1)
     assert not any("@" in row.uid for row in records(tills.house, "stock").values())
     assert shelf(tills, "almaty-1", "E") + 2 * shelf(tills, "almaty-1", "SET-E") <= 5
+    with _shares(tills, tills_have="0"):        # P12: a plan lists them, too
+        found = plan(tills.house, Scope(channel=TILLS, entity="stock")).writes
+    assert {one.label: [change.after for change in one.fields] for one in found if "SET-E" in one.label} == {
+        "SET-E at almaty-2": [0],
+    }
+
+
+@contextmanager
+def _shares(found: World, *, shop_has: str = "0.6", tills_have: str) -> Iterator[None]:
+    """Inside the block the file on disk gives shop and tills these shares."""
+    path = found.house.project.folder / "policies" / "stock.yaml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("share: 0.4", f"share: {tills_have}").replace("share: 0.6", f"share: {shop_has}"),
+                    encoding="utf-8")
+    try:
+        yield
+    finally:
+        path.write_text(text, encoding="utf-8")
 
 
 def test_a_plan_of_figures_per_place_says_what_is_then_told(tills: World) -> None:
     """P12, P8: the shelves rise only by what the shop is told to give up first."""
     stocked(tills, "C")
-    path = tills.house.project.folder / "policies" / "stock.yaml"
-    text = path.read_text(encoding="utf-8")
-    path.write_text(text.replace("share: 0.4", "share: 0.8").replace("share: 0.6", "share: 0.2"), encoding="utf-8")
-    try:
+    with _shares(tills, shop_has="0.2", tills_have="0.8"):
         alone = plan(tills.house, Scope(channel=TILLS, entity="stock"))
-        told = {one.id: [change.after for change in one.fields] for one in alone.writes if one.label == "C"}
-    finally:
-        path.write_text(text, encoding="utf-8")
+    told = {one.id: [change.after for change in one.fields] for one in alone.writes if one.label == "C"}
     assert sorted(told.values()) == [[4]]       # of the first store three are the shop's until it is told

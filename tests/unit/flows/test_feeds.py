@@ -27,10 +27,22 @@ from connectors.errors import Misconfigured
 from deployments import receiver
 from deployments.feeds import feeds_of
 from flows import steps
+from flows.consequences import Change, follow
 from flows.holds import open_sets
 from flows.stock_risk import stock_risk
 from flows.why import why
-from registry import Fetch, fetch_interval, fetches, micros, outbox_counts
+from registry import (
+    Fetch,
+    RecordRow,
+    Tx,
+    fetch_interval,
+    fetches,
+    micros,
+    outbox_counts,
+    put_links,
+    put_records,
+    records_where,
+)
 from registry.tables import feed_fetch
 from tests.databases import registry_url, sqlite_url  # noqa: F401 (fixtures)
 from tests.retailer import served, until
@@ -297,6 +309,27 @@ def test_stores_and_price_list_of_the_same_goods_never_show_a_unit_twice(one: Sh
     assert {(place["storeId"], place["stockCount"], place["available"]) for place in places} == {("PP1", "2", "yes")}
     assert {row.text for row in prices.iter("{kaspiShopping}price")} == {"4990"}
     assert {item["availability"] for item in one.shown().values()} == {"in_stock"}
+
+
+def test_a_bundle_stands_in_the_list_of_each_store_that_has_its_parts(one: Showroom, url: str) -> None:
+    """P8: it has no stock of its own: as many as can be put together there, from the moment it is known."""
+    stocked(one, "feed-local")
+    with one.house.registry.read() as tx:
+        part = records_where(tx, "variant")[0]
+
+    def pack(tx: Tx) -> None:
+        values = {**part.values, "sku": "SET", "components": [
+            {"key": "1", "variant": part.uid, "quantity": {"value": "2", "unit": "each", "kind": "contained"}},
+        ]}
+        put_records(tx, [RecordRow(uid="set", entity="variant", key="set", values=values)], new=True)
+        put_links(tx, [("set", "variant", "components", part.uid)], of={"set"})
+        change = Change(entity="variant", uid="set", source="erp", before=None, after=values)
+        follow(one.house, tx, [change], now=tx.now, cause="erp")
+
+    one.house.registry.attempt(pack)
+    one.push("feed-local")
+    local = list(csv.DictReader(io.StringIO(get(url, "feed-local").text, newline=""), delimiter="\t"))
+    assert {row["store_code"]: row["quantity"] for row in local if row["id"] == "SET"} == {"almaty-1": "1"}
 
 
 def test_fetched_while_it_is_rewritten_a_file_is_whole_and_of_one_moment(one: Showroom, url: str) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from typer.testing import CliRunner
 
 from connectors.errors import Misconfigured
+from deployments.cli import app
 from flows import steps, stopping
-from registry import Tx, audit_rows, mark_due
+from registry import Tx, all_overrides, audit_rows, end_override, mark_due, outbox_rows
 from tests.scenario.world import WAREHOUSE, World
 from tests.unit.flows.retail import live, records
 
@@ -84,6 +86,60 @@ def test_a_stop_goes_out_before_a_thousand_other_writes(selling: World) -> None:
     assert selling.shown("shop", "KTL-1") == 0, selling.writes(marks)
     assert uid is not None
     assert sum("inventory" in call for call in calls) == 1
+
+
+def test_what_goes_ahead_takes_nothing_else_with_it(selling: World) -> None:
+    """P8: its page holds what a person or an order took off sale and no bulk work, for which it would wait."""
+    house = selling.house
+
+    def bulk(tx: Tx) -> None:
+        mark_due(tx, [("shop-kz", "stock", f"none-{n}", None, False, None) for n in range(30)])
+
+    house.registry.attempt(bulk)
+    stop(selling, most=0)
+    done = steps.push(house, "shop-kz", "stock", ahead=True)
+    assert (done.read, done.total("written"), selling.shown("shop", "KTL-1")) == (1, 1, 0)
+    assert steps.push(house, "shop-kz", "stock").read == 30
+
+
+def test_a_slow_channel_is_sent_small_pages_so_that_a_stop_waits_for_few_answers(selling: World) -> None:
+    """P8: what is on its way must be answered first; after slow answers a page is one batch, after quick ones more."""
+    house, rows = selling.house, 150
+
+    def bulk(tx: Tx) -> None:
+        mark_due(tx, [("market-kz", "stock", f"none-{n}", None, False, None) for n in range(rows)])
+
+    pages = []
+    for pace in (10.0, 0.000_1):
+        house.registry.attempt(bulk)
+        house.paces["market-kz", "stock"] = pace
+        pages.append(steps.push(house, "market-kz", "stock", stretch=steps.Stretch(seconds=0)).read)
+        while steps.push(house, "market-kz", "stock").read:
+            pass
+    facts = house.descriptor("market-kz", house.of("market-kz").outward["stock"].mapping.resource)
+    assert pages == [facts.batch, rows]
+    assert facts.batch < rows
+
+
+def test_a_stop_typed_at_a_terminal_marks_the_same_writes_as_one_in_the_console(selling: World) -> None:
+    """P8: the command opens only what it needs of the house, and that is enough."""
+    uid = records(selling.house, "variant")["KTL-1"].uid
+
+    def marked() -> set[tuple[str, str]]:
+        with selling.registry.read() as tx:
+            return {(row.channel, row.uid) for row in outbox_rows(tx) if row.entity == "stock"}
+
+    stop(selling, most=0)
+    asked = marked()
+    pushed(selling)
+    selling.registry.attempt(lambda tx: end_override(tx, all_overrides(tx, tx.now)[0], "A", "over"))
+    assert marked() == set()
+    done = CliRunner(env={"SERAI_REGISTRY": selling.url, "SERAI_USER": "Dana"}).invoke(app, [
+        "stop", "KTL-1", "--because", "a crack", "--project", str(selling.desk.settings.folder)
+    ])
+    assert done.exit_code == 0, done.output
+    assert "off every channel until" in done.output
+    assert asked == marked() == {("shop-kz", uid), ("market-kz", uid)}
 
 
 def test_a_stop_without_article_end_or_reason_is_refused(retail: World) -> None:

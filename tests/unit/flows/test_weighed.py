@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from flows.order_moves import stopped
 from flows.stock_view import article
+from registry import parked
 from tests.unit.flows.stockroom import Stockroom, stockroom
 
 TEA = {"code": "T", "unit": "kg", "step": "0.25"}
@@ -35,6 +37,28 @@ def test_tea_is_told_in_quarters_of_a_kilogram_and_what_is_left_over_is_said(roo
     assert (sum(seen.free.values()), seen.left, seen.unit) == (Decimal("0.50"), Decimal("0.2"), "kg")
     room.figure("T", "0.2", unit="kg")
     assert Decimal(room.told_by_weight("T")[0]) == 0
+
+
+def test_an_order_off_the_step_is_parked_with_what_can_be_sold_until_it_is_changed(room: Stockroom) -> None:
+    """P6, P8: it reserves what it names, goes nowhere, and goes on by itself when the line is put right."""
+
+    def stands() -> list[tuple[str, str]]:
+        with room.house.registry.read() as tx:
+            return [(str(row.rule), str(row.message)) for row in parked(tx)]
+
+    room.figure("T", "1.8", unit="kg")
+    line = {"n": "0.6", "unit": "kg"}
+    room.order("1", {"T": line})
+    assert stands() == [("step", "line 1 asks for 0.6 kg of an article that is sold in steps of 0.25: 0.50 or 0.75 can "
+                                 "be sold")]
+    assert room.told_by_weight("T")[0] == "1.00"
+    uid = next(iter(room.orders()))
+    with room.house.registry.read() as tx:
+        assert "0.50 or 0.75" in stopped(tx, [uid])[uid]
+    room.order("1", {"T": {**line, "n": "0.75"}})
+    assert (stands(), room.told_by_weight("T")[0]) == ([], "1.00")
+    room.order("2", {"T": {**line, "n": "0.3"}}, channel="till", handed_over=True, state="delivered", location="wh")
+    assert stands() == []
 
 
 def test_thirty_pieces_are_two_cases_and_six_loose_ones(room: Stockroom) -> None:

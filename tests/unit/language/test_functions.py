@@ -9,7 +9,7 @@ import pytest
 
 from mappings.language import Mapping
 from mappings.language.functions import FUNCTIONS, Function
-from mappings.language.values import READERS
+from mappings.language.types import READERS
 
 CONTEXT: dict[str, Any] = {
     "channel": "c",

@@ -236,3 +236,35 @@ def test_a_partial_update_holds_what_changed_and_what_is_always_written(compiled
         compiled(PARTIAL.format("[skus]"))
     with pytest.raises(LintErrors, match=r"y.yaml:6:17: shape: emit_partial is a list; true, or the fields"):
         compiled(PARTIAL.format("{sku: true}"))
+
+
+ONE_OF_TWO = """outward:
+  entity: price
+  let: {own: = list == 'retail'}
+  id:
+    when:
+      - {if: = own, then: {from: variant, ref: variant}}
+      - {else: {from: uid, ref: price}}
+  fields: {n: amount.amount}
+"""
+
+
+@pytest.mark.parametrize("known", [(), ("variant",), ("price",), ("variant", "price")])
+@pytest.mark.parametrize("at", ["retail", "outlet", None])
+def test_a_document_named_by_one_of_two_records_waits_for_the_other_but_not_for_itself(
+    compiled: Compiled, at: str | None, known: tuple[str, ...]
+) -> None:
+    """P6: which record names it is decided per document. What is not on the channel yet is asked for and waited for;
+    the record's own id may be missing: then it is created."""
+    mapping = compiled(HEAD + ONE_OF_TWO)
+    record = {"uid": "q", "list": at, "variant": "V", "amount": {"amount": "0.00", "currency": "KZT"}}
+    assert mapping.outward_references([record]) >= {("variant", "V"), ("price", "q")}
+    refs = {pair: Ref(f"{pair[0]}9") for pair in (("variant", "V"), ("price", "q")) if pair[0] in known}
+    result = mapping.map_outward([record], refs, CONTEXT)
+    if at == "retail" and "variant" not in known:
+        assert [(f.kind, f.field, f.reference) for f in result.faults] == [("wait", "id", ("variant", "V"))]
+        assert result.docs == []
+    else:
+        wanted = "variant9" if at == "retail" else "price9" if "price" in known else None
+        assert result.faults == []
+        assert [(doc.id, doc.doc) for doc in result.docs] == [(wanted, {"n": "0.00"})]

@@ -9,7 +9,7 @@ import pytest
 from mappings.language import compile as compile_mapping, run_tests, run_tests_of
 from mappings.language.functions import FUNCTIONS
 from mappings.language.grammar import BLOCK, FORMS, HEADERS, OUTWARD, ROW
-from mappings.language.values import READERS
+from mappings.language.types import READERS
 
 README = (Path(__file__).resolve().parents[3] / "mappings" / "README.md").read_text()
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)

@@ -16,7 +16,7 @@ from hypothesis import given, settings, strategies as st
 
 from mappings import language
 from mappings.language import Mapping
-from mappings.language.values import plain
+from mappings.language.amounts import plain
 from tests.unit.language.conftest import CANONICAL, ROOT
 
 PROBING = Path(__file__).with_name("probing.py")

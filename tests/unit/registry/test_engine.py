@@ -136,6 +136,37 @@ def test_a_page_costs_the_same_statements_whatever_its_size(reg: Registry) -> No
     assert max(counts[1_000].values()) <= 7
 
 
+def test_what_is_written_ahead_waits_for_no_queue_of_other_writers(sqlite_url: str) -> None:
+    """P8: four workers that write without a pause end what they began; without a door hundreds of theirs go before."""
+    reg, others = open_registry(sqlite_url), open_registry(sqlite_url)
+    ended, written, went = threading.Event(), [0, 0, 0, 0], []
+
+    def work(n: int) -> None:
+        while not ended.is_set():
+            with others.write() as tx:
+                mark_due(tx, [("shop", "stock", f"{n}-{written[n] % 50}", None, False, None)])
+            written[n] += 1
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        while sum(written) < 20:
+            threading.Event().wait(0.001)
+        for turn in range(101):
+            before = sum(written)
+            with reg.ahead(), reg.write():
+                if turn > 0:        # the first opens its connection
+                    went.append(sum(written) - before)
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join(30)
+        reg.close()
+        others.close()
+    assert max(went) <= 40, went
+
+
 def test_work_is_repeated_when_the_database_says_not_now(postgres_url: str) -> None:
     """P15: of two transactions that deadlock one is repeated, and both are done in the end."""
     reg = open_registry(postgres_url)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from msgspec.structs import replace as changed
@@ -24,7 +25,7 @@ from registry import (
 
 OPENED = datetime(2026, 3, 1, tzinfo=UTC)
 ROW = EscrowRow(channel="shop-kz", variant="v1", held=5, opened_at=OPENED, shown=3, sent=4, open=True, late=1, back=2,
-                version="7", expected="6")
+                version="7", expected="6", step=Decimal("0.25"))
 
 
 def test_what_may_be_sold_is_kept_as_it_was_reckoned(reg: Registry) -> None:

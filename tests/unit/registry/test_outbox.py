@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings, strategies as st
 
 from registry import (
+    AHEAD,
     DatabaseRefused,
     Decision,
     OutboxChange,
@@ -341,3 +342,30 @@ def test_two_workers_never_get_the_same_write(reg: Registry) -> None:
     for thread in threads:
         thread.join(60)
     assert sorted(uid for mine in got.values() for uid in mine) == uids
+
+
+def test_what_is_marked_ahead_goes_ahead_even_when_its_write_is_on_its_way(reg: Registry) -> None:
+    """P8: a figure in flight is answered first; the next one does not queue behind what was due meanwhile."""
+    with reg.write() as tx:
+        due(tx, "kettle")
+        sent(tx, claim_due(tx, "shop", "stock", 10))
+    with reg.write() as tx:
+        due(tx, *(f"u{n}" for n in range(20)))
+        mark_due(tx, [("shop", "stock", "kettle", tx.now - AHEAD, False, "a stop")])
+        assert claim_due(tx, "shop", "stock", 10, ahead=True) == []
+    with reg.write() as tx:
+        close_outbox(tx, [row.id for row in outbox_rows(tx, states=("sent",))])
+        assert [row.uid for row in claim_due(tx, "shop", "stock", 10, ahead=True)] == ["kettle"]
+        assert claim_due(tx, "shop", "stock", 1)[0].uid == "kettle"
+
+
+def test_what_was_stopped_while_its_write_was_refused_goes_ahead(reg: Registry) -> None:
+    """P8: the answer was no, and there is something newer to say: at once, and before bulk work."""
+    with reg.write() as tx:
+        due(tx, "kettle")
+        rows = claim_due(tx, "shop", "stock", 10)
+        sent(tx, rows)
+    with reg.write() as tx:
+        mark_due(tx, [("shop", "stock", "kettle", tx.now - AHEAD, False, "a stop")])
+        set_outbox(tx, [OutboxChange(id=rows[0].id, state="parked")])
+        assert [row.uid for row in claim_due(tx, "shop", "stock", 10, ahead=True)] == ["kettle"]

@@ -1,0 +1,76 @@
+"""Notifications of Amazon's queue: what is subscribed to, and what a document that was carried here says.
+
+What surprises here: the key of an API destination proves who carries, not what is carried; so every notice is a hint.
+Documents come by themselves, in EventBridge's envelope or as messages of a queue; two types write their names small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any
+
+from connectors.amazon_facts import NOTIFICATIONS, SETTLEMENT, TYPES, VERSIONS
+from connectors.answers import Answer, decoded
+from connectors.base import Doc, Notice
+from connectors.paging import at
+from connectors.window import moment
+
+Ask = Callable[..., Answer]
+"""ask(method, path, …) → answer, as `Rest.call`."""
+
+
+def subscribe(arn: str, ask: Ask, as_application: Ask) -> None:
+    """Afterwards the queue is told of every type that is read here; again changes nothing."""
+    destination = _destination(arn, as_application)
+    for kind in TYPES:
+        path = f"{NOTIFICATIONS}/subscriptions/{kind}"
+        held = ask("GET", path, allow=(404,))
+        if not held.ok or at(held.body, "payload.destinationId") != destination:
+            ask("POST", path, body={"payloadVersion": VERSIONS.get(kind, "1.0"), "destinationId": destination})
+
+
+def _destination(arn: str, ask: Ask) -> str:
+    """The id of the queue's destination, made where there is none; it belongs to the application."""
+    path = f"{NOTIFICATIONS}/destinations"
+    known = ask("GET", path).body["payload"]
+    found = next((row for row in known if at(row, "resource.sqs.arn") == arn), None)
+    if found is None:
+        body = {"name": "serai", "resourceSpecification": {"sqs": {"arn": arn}}}
+        found = ask("POST", path, body=body).body["payload"]
+    return str(found["destinationId"])
+
+
+def documents(body: Any) -> Iterator[Doc]:
+    """The notifications in what was carried here: one by itself, EventBridge's envelope, or messages of a queue."""
+    if isinstance(body, list):
+        for row in body:
+            yield from documents(row)
+    elif isinstance(body, dict) and isinstance(body.get("Records"), list):
+        yield from documents(body["Records"])
+    elif isinstance(body, dict) and isinstance(body.get("body"), str):
+        try:
+            yield from documents(decoded(body["body"].encode()))
+        except ValueError:
+            return
+    elif isinstance(body, dict):
+        yield body["detail"] if isinstance(body.get("detail"), dict) else body
+
+
+def noticed(document: Doc, arrived: datetime, seller: str) -> Notice | None:
+    """The news in a notification; None: it is about nothing that is read here, or about another seller."""
+    small = {name[:1].lower() + name[1:]: value for name, value in document.items()}
+    metadata = {name[:1].lower() + name[1:]: value for name, value in (small.get("notificationMetadata") or {}).items()}
+    kind, payload = small.get("notificationType"), small.get("payload")
+    if not isinstance(kind, str) or kind not in TYPES or not isinstance(payload, dict):
+        return None
+    resource, name = TYPES[kind]
+    inner = next((value for value in payload.values() if isinstance(value, dict) and name in value), payload)
+    theirs = inner.get("SellerId", inner.get("sellerId", seller))
+    if inner.get(name) is None or theirs != seller:
+        return None
+    if resource == "settlements" and inner.get("reportType") != SETTLEMENT:
+        return None
+    when = moment(small.get("eventTime")) or arrived
+    return Notice(delivery=str(metadata.get("notificationId") or f"{kind}:{inner[name]}:{when.isoformat()}"),
+                  resource=resource, id=str(inner[name]), at=when)  # fmt: skip

@@ -1,0 +1,127 @@
+"""What else Medusa has that a figure, a price or an order may mean: reservations, price lists, drafts, returns."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import requests
+
+from tests.integration.conftest import Karavan
+from tests.integration.test_shops import in_shop, sales, sync
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(1500)]
+
+
+def admin(karavan: Karavan, method: str, path: str, body: object = None) -> Any:
+    """What Medusa's admin API answers to somebody at its dashboard."""
+    answer = requests.request(method, karavan.shop.url + path, json=body, auth=(karavan.shop.key, ""), timeout=60)
+    assert answer.ok, answer.text
+    return answer.json()
+
+
+def article(karavan: Karavan, sku: str, quantity: int, price: str = "100") -> tuple[int, str]:
+    """A new article, so many of it in the warehouse, in the shop; the ids of its template and of its variant there."""
+    template = karavan.clerk.article(sku.title(), sku, price=price)
+    karavan.clerk.receive(sku, "almaty-wh", quantity)
+    sync(karavan)
+    return template, in_shop(karavan, sku)
+
+
+def test_what_the_shop_sets_aside_by_hand_is_not_given_back_to_the_storefront(on_medusa: Karavan) -> None:
+    """P7: a reservation without an order stands until the shop's people lift it, whatever the ERP says meanwhile."""
+    _, variant = article(on_medusa, "ASIDE", 10)
+    ((item, place),) = on_medusa.shop.books.rows(
+        "SELECT level.inventory_item_id, level.location_id FROM inventory_level level JOIN inventory_item item "
+        "ON item.id = level.inventory_item_id JOIN stock_location place ON place.id = level.location_id "
+        "WHERE item.sku = 'ASIDE' AND place.metadata->>'code' = 'almaty-wh'"
+    )
+    asked = {"inventory_item_id": item, "location_id": place, "quantity": 3, "description": "for the fair"}
+    made = admin(on_medusa, "POST", "/admin/reservations", asked)["reservation"]["id"]
+    for _ in range(2):
+        sync(on_medusa)
+    assert on_medusa.shop.sees(variant)[1] == 7
+    on_medusa.clerk.receive("ASIDE", "almaty-wh", 5)
+    for _ in range(2):
+        sync(on_medusa)
+    assert on_medusa.shop.sees(variant)[1] == 12
+    admin(on_medusa, "DELETE", f"/admin/reservations/{made}")
+    for _ in range(2):
+        sync(on_medusa)
+    assert on_medusa.shop.sees(variant)[1] == 15
+
+
+def test_a_price_list_of_the_shop_is_left_alone(on_medusa: Karavan) -> None:
+    """P7: the ERP has the say over the base price; a campaign of the shop keeps its own, before and after."""
+    template, variant = article(on_medusa, "CAMPAIGN", 5)
+    admin(on_medusa, "POST", "/admin/price-lists", {
+        "title": "Spring", "description": "Spring", "type": "sale", "status": "active",
+        "prices": [{"variant_id": variant, "currency_code": "kzt", "amount": 80}],
+    })  # fmt: skip
+    sync(on_medusa)
+    assert on_medusa.shop.sees(variant)[0] == 80
+    on_medusa.clerk.reprice(template, "120")
+    for _ in range(2):
+        sync(on_medusa)
+    assert on_medusa.shop.sees(variant)[0] == 80
+    amounts = on_medusa.shop.books.rows(
+        "SELECT price.amount, list.title FROM price LEFT JOIN price_list list ON list.id = price.price_list_id "
+        "JOIN product_variant_price_set link ON link.price_set_id = price.price_set_id "
+        "WHERE link.variant_id = %s AND price.deleted_at IS NULL ORDER BY price.amount",
+        variant,
+    )
+    assert amounts == [(80, "Spring"), (120, None)]
+
+
+def test_a_draft_is_no_sale_until_it_is_agreed_to(on_medusa: Karavan) -> None:
+    """P2: then it is one, for what was agreed."""
+    _, variant = article(on_medusa, "DRAFT", 5)
+    region = admin(on_medusa, "GET", "/admin/regions")["regions"][0]["id"]
+    address = {"first_name": "Дина", "last_name": "Ахметова", "address_1": "Abay 1", "city": "Almaty",
+               "country_code": "kz", "phone": "+77010000001"}  # fmt: skip
+    draft = admin(on_medusa, "POST", "/admin/draft-orders", {
+        "region_id": region, "email": "draft@example.test", "shipping_address": address, "billing_address": address,
+        "items": [{"variant_id": variant, "quantity": 2}],
+    })["draft_order"]["id"]  # fmt: skip
+    for _ in range(2):
+        sync(on_medusa)
+    assert sales(on_medusa, draft) == []
+    admin(on_medusa, "POST", f"/admin/draft-orders/{draft}/convert-to-order", {})
+    for _ in range(2):
+        sync(on_medusa)
+    assert [state for _, state, _ in sales(on_medusa, draft)] == ["processing"]
+    assert on_medusa.shop.sees(variant)[1] == 3
+
+
+def test_what_a_buyer_sends_back_is_counted_by_the_erp_alone(on_medusa: Karavan) -> None:
+    """P7: Medusa puts it back on its own shelf at once; the storefront shows it when the ERP has it."""
+    _, variant = article(on_medusa, "BACK", 6)
+    order = on_medusa.shop.buy(variant, 2, email="back@example.test")
+    sync(on_medusa)
+    ((sale, _, _),) = sales(on_medusa, order)
+    on_medusa.clerk.ship(sale, "KZ00BACK")
+    for _ in range(2):
+        sync(on_medusa)
+    assert on_medusa.shop.shown("BACK")["almaty-wh"] == (4, 0)
+    (line,) = on_medusa.shop.lines(order)
+    returned(on_medusa, order, line)
+    assert on_medusa.shop.shown("BACK")["almaty-wh"] == (5, 0), "Medusa has put it back by itself"
+    for _ in range(2):
+        sync(on_medusa)
+    assert on_medusa.shop.shown("BACK")["almaty-wh"] == (4, 0)
+    on_medusa.clerk.receive("BACK", "almaty-wh", 1)
+    sync(on_medusa)
+    assert on_medusa.shop.shown("BACK")["almaty-wh"] == (5, 0)
+    assert on_medusa.shop.sees(variant) == (Decimal(100), 5)
+
+
+def returned(karavan: Karavan, order: str, line: str) -> None:
+    """One piece comes back: asked for, agreed to and taken in by the shop's people."""
+    ((place,),) = karavan.shop.books.rows("SELECT id FROM stock_location WHERE metadata->>'code' = 'almaty-wh'")
+    begun = admin(karavan, "POST", "/admin/returns", {"order_id": order, "location_id": place})["return"]["id"]
+    admin(karavan, "POST", f"/admin/returns/{begun}/request-items", {"items": [{"id": line, "quantity": 1}]})
+    admin(karavan, "POST", f"/admin/returns/{begun}/request", {"no_notification": True})
+    admin(karavan, "POST", f"/admin/returns/{begun}/receive", {})
+    admin(karavan, "POST", f"/admin/returns/{begun}/receive-items", {"items": [{"id": line, "quantity": 1}]})
+    admin(karavan, "POST", f"/admin/returns/{begun}/receive/confirm", {})
