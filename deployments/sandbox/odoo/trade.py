@@ -402,6 +402,10 @@ COMPUTE: dict[tuple[str, str], Any] = {
     ("product.product", "qty_available"): _on_hand(False),
     ("product.product", "virtual_available"): _on_hand(True),
     ("product.product", "display_name"): _shown,
+    ("product.pricelist", "display_name"): lambda db, id, session: "{name} ({of})".format(
+        name=db.get("product.pricelist", id)["name"],
+        of=db.get("res.currency", db.get("product.pricelist", id)["currency_id"])["name"],
+    ),
     ("product.template.attribute.value", "name"): _through(
         "product_attribute_value_id", "product.template.attribute.value", "name"
     ),
