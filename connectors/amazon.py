@@ -151,6 +151,8 @@ class Amazon(Rest):
             return [row for order in rows for row in written.packages(order)]
         if resource == "orders":
             return [self._whole(order) for order in rows]
+        if resource == "returns":
+            return self._named_returns(rows)
         return [self._settlement(row) for row in rows] if resource == "settlements" else rows
 
     def _onward(self, resource: str, facts: Resource, position: Position, answer: Answer) -> Position | None:
@@ -178,6 +180,9 @@ class Amazon(Rest):
             return self._packages(wanted)
         if resource not in ("listings", "listing_prices", "inventory"):
             found = super().fetch(resource, wanted)
+            if resource == "returns":
+                there = iter(self._named_returns([doc for doc in found.values() if doc is not None]))
+                return {id: None if doc is None else next(there) for id, doc in found.items()}
             whole: Callable[[Doc], Doc] = {"orders": self._whole, "settlements": self._settlement}.get(resource, dict)
             return {id: None if doc is None else whole(doc) for id, doc in found.items()}
         known = dict(super().fetch(resource, [id for id in wanted if "," not in id]))
@@ -210,6 +215,13 @@ class Amazon(Rest):
         if problem is not None:
             raise problem
         return written.with_buyer(order, at(answer.body, "payload"))
+
+    def _named_returns(self, rows: Sequence[Doc]) -> Sequence[Doc]:
+        """The returns, each with the item of its order that it is of: Amazon tells its SKU only."""
+        numbers = [str(at(row, "marketplaceChannelDetails.customerOrderId")) for row in rows if written.is_back(row)]
+        bought = super().fetch("orders", numbers)
+        return [written.with_item(row, bought.get(number)) if written.is_back(row) else row for row in rows
+                for number in (str(at(row, "marketplaceChannelDetails.customerOrderId")),)]  # fmt: skip
 
     def _opened(self, path: str, refused: str | None) -> str:
         """A restricted data token for a path's buyers and addresses, kept until it ends or is refused."""

@@ -164,3 +164,22 @@ def with_buyer(order: Doc, old: Any) -> Doc:
     if address:
         found["recipient"] = {"deliveryAddress": address}
     return found
+
+
+# ── returns ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+BACK: Final = ("DELIVERED", "PARTIALLY_PROCESSED", "PROCESSED")
+"""States of a return whose goods are with the seller again."""
+
+
+def is_back(row: Doc) -> bool:
+    """Whether the goods of a return came back."""
+    return row.get("status") in BACK
+
+
+def with_item(row: Doc, order: Doc | None) -> Doc:
+    """The return with ``orderItemId``, where just one item of its order has its SKU."""
+    sku = row["marketplaceChannelDetails"].get("channelSku") or row.get("merchantSku")
+    items = [] if order is None else order["orderItems"]
+    found = [item["orderItemId"] for item in items if (item.get("product") or {}).get("sellerSku") == sku]
+    return {**row, "orderItemId": found[0]} if len(found) == 1 else row

@@ -357,7 +357,7 @@ def test_a_settlement_report_comes_to_what_was_paid_out(running: Running) -> Non
     ACTS["refund"](market, {"id": id, "lines": {"1": 1}})
     ACTS["settle"](market, {"corrections": {id: "-12.34"}})
     (doc,) = [doc for page in connector.read("settlements") for doc in page.docs]
-    (record,) = inward("settlements", [doc], {}).records
+    record, back = inward("settlements", [doc], {("order", id): "o1"}).records
     told = record.values["lines"]
     assert unsettled(record.values) is None
     assert {line["order_number"] for line in told} == {id}
@@ -368,6 +368,8 @@ def test_a_settlement_report_comes_to_what_was_paid_out(running: Running) -> Non
     assert sums["adjustment"] == Decimal("-90") + Decimal("-12.34")
     assert sums["refund"] == -paid / 2
     assert sums["fee"] == Decimal("-3466.42")      # 12 %
+    (refund,) = back.values["refunds"]
+    assert (back.entity, refund["tender"], Decimal(refund["amount"]["amount"])) == ("return", "1", paid / 2)
     assert connector.fetch("settlements", [doc["reportId"], "0"]) == {doc["reportId"]: doc, "0": None}
     ACTS["settle"](market, {})
     assert len([doc for page in connector.read("settlements") for doc in page.docs]) == 2
@@ -399,7 +401,8 @@ def test_returns_are_taken_when_the_goods_are_back(running: Running) -> None:
     ACTS["refund"](market, {"id": id, "lines": {"1": 1}, "status": "IN_TRANSIT"})
     docs = [doc for page in connector.read("returns") for doc in page.docs]
     found = inward("returns", docs, {("order", id): "o1"})
-    assert [one.values["order"] for one in found.records] == ["o1"]
+    (back,) = found.records
+    assert (back.values["order"], back.values["lines"][0]["line"]) == ("o1", order["orderItems"][0]["orderItemId"])
     assert [skip.reason for skip in found.skips] == ["the goods are not back yet"]
     assert connector.fetch("returns", [docs[0]["id"]])[docs[0]["id"]] == docs[0]
 

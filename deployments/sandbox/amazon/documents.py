@@ -249,7 +249,8 @@ def _paid(market: Market, rows: Sequence[tuple[str, str, str, str, Decimal, str]
     for kind, order, of, what, amount, sku in rows:
         row = dict.fromkeys(COLUMNS, "") | {
             "settlement-id": number, "transaction-type": kind, "order-id": order, "merchant-order-id": order,
-            "marketplace-name": "Amazon", "amount-type": of, "amount-description": what, "amount": f"{amount:.2f}",
+            "adjustment-id": f"amzn1:crow:{len(lines)}" if kind == "Refund" else "", "marketplace-name": "Amazon",
+            "amount-type": of, "amount-description": what, "amount": f"{amount:.2f}",
             "posted-date": _written(stamp(now))[:10], "posted-date-time": _written(stamp(now)), "sku": sku,
         }  # fmt: skip
         lines.append(list(row.values()))
