@@ -13,6 +13,7 @@ import pytest
 import connectors
 from deployments.demo.data import karavan_home
 from deployments.sandbox.start import Sandbox, start_sandbox
+from flows.checking import check
 from flows.steps import pull_all, push_all
 from flows.wiring import House, opened
 from registry import Tx, consent, wake
@@ -132,6 +133,10 @@ def allow(tx: Tx) -> None:
 def test_its_products_stock_prices_and_orders_run(house: House, shop: Published) -> None:
     """P4: the article of both systems is one; the ERP's stock less the safety and its price reach the shop, the shop's
     order comes here; a second round writes nothing."""
+    said = {one.what: one for one in check(house, "shop-kz")}
+    assert said["orders: read"].works is True
+    assert said["inventory: write"].works is None
+    assert said["inventory: write"].detail.startswith("it needs store_inventory; ")
     pull_all(house)
     house.registry.attempt(allow)
     push_all(house)
