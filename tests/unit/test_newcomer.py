@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -9,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.testclient import TestClient
 
 import connectors
+from deployments.console.app import create_app
 from deployments.demo.data import karavan_home
 from deployments.sandbox.start import Sandbox, start_sandbox
 from flows.checking import check
@@ -137,6 +140,9 @@ def test_its_products_stock_prices_and_orders_run(house: House, shop: Published)
     assert said["orders: read"].works is True
     assert said["inventory: write"].works is None
     assert said["inventory: write"].detail.startswith("it needs store_inventory; ")
+    card = TestClient(create_app(house), base_url="http://127.0.0.1").get("/").text.partition('id="verified-shop-kz"')[2]
+    badge = re.sub(r"<[^>]+>|\s+", " ", card.partition("</dd>")[0].partition(">")[2])
+    assert badge.split() == ["contract", "vendor&#39;s", "examples", "simulator", "2026-11", "not:", "real", "system"]
     pull_all(house)
     house.registry.attempt(allow)
     push_all(house)
