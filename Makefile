@@ -31,6 +31,8 @@ layers: setup
 yaml: setup
 	$(BIN)/serai lint --all --project deployments/demo
 	$(BIN)/serai lint --all --project deployments/sandbox/retail
+	$(BIN)/serai lint --project deployments/examples/messages
+	$(BIN)/serai test --project deployments/examples/messages
 	$(BIN)/serai lint README.md connectors mappings flows registry deployments
 	$(BIN)/serai test --all --project deployments/demo
 	$(BIN)/serai test --all --project deployments/sandbox/retail
