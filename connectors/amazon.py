@@ -25,6 +25,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, quote, urlsplit
 
@@ -36,6 +37,7 @@ from connectors import (
     amazon_writes as written,
     signatures,
 )
+from connectors.amazon_cancelling import Cancelling, is_cancelled
 from connectors.answers import AWAY, Answer, Unsure, decoded, encoded, said, trouble
 from connectors.base import Cursor, Doc, Page, Receipt, Received, Request, Resource, Write
 from connectors.errors import Forged, Misconfigured, RetryLater, ShapeChanged
@@ -80,6 +82,7 @@ class Amazon(Rest):
             seller=self.seller, marketplace=self.marketplace, where=self.channel, call=self.call, store=self.document,
             content=self._content,
         )  # fmt: skip
+        self._cancelling = Cancelling(feeds=self._feeds, orders=partial(super().fetch, "orders"))
         self.auth = {
             "scheme": "oauth2", "grant": "refresh_token", "credentials": "body", "header": "x-amz-access-token",
             "token_url": str(self.options.get("token_url", facts_of.LWA)), "refresh_token": "refresh_token",
@@ -128,7 +131,7 @@ class Amazon(Rest):
     def parameters(self, resource: str) -> Mapping[str, str]:
         """The query of every read: orders from a day on, listings the oldest first."""
         found = dict(self.facts(resource).params)
-        if resource in ("orders", "shipments"):
+        if resource in ("orders", "shipments", "cancellations"):
             start = moment(self.options.get("orders_from"))
             midnight = self.ports.clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
             found["createdAfter"] = iso(midnight - timedelta(days=30) if start is None else start)
@@ -149,6 +152,8 @@ class Amazon(Rest):
         rows = self.documents(facts, answer)
         if resource == "shipments":
             return [row for order in rows for row in written.packages(order)]
+        if resource == "cancellations":
+            return [row for row in rows if is_cancelled(row)]
         if resource == "orders":
             return [self._whole(order) for order in rows]
         if resource == "returns":
@@ -178,6 +183,9 @@ class Amazon(Rest):
         wanted = list(dict.fromkeys(ids))
         if resource == "shipments":
             return self._packages(wanted)
+        if resource == "cancellations":
+            states = super().fetch("orders", wanted)
+            return {id: doc if doc is not None and is_cancelled(doc) else None for id, doc in states.items()}
         if resource not in ("listings", "listing_prices", "inventory"):
             found = super().fetch(resource, wanted)
             if resource == "returns":
@@ -256,6 +264,8 @@ class Amazon(Rest):
                 raise Misconfigured(f"{self.channel}: {resource} takes no {write.op}")
         if resource == "shipments":
             return self._one_by_one(facts, writes, self._confirm)
+        if resource == "cancellations":
+            return self._cancelling.write(writes)
         if len(writes) >= int(self.options.get("feed_from", FEED_FROM)):
             return self._feeds.write(writes)
         return self._one_by_one(facts, writes, self._submit)
@@ -316,6 +326,9 @@ class Amazon(Rest):
         facts = self.facts(resource)
         if resource == "shipments":
             yield from (self.by_reference(facts, write) for write in writes)
+            return
+        if resource == "cancellations":
+            yield from self._cancelling.settle(writes)
             return
         of = {write.key: feeds.feed_of(write.ticket) for write in writes}
         stand = {fed[0]: self._feeds.report(fed[0]) for fed in of.values() if fed is not None}
@@ -382,6 +395,8 @@ class Amazon(Rest):
 
     def by_reference(self, facts: Resource, write: Write) -> Receipt:
         """What became of a create: a listing by its SKU, a package by our reference in its order."""
+        if facts.reference == "orderId":
+            return next(self._cancelling.settle([write]))
         if facts.reference == "sku":
             sku = written.sku_of(write)
             return written.concluded(write, self.fetch("listings", [sku])[sku], over=True)

@@ -126,6 +126,10 @@ def resources(seller: str, marketplace: str, options: Mapping[str, Any]) -> dict
             update=f"POST {ORDERS_V0}/{{order}}/shipmentConfirmation", reference="packageReferenceId",
             reference_field="packageReferenceId", returns_doc=False,
         ),
+        "cancellations": replace(
+            order, id="orderId", create=f"POST {FEEDS}/feeds", reference="orderId", reference_field="orderId",
+            returns_doc=False, visible_after=60.0,
+        ),
         "inventory": Resource(
             path=INVENTORY, items="payload.inventorySummaries", id="sellerSku", updated="lastUpdatedTime",
             since="startDateTime", lag=180.0, params=place, stock_kind="available",

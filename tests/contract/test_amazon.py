@@ -306,6 +306,47 @@ def test_parcels_leave_one_by_one_and_the_same_one_only_once(running: Running) -
     assert sorted(one.id for one in found if one.entity == "shipment") == sorted([str(sent.id), str(rest.id)])
 
 
+def cancel(order: str, reason: str = "NoInventory", **given: Any) -> Write:
+    return Write(key=f"c-{order}", op="create", doc={"orderId": order, "reason": reason}, **given)
+
+
+def test_orders_are_cancelled_by_a_feed_and_their_buyers_told(running: Running, clock: Moving) -> None:
+    """P2, P3: one feed for all; the order itself tells that it was done, also when its buyer was faster."""
+    market = running.market
+    market.feed_lag = 30
+    ids = [ACTS["order"](market, {"lines": [{"sku": "K0", "quantity": 1}], "name": "Dina"})["id"] for _ in range(3)]
+    own = ACTS["order"](market, {"lines": [{"sku": "K0", "quantity": 1}], "name": "D", "warehouse": "X"})["id"]
+    connector = connect(running, clock)
+    writes = [cancel(id) for id in (*ids, own, "000-0000000-0000000")]
+    receipts = list(connector.write("cancellations", writes))
+    assert [one.outcome for one in receipts] == ["accepted"] * 3 + ["rejected"] * 2
+    assert len(market.feeds) == 1
+    ACTS["cancel"](market, {"id": ids[2]})
+    sent = [structs.replace(one, ticket=receipt.ticket) for one, receipt in zip(writes, receipts, strict=True)][:3]
+    assert [one.outcome for one in connector.settle("cancellations", sent)] == ["accepted", "accepted", "applied"]
+    clock.on(seconds=31)
+    assert [one.outcome for one in connector.settle("cancellations", sent)] == ["applied"] * 3
+    assert [market.orders[id]["reason"] for id in ids] == ["NoInventory", "NoInventory", "BUYER"]
+    assert market.listings["K0"].quantity == 10
+    again = [structs.replace(one, attempt=2, ticket=None) for one in writes[:1]]
+    assert [one.outcome for one in connector.write("cancellations", again)] == ["applied"]
+    told = [entry["id"] for entry in market.books.after(0) if entry["kind"] == "told"]
+    assert sorted(told) == sorted(ids)
+
+
+def test_a_cancellation_that_amazon_refuses_says_why(running: Running) -> None:
+    """P6: a reason that is none of Amazon's; nothing was cancelled. A feed that was given up never arrived."""
+    market, connector = running.market, connect(running)
+    id = ACTS["order"](market, {"lines": [{"sku": "K0", "quantity": 1}], "name": "Dina"})["id"]
+    for fate, reason, detail in (("DONE", "Mood", "Amazon did not cancel"), ("FATAL", "NoInventory", "not found")):
+        ACTS["fate"](market, {"status": fate})
+        write = cancel(id, reason)
+        (receipt,) = connector.write("cancellations", [write])
+        (end,) = connector.settle("cancellations", [structs.replace(write, ticket=receipt.ticket)])
+        assert (end.outcome, end.detail[: len(detail)]) == ("rejected", detail)
+    assert market.orders[id]["status"] == "UNSHIPPED"
+
+
 def test_without_roles_a_buyer_is_asked_for_with_a_restricted_token(running: Running) -> None:
     """P13: without the setting nobody is asked; with it one token serves many orders and opens nothing else."""
     running.market.roles = False
