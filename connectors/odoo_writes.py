@@ -32,8 +32,10 @@ LINKS = {"partner": "partner_id", "warehouse": "warehouse_id", "product": "produ
 """What a written document calls the id of a record → the field that tells it as ``[id, name]``."""
 
 
-APART = ("order_line", "charges", "buyer", "shipping", "currency", "list_in", "lines", "delivered", "options", "list",
-         "categ", "order_id")  # fmt: skip
+APART = (
+    "order_line", "charges", "buyer", "shipping", "currency", "list_in", "lines", "delivered", "options", "list",
+    "code", "categ", "order_id",
+)  # fmt: skip
 """What of a written document no record holds under any name."""
 
 
@@ -147,7 +149,7 @@ class Writer:
         """A variant changed; a new one is the bare one of its product, or the one its options stand for."""
         doc = dict(write.doc)
         options = doc.pop("options", None) or []
-        template = doc.pop("template", None)
+        template, code = doc.pop("template", None), doc.pop("code", None)
         if write.op == "update":
             self._odoo.result("product.product", "write", [_id(write)], self._values(resource, doc))
             return self._receipt(resource, _id(write))
@@ -156,13 +158,14 @@ class Writer:
             return Receipt(outcome="applied", id=str(found["id"]), doc=found)
         if template is None:
             return self._receipt(resource, self._made("product.product", self._values(resource, doc)))
-        bare = self._bare(int(template)) if not options else self._of_options(int(template), options)
+        bare = self._bare(int(template), code) if not options else self._of_options(int(template), options)
         self._odoo.result("product.product", "write", [bare], self._values(resource, doc))
         return self._receipt(resource, bare)
 
-    def _bare(self, template: int) -> int:
+    def _bare(self, template: int, code: str | None) -> int:
+        """The only variant of a fresh product, which has no reference yet or its product's code."""
         rows = self._odoo.rows("product.product", [["product_tmpl_id", "=", template]], ["default_code"])
-        free = [row["id"] for row in rows if row["default_code"] is False]
+        free = [row["id"] for row in rows if row["default_code"] in (False, code)]
         if len(rows) != 1 or not free:
             raise Refused(f"{self._odoo.channel}: product {template} has its variant; another one needs options")
         return int(free[0])
