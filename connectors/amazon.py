@@ -29,16 +29,17 @@ from functools import partial
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, quote, urlsplit
 
+from msgspec import structs
+
 from connectors import (
     amazon_facts as facts_of,
     amazon_feeds as feeds,
     amazon_notices as notices,
     amazon_reports as reports,
     amazon_writes as written,
-    signatures,
 )
 from connectors.amazon_cancelling import Cancelling, is_cancelled
-from connectors.answers import AWAY, Answer, Unsure, decoded, encoded, said, trouble
+from connectors.answers import AWAY, Answer, Unsure, encoded, said, trouble
 from connectors.base import Cursor, Doc, Page, Receipt, Received, Request, Resource, Write
 from connectors.errors import Forged, Misconfigured, RetryLater, ShapeChanged
 from connectors.limits import Limit
@@ -55,6 +56,8 @@ PROCESSED = timedelta(minutes=15)
 """A submission that a listing does not show after this long is sent again."""
 LONGEST = 1_000
 """A search of listings shows no more."""
+LISTED = ("listings", "listing_prices", "offers")
+"""Resources that are read from the list of listings."""
 WINDOWS = ("createdAfter", "lastUpdatedAfter")
 
 
@@ -135,7 +138,7 @@ class Amazon(Rest):
             start = moment(self.options.get("orders_from"))
             midnight = self.ports.clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
             found["createdAfter"] = iso(midnight - timedelta(days=30) if start is None else start)
-        if resource in ("listings", "listing_prices"):
+        if resource in LISTED:
             found |= {"sortBy": "createdDate", "sortOrder": "ASC"}
         return found
 
@@ -170,7 +173,7 @@ class Amazon(Rest):
         if after is not None:
             return {**bounds, **after}
         found = answer.body.get("numberOfResults", 0)
-        if resource not in ("listings", "listing_prices") or found <= LONGEST or not rows:
+        if resource not in LISTED or found <= LONGEST or not rows:
             return None
         changed = "lastUpdatedAfter" in dict(parse_qsl(urlsplit(answer.url).query))
         stamp = str(at(rows[-1], f"summaries.0.{'lastUpdatedDate' if changed else 'createdDate'}"))
@@ -186,7 +189,7 @@ class Amazon(Rest):
         if resource == "cancellations":
             states = super().fetch("orders", wanted)
             return {id: doc if doc is not None and is_cancelled(doc) else None for id, doc in states.items()}
-        if resource not in ("listings", "listing_prices", "inventory"):
+        if resource not in (*LISTED, "inventory"):
             found = super().fetch(resource, wanted)
             if resource == "returns":
                 there = iter(self._named_returns([doc for doc in found.values() if doc is not None]))
@@ -266,9 +269,24 @@ class Amazon(Rest):
             return self._one_by_one(facts, writes, self._confirm)
         if resource == "cancellations":
             return self._cancelling.write(writes)
+        writes = self._beside(writes) if resource == "offers" else writes
         if len(writes) >= int(self.options.get("feed_from", FEED_FROM)):
             return self._feeds.write(writes)
         return self._one_by_one(facts, writes, self._submit)
+
+    def _beside(self, writes: Sequence[Write]) -> Sequence[Write]:
+        """What is listed already is changed, not made: a listing that is put loses all that it is not told again."""
+        skus = [written.sku_of(write) for write in writes if write.op == "create" and "sku" in write.doc]
+        try:
+            there = self.fetch("listings", skus) if skus else {}
+        except Unsure as fault:  # nothing was sent yet
+            problem = RetryLater(str(fault), after=fault.after)
+        else:
+            known = {sku for sku, doc in there.items() if doc is not None}
+            made = [write.op == "create" and write.doc.get("sku") in known for write in writes]
+            return [structs.replace(write, op="update", id=write.doc["sku"]) if again else write
+                    for write, again in zip(writes, made, strict=True)]  # fmt: skip
+        raise problem
 
     def _one_by_one(
         self, facts: Resource, writes: Sequence[Write], send: Callable[[Resource, Write], Receipt]
@@ -382,16 +400,9 @@ class Amazon(Rest):
         known = self.options.get("secrets") or {}
         if "hook_secret" not in known:
             raise Forged("the notice is not from this channel")
-        names = [name for name in ("hook_secret", "hook_secret_previous") if name in known]
-        secrets = [self.ports.secrets.get(name) for name in names]
-        self._named(lambda: signatures.header_token({"header": "x-api-key"}, secrets, request))
-        try:
-            body = decoded(request.body)
-        except ValueError as fault:
-            raise ShapeChanged(f"{self.channel}: a notice with the right key is not JSON: {fault}") from None
-        found = [notices.noticed(document, request.at, self.seller) for document in notices.documents(body)]
-        told = [notice for notice in found if notice is not None]
-        return Received(notices=told, reply="" if told else "passed over: nothing here is read from it")
+        secrets = [self.ports.secrets.get(name) for name in ("hook_secret", "hook_secret_previous") if name in known]
+        found: Received = self._named(lambda: notices.received(request, secrets, self.seller))
+        return found
 
     def by_reference(self, facts: Resource, write: Write) -> Receipt:
         """What became of a create: a listing by its SKU, a package by our reference in its order."""

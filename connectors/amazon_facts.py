@@ -120,6 +120,7 @@ def resources(seller: str, marketplace: str, options: Mapping[str, Any]) -> dict
     found = {
         "listings": replace(listing, stock_kind="available"),
         "listing_prices": replace(listing, create=None, delete=None),
+        "offers": listing,
         "orders": order,
         "shipments": replace(
             order, id="id", embed=None, create=f"POST {ORDERS_V0}/{{order}}/shipmentConfirmation",

@@ -144,6 +144,32 @@ def test_an_answer_of_200_may_be_a_rejection_at_once_or_later(running: Running, 
     assert running.market.listings["K2"].price == Decimal(12490)
 
 
+def test_a_variant_is_offered_beside_whoever_sells_it(running: Running) -> None:
+    """A new offer by GTIN, changed later attribute by attribute; price and figure are not touched by it."""
+    connector, market = connect(running), running.market
+    mapping = compile_file(None, PACKAGE / "amazon" / "offers.yaml")
+    variant = {"uid": "v9", "sku": "NEW", "name": "Kettle", "gtin": "4870001000017"}
+    (made,) = mapping.map_outward([variant], {}, {"settings": running.settings}).docs
+    create = Write(key="o", op="create", doc=made.doc)
+    (receipt,) = connector.write("offers", [create])
+    (end,) = connector.settle("offers", [structs.replace(create, ticket=receipt.ticket)])
+    assert (end.outcome, end.id) == ("applied", "NEW")
+    (receipt,) = connector.write("listings", [stock("NEW", 4)])
+    other = {**made.doc["attributes"]["externally_assigned_product_identifier"][0], "value": "4870001000024"}
+    changed = {**made.doc, "attributes": {"externally_assigned_product_identifier": [other]}}
+    update = Write(key="p", op="update", id="NEW", doc=changed)
+    (receipt,) = connector.write("offers", [update])
+    assert settled(connector, update, receipt.ticket).outcome == "applied"
+    told = market.listings["NEW"].attributes
+    assert told["externally_assigned_product_identifier"] == [other]
+    assert (told["condition_type"][0]["value"], market.listings["NEW"].quantity) == ("new_new", 4)
+    there = Write(key="q", op="create", doc={**made.doc, "sku": "K1"})      # somebody listed it by hand
+    (receipt,) = connector.write("offers", [there])
+    assert receipt.outcome == "accepted"
+    assert (market.listings["K1"].price, market.listings["K1"].quantity) == (Decimal(12490), 10)
+    assert market.listings["K1"].title == "Kettle 1"
+
+
 def test_many_writes_go_as_one_feed_and_each_has_its_own_end(running: Running, clock: Moving) -> None:
     """P6: one call for sixty; the processing report names the bad message, the others are applied."""
     market = running.market
