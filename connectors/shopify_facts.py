@@ -166,31 +166,20 @@ LEVELS = Operation(
     f" {{ id inventoryLevel(locationId: $place) {{ {LEVEL} }} }} }} }}",
 )  # fmt: skip
 FULFILLABLES = _fetch("fulfillable", "Order", FULFILLABLE)
-LINES = Operation(
-    name="orderLines",
-    text="query orderLines($id: ID!, $after: String) { node(id: $id) { ... on Order {"
-    f" lineItems(first: 20, after: $after) {{ nodes {{ {LINE} }} {_MORE} }} }} }} }}",
-)  # fmt: skip
-REFUND_LINES = Operation(
-    name="refundLines",
-    text="query refundLines($id: ID!, $after: String) { node(id: $id) { ... on Refund {"
-    f" refundLineItems(first: 20, after: $after) {{ nodes {{ {REFUNDED} }} {_MORE} }} }} }} }}",
-)  # fmt: skip
-SENT_LINES = Operation(
-    name="fulfillmentLines",
-    text="query fulfillmentLines($id: ID!, $after: String) { node(id: $id) { ... on Fulfillment {"
-    f" fulfillmentLineItems(first: 50, after: $after) {{ nodes {{ {SENT} }} {_MORE} }} }} }} }}",
-)  # fmt: skip
-RETURNS = Operation(
-    name="orderReturns",
-    text="query orderReturns($id: ID!, $after: String) { node(id: $id) { ... on Order {"
-    f" returns(first: 10, after: $after) {{ nodes {{ {RETURN} }} {_MORE} }} }} }} }}",
-)  # fmt: skip
-RETURNED_LINES = Operation(
-    name="returnLines",
-    text="query returnLines($id: ID!, $after: String) { node(id: $id) { ... on Return {"
-    f" returnLineItems(first: 50, after: $after) {{ nodes {{ {RETURNED} }} {_MORE} }} }} }} }}",
-)  # fmt: skip
+
+
+def _rest(name: str, kind: str, inner: str, size: int, fields: str) -> Operation:
+    """The query for the next page of a list inside a record."""
+    page = f"{inner}(first: {size}, after: $after) {{ nodes {{ {fields} }} {_MORE} }}"
+    text = f"query {name}($id: ID!, $after: String) {{ node(id: $id) {{ ... on {kind} {{ {page} }} }} }}"
+    return Operation(name=name, text=text)
+
+
+LINES = _rest("orderLines", "Order", "lineItems", 20, LINE)
+REFUND_LINES = _rest("refundLines", "Refund", "refundLineItems", 20, REFUNDED)
+SENT_LINES = _rest("fulfillmentLines", "Fulfillment", "fulfillmentLineItems", 50, SENT)
+RETURNS = _rest("orderReturns", "Order", "returns", 10, RETURN)
+RETURNED_LINES = _rest("returnLines", "Return", "returnLineItems", 50, RETURNED)
 CHECK = Operation(name="check", text="query check { shop { name } currentAppInstallation { accessScopes { handle } } }")
 BY_HANDLE = Operation(
     name="productByHandle",
