@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from starlette.testclient import TestClient
+import requests
 
 import connectors
 from deployments.console.app import create_app
@@ -23,7 +23,7 @@ from registry import Tx, consent, wake
 from tests.contract.bigcommerce_simulator import BigCommerce
 from tests.contract.published import Published
 from tests.projects import RETAIL
-from tests.retailer import environment
+from tests.retailer import environment, served
 from tests.unit.flows.retail import records
 
 ROOT = Path(connectors.__file__).parents[1]
@@ -140,7 +140,8 @@ def test_its_products_stock_prices_and_orders_run(house: House, shop: Published)
     assert said["orders: read"].works is True
     assert said["inventory: write"].works is None
     assert said["inventory: write"].detail.startswith("it needs store_inventory; ")
-    card = TestClient(create_app(house), base_url="http://127.0.0.1").get("/").text.partition('id="verified-shop-kz"')[2]
+    with served(create_app(house)) as url:
+        card = requests.get(url, timeout=30).text.partition('id="verified-shop-kz"')[2]
     badge = re.sub(r"<[^>]+>|\s+", " ", card.partition("</dd>")[0].partition(">")[2])
     assert badge.split() == ["contract", "vendor&#39;s", "examples", "simulator", "2026-11", "not:", "real", "system"]
     pull_all(house)
