@@ -31,6 +31,8 @@ layers: setup
 yaml: setup
 	$(BIN)/serai lint --all --project deployments/demo
 	$(BIN)/serai lint --all --project deployments/sandbox/retail
+	$(BIN)/serai lint --project deployments/examples/messages
+	$(BIN)/serai test --project deployments/examples/messages
 	$(BIN)/serai lint README.md connectors mappings flows registry deployments
 	$(BIN)/serai test --all --project deployments/demo
 	$(BIN)/serai test --all --project deployments/sandbox/retail
@@ -50,7 +52,7 @@ histories: setup ## ten thousand orders, told late, twice and in any order: ever
 bench: setup ## measure against bare loops in the same run; prints a profile
 	@$(BIN)/python -m tests.bench $(ARGS)
 
-real: setup ## Tryton and Medusa, booted here and kept in agreement (needs npm and PostgreSQL; skips visibly without)
+real: setup ## Tryton with its till, Medusa and Vendure, booted here and kept in agreement (needs npm and PostgreSQL; skips visibly without)
 	@$(BIN)/python -m pytest -m real -rs tests/integration $(ARGS)
 
 # The stamp is written last: an interrupted set-up starts over. uv when present, else venv and pip; a half-made .venv

@@ -25,8 +25,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, quote, urlsplit
+
+from msgspec import structs
 
 from connectors import (
     amazon_facts as facts_of,
@@ -34,9 +37,9 @@ from connectors import (
     amazon_notices as notices,
     amazon_reports as reports,
     amazon_writes as written,
-    signatures,
 )
-from connectors.answers import AWAY, Answer, Unsure, decoded, encoded, said, trouble
+from connectors.amazon_cancelling import Cancelling, is_cancelled
+from connectors.answers import AWAY, Answer, Unsure, encoded, said, trouble
 from connectors.base import Cursor, Doc, Page, Receipt, Received, Request, Resource, Write
 from connectors.errors import Forged, Misconfigured, RetryLater, ShapeChanged
 from connectors.limits import Limit
@@ -53,6 +56,8 @@ PROCESSED = timedelta(minutes=15)
 """A submission that a listing does not show after this long is sent again."""
 LONGEST = 1_000
 """A search of listings shows no more."""
+LISTED = ("listings", "listing_prices", "offers")
+"""Resources that are read from the list of listings."""
 WINDOWS = ("createdAfter", "lastUpdatedAfter")
 
 
@@ -80,6 +85,7 @@ class Amazon(Rest):
             seller=self.seller, marketplace=self.marketplace, where=self.channel, call=self.call, store=self.document,
             content=self._content,
         )  # fmt: skip
+        self._cancelling = Cancelling(feeds=self._feeds, orders=partial(super().fetch, "orders"))
         self.auth = {
             "scheme": "oauth2", "grant": "refresh_token", "credentials": "body", "header": "x-amz-access-token",
             "token_url": str(self.options.get("token_url", facts_of.LWA)), "refresh_token": "refresh_token",
@@ -128,11 +134,11 @@ class Amazon(Rest):
     def parameters(self, resource: str) -> Mapping[str, str]:
         """The query of every read: orders from a day on, listings the oldest first."""
         found = dict(self.facts(resource).params)
-        if resource in ("orders", "shipments"):
+        if resource in ("orders", "shipments", "cancellations"):
             start = moment(self.options.get("orders_from"))
             midnight = self.ports.clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
             found["createdAfter"] = iso(midnight - timedelta(days=30) if start is None else start)
-        if resource in ("listings", "listing_prices"):
+        if resource in LISTED:
             found |= {"sortBy": "createdDate", "sortOrder": "ASC"}
         return found
 
@@ -149,8 +155,12 @@ class Amazon(Rest):
         rows = self.documents(facts, answer)
         if resource == "shipments":
             return [row for order in rows for row in written.packages(order)]
+        if resource == "cancellations":
+            return [row for row in rows if is_cancelled(row)]
         if resource == "orders":
             return [self._whole(order) for order in rows]
+        if resource == "returns":
+            return self._named_returns(rows)
         return [self._settlement(row) for row in rows] if resource == "settlements" else rows
 
     def _onward(self, resource: str, facts: Resource, position: Position, answer: Answer) -> Position | None:
@@ -163,7 +173,7 @@ class Amazon(Rest):
         if after is not None:
             return {**bounds, **after}
         found = answer.body.get("numberOfResults", 0)
-        if resource not in ("listings", "listing_prices") or found <= LONGEST or not rows:
+        if resource not in LISTED or found <= LONGEST or not rows:
             return None
         changed = "lastUpdatedAfter" in dict(parse_qsl(urlsplit(answer.url).query))
         stamp = str(at(rows[-1], f"summaries.0.{'lastUpdatedDate' if changed else 'createdDate'}"))
@@ -176,8 +186,14 @@ class Amazon(Rest):
         wanted = list(dict.fromkeys(ids))
         if resource == "shipments":
             return self._packages(wanted)
-        if resource not in ("listings", "listing_prices", "inventory"):
+        if resource == "cancellations":
+            states = super().fetch("orders", wanted)
+            return {id: doc if doc is not None and is_cancelled(doc) else None for id, doc in states.items()}
+        if resource not in (*LISTED, "inventory"):
             found = super().fetch(resource, wanted)
+            if resource == "returns":
+                there = iter(self._named_returns([doc for doc in found.values() if doc is not None]))
+                return {id: None if doc is None else next(there) for id, doc in found.items()}
             whole: Callable[[Doc], Doc] = {"orders": self._whole, "settlements": self._settlement}.get(resource, dict)
             return {id: None if doc is None else whole(doc) for id, doc in found.items()}
         known = dict(super().fetch(resource, [id for id in wanted if "," not in id]))
@@ -210,6 +226,13 @@ class Amazon(Rest):
         if problem is not None:
             raise problem
         return written.with_buyer(order, at(answer.body, "payload"))
+
+    def _named_returns(self, rows: Sequence[Doc]) -> Sequence[Doc]:
+        """The returns, each with the item of its order that it is of: Amazon tells its SKU only."""
+        numbers = [str(at(row, "marketplaceChannelDetails.customerOrderId")) for row in rows if written.is_back(row)]
+        bought = super().fetch("orders", numbers)
+        return [written.with_item(row, bought.get(number)) if written.is_back(row) else row for row in rows
+                for number in (str(at(row, "marketplaceChannelDetails.customerOrderId")),)]  # fmt: skip
 
     def _opened(self, path: str, refused: str | None) -> str:
         """A restricted data token for a path's buyers and addresses, kept until it ends or is refused."""
@@ -244,9 +267,26 @@ class Amazon(Rest):
                 raise Misconfigured(f"{self.channel}: {resource} takes no {write.op}")
         if resource == "shipments":
             return self._one_by_one(facts, writes, self._confirm)
+        if resource == "cancellations":
+            return self._cancelling.write(writes)
+        writes = self._beside(writes) if resource == "offers" else writes
         if len(writes) >= int(self.options.get("feed_from", FEED_FROM)):
             return self._feeds.write(writes)
         return self._one_by_one(facts, writes, self._submit)
+
+    def _beside(self, writes: Sequence[Write]) -> Sequence[Write]:
+        """What is listed already is changed, not made: a listing that is put loses all that it is not told again."""
+        skus = [written.sku_of(write) for write in writes if write.op == "create" and "sku" in write.doc]
+        try:
+            there = self.fetch("listings", skus) if skus else {}
+        except Unsure as fault:  # nothing was sent yet
+            problem = RetryLater(str(fault), after=fault.after)
+        else:
+            known = {sku for sku, doc in there.items() if doc is not None}
+            made = [write.op == "create" and write.doc.get("sku") in known for write in writes]
+            return [structs.replace(write, op="update", id=write.doc["sku"]) if again else write
+                    for write, again in zip(writes, made, strict=True)]  # fmt: skip
+        raise problem
 
     def _one_by_one(
         self, facts: Resource, writes: Sequence[Write], send: Callable[[Resource, Write], Receipt]
@@ -305,6 +345,9 @@ class Amazon(Rest):
         if resource == "shipments":
             yield from (self.by_reference(facts, write) for write in writes)
             return
+        if resource == "cancellations":
+            yield from self._cancelling.settle(writes)
+            return
         of = {write.key: feeds.feed_of(write.ticket) for write in writes}
         stand = {fed[0]: self._feeds.report(fed[0]) for fed in of.values() if fed is not None}
         by_themselves = [written.sku_of(write) for write in writes if of[write.key] is None]
@@ -357,19 +400,14 @@ class Amazon(Rest):
         known = self.options.get("secrets") or {}
         if "hook_secret" not in known:
             raise Forged("the notice is not from this channel")
-        names = [name for name in ("hook_secret", "hook_secret_previous") if name in known]
-        secrets = [self.ports.secrets.get(name) for name in names]
-        self._named(lambda: signatures.header_token({"header": "x-api-key"}, secrets, request))
-        try:
-            body = decoded(request.body)
-        except ValueError as fault:
-            raise ShapeChanged(f"{self.channel}: a notice with the right key is not JSON: {fault}") from None
-        found = [notices.noticed(document, request.at, self.seller) for document in notices.documents(body)]
-        told = [notice for notice in found if notice is not None]
-        return Received(notices=told, reply="" if told else "passed over: nothing here is read from it")
+        secrets = [self.ports.secrets.get(name) for name in ("hook_secret", "hook_secret_previous") if name in known]
+        found: Received = self._named(lambda: notices.received(request, secrets, self.seller))
+        return found
 
     def by_reference(self, facts: Resource, write: Write) -> Receipt:
         """What became of a create: a listing by its SKU, a package by our reference in its order."""
+        if facts.reference == "orderId":
+            return next(self._cancelling.settle([write]))
         if facts.reference == "sku":
             sku = written.sku_of(write)
             return written.concluded(write, self.fetch("listings", [sku])[sku], over=True)

@@ -106,7 +106,7 @@ def resources(seller: str, marketplace: str, options: Mapping[str, Any]) -> dict
         paging_options={"size": "pageSize", "param": "pageToken", "next": "pagination.nextToken", "absent": "end"},
         page_size=20, fetch=f"{own}?{_query(asked)}&identifiersType=SKU&identifiers={{ids}}", fetch_size=20,
         create=f"PUT {own}/{{id}}", update=f"PATCH {own}/{{id}}", delete=f"DELETE {own}/{{id}}", batch=100,
-        reference="sku", reference_field="sku", returns_doc=False, visible_after=30.0, supersedes=True,
+        reference="sku", reference_field="sku", returns_doc=False, visible_after=10.0, supersedes=True,
     )  # fmt: skip
     order = Resource(
         path=ORDERS, items="orders", id="orderId", updated="lastUpdatedTime", since="lastUpdatedAfter", lag=180.0,
@@ -120,11 +120,16 @@ def resources(seller: str, marketplace: str, options: Mapping[str, Any]) -> dict
     found = {
         "listings": replace(listing, stock_kind="available"),
         "listing_prices": replace(listing, create=None, delete=None),
+        "offers": listing,
         "orders": order,
         "shipments": replace(
             order, id="id", embed=None, create=f"POST {ORDERS_V0}/{{order}}/shipmentConfirmation",
             update=f"POST {ORDERS_V0}/{{order}}/shipmentConfirmation", reference="packageReferenceId",
             reference_field="packageReferenceId", returns_doc=False,
+        ),
+        "cancellations": replace(
+            order, id="orderId", create=f"POST {FEEDS}/feeds", reference="orderId", reference_field="orderId",
+            returns_doc=False, visible_after=60.0,
         ),
         "inventory": Resource(
             path=INVENTORY, items="payload.inventorySummaries", id="sellerSku", updated="lastUpdatedTime",
@@ -145,7 +150,8 @@ def resources(seller: str, marketplace: str, options: Mapping[str, Any]) -> dict
     size, lag = options.get("page_size"), options.get("lag")
     for name, facts in found.items():
         smaller = facts.page_size if size is None else min(facts.page_size, int(size))
-        found[name] = replace(facts, page_size=smaller, lag=facts.lag if lag is None else float(lag))
+        late = facts.lag if lag is None else float(lag)
+        found[name] = replace(facts, page_size=smaller, lag=late, visible_after=min(facts.visible_after, late))
     return found
 
 

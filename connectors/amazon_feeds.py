@@ -1,4 +1,4 @@
-"""JSON_LISTINGS_FEED: many submissions of listings as one document, and what its processing report says of each.
+"""Feeds: many submissions of listings as one document, and what its processing report says of each.
 
 What surprises here: a feed that is DONE says nothing of its messages, its report does; CANCELLED and FATAL mean that
 nothing of it was done. A feed takes up to 25,000 messages, and one may be made in two minutes.
@@ -7,7 +7,7 @@ nothing of it was done. A feed takes up to 25,000 messages, and one may be made 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import quote
 
@@ -53,6 +53,8 @@ def processed(write: Write, message: int, report: Doc) -> Receipt:
 
 
 MOST_FEEDS: Final = 3
+"""A feed that was given up so often is a person's."""
+MOST_KEPT: Final = 4
 
 
 def unprocessed(write: Write, status: str) -> Receipt:
@@ -75,6 +77,7 @@ class Feeds:
     call: Callable[..., Answer]
     store: Callable[..., Answer]
     content: Callable[[str], bytes]
+    kept: dict[str, bytes] = field(default_factory=dict)
 
     def write(self, writes: Sequence[Write]) -> Iterator[Receipt]:
         """One receipt per write, in order: all that JSON can carry as one feed, which is accepted as a whole."""
@@ -88,25 +91,26 @@ class Feeds:
                 bad[write.key] = Receipt(outcome="rejected", id=write.id, detail=why)
             else:
                 sound.append(write)
-        fed = self._send(sound) if sound else {}
+        fed = self.send(FEED, CONTENT, encoded(feed(self.seller, sound)), sound) if sound else {}
         return iter([bad.get(write.key) or fed[write.key] for write in writes])
 
-    def _send(self, writes: Sequence[Write]) -> Mapping[str, Receipt]:
-        body = {"feedType": FEED, "marketplaceIds": [self.marketplace], "inputFeedDocumentId": self._stored(writes)}
+    def send(self, kind: str, content_type: str, content: bytes, writes: Sequence[Write]) -> Mapping[str, Receipt]:
+        """Receipts by key of writes that make one feed: accepted as a whole, or nobody knows. Raises RetryLater."""
+        document = self._stored(content_type, content)
+        body = {"feedType": kind, "marketplaceIds": [self.marketplace], "inputFeedDocumentId": document}
         try:
             made = str(self.call("POST", f"{FEEDS}/feeds", body=body).body["feedId"])
         except (Unsure, ShapeChanged) as fault:
             return {one.key: Receipt(outcome="unknown", id=one.id, detail=str(fault)) for one in writes}
         return {
-            one.key: Receipt(outcome="accepted", id=sku_of(one), ticket=ticket(made, n))
-            for n, one in enumerate(writes, 1)
+            one.key: Receipt(outcome="accepted", id=one.id, ticket=ticket(made, n)) for n, one in enumerate(writes, 1)
         }
 
-    def _stored(self, writes: Sequence[Write]) -> str:
-        """The id of the document that holds them. Raises RetryLater: no feed was made of it yet."""
+    def _stored(self, content_type: str, content: bytes) -> str:
+        """The id of the document that holds it. Raises RetryLater: no feed was made of it yet."""
         try:
-            place = self.call("POST", f"{FEEDS}/documents", body={"contentType": CONTENT}).body
-            stored = self.store(str(place["url"]), encoded(feed(self.seller, writes)), {"Content-Type": CONTENT})
+            place = self.call("POST", f"{FEEDS}/documents", body={"contentType": content_type}).body
+            stored = self.store(str(place["url"]), content, {"Content-Type": content_type})
         except Unsure as fault:
             problem = RetryLater(str(fault), after=fault.after)
         else:
@@ -116,14 +120,26 @@ class Feeds:
             problem = RetryLater(why, after=AWAY)
         raise problem
 
+    def stands(self, feed_id: str) -> tuple[str, bytes]:
+        """How a feed stands, and its processing report once it is done; of the last few it is kept."""
+        if feed_id in self.kept:
+            return "DONE", self.kept[feed_id]
+        told = self.call("GET", f"{FEEDS}/feeds/{quote(feed_id, safe='')}").body
+        if told.get("processingStatus") != "DONE":
+            return str(told.get("processingStatus")), b""
+        id = quote(str(told.get("resultFeedDocumentId")), safe="")
+        while len(self.kept) >= MOST_KEPT:
+            del self.kept[next(iter(self.kept))]
+        self.kept[feed_id] = self.content(f"{FEEDS}/documents/{id}")
+        return "DONE", self.kept[feed_id]
+
     def report(self, feed_id: str) -> tuple[str, Doc | None]:
-        """How a feed stands, and its processing report once it is done."""
-        stands = self.call("GET", f"{FEEDS}/feeds/{quote(feed_id, safe='')}").body
-        if stands.get("processingStatus") != "DONE":
-            return str(stands.get("processingStatus")), None
-        id = quote(str(stands.get("resultFeedDocumentId")), safe="")
+        """How a feed of listings stands, and what its processing report says once it is done."""
+        status, content = self.stands(feed_id)
+        if status != "DONE":
+            return status, None
         try:
-            report = decoded(self.content(f"{FEEDS}/documents/{id}"))
+            report = decoded(content)
         except ValueError as fault:
             raise ShapeChanged(f"{self.where}: the report of feed {feed_id} is not JSON: {fault}") from None
         return "DONE", report if isinstance(report, dict) else {}

@@ -6,13 +6,15 @@ Documents come by themselves, in EventBridge's envelope or as messages of a queu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
+from connectors import signatures
 from connectors.amazon_facts import NOTIFICATIONS, SETTLEMENT, TYPES, VERSIONS
 from connectors.answers import Answer, decoded
-from connectors.base import Doc, Notice
+from connectors.base import Doc, Notice, Received, Request
+from connectors.errors import ShapeChanged
 from connectors.paging import at
 from connectors.window import moment
 
@@ -39,6 +41,18 @@ def _destination(arn: str, ask: Ask) -> str:
         body = {"name": "serai", "resourceSpecification": {"sqs": {"arn": arn}}}
         found = ask("POST", path, body=body).body["payload"]
     return str(found["destinationId"])
+
+
+def received(request: Request, secrets: Sequence[str], seller: str) -> Received:
+    """The notices of a request with the right key. Raises Forged, and ShapeChanged when its body cannot be read."""
+    signatures.header_token({"header": "x-api-key"}, secrets, request)
+    try:
+        body = decoded(request.body)
+    except ValueError as fault:
+        raise ShapeChanged(f"a notice with the right key is not JSON: {fault}") from None
+    found = [noticed(document, request.at, seller) for document in documents(body)]
+    told = [notice for notice in found if notice is not None]
+    return Received(notices=told, reply="" if told else "passed over: nothing here is read from it")
 
 
 def documents(body: Any) -> Iterator[Doc]:

@@ -42,7 +42,8 @@ def unpacked(data: bytes, algorithm: str | None) -> bytes:
 _COLUMNS: Final[Mapping[str, str]] = {
     "transaction-type": "type", "order-id": "orderId", "amount-type": "amountType",
     "amount-description": "description", "amount": "amount", "sku": "sku", "order-item-code": "orderItemId",
-    "quantity-purchased": "quantity", "posted-date-time": "postedAt", "posted-date": "postedDate",
+    "quantity-purchased": "quantity", "adjustment-id": "adjustmentId",
+    "posted-date-time": "postedAt", "posted-date": "postedDate",
 }  # fmt: skip
 
 

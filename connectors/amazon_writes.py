@@ -24,10 +24,20 @@ WITHIN: Final = "/"
 
 
 def submission(write: Write) -> Doc:
-    """The body of putListingsItem or patchListingsItem."""
+    """The body of putListingsItem or patchListingsItem; attributes that change are replaced one by one."""
     if write.op == "create":
         return {"requirements": "LISTING", **{name: value for name, value in write.doc.items() if name != "sku"}}
+    if "attributes" in write.doc:
+        return {"productType": write.doc["productType"], "patches": _patches(write)}
     return write.doc
+
+
+def _patches(write: Write) -> list[Doc]:
+    """The patches of an update: its own, or one for each attribute that it names."""
+    named = write.doc.get("attributes") or {}
+    return write.doc.get("patches") or [
+        {"op": "replace", "path": f"/attributes/{name}", "value": value} for name, value in named.items()
+    ]
 
 
 def sku_of(write: Write) -> str:
@@ -80,7 +90,7 @@ def said(attributes: Mapping[str, Any], write: Write) -> bool:
     """Every attribute sent stands in the listing; rows of others (another audience, another place) may stand beside."""
     if write.op == "create":
         return all(_stands(attributes.get(name), value) for name, value in write.doc.get("attributes", {}).items())
-    for row in write.doc.get("patches", ()):
+    for row in _patches(write):
         name = str(row["path"]).rpartition("/")[2]
         if row["op"] == "delete":
             if name in attributes:
@@ -164,3 +174,22 @@ def with_buyer(order: Doc, old: Any) -> Doc:
     if address:
         found["recipient"] = {"deliveryAddress": address}
     return found
+
+
+# ── returns ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+BACK: Final = ("DELIVERED", "PARTIALLY_PROCESSED", "PROCESSED")
+"""States of a return whose goods are with the seller again."""
+
+
+def is_back(row: Doc) -> bool:
+    """Whether the goods of a return came back."""
+    return row.get("status") in BACK
+
+
+def with_item(row: Doc, order: Doc | None) -> Doc:
+    """The return with ``orderItemId``, where just one item of its order has its SKU."""
+    sku = row["marketplaceChannelDetails"].get("channelSku") or row.get("merchantSku")
+    items = [] if order is None else order["orderItems"]
+    found = [item["orderItemId"] for item in items if (item.get("product") or {}).get("sellerSku") == sku]
+    return {**row, "orderItemId": found[0]} if len(found) == 1 else row

@@ -128,8 +128,12 @@ def _finite(value: Any) -> bool:
 
 
 def wait(headers: Mapping[str, str], now: datetime, default: float) -> float:
-    """Seconds that Retry-After asks for (a number, or a date against the answer's own Date); else ``default``."""
+    """Seconds that Retry-After asks for (a number, or a date against the answer's own Date), or the milliseconds of
+    X-Rate-Limit-Time-Reset-Ms (BigCommerce's window); else ``default``."""
     text = headers.get("retry-after", "").strip()
+    window = headers.get("x-rate-limit-time-reset-ms", "").strip()
+    if text == "" and re.fullmatch(r"\d{1,9}", window):
+        return int(window) / 1_000
     if re.fullmatch(r"\d+(\.\d+)?", text):
         return float(text)
     then = dated(text)

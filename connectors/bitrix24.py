@@ -35,7 +35,7 @@ from msgspec import structs
 from connectors import auth, bitrix24_batch as batch, bitrix24_facts as facts_of, bitrix24_writes as written
 from connectors.answers import Answer, said
 from connectors.base import Cursor, Doc, Notice, Page, Receipt, Received, Request, Resource, Write
-from connectors.bitrix24_batch import Call, Said
+from connectors.bitrix24_batch import MADE, Call, Said
 from connectors.bitrix24_sending import Sending, lost, unwrapped
 from connectors.errors import ConnectorError, Forged, Misconfigured, RetryLater, ShapeChanged
 from connectors.limits import Limit
@@ -176,10 +176,21 @@ class Bitrix24(Rest):
         needs = facts_of.NEEDS.get(resource, ())
         numbers = self._named(lambda: [facts_of.number_of(self.options, name) for name in needs])
         own = {"iblockId": number for number in numbers}  # noqa: B035 (one at most)
+        ahead: dict[str, Answer] = {}
+        before: list[str] = []
+        """The last number of a page that was full: only then more can be told to follow."""
 
         def ask(method: str, path: str, *, params: Mapping[str, str] | None, allow: Sequence[int]) -> Answer:
-            asked = facts_of.listing(resource, facts, {**own, **(params or {})}, self.fields.get(resource, ()))
-            return self._asked(f"{path}.list", asked, allow)
+            query = {**own, **(params or {})}
+            position = str(query.get(facts.paging_options["param"]))
+            asked = facts_of.listing(resource, facts, query, self.fields.get(resource, ()))
+            if position in before and position not in ahead:
+                ahead.update(self._ahead(facts, asked))
+            answer = ahead.pop(position) if position in ahead else self._asked(f"{path}.list", asked, allow)
+            docs = at(answer.body, facts.items)
+            full = isinstance(docs, list) and len(docs) >= facts_of.PAGE
+            before[:] = [str(docs[-1][facts_of.field_of(facts)])] if full else []
+            return answer
 
         return pages(
             facts,
@@ -190,6 +201,33 @@ class Bitrix24(Rest):
             following=lambda position, answer, docs: self.following(facts, position, answer, docs),
             where=f"{self.channel}: {facts.path}.list",
         )
+
+    def _ahead(self, facts: Resource, asked: Doc) -> Mapping[str, Answer]:
+        """The answers of pages that follow each other, by the number before each, from one request: each command goes
+        on after the last document of the one before it. A page that is not full is the last that can be believed."""
+        field, after = facts_of.field_of(facts), facts.paging_options["param"]
+        inside = "".join(f"[{step}]" for step in facts.items.split(".")[1:])
+        names = [f"p{n}" for n in range(facts_of.AHEAD)]
+        calls = {}
+        for name, before in zip(names, [None, *names], strict=False):
+            call = Call(method=f"{facts.path}.list", params=asked)
+            if before is not None:
+                call = Call(method=call.method, params={**asked, "filter": {**asked["filter"], after: MADE}})
+            calls[name] = batch.command(call, f"$result[{before}]{inside}[{facts_of.PAGE - 1}][{field}]")
+        answer = self._asked("batch", {"halt": 1, "cmd": calls})
+        told, found, position = batch.outcomes(answer.body, names, self.channel), {}, str(asked["filter"][after])
+        for n, name in enumerate(names):
+            one = told.get(name)
+            if one is None or (one.error is not None and n > 0):
+                break
+            if one.error is not None:
+                raise self._problem(calls[name].partition("?")[0], one.error)
+            found[position] = replace(answer, body={"result": one.result})
+            docs = self.documents(facts, found[position])
+            if len(docs) < facts_of.PAGE:
+                break
+            position = str(docs[-1][field])
+        return found
 
     def following(self, facts: Resource, position: Position, answer: Answer, docs: Sequence[Doc]) -> Position | None:
         """After the last number met; an empty page ends."""

@@ -19,6 +19,8 @@ from connectors.errors import Misconfigured
 
 PAGE = 50
 """Documents in a page and commands in a batch, always."""
+AHEAD = 10
+"""Pages that are read in one request once a list has more than one: a method's time is limited too."""
 REFERENCE = "ORIGIN_ID"
 ORIGINATOR = "serai"
 """What stands in ORIGINATOR_ID of what we created; our key stands in ORIGIN_ID."""
@@ -148,4 +150,5 @@ def listing(resource: str, facts: Resource, query: Mapping[str, Any], wanted: Se
     if wanted and "*" not in wanted and resource != "orders":
         needed = (field, facts.updated, *(("iblockId",) if resource in NEEDS else ()), *wanted)
         selected = sorted({path.partition(".")[0].partition("[")[0] for path in needed if path} - {"KEY", "rows"})
-    return {"select": selected, "filter": dict(query), "order": {field: "ASC"}, "start": -1}
+    chosen = {"select": selected} if selected else {}
+    return {**chosen, "filter": dict(query), "order": {field: "ASC"}, "start": -1}

@@ -85,7 +85,7 @@ class Graph:
     budget: Budget
     where: str
 
-    def cost(self, operation: Operation) -> float:
+    def cost(self, operation: Operation, variables: Mapping[str, Any]) -> float:
         """What the platform's limit is charged for the operation."""
         return operation.cost
 
@@ -99,7 +99,7 @@ class Graph:
     def ask(self, operation: Operation, variables: Mapping[str, Any]) -> Answer:
         """The answer, with ``data`` and without ``errors``. Raises Refused, and the errors of errors.py."""
         where = f"{self.where}: {operation.name}"
-        cost = self.cost(operation)
+        cost = self.cost(operation, variables)
         answer = self.exchange("POST", self.path, body={"query": operation.text, "variables": variables}, cost=cost)
         self.weighed(operation, cost, answer.body)
         errors = at(answer.body, "errors")

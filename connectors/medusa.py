@@ -8,8 +8,9 @@ What surprises here (seen on Medusa 2.21.2, November 2026):
 * A stock level moves no stamp that can be asked for (inventory refuses ``updated_at``): every read is a full scan.
   A price moves its variant's stamp, a fulfilment its order's; a payment does not move its order's.
 * ``stocked_quantity`` includes what Medusa itself has reserved for orders. What may still be sold is stocked −
-  reserved, so that is what a stock document says and what is written: reserved is added here. The answer to a write
-  repeats the *old* ``available_quantity``.
+  reserved, so that is what a stock document says and what is written: what is reserved for orders is added here. What
+  the shop's people set aside by hand (a reservation without a line) is not: the storefront shows so many fewer. The
+  answer to a write repeats the *old* ``available_quantity``.
 * A batch is all or nothing, and its refusal names one reason: halves are sent until the bad one stands alone (P6). Its
   answer holds what it created in any order: each is known by the reference that was sent with it.
   Prices and variants have a batch per product only.
@@ -69,7 +70,7 @@ class Medusa(Rest):
 
     platform = "medusa"
     verified = Verified(
-        when="2026-11", contract="OpenAPI of 2.0: paths and parameters",
+        when="2026-11", contract="OpenAPI of 2.0: customers in full, else paths and parameters",
         simulator="of what 2.21.2 does with customers", real="Medusa 2.21.2",
     )
     resources = RESOURCES
@@ -269,12 +270,13 @@ class Medusa(Rest):
     def _send_stock(self, facts: Resource, writes: Sequence[Write]) -> Mapping[str, Doc]:
         items = list(dict.fromkeys(str(write.doc["inventory_item_id"]) for write in writes))
         held = {str(level["id"]): level for level in self._known(facts, items)}
+        promised = {id: Decimal(level["reserved_quantity"]) for id, level in held.items()}
+        for id, quantity in self._set_aside([id.partition("@")[0] for id in promised if promised[id] > 0]):
+            promised[id] -= quantity
         body: dict[str, list[Doc]] = {"create": [], "update": []}
         for write in writes:
             level = held.get(level_id(write.doc))
-            stocked = Decimal(write.doc["available_quantity"]) + (
-                0 if level is None else Decimal(level["reserved_quantity"])
-            )
+            stocked = Decimal(write.doc["available_quantity"]) + promised.get(level_id(write.doc), 0)
             row = {name: write.doc[name] for name in ("inventory_item_id", "location_id")} | {
                 "stocked_quantity": stocked
             }
@@ -286,6 +288,14 @@ class Medusa(Rest):
             )
             held |= {found["id"]: found for found in map(level_doc, [*answer["created"], *answer["updated"]])}
         return {write.key: held[level_id(write.doc)] for write in writes}
+
+    def _set_aside(self, items: Sequence[str]) -> Iterator[tuple[str, Decimal]]:
+        """The places where the shop's people reserved something without an order, and how much each time."""
+        for item in dict.fromkeys(items):
+            found, wanted = 0, {"inventory_item_id": item, "limit": "200", "order": "id"}
+            while rows := self._ask("/admin/reservations", **wanted, offset=str(found))["reservations"]:
+                found += len(rows)
+                yield from ((level_id(row), Decimal(row["quantity"])) for row in rows if row["line_item_id"] is None)
 
     def _known(self, facts: Resource, items: Sequence[str]) -> Sequence[Doc]:
         try:

@@ -56,6 +56,9 @@ RESOURCES: Mapping[str, Resource] = {
                         "id,display_id,status,email,currency_code,created_at,updated_at,canceled_at,payment_status,"
                         "fulfillment_status,total,shipping_total,discount_total,customer_id,*customer,*shipping_address,"
                         f"*items,{FULFILMENTS}"),
+    "returns": _listed("/admin/returns", "returns",
+                       "id,order_id,display_id,status,received_at,location_id,updated_at,*items",
+                       since="updated_at[$gte]"),
     "shipments": _streamed("/admin/orders", "orders", f"id,updated_at,{FULFILMENTS}",
                            create="POST fulfillments", reference="order_id", reference_field=f"metadata.{KEY}"),
 }  # fmt: skip

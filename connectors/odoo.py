@@ -72,7 +72,12 @@ class Odoo(Rest):
     """
 
     platform = "odoo"
-    verified = Verified(when="2026-11", simulator="a stateful simulator of 16 to 19")
+    verified = Verified(
+        when="2026-11",
+        contract="no schema is published; every call by fields and methods of 19.0 as looked up",
+        examples="3 answers of the documentation's page",
+        simulator="a stateful one of 16 to 19",
+    )
     resources = RESOURCES
     auth: Mapping[str, str] = {"scheme": "bearer", "token": "token"}
 

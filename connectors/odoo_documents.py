@@ -21,7 +21,11 @@ def whole(odoo: Odoo, resource: str, rows: list[Doc]) -> list[Doc]:
     if not rows:
         return []
     ids = [row["id"] for row in rows]
-    if resource == "variants":
+    if resource == "locations":
+        places = odoo.options.get("places") or {}
+        for row in rows:
+            row["place"] = str(places.get(row["code"], row["code"]))
+    elif resource == "variants":
         _with_options(odoo, rows)
     elif resource == "stock":
         return _stock(odoo, [row["id"] for row in rows])
@@ -36,6 +40,13 @@ def whole(odoo: Odoo, resource: str, rows: list[Doc]) -> list[Doc]:
             row["invoice_ids"] = [one for one in invoices if one["id"] in row["invoice_ids"]]
     elif resource in ("shipments", "returns"):
         _with_moves(odoo, rows)
+    elif resource == "invoices":
+        for sale in odoo.rows("sale.order", [["invoice_ids", "in", ids]], ["name", "invoice_ids"]):
+            for row in rows:
+                if row["id"] in sale["invoice_ids"]:
+                    row["order_id"] = [sale["id"], sale["name"]]
+        for row in rows:
+            row.setdefault("order_id", False)
     elif resource == "pos_orders":
         _with_till(odoo, rows)
     return rows
@@ -77,8 +88,11 @@ def _prices(odoo: Odoo, rows: list[Doc]) -> list[Doc]:
     """A price of a template is one of each of its variants."""
     whole = sorted({head(row["product_tmpl_id"]) or 0 for row in rows if row["applied_on"] == "1_product"})
     variants = odoo.rows("product.product", [["product_tmpl_id", "in", whole]], ["product_tmpl_id"]) if whole else []
+    lists = sorted({head(row["pricelist_id"]) or 0 for row in rows})
+    names = {one["id"]: one["name"] for one in odoo.rows("product.pricelist", [["id", "in", lists]], ["name"])}
     found = list[Doc]()
     for row in rows:
+        row["list"] = names.get(head(row["pricelist_id"]), "")
         if row["applied_on"] != "1_product":
             found.append(row)
             continue
@@ -117,8 +131,12 @@ def _with_till(odoo: Odoo, rows: list[Doc]) -> None:
     houses = {one["id"]: one["warehouse_id"] for one in odoo.rows(
         "stock.picking.type", [["id", "in", sorted(id for id in types.values() if id is not None)]],
         ["warehouse_id"])}  # fmt: skip
+    undone = sorted({id for line in lines if (id := head(line["refunded_orderline_id"])) is not None})
+    sold = {one["id"]: one["order_id"] for one in odoo.rows("pos.order.line", [["id", "in", undone]], ["order_id"])}
     for row in rows:
-        row["lines"] = [line for line in lines if head(line["order_id"]) == row["id"]]
+        row["lines"] = own = [line for line in lines if head(line["order_id"]) == row["id"]]
+        of = [sold[id] for line in own if (id := head(line["refunded_orderline_id"])) in sold]
+        row["refunded_order_id"] = of[0] if of else False
         row["payment_ids"] = [one for one in payments if head(one["pos_order_id"]) == row["id"]]
         row["session"] = shifts.get(head(row["session_id"]) or 0)
         row["warehouse_id"] = houses.get(types.get(head(row["config_id"]) or 0) or 0, False)

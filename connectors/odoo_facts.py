@@ -76,7 +76,7 @@ FIELDS: Mapping[str, Sequence[str]] = {
     "stock.warehouse": ["name", "code", "active", "lot_stock_id", "company_id"],
     "product.template": ["name", "default_code", "description_sale", "categ_id", "active", "sale_ok", "type"],
     "product.product": ["display_name", "default_code", "barcode", "product_tmpl_id", "uom_id", "active", "sale_ok",
-                        "standard_price", "lst_price", "product_template_attribute_value_ids"],
+                        "type", "standard_price", "lst_price", "product_template_attribute_value_ids"],
     "product.pricelist.item": ["pricelist_id", "applied_on", "product_tmpl_id", "product_id", "min_quantity",
                                "fixed_price", "date_start", "date_end", "currency_id"],
     "res.partner": ["name", "email", "phone", "street", "street2", "city", "zip", "country_code", "is_company", "vat",

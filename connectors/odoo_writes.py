@@ -21,10 +21,22 @@ if TYPE_CHECKING:
 DRAFTS = ("draft", "sent")
 TOLD = ("x_serai_payment", "client_order_ref")
 """What of a sale may change at any time."""
+HANDED_OVER = "handed over"
+"""The note of a delivery that no carrier ever had."""
+WALK_IN = {"name": "Walk-in customer", "ref": "WALK-IN"}
+"""The partner of sales whose buyer said nothing."""
 OPEN = ["state", "not in", ["done", "cancel"]]
 AT_ONCE = {"skip_backorder": True, "skip_immediate": True, "skip_sms": True}
 """No wizard asks whether to leave the rest for later: what is not there stays for another delivery."""
-LINKS = ("partner_id", "warehouse_id", "product_id", "product_tmpl_id")
+LINKS = {"partner": "partner_id", "warehouse": "warehouse_id", "product": "product_id", "template": "product_tmpl_id"}
+"""What a written document calls the id of a record → the field that tells it as ``[id, name]``."""
+
+
+APART = (
+    "order_line", "charges", "buyer", "shipping", "currency", "list_in", "lines", "delivered", "options", "list",
+    "code", "categ", "order_id",
+)  # fmt: skip
+"""What of a written document no record holds under any name."""
 
 
 class Refused(Misconfigured):
@@ -78,7 +90,7 @@ class Writer:
 
     def _values(self, resource: str, doc: Doc) -> Doc:
         """What Odoo is sent for a document: null is false, a country and a language are looked up."""
-        values = {name: False if value is None else value for name, value in doc.items()}
+        values = {LINKS.get(name, name): _false(value) for name, value in doc.items()}
         if "country_code" in values:
             code = values.pop("country_code")
             values["country_id"] = code and self._one("res.country", "code", str(code))
@@ -137,7 +149,7 @@ class Writer:
         """A variant changed; a new one is the bare one of its product, or the one its options stand for."""
         doc = dict(write.doc)
         options = doc.pop("options", None) or []
-        template = doc.pop("product_tmpl_id", None)
+        template, code = doc.pop("template", None), doc.pop("code", None)
         if write.op == "update":
             self._odoo.result("product.product", "write", [_id(write)], self._values(resource, doc))
             return self._receipt(resource, _id(write))
@@ -146,13 +158,14 @@ class Writer:
             return Receipt(outcome="applied", id=str(found["id"]), doc=found)
         if template is None:
             return self._receipt(resource, self._made("product.product", self._values(resource, doc)))
-        bare = self._bare(int(template)) if not options else self._of_options(int(template), options)
+        bare = self._bare(int(template), code) if not options else self._of_options(int(template), options)
         self._odoo.result("product.product", "write", [bare], self._values(resource, doc))
         return self._receipt(resource, bare)
 
-    def _bare(self, template: int) -> int:
+    def _bare(self, template: int, code: str | None) -> int:
+        """The only variant of a fresh product, which has no reference yet or its product's code."""
         rows = self._odoo.rows("product.product", [["product_tmpl_id", "=", template]], ["default_code"])
-        free = [row["id"] for row in rows if row["default_code"] is False]
+        free = [row["id"] for row in rows if row["default_code"] in (False, code)]
         if len(rows) != 1 or not free:
             raise Refused(f"{self._odoo.channel}: product {template} has its variant; another one needs options")
         return int(free[0])
@@ -207,9 +220,9 @@ class Writer:
         return self._receipt(resource, self._made("product.pricelist.item", self._item(write.doc)))
 
     def _item(self, doc: Doc) -> Doc:
-        values = {name: _false(value) for name, value in doc.items() if name not in ("list", "currency")}
+        values = {name: _false(value) for name, value in doc.items() if name not in ("list", "product")}
         values |= {"pricelist_id": self._one("product.pricelist", "name", str(doc["list"])), "compute_price": "fixed",
-                   "applied_on": "0_product_variant", "product_id": int(doc["product_id"])}  # fmt: skip
+                   "applied_on": "0_product_variant", "product_id": int(doc["product"])}  # fmt: skip
         return values
 
     # ── sales ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -246,6 +259,7 @@ class Writer:
             self._confirm(sale, doc)
         if doc.get("delivered") is True and wanted != "cancel":
             for picking in self._odoo.rows("stock.picking", [["sale_id", "=", id], OPEN], ["state"]):
+                self._odoo.result("stock.picking", "write", [int(picking["id"])], {"note": HANDED_OVER})
                 self._validate(int(picking["id"]), None)
 
     def _confirm(self, sale: Doc, doc: Doc) -> None:
@@ -279,25 +293,25 @@ class Writer:
         """The values of a new sale; every line makes up what was paid for it, to the last digit."""
         doc = write.doc
         partner = (
-            int(doc["partner_id"])
-            if doc.get("partner_id") is not None
-            else self._buyer(doc.get("buyer") or {}, write.key)
+            int(doc["partner"]) if doc.get("partner") is not None else self._buyer(doc.get("buyer") or {}, write.key)
         )
         lines = [
-            [0, 0, {KEY: line[KEY], "product_id": int(line["product_id"]), "name": line.get("name") or line[KEY],
+            [0, 0, {KEY: line[KEY], "product_id": int(line["product"]), "name": line.get("name") or line[KEY],
                     "product_uom_qty": pieces, "price_unit": price, "discount": 0}]
             for line in doc["order_line"]
             for pieces, price in parted(Decimal(line["product_uom_qty"]), Decimal(line["total"]))
         ]  # fmt: skip
-        lines += [self._charge(charge) for charge in doc.get("charges") or [] if Decimal(charge["amount"]) != 0]
+        lines += [
+            self._charge(charge) for charge in doc.get("charges") or [] if Decimal(charge.get("amount") or 0) != 0
+        ]
         values = {"origin": write.key, "client_order_ref": doc.get("client_order_ref"), "partner_id": partner,
                   "partner_shipping_id": self._address(partner, doc.get("shipping")), "order_line": lines,
                         "x_serai_payment": doc.get("x_serai_payment")}  # fmt: skip
         values |= {name: doc[name] for name in ("date_order",) if doc.get(name) is not None}
         if doc.get("list_in") is not None:
             values["pricelist_id"] = self._list_in(str(doc["list_in"]))
-        if doc.get("warehouse_id") is not None:
-            values["warehouse_id"] = int(doc["warehouse_id"])
+        if doc.get("warehouse") is not None:
+            values["warehouse_id"] = int(doc["warehouse"])
         if "company" in self._odoo.options:
             values["company_id"] = int(self._odoo.options["company"])
         return {name: _false(value) for name, value in values.items()}
@@ -329,12 +343,13 @@ class Writer:
                                         ["name"], limit=1)  # fmt: skip
                 if found:
                     return int(found[0]["id"])
-        known = self._odoo.rows("res.partner", [["ref", "=", key]], ["name"], limit=1)
+        said = [buyer[name] for name in ("name", "email", "phone") if buyer.get(name) is not None]
+        values: Doc = {**WALK_IN} if not said else {"name": said[0], "ref": key}
+        known = self._odoo.rows("res.partner", [["ref", "=", values["ref"]]], ["name"], limit=1)
         if known:
             return int(known[0]["id"])
-        name = buyer.get("name") or buyer.get("email") or buyer.get("phone") or "?"
-        return self._made("res.partner", {"name": name, "email": _false(buyer.get("email")),
-                                          "phone": _false(buyer.get("phone")), "ref": key})  # fmt: skip
+        told = {name: _false(buyer.get(name)) for name in ("email", "phone")}
+        return self._made("res.partner", {**values, **told})
 
     def _address(self, partner: int, wanted: Doc | None) -> int:
         """The partner's delivery address that says the same, or else a new one; the partner itself without one."""
@@ -427,7 +442,7 @@ class Writer:
         )
         if not sent:
             raise Refused(f"{self._odoo.channel}: of sale {doc['order_id']} nothing has left that could come back")
-        place = doc.get("warehouse_id")
+        place = doc.get("warehouse")
         fields = ["lot_stock_id", "in_type_id"]
         domain = [["lot_stock_id", "=", head(sent[0]["location_id"])]] if place is None else [["id", "=", int(place)]]
         house = self._odoo.rows("stock.warehouse", domain, fields, limit=1)[0]
@@ -460,34 +475,21 @@ class Writer:
 
 def as_sent(doc: Doc, sent: Doc) -> Doc:
     """A record the way it is written, as far as something was sent: links as ids, false as null."""
-    found = {name: doc[name] for name in _flat(sent) if name in doc}
+    flat = _flat(sent)
+    found = {name: doc[name] for name in flat if name in doc}
     for name, value in found.items():
         if isinstance(value, list):
             found[name] = head(value)
-        elif value is False and not isinstance(sent[name], bool):
-            found[name] = None
-        elif name == "lang" and isinstance(value, str) and isinstance(sent[name], str):
-            found[name] = sent[name] if value.startswith(sent[name]) else value
+        elif value is False and not isinstance(flat[name], bool):
+            found[name] = "" if flat[name] == "" else None
+        elif name == "lang" and isinstance(value, str) and isinstance(flat[name], str):
+            found[name] = flat[name] if value.startswith(flat[name]) else value
     return found
 
 
 def _flat(sent: Doc) -> Doc:
-    """What of a document stands in the record under the same name."""
-    apart = (
-        "order_line",
-        "charges",
-        "buyer",
-        "shipping",
-        "currency",
-        "list_in",
-        "lines",
-        "delivered",
-        "options",
-        "list",
-        "categ",
-    )
-    return {name: int(value) if name in LINKS and isinstance(value, str) else value
-            for name, value in sent.items() if name not in apart}  # fmt: skip
+    """What of a document stands in the record, under the record's names."""
+    return {LINKS.get(name, name): value for name, value in sent.items() if name not in APART}
 
 
 def _id(write: Write) -> int:

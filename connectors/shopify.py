@@ -16,7 +16,8 @@ What surprises here (the schema published for 2026-10; shopify.dev where named, 
 * Only ``available`` is what may be sold: ``on_hand`` holds what is promised. Refunds change neither lines nor total.
 * The newest 60 days of orders are readable without ``read_all_orders``; older ones are silently not there.
 * A webhook's signature covers the body alone, so its headers prove nothing: the body says which record it is about, and
-  its digest is the delivery. A retry carries the old body for up to 4 hours (webhooks/best-practices); it is a hint.
+  its digest is the delivery. Shopify tells repetitions by X-Shopify-Event-Id; one carries the old body, for 4 hours at
+  most (webhooks/best-practices), so that the digest finds the same ones, and cannot be forged. It is a hint.
 * A return that was refunded is told by its refund, with the order. One that was closed without money, for other goods
   or for none, stands in a list of its own (`returns`); its goods are what was processed, not what was asked back.
 * Nothing of ours can be stored on a fulfilment: it is found again by tracking number or lines, and Shopify refuses to

@@ -113,17 +113,17 @@ BULKS: Mapping[str, Bulk] = {
     "customers": Bulk(text=f"{{ {_all('customers', CUSTOMER)} }}", docs=list, counted="customersCount"),
 }  # fmt: skip
 RUN = Operation(
-    name="bulkOperationRunQuery", cost=10.0,
+    name="bulkOperationRunQuery",
     text="mutation bulkOperationRunQuery($query: String!, $group: Boolean!)"
     f" {{ bulkOperationRunQuery(query: $query, groupObjects: $group) {{ bulkOperation {{ id }} {CODED} }} }}",
 )  # fmt: skip
 LOOK = Operation(
-    name="bulkOperation", cost=2.0,
+    name="bulkOperation",
     text="query bulkOperation($id: ID!) { bulkOperation(id: $id) { status errorCode fileSize url } }",
 )  # fmt: skip
 COUNTS: Mapping[str, Operation] = {
     name: Operation(
-        name=name, cost=10.0, text=f"query {name}($most: Int) {{ {name}(limit: $most) {{ count }} }}"
+        name=name, text=f"query {name}($most: Int) {{ {name}(limit: $most) {{ count }} }}"
     )
     for name in sorted({bulk.counted for bulk in BULKS.values()})
 }  # fmt: skip

@@ -158,7 +158,7 @@ def _list(resource: str) -> Operation:
         more = ", includeInactive: true" if resource == "locations" else ""
         text = f"{facts.path}({arguments}, sortKey: ID{more}) {{ {nodes} }}"
     outer = ", $outer: String" if "$outer" in text else ""
-    return Operation(name=resource, text=f"query {resource}({variables}{outer}) {{ {text} }}", cost=200.0)
+    return Operation(name=resource, text=f"query {resource}({variables}{outer}) {{ {text} }}")
 
 
 PRICE = "originType price { amount currencyCode } compareAtPrice { amount currencyCode } variant { id product { id } }"
@@ -169,41 +169,30 @@ LISTS: Mapping[str, Operation] = {resource: _list(resource) for resource in RESO
 
 def _fetch(resource: str, kind: str, fields: str) -> Operation:
     text = f"query {resource}ById($ids: [ID!]!) {{ nodes(ids: $ids) {{ ... on {kind} {{ {fields} }} }} }}"
-    return Operation(name=f"{resource}ById", text=text, cost=50.0)
+    return Operation(name=f"{resource}ById", text=text)
 
 
 FETCHES: Mapping[str, Operation] = {name: _fetch(name, kind, fields) for name, (kind, fields) in NODES.items()}
 LEVELS = Operation(
-    name="inventoryAt", cost=100.0,
+    name="inventoryAt",
     text="query inventoryAt($ids: [ID!]!, $place: ID!) { nodes(ids: $ids) { ... on InventoryItem"
     f" {{ id inventoryLevel(locationId: $place) {{ {LEVEL} }} }} }} }}",
 )  # fmt: skip
 FULFILLABLES = _fetch("fulfillable", "Order", FULFILLABLE)
-LINES = Operation(
-    name="orderLines", cost=100.0,
-    text="query orderLines($id: ID!, $after: String) { node(id: $id) { ... on Order {"
-    f" lineItems(first: 20, after: $after) {{ nodes {{ {LINE} }} {_MORE} }} }} }} }}",
-)  # fmt: skip
-REFUND_LINES = Operation(
-    name="refundLines", cost=100.0,
-    text="query refundLines($id: ID!, $after: String) { node(id: $id) { ... on Refund {"
-    f" refundLineItems(first: 20, after: $after) {{ nodes {{ {REFUNDED} }} {_MORE} }} }} }} }}",
-)  # fmt: skip
-SENT_LINES = Operation(
-    name="fulfillmentLines", cost=100.0,
-    text="query fulfillmentLines($id: ID!, $after: String) { node(id: $id) { ... on Fulfillment {"
-    f" fulfillmentLineItems(first: 50, after: $after) {{ nodes {{ {SENT} }} {_MORE} }} }} }} }}",
-)  # fmt: skip
-RETURNS = Operation(
-    name="orderReturns", cost=100.0,
-    text="query orderReturns($id: ID!, $after: String) { node(id: $id) { ... on Order {"
-    f" returns(first: 10, after: $after) {{ nodes {{ {RETURN} }} {_MORE} }} }} }} }}",
-)  # fmt: skip
-RETURNED_LINES = Operation(
-    name="returnLines", cost=100.0,
-    text="query returnLines($id: ID!, $after: String) { node(id: $id) { ... on Return {"
-    f" returnLineItems(first: 50, after: $after) {{ nodes {{ {RETURNED} }} {_MORE} }} }} }} }}",
-)  # fmt: skip
+
+
+def _rest(name: str, kind: str, inner: str, size: int, fields: str) -> Operation:
+    """The query for the next page of a list inside a record."""
+    page = f"{inner}(first: {size}, after: $after) {{ nodes {{ {fields} }} {_MORE} }}"
+    text = f"query {name}($id: ID!, $after: String) {{ node(id: $id) {{ ... on {kind} {{ {page} }} }} }}"
+    return Operation(name=name, text=text)
+
+
+LINES = _rest("orderLines", "Order", "lineItems", 20, LINE)
+REFUND_LINES = _rest("refundLines", "Refund", "refundLineItems", 20, REFUNDED)
+SENT_LINES = _rest("fulfillmentLines", "Fulfillment", "fulfillmentLineItems", 50, SENT)
+RETURNS = _rest("orderReturns", "Order", "returns", 10, RETURN)
+RETURNED_LINES = _rest("returnLines", "Return", "returnLineItems", 50, RETURNED)
 CHECK = Operation(name="check", text="query check { shop { name } currentAppInstallation { accessScopes { handle } } }")
 BY_HANDLE = Operation(
     name="productByHandle",
@@ -221,27 +210,27 @@ BY_PHONE = Operation(
     f" {{ customerByIdentifier(identifier: {{ phoneNumber: $of }}) {{ {CUSTOMER} }} }}",
 )
 OF_PRODUCT = Operation(
-    name="variantsOfProduct", cost=200.0,
+    name="variantsOfProduct",
     text="query variantsOfProduct($id: ID!, $after: String) { product(id: $id) { options { name }"
     f" variants(first: 100, after: $after) {{ nodes {{ {VARIANT} }} {_MORE} }} }} }}",
 )  # fmt: skip
 FIXED = Operation(
-    name="fixedPrices", cost=200.0,
+    name="fixedPrices",
     text="query fixedPrices($id: ID!, $after: String, $query: String) { priceList(id: $id)"
     f" {{ prices(first: 50, after: $after, originType: FIXED, query: $query) {{ nodes {{ {PRICE} }} {_MORE} }} }} }}",
 )  # fmt: skip
 HOOKS = Operation(
-    name="webhooks", cost=10.0,
+    name="webhooks",
     text="query webhooks($uri: String) { webhookSubscriptions(first: 100, uri: $uri) { nodes { topic uri } } }",
 )  # fmt: skip
 SUBSCRIBE = Operation(
-    name="webhookSubscriptionCreate", cost=10.0,
+    name="webhookSubscriptionCreate",
     text="mutation webhookSubscriptionCreate($topic: WebhookSubscriptionTopic!, $hook: WebhookSubscriptionInput!)"
     " { webhookSubscriptionCreate(topic: $topic, webhookSubscription: $hook) { webhookSubscription { id }"
     f" {ERRORS} }} }}",
 )  # fmt: skip
 OPTIONS = Operation(
-    name="productOptionsCreate", cost=10.0,
+    name="productOptionsCreate",
     text="mutation productOptionsCreate($id: ID!, $options: [OptionCreateInput!]!)"
     " { productOptionsCreate(productId: $id, options: $options, variantStrategy: LEAVE_AS_IS) { product { id }"
     f" {CODED} }} }}",

@@ -181,14 +181,14 @@ def _in_order(name: str) -> _Docs:
 
 SET = Mutation(
     name="inventorySetQuantities", listed="input.quantities", stale=frozenset({"CHANGE_FROM_QUANTITY_STALE"}),
-    open=frozenset({"IDEMPOTENCY_CONCURRENT_REQUEST"}), variables=_quantities, cost=10.0,
+    open=frozenset({"IDEMPOTENCY_CONCURRENT_REQUEST"}), variables=_quantities,
     docs=lambda writes, payload: [_told(write) for write in writes],
     text="mutation inventorySetQuantities($input: InventorySetQuantitiesInput!, $key: String!)"
     " { inventorySetQuantities(input: $input) @idempotent(key: $key) { inventoryAdjustmentGroup { id }"
     f" {CODED} }} }}",
 )  # fmt: skip
 ACTIVATE = Mutation(
-    name="inventoryActivate", cost=10.0,
+    name="inventoryActivate",
     variables=lambda writes: {"key": key_of("activate", writes), "item": writes[0].doc["inventoryItemId"],
                               "location": writes[0].doc["locationId"], "available": writes[0].doc["quantity"]},
     docs=lambda writes, payload: [level_doc(payload["inventoryLevel"])],
@@ -197,7 +197,7 @@ ACTIVATE = Mutation(
     f" {{ inventoryLevel {{ {LEVEL} }} {ERRORS} }} }}",
 )  # fmt: skip
 PRODUCT_SET = Mutation(
-    name="productSet", cost=20.0, docs=_one("product"),
+    name="productSet", docs=_one("product"),
     variables=lambda writes: {
         "of": None if writes[0].id is None else {"id": writes[0].id},
         "input": {name: value for name, value in writes[0].doc.items() if name != "files" or writes[0].id is None},
@@ -206,14 +206,14 @@ PRODUCT_SET = Mutation(
     f" {{ productSet(identifier: $of, input: $input, synchronous: true) {{ product {{ {PRODUCT} }} {CODED} }} }}",
 )  # fmt: skip
 VARIANTS_CREATE = Mutation(
-    name="productVariantsBulkCreate", cost=20.0, listed="variants", docs=_in_order("productVariants"),
+    name="productVariantsBulkCreate", listed="variants", docs=_in_order("productVariants"),
     variables=lambda writes: {"id": writes[0].doc["productId"], "variants": [_variant(write) for write in writes]},
     text="mutation productVariantsBulkCreate($id: ID!, $variants: [ProductVariantsBulkInput!]!)"
     " { productVariantsBulkCreate(productId: $id, variants: $variants, strategy: REMOVE_STANDALONE_VARIANT)"
     f" {{ productVariants {{ {VARIANT} }} {CODED} }} }}",
 )  # fmt: skip
 VARIANTS_UPDATE = Mutation(
-    name="productVariantsBulkUpdate", cost=20.0, listed="variants", partial=True, docs=_by_id("productVariants"),
+    name="productVariantsBulkUpdate", listed="variants", partial=True, docs=_by_id("productVariants"),
     variables=lambda writes: {"id": writes[0].doc["productId"],
                               "variants": [{"id": write.id, **_variant(write)} for write in writes]},
     text="mutation productVariantsBulkUpdate($id: ID!, $variants: [ProductVariantsBulkInput!]!)"
@@ -221,7 +221,7 @@ VARIANTS_UPDATE = Mutation(
     f" {{ productVariants {{ {VARIANT} }} {CODED} }} }}",
 )  # fmt: skip
 PRICES_ADD = Mutation(
-    name="priceListFixedPricesAdd", cost=20.0, listed="prices",
+    name="priceListFixedPricesAdd", listed="prices",
     variables=lambda writes: {"id": writes[0].doc["priceListId"], "prices": [_fixed(write.doc) for write in writes]},
     docs=lambda writes, payload: [price_doc(
         {str(row["variant"]["id"]): row for row in payload["prices"]}[str(write.doc["variantId"])],
@@ -230,24 +230,24 @@ PRICES_ADD = Mutation(
     f" {{ priceListFixedPricesAdd(priceListId: $id, prices: $prices) {{ prices {{ {PRICE} }} {CODED} }} }}",
 )  # fmt: skip
 CUSTOMER_CREATE = Mutation(
-    name="customerCreate", cost=10.0, docs=_one("customer"), variables=lambda writes: {"input": writes[0].doc},
+    name="customerCreate", docs=_one("customer"), variables=lambda writes: {"input": writes[0].doc},
     text="mutation customerCreate($input: CustomerInput!)"
     f" {{ customerCreate(input: $input) {{ customer {{ {CUSTOMER} }} {ERRORS} }} }}",
 )  # fmt: skip
 CUSTOMER_UPDATE = Mutation(
-    name="customerUpdate", cost=10.0, docs=_one("customer"),
+    name="customerUpdate", docs=_one("customer"),
     variables=lambda writes: {"input": {"id": writes[0].id, **writes[0].doc}},
     text="mutation customerUpdate($input: CustomerInput!)"
     f" {{ customerUpdate(input: $input) {{ customer {{ {CUSTOMER} }} {ERRORS} }} }}",
 )  # fmt: skip
 FULFIL = Mutation(
-    name="fulfillmentCreate", cost=10.0, docs=_one("fulfillment"),
+    name="fulfillmentCreate", docs=_one("fulfillment"),
     variables=lambda writes: {"fulfillment": writes[0].doc},
     text="mutation fulfillmentCreate($fulfillment: FulfillmentInput!)"
     f" {{ fulfillmentCreate(fulfillment: $fulfillment) {{ fulfillment {{ {FULFILMENT} }} {ERRORS} }} }}",
 )  # fmt: skip
 TRACK = Mutation(
-    name="fulfillmentTrackingInfoUpdate", cost=10.0, docs=_one("fulfillment"),
+    name="fulfillmentTrackingInfoUpdate", docs=_one("fulfillment"),
     variables=lambda writes: {"id": writes[0].id, "info": writes[0].doc.get("tracking") or {},
                               "notify": writes[0].doc.get("notifyCustomer")},
     text="mutation fulfillmentTrackingInfoUpdate($id: ID!, $info: FulfillmentTrackingInput!, $notify: Boolean)"

@@ -99,7 +99,7 @@ def create_app(
     intake: Intake, *, feeds: Feeds | None = None, tills: Tills | None = None, max_body: int = MAX_BODY
 ) -> FastAPI:
     """The application: ``POST /hooks/{channel}``, ``GET /health``, ``GET /feeds/{channel}/{token}``, and
-    ``POST /tills/{channel}/loyalty``."""
+    ``POST /tills/{channel}/loyalty`` and ``/pickup``."""
     app = FastAPI(title="Serai receiver", docs_url=None, redoc_url=None, openapi_url=None)
     refusals = Refusals()
 

@@ -1,4 +1,5 @@
-"""Tills that ask for points while a buyer waits: ``POST /tills/<channel>/loyalty``, in the receiver's process.
+"""Tills that ask while a person waits, in the receiver's process: ``POST /tills/<channel>/loyalty`` for points,
+``/pickup`` to confirm that the goods of an order to be collected are set aside.
 
 What surprises here:
 
@@ -6,14 +7,16 @@ What surprises here:
   is sent again has the same receipt and so the same answer.
 * Every answer is yes or no. A till that hears none (the line broke) asks again with the same receipt, or says
   ``reverse``: both end with nothing taken that was not given.
-* Only channels that `loyalty.tills` in policies/customers.yaml names are answered; to others the address is not there.
+* Only channels that `loyalty.tills` in policies/customers.yaml names are answered about points, only those that `pos`
+  in policies/stock.yaml names about pickups; to others the address is not there.
+* A pickup that was confirmed before is confirmed: the buyer is told once.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -28,12 +31,15 @@ from starlette.requests import ClientDisconnect
 from connectors.base import Connector, Request
 from connectors.errors import ConnectorError, Forged
 from deployments.telling import kind_and_place
+from flows.desk import confirmed
 from flows.loyalty import Answer, earn, redeem, reverse
 from flows.wiring import House
 from mappings.commerce.customers.loyalty import EARN, REDEEM, REVERSE, number
 
 log = logging.getLogger("serai.tills")
 
+LOYALTY, PICKUP = "loyalty", "pickup"
+"""What tills ask about."""
 MAX_BODY = 16_384
 READ_WITHIN = 5.0
 """Seconds a till has for its question."""
@@ -50,37 +56,38 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tills:
-    """What the endpoint needs of the house: a till's connector (None: not a till), the answer, the seconds it may take,
-    and a request as connectors see it."""
+    """What the endpoints need of the house: a till's connector for a question (None: it may not ask that), the answer,
+    the seconds it may take, and a request as connectors see it."""
 
-    connector: Callable[[str], Connector | None]
-    answer: Callable[[str, dict[str, Any]], Answer]
+    connector: Callable[[str, str], Connector | None]
+    answer: Callable[[str, str, bytes], Answer]
     within: Callable[[], float]
     inbound: Callable[[fastapi.Request, bytes], Request]
 
 
 def add_tills(app: FastAPI, tills: Tills, read: Callable[[fastapi.Request, int], Any]) -> None:
-    """Afterwards the application answers ``POST /tills/{channel}/loyalty``; ``read`` reads a body up to a size."""
+    """Afterwards the application answers ``POST /tills/{channel}/loyalty`` and ``/pickup``; ``read`` reads a body up to
+    a size."""
 
-    @app.post("/tills/{channel}/loyalty")
-    async def ask(channel: str, request: fastapi.Request) -> Response:
+    @app.post("/tills/{channel}/{about}")
+    async def ask(channel: str, about: str, request: fastapi.Request) -> Response:
         try:
             async with asyncio.timeout(READ_WITHIN):
                 body = await read(request, MAX_BODY)
             async with asyncio.timeout(tills.within() + MORE):
-                return await anyio.to_thread.run_sync(answered, channel, request, body, abandon_on_cancel=True)
+                return await anyio.to_thread.run_sync(answered, channel, about, request, body, abandon_on_cancel=True)
         except TimeoutError:
             return _no(503, "Serai does not answer in time")
         except ClientDisconnect:
             return _no(400, "the question broke off")
 
-    def answered(channel: str, request: fastapi.Request, body: bytes) -> Response:
+    def answered(channel: str, about: str, request: fastapi.Request, body: bytes) -> Response:
         try:
-            connector = tills.connector(channel)
+            connector = tills.connector(channel, about)
             if connector is None:
                 return Response(status_code=404)
             connector.receive(tills.inbound(request, body))
-            answer = tills.answer(channel, _question(body))
+            answer = tills.answer(channel, about, body)
         except Forged:
             return Response(status_code=401)
         except Unreadable as fault:
@@ -99,12 +106,18 @@ def add_tills(app: FastAPI, tills: Tills, read: Callable[[fastapi.Request, int],
 def tills_of(house: House, inbound: Callable[[fastapi.Request, bytes], Request]) -> Tills:
     """The tills of an open house."""
 
-    def connector(channel: str) -> Connector | None:
+    def connector(channel: str, about: str) -> Connector | None:
         loyalty = house.project.customers.loyalty
-        known = loyalty is not None and channel in loyalty.tills and channel in house.project.channels
+        asking: Mapping[str, Collection[str]] = {
+            LOYALTY: () if loyalty is None else loyalty.tills, PICKUP: house.project.counting.tills,
+        }
+        known = channel in asking.get(about, ()) and channel in house.project.channels
         return house.connector(channel) if known else None
 
-    def answer(channel: str, asked: dict[str, Any]) -> Answer:
+    def answer(channel: str, about: str, body: bytes) -> Answer:
+        if about == PICKUP:
+            return confirmed(house, till=channel, **_pickup(body))
+        asked = _question(body)
         what: dict[str, Any] = {"channel": channel, "reference": asked["id"], "points": asked["points"],
                                 "amount": asked["amount"]}
         if asked["kind"] == REDEEM:
@@ -121,14 +134,25 @@ def tills_of(house: House, inbound: Callable[[fastapi.Request, bytes], Request])
     return Tills(connector=connector, answer=answer, within=within, inbound=inbound)
 
 
-def _question(body: bytes) -> dict[str, Any]:
-    """``{resource: loyalty, id: RECEIPT, kind, account, points | amount {amount, currency}, number?}``, checked."""
+def _object(body: bytes) -> dict[str, Any]:
     try:
         found = _decode(body)
     except msgspec.DecodeError:
         found = None
     if not isinstance(found, dict):
         raise Unreadable("the question is no JSON object")
+    return found
+
+
+def _pickup(body: bytes) -> dict[str, Any]:
+    """``{resource: pickup, id, number: ORDER, store: LOCATION, channel?: where it was ordered}``, checked."""
+    found = _object(body)
+    return {"number": _text(found, "number"), "store": _text(found, "store"), "channel": _text(found, "channel", True)}
+
+
+def _question(body: bytes) -> dict[str, Any]:
+    """``{resource: loyalty, id: RECEIPT, kind, account, points | amount {amount, currency}, number?}``, checked."""
+    found = _object(body)
     kind = found.get("kind")
     if kind not in (EARN, REDEEM, REVERSE):
         raise Unreadable(f"kind is {EARN}, {REDEEM} or {REVERSE}")

@@ -45,9 +45,10 @@ def check(house: House, channel: str) -> list[Finding]:
         wanted = connector.scopes.get(resource, ())
         if granted is None or not wanted:
             if resource in written:
+                needs = f"it needs {', '.join(wanted)}; " if wanted else ""
                 found.append(Finding(
                     what=f"{resource}: write", works=None,
-                    detail="the platform does not say; the first write of the mode `on` will show it",
+                    detail=f"{needs}the platform does not say; the first write of the mode `on` will show it",
                 ))
             continue
         lacking = sorted(set(wanted) - granted)
@@ -77,7 +78,8 @@ def _readable(connector: Connector, channel: str, resource: str) -> Finding:
         return Finding(what=f"{resource}: read", works=None if busy else False, detail=_said(channel, fault))
     except StopIteration:
         return Finding(what=f"{resource}: read", works=True, detail="nothing there")
-    return Finding(what=f"{resource}: read", works=True, detail=f"{len(docs)} documents on the first page")
+    several = "1 document" if len(docs) == 1 else f"{len(docs)} documents"
+    return Finding(what=f"{resource}: read", works=True, detail=f"{several} on the first page")
 
 
 def _said(channel: str, fault: ConnectorError) -> str:

@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from flows.consequences import stock_due
 from flows.fulfilment import DESK, Told, date_orders, hears, origins_of, tell
+from flows.loyalty import Answer
 from flows.placing import SERVICES, closed
 from flows.wiring import House
 from mappings.commerce.fulfilment.deadlines import LIVE, awaits_us, is_collected
@@ -34,6 +35,7 @@ from registry import (
     numbers_of_orders,
     orders_by_number,
     outbox_rows,
+    owners,
     records,
     records_by_field,
     records_where,
@@ -108,6 +110,22 @@ def decide(
     return house.registry.attempt(partial(
         _decide, house, number, kind, who=who, channel=channel, reason=reason, note=note, until=until,
     ))
+
+
+def confirmed(house: House, *, till: str, number: str, store: str, channel: str | None = None) -> Answer:
+    """Whether somebody at a till of the store may say that an order's goods are set aside there; then its buyer is told
+    that it is ready. No where the order is to be collected elsewhere, or in a state that has nothing ready."""
+    try:
+        with house.registry.read() as tx:
+            uid, _ = find_order(house, tx, number, channel)
+            here = owners(tx, [("location", "code", store)]).get(("location", "code", store))
+            place = place_of(records(tx, [uid])[uid].values)
+        if here is None or here != place:
+            raise CannotDecide(f"order {number} is not collected in {store}; `serai order show {number}` says where")
+        said = decide(house, number, "ready", who=f"a till of {store} ({till})", channel=channel)
+    except CannotDecide as fault:
+        return Answer(number=number, accepted=False, because=str(fault))
+    return Answer(number=number, accepted=True, because=said)
 
 
 def _decide(

@@ -15,7 +15,6 @@ from registry.bindings import (
     holders,
     lock_entities,
     note_documents,
-    pending_bindings,
     put_bindings,
     refs_for,
     standings,
@@ -58,7 +57,6 @@ from registry.cursors import (
     Scan,
     begin_scan,
     cursors,
-    drop_cursor,
     drop_scan,
     finish_scan,
     load_cursor,
@@ -76,7 +74,7 @@ from registry.deadlines import (
     pressing_deadlines,
     put_deadlines,
 )
-from registry.documents import document_pages, documents, drop_documents, put_documents
+from registry.documents import document_pages, documents, put_documents
 from registry.due import AHEAD, DueRow, mark_due, reopen, wake
 from registry.engine import DatabaseRefused, LeaseLost, Registry, RegistryError, Tx, Unholdable, open_registry
 from registry.escrows import EscrowRow, Taking, escrows, put_escrows, takings, unread_escrows
@@ -116,8 +114,6 @@ from registry.parked import (
     Parked,
     ParkedKey,
     ParkedRow,
-    awaiting,
-    dismiss,
     open_inward,
     open_outward,
     park,
@@ -145,7 +141,7 @@ from registry.people import (
     told_opt_outs,
     with_traits,
 )
-from registry.queue import channels_due, in_flight_payloads, next_due, outbox_counts, outbox_rows, to_settle
+from registry.queue import channels_due, in_flight_payloads, outbox_counts, outbox_rows, to_settle
 from registry.records import (
     OWN_KEY,
     QUALIFIED,
@@ -165,7 +161,6 @@ from registry.records import (
     owners,
     put_links,
     put_records,
-    record_counts,
     records,
     records_by_field,
     records_where,
@@ -179,7 +174,6 @@ from registry.releases import (
     registry_mark,
     release_texts,
     released_before,
-    releases,
     settle_release,
 )
 from registry.reservations import (
@@ -281,7 +275,6 @@ __all__ = [
     "adopt_settlement_lines",
     "all_overrides",
     "audit_rows",
-    "awaiting",
     "before_counts",
     "begin_scan",
     "binding_for",
@@ -309,13 +302,10 @@ __all__ = [
     "decision_counts",
     "decode",
     "digest",
-    "dismiss",
     "document_hashes",
     "document_pages",
     "documents",
     "drop_candidates",
-    "drop_cursor",
-    "drop_documents",
     "drop_keys",
     "drop_scan",
     "due_deadlines",
@@ -361,7 +351,6 @@ __all__ = [
     "move_reservations",
     "new_uids",
     "newest_release",
-    "next_due",
     "note_counts",
     "note_documents",
     "note_silence",
@@ -386,7 +375,6 @@ __all__ = [
     "parked",
     "parked_counts",
     "paused",
-    "pending_bindings",
     "post_reservations",
     "posted_reservations",
     "pressing_deadlines",
@@ -423,7 +411,6 @@ __all__ = [
     "put_traits",
     "rebind",
     "rebound",
-    "record_counts",
     "records",
     "records_by_field",
     "records_where",
@@ -432,7 +419,6 @@ __all__ = [
     "release",
     "release_texts",
     "released_before",
-    "releases",
     "renew",
     "reopen",
     "reservations_of",

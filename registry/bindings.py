@@ -362,12 +362,6 @@ def bindings_where(
     return [Binding(row) for row in tx.rows(statement.order_by(binding.c.external_id).limit(limit))]
 
 
-def pending_bindings(tx: Tx, channel: str, entity: str, limit: int = 1_000) -> list[Binding]:
-    """Bindings whose last write was not read back yet."""
-    statement = select(binding).where(binding.c.channel == channel, binding.c.entity == entity, binding.c.pending)
-    return [Binding(row) for row in tx.rows(statement.limit(limit))]
-
-
 def _by_entity(keys: Collection[tuple[str, str]]) -> dict[str, list[str]]:
     """Entity → ids: each entity is asked for by itself, so that the index is searched by all of its columns."""
     found: dict[str, list[str]] = {}

@@ -63,11 +63,6 @@ def save_cursor(
     )
 
 
-def drop_cursor(tx: Tx, channel: str, resource: str, lane: str) -> None:
-    """Afterwards the next read begins at page one."""
-    tx.run(delete(cursor).where(*_place(channel, resource, lane)))
-
-
 def cursors(tx: Tx) -> list[CursorRow]:
     """Every cursor, for status and freshness."""
     found = tx.rows(select(cursor).order_by(cursor.c.channel, cursor.c.resource, cursor.c.lane))

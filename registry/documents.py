@@ -60,11 +60,5 @@ def document_pages(tx: Tx, channel: str, resource: str, after: str = "", limit: 
     return [(row[0], _unpack(row[1], row[2])) for row in found]
 
 
-def drop_documents(tx: Tx, channel: str, resource: str, external_ids: Collection[str]) -> int:
-    """Afterwards none of these is kept (erasure, retention); the number dropped."""
-    statement = delete(document).where(document.c.channel == channel, document.c.resource == resource)
-    return bulk.change(tx, statement, document.c.external_id, external_ids)
-
-
 def _unpack(body: bytes, packed: bool) -> bytes:
     return zlib.decompress(body) if packed else bytes(body)

@@ -14,7 +14,6 @@ from typing import Any, TypeAlias
 from sqlalchemy import bindparam, func, literal_column, select, update
 
 from registry import bulk
-from registry.channels import write_audit
 from registry.codec import digest, moment, new_uids
 from registry.engine import AnyRow, RegistryError, Tx
 from registry.tables import parked as items
@@ -143,15 +142,6 @@ def unpark(tx: Tx, keys: Collection[ParkedKey], *, state: str = "replayed", besi
     return closed
 
 
-def dismiss(tx: Tx, uid: str, who: str, because: str) -> None:
-    """A person closes an item without replaying it; audited. Raises RegistryError when it is not open."""
-    if not tx.run(
-        update(items).where(items.c.uid == uid, items.c.state == "open").values(state="dismissed", last_at=tx.stamp)
-    ):
-        raise RegistryError(f"parked item {uid}: not open; `serai parked` lists those that are")
-    write_audit(tx, who, f"parked item {uid}", because, "open", "dismissed")
-
-
 def parked(
     tx: Tx,
     channel: str | None = None,
@@ -177,20 +167,6 @@ def parked_counts(tx: Tx) -> dict[tuple[str, str, str, str], int]:
     place = (items.c.channel, items.c.entity, items.c.direction, items.c.kind)
     found = tx.rows(select(*place, func.count()).where(items.c.state == "open").group_by(*place))
     return {(row[0], row[1], row[2], row[3]): row[4] for row in found}
-
-
-def awaiting(tx: Tx, channel: str, references: Collection[tuple[str, str]]) -> list[Parked]:
-    """Open inward items of the channel that wait for one of these (entity, external id), the oldest first."""
-    wanted = set(references)
-    statement = select(items).where(
-        items.c.channel == channel,
-        items.c.state == "open",
-        items.c.awaits_id.is_not(None),
-        bulk.within(tx, items.c.awaits_entity, sorted({entity for entity, _id in wanted})),
-    )
-    found = bulk.gather(tx, statement, items.c.awaits_id, [external_id for _entity, external_id in references])
-    ours = [row for row in found if (row.awaits_entity, row.awaits_id) in wanted]
-    return [_row(row) for row in sorted(ours, key=lambda row: (row.first_at, row.uid))]
 
 
 def _values(tx: Tx, row: ParkedRow, uid: str) -> tuple[Any, ...]:

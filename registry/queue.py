@@ -43,12 +43,6 @@ def outbox_counts(tx: Tx) -> dict[tuple[str, str, str], int]:
     return {(row[0], row[1], row[2]): row[3] for row in tx.rows(select(*place, func.count()).group_by(*place))}
 
 
-def next_due(tx: Tx) -> datetime | None:
-    """The earliest moment of a due or decided write that nobody works on, also a past one; None when nothing is due."""
-    moments = [at for _channel, _entity, at in channels_due(tx, also_later=True)]
-    return min(moments, default=None)
-
-
 def channels_due(tx: Tx, *, also_later: bool = False) -> list[tuple[str, str, datetime]]:
     """(channel, entity, oldest moment) with a due or decided write unclaimed now, the longest waiting first.
 

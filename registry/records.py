@@ -192,13 +192,6 @@ def records_where(
     return [Record(row) for row in tx.rows(statement.order_by(record.c.key).limit(limit))]
 
 
-def record_counts(tx: Tx) -> dict[tuple[str, str], int]:
-    """(entity, state) → how many, merged ones left out; reads the whole table."""
-    place = (record.c.entity, record.c.state)
-    found = tx.rows(select(*place, func.count()).where(record.c.merged_into.is_(None)).group_by(*place))
-    return {(row[0], row[1]): row[2] for row in found}
-
-
 def resolve(tx: Tx, uids: Collection[str]) -> dict[str, str]:
     """Each uid → the uid that stands for it now: itself, or the survivor it was merged into."""
     statement = select(record.c.uid, record.c.merged_into).where(record.c.merged_into.is_not(None))

@@ -87,11 +87,6 @@ def released_before(tx: Tx) -> Release | None:
     return _row(found[0]) if found else None
 
 
-def releases(tx: Tx, limit: int = 100) -> list[Release]:
-    """The newest first."""
-    return [_row(row) for row in tx.rows(select(release).order_by(release.c.number.desc()).limit(limit))]
-
-
 def release_texts(tx: Tx, of: Release) -> dict[str, str]:
     """Name → text of everything a release holds."""
     found = bulk.gather(

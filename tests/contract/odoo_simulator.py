@@ -157,16 +157,16 @@ class Orders(Partners):
         return {str(id): dict(row.doc) for id, row in rows.items() if row.doc["state"] != "cancel"}
 
     def creation(self, number: int) -> Doc:
-        line = {"x_serai_key": "1", "product_id": 4, "name": f"Kettle {number}", "product_uom_qty": 2}
+        line = {"x_serai_key": "1", "product": 4, "name": f"Kettle {number}", "product_uom_qty": 2}
         lines = [{**line, "total": "10.00"}]
-        return {"client_order_ref": str(number), "state": "draft", "partner_id": 1, "order_line": lines,
+        return {"client_order_ref": str(number), "state": "draft", "partner": 1, "order_line": lines,
                 "currency": "KZT", "amount_total": "10.00"}  # fmt: skip
 
     def change(self, simulator: Simulator, id: str, number: int) -> Doc:
         return {"x_serai_payment": f"paid {number}"}
 
     def bad(self) -> Doc:
-        return {**self.creation(1), "partner_id": 99}
+        return {**self.creation(1), "partner": 99}
 
     def with_exact(self, values: Mapping[str, Any]) -> Doc:
         return {**self.creation(1), **values}

@@ -72,8 +72,10 @@ class Operation:
                 value = resolved(one, self.file)
                 if str(status).startswith("2") and isinstance(value, Mapping) and "value" in value:
                     yield f"{self.name} {name}", value["value"]
-            if str(status).startswith("2") and "example" in media:
-                yield f"{self.name} example", media["example"]
+            schema = resolved(media.get("schema"), self.file) or {}
+            for row_with in (media, schema):
+                if str(status).startswith("2") and "example" in row_with:
+                    yield f"{self.name} example", row_with["example"]
 
 
 def resolved(row: Any, file: Mapping[str, Any]) -> Any:

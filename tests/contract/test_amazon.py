@@ -144,6 +144,32 @@ def test_an_answer_of_200_may_be_a_rejection_at_once_or_later(running: Running, 
     assert running.market.listings["K2"].price == Decimal(12490)
 
 
+def test_a_variant_is_offered_beside_whoever_sells_it(running: Running) -> None:
+    """A new offer by GTIN, changed later attribute by attribute; price and figure are not touched by it."""
+    connector, market = connect(running), running.market
+    mapping = compile_file(None, PACKAGE / "amazon" / "offers.yaml")
+    variant = {"uid": "v9", "sku": "NEW", "name": "Kettle", "gtin": "4870001000017"}
+    (made,) = mapping.map_outward([variant], {}, {"settings": running.settings}).docs
+    create = Write(key="o", op="create", doc=made.doc)
+    (receipt,) = connector.write("offers", [create])
+    (end,) = connector.settle("offers", [structs.replace(create, ticket=receipt.ticket)])
+    assert (end.outcome, end.id) == ("applied", "NEW")
+    (receipt,) = connector.write("listings", [stock("NEW", 4)])
+    other = {**made.doc["attributes"]["externally_assigned_product_identifier"][0], "value": "4870001000024"}
+    changed = {**made.doc, "attributes": {"externally_assigned_product_identifier": [other]}}
+    update = Write(key="p", op="update", id="NEW", doc=changed)
+    (receipt,) = connector.write("offers", [update])
+    assert settled(connector, update, receipt.ticket).outcome == "applied"
+    told = market.listings["NEW"].attributes
+    assert told["externally_assigned_product_identifier"] == [other]
+    assert (told["condition_type"][0]["value"], market.listings["NEW"].quantity) == ("new_new", 4)
+    there = Write(key="q", op="create", doc={**made.doc, "sku": "K1"})      # somebody listed it by hand
+    (receipt,) = connector.write("offers", [there])
+    assert receipt.outcome == "accepted"
+    assert (market.listings["K1"].price, market.listings["K1"].quantity) == (Decimal(12490), 10)
+    assert market.listings["K1"].title == "Kettle 1"
+
+
 def test_many_writes_go_as_one_feed_and_each_has_its_own_end(running: Running, clock: Moving) -> None:
     """P6: one call for sixty; the processing report names the bad message, the others are applied."""
     market = running.market
@@ -306,6 +332,47 @@ def test_parcels_leave_one_by_one_and_the_same_one_only_once(running: Running) -
     assert sorted(one.id for one in found if one.entity == "shipment") == sorted([str(sent.id), str(rest.id)])
 
 
+def cancel(order: str, reason: str = "NoInventory", **given: Any) -> Write:
+    return Write(key=f"c-{order}", op="create", doc={"orderId": order, "reason": reason}, **given)
+
+
+def test_orders_are_cancelled_by_a_feed_and_their_buyers_told(running: Running, clock: Moving) -> None:
+    """P2, P3: one feed for all; the order itself tells that it was done, also when its buyer was faster."""
+    market = running.market
+    market.feed_lag = 30
+    ids = [ACTS["order"](market, {"lines": [{"sku": "K0", "quantity": 1}], "name": "Dina"})["id"] for _ in range(3)]
+    own = ACTS["order"](market, {"lines": [{"sku": "K0", "quantity": 1}], "name": "D", "warehouse": "X"})["id"]
+    connector = connect(running, clock)
+    writes = [cancel(id) for id in (*ids, own, "000-0000000-0000000")]
+    receipts = list(connector.write("cancellations", writes))
+    assert [one.outcome for one in receipts] == ["accepted"] * 3 + ["rejected"] * 2
+    assert len(market.feeds) == 1
+    ACTS["cancel"](market, {"id": ids[2]})
+    sent = [structs.replace(one, ticket=receipt.ticket) for one, receipt in zip(writes, receipts, strict=True)][:3]
+    assert [one.outcome for one in connector.settle("cancellations", sent)] == ["accepted", "accepted", "applied"]
+    clock.on(seconds=31)
+    assert [one.outcome for one in connector.settle("cancellations", sent)] == ["applied"] * 3
+    assert [market.orders[id]["reason"] for id in ids] == ["NoInventory", "NoInventory", "BUYER"]
+    assert market.listings["K0"].quantity == 10
+    again = [structs.replace(one, attempt=2, ticket=None) for one in writes[:1]]
+    assert [one.outcome for one in connector.write("cancellations", again)] == ["applied"]
+    told = [entry["id"] for entry in market.books.after(0) if entry["kind"] == "told"]
+    assert sorted(told) == sorted(ids)
+
+
+def test_a_cancellation_that_amazon_refuses_says_why(running: Running) -> None:
+    """P6: a reason that is none of Amazon's; nothing was cancelled. A feed that was given up never arrived."""
+    market, connector = running.market, connect(running)
+    id = ACTS["order"](market, {"lines": [{"sku": "K0", "quantity": 1}], "name": "Dina"})["id"]
+    for fate, reason, detail in (("DONE", "Mood", "Amazon did not cancel"), ("FATAL", "NoInventory", "not found")):
+        ACTS["fate"](market, {"status": fate})
+        write = cancel(id, reason)
+        (receipt,) = connector.write("cancellations", [write])
+        (end,) = connector.settle("cancellations", [structs.replace(write, ticket=receipt.ticket)])
+        assert (end.outcome, end.detail[: len(detail)]) == ("rejected", detail)
+    assert market.orders[id]["status"] == "UNSHIPPED"
+
+
 def test_without_roles_a_buyer_is_asked_for_with_a_restricted_token(running: Running) -> None:
     """P13: without the setting nobody is asked; with it one token serves many orders and opens nothing else."""
     running.market.roles = False
@@ -357,7 +424,7 @@ def test_a_settlement_report_comes_to_what_was_paid_out(running: Running) -> Non
     ACTS["refund"](market, {"id": id, "lines": {"1": 1}})
     ACTS["settle"](market, {"corrections": {id: "-12.34"}})
     (doc,) = [doc for page in connector.read("settlements") for doc in page.docs]
-    (record,) = inward("settlements", [doc], {}).records
+    record, back = inward("settlements", [doc], {("order", id): "o1"}).records
     told = record.values["lines"]
     assert unsettled(record.values) is None
     assert {line["order_number"] for line in told} == {id}
@@ -368,6 +435,8 @@ def test_a_settlement_report_comes_to_what_was_paid_out(running: Running) -> Non
     assert sums["adjustment"] == Decimal("-90") + Decimal("-12.34")
     assert sums["refund"] == -paid / 2
     assert sums["fee"] == Decimal("-3466.42")      # 12 %
+    (refund,) = back.values["refunds"]
+    assert (back.entity, refund["tender"], Decimal(refund["amount"]["amount"])) == ("return", "1", paid / 2)
     assert connector.fetch("settlements", [doc["reportId"], "0"]) == {doc["reportId"]: doc, "0": None}
     ACTS["settle"](market, {})
     assert len([doc for page in connector.read("settlements") for doc in page.docs]) == 2
@@ -399,7 +468,8 @@ def test_returns_are_taken_when_the_goods_are_back(running: Running) -> None:
     ACTS["refund"](market, {"id": id, "lines": {"1": 1}, "status": "IN_TRANSIT"})
     docs = [doc for page in connector.read("returns") for doc in page.docs]
     found = inward("returns", docs, {("order", id): "o1"})
-    assert [one.values["order"] for one in found.records] == ["o1"]
+    (back,) = found.records
+    assert (back.values["order"], back.values["lines"][0]["line"]) == ("o1", order["orderItems"][0]["orderItemId"])
     assert [skip.reason for skip in found.skips] == ["the goods are not back yet"]
     assert connector.fetch("returns", [docs[0]["id"]])[docs[0]["id"]] == docs[0]
 

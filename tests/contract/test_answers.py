@@ -87,6 +87,9 @@ NOW = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
         ({"retry-after": "Sun, 01 Mar 2026 09:00:20 GMT", "date": "Sun, 01 Mar 2026 09:00:15 GMT"}, 5),
         ({"retry-after": "Sun, 01 Mar 2026 08:00:00 GMT"}, 0),
         ({}, 9), ({"retry-after": "soon"}, 9), ({"retry-after": "-5"}, 9), ({"retry-after": "nan"}, 9),
+        ({"x-rate-limit-time-reset-ms": "15500"}, 15.5),
+        ({"x-rate-limit-time-reset-ms": "15500", "retry-after": "3"}, 3),
+        ({"x-rate-limit-time-reset-ms": "soon"}, 9),
     ],
 )  # fmt: skip
 def test_the_wait_is_the_platforms_own(headers: dict[str, str], seconds: float) -> None:

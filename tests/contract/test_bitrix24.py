@@ -134,6 +134,26 @@ def test_what_a_reader_may_not_see_is_not_taken_for_deleted(running: Running) ->
         connector.fetch("contacts", [id])
 
 
+def test_a_long_list_is_read_ten_pages_at_a_time_and_each_page_resumes(running: Running) -> None:
+    """P1, P14: pages follow each other inside a batch; what changes meanwhile shifts none of them."""
+    running.portal.opening = datetime.now(UTC)
+    ids = [contact(running, NAME=f"{n}") for n in range(1, 1_061)]
+    running.portal.opening = None
+    asked, found = running.api.bucket.asked, []
+    for n, page in enumerate(connect(running).read("contacts")):
+        found += [doc["ID"] for doc in page.docs]
+        if n == 3:
+            running.portal.drop("contact", ids[0], "?")
+            late = contact(running, NAME="late")
+        if n == 7:
+            rest = [doc["ID"] for later in connect(running).read("contacts", page.cursor) for doc in later.docs]
+    assert found == [*ids, late]
+    assert rest == found[400:]
+    assert running.api.bucket.asked == asked + 5 + 4
+    order = orders.place(running.portal, {"store": 1, "lines": [{"sku": "K0", "quantity": 1, "price": "1"}]})
+    assert [doc["id"] for page in connect(running).read("orders") for doc in page.docs] == [order["id"]]
+
+
 def test_the_throttle_is_obeyed_and_tells_the_accounts_other_workers() -> None:
     """P14: 503 QUERY_LIMIT_EXCEEDED was not carried out; so says the receipt that is not there."""
     told: list[float] = []

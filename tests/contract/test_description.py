@@ -101,10 +101,13 @@ def test_one_line_says_how_all_resources_are_found_by_our_reference() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", sorted((ROOT / "deployments/sandbox/retail/platforms").glob("*.yaml")), ids=lambda path: path.stem
-)
-def test_every_description_of_the_demo_is_right(path: Path) -> None:
-    """The demo starts."""
+    "path",
+    [*sorted((ROOT / "deployments/sandbox/retail/platforms").glob("*.yaml")), *connectors.DESCRIBED.values(),
+     *sorted((ROOT / "deployments/examples").glob("*/platforms/*.yaml"))],
+    ids=lambda path: path.stem,
+)  # fmt: skip
+def test_every_description_that_comes_with_serai_is_right(path: Path) -> None:
+    """The demo and the examples start, and so does a channel of a platform that needs no Python."""
     described, _ = load_yaml(path.read_text(encoding="utf-8"), path.name)
     assert connect(described).resources
 

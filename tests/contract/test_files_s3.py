@@ -6,6 +6,7 @@ at once with what was just written; what a real store refuses or delays is not s
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from collections.abc import Iterator
@@ -97,6 +98,8 @@ def test_an_object_of_the_same_name_with_other_content_is_news(bucket: Any) -> N
     put(bucket, "in/prices-1.csv", "sku;price\nA;1\n")
     files = channel(bucket)
     pages = list(files.read("prices"))
+    tag = hashlib.md5(b"sku;price\nA;1\n").hexdigest()
+    assert [mark.endswith(tag) for _, mark in pages[-1].cursor["taken"]] == [True]
     put(bucket, "in/prices-1.csv", "sku;price\nA;2\n")
     (news,) = files.read("prices", pages[-1].cursor)
     assert news.docs == [{"sku": "A", "price": "2"}]

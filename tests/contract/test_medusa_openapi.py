@@ -30,11 +30,14 @@ PATHS = (
     ("get", "/admin/shipping-profiles"),
     ("get", "/admin/products/{id}"),
     ("get", "/admin/orders/{id}"),
+    ("get", "/admin/reservations"),
 )
 SINCE = {
     "/admin/inventory-items/location-levels/batch": "2.5: levels of several items in one call",
     "/admin/products/{id}/options/batch": "2.17: values of an option on a route of its own",
 }
+LATER = {"returns": {"updated_at"}}
+"""Resource → parameters that 2.21 takes (tests/integration) and the description of 2.0 does not name."""
 
 
 @cache
@@ -65,4 +68,5 @@ def test_every_parameter_of_a_list_is_published(name: str) -> None:
     asked = {*facts.params, "limit", *([facts.since] if facts.since else [])}
     asked |= {"offset"} if facts.paging == "offset" else {facts.paging_options["param"]}
     plain = {one.partition("[")[0] for one in asked}
-    assert plain - described - {"with_deleted"} == set(), "with_deleted is in the guides, not in the description"
+    described |= {"with_deleted"} | LATER.get(name, set())  # with_deleted is in the guides, not in the description
+    assert plain - described == set()

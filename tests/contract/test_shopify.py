@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
+from connectors import graphql
 from connectors.base import Request, Write
 from connectors.errors import Misconfigured, RetryLater
 from connectors.shopify import Shopify
@@ -120,6 +121,36 @@ def test_too_dear_a_shop_is_waited_for_as_long_as_its_points_need() -> None:
         assert found.api.bucket.refusals == 1
     finally:
         found.stop()
+
+
+def test_a_question_that_is_dearer_than_published_is_paid_for_in_full_from_then_on(running: Running) -> None:
+    """P14: what it asks is taken from the account's points before it is sent, however many ids go with it."""
+    connector, taken = connect(running), list[float]()
+    budget: Any = connector.ports.budget
+    budget.take = lambda n, lane, bucket="": taken.append(n)
+    ids = [f"gid://shopify/ProductVariant/{1001 + n}" for n in range(50)]
+    connector.fetch("variants", ids[:1])
+    connector.fetch("variants", ids)
+    assert taken == [4.0, 200.0]
+    asked = running.api._answered
+
+    def dearer(*given: Any) -> Any:
+        answer = asked(*given)
+        answer["extensions"]["cost"]["requestedQueryCost"] *= 1.5
+        return answer
+
+    running.api._answered = dearer  # type: ignore[method-assign]  # Shopify counts otherwise than it publishes
+    connector.fetch("variants", ids)
+    connector.fetch("variants", ids[:1])
+    assert taken[2:] == [200.0, 6.0]
+
+
+def test_a_question_that_is_too_dear_at_any_time_is_a_setting_to_lower(running: Running) -> None:
+    """Nothing is tried again: it would never be answered."""
+    lines = "lineItems(first: 250) { nodes { id } }"
+    dear = graphql.Operation(name="dear", text=f"query dear {{ orders(first: 100) {{ nodes {{ {lines} }} }} }}")
+    with pytest.raises(Misconfigured, match="lower `page_size`"):
+        connect(running)._graph.question(dear, {})
 
 
 def test_a_change_that_the_search_has_not_heard_of_is_found_by_the_next_read() -> None:

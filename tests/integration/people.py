@@ -238,7 +238,8 @@ class MedusaShop:
 
     def lines(self, order: str) -> list[str]:
         """The ids of an order's lines."""
-        return [str(id) for (id,) in self.books.rows("SELECT item_id FROM order_item WHERE order_id = %s", order)]
+        query = "SELECT DISTINCT item_id FROM order_item WHERE order_id = %s"
+        return [str(id) for (id,) in self.books.rows(query, order)]
 
     def owed(self, order: str) -> Decimal:
         """What the shopper owes, by the shop's own books, to the tiyn: they keep every digit of the tax."""

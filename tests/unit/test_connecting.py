@@ -133,7 +133,8 @@ def test_a_person_connects_a_channel_from_the_command_line_and_it_works_at_once(
         assert requests.get(first[1].strip(), timeout=10).status_code == 200
         said = "".join(first) + process.stdout.read()
     assert process.returncode == 0, said
-    assert "1 documents on the first page" in said
+    assert "1 document on the first page" in said
+    assert "depot: depot, verified against: nothing on record" in said
     assert "granted: read, write" not in said  # nothing is written to this channel, so its right is not asked after
     kept = b"".join(path.read_bytes() for path in (project / ".serai").rglob("*") if path.is_file())
     for token in (platform.access, platform.refresh, "code-1", "s3cret-of-the-app"):

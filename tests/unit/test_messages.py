@@ -12,6 +12,7 @@ import requests
 
 from connectors.base import Request
 from deployments import receiver
+from deployments.authoring.testing import run
 from deployments.sandbox.start import Sandbox, start_sandbox
 from flows.profile import profile
 from flows.pull import take_notices
@@ -75,6 +76,13 @@ def test_what_a_buyer_writes_shows_at_the_customer_whom_the_crm_knows(house: Hou
     assert deliver(house, webhook("message.received", "m2", now, sent=now, delivery="d-1")) == 202
     take_notices(house)
     assert [one["note"] for one in profile(house, PHONE).interactions] == ["Где мой заказ?", "В пути"]
+
+
+def test_the_example_s_mappings_hold_what_their_tests_say() -> None:
+    """Who copies the folder starts from what works."""
+    outcomes = run([EXAMPLE / "mappings"], EXAMPLE)
+    assert len(outcomes) == 6
+    assert [outcome.result.diff for outcome in outcomes if not outcome.result.ok] == []
 
 
 def test_a_webhook_that_nobody_signed_leaves_no_message(house: House, provider: Provider) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -9,17 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 import connectors
+from deployments.console.app import create_app
 from deployments.demo.data import karavan_home
 from deployments.sandbox.start import Sandbox, start_sandbox
+from flows.checking import check
 from flows.steps import pull_all, push_all
 from flows.wiring import House, opened
 from registry import Tx, consent, wake
 from tests.contract.bigcommerce_simulator import BigCommerce
 from tests.contract.published import Published
 from tests.projects import RETAIL
-from tests.retailer import environment
+from tests.retailer import environment, served
 from tests.unit.flows.retail import records
 
 ROOT = Path(connectors.__file__).parents[1]
@@ -132,6 +136,14 @@ def allow(tx: Tx) -> None:
 def test_its_products_stock_prices_and_orders_run(house: House, shop: Published) -> None:
     """P4: the article of both systems is one; the ERP's stock less the safety and its price reach the shop, the shop's
     order comes here; a second round writes nothing."""
+    said = {one.what: one for one in check(house, "shop-kz")}
+    assert said["orders: read"].works is True
+    assert said["inventory: write"].works is None
+    assert said["inventory: write"].detail.startswith("it needs store_inventory; ")
+    with served(create_app(house)) as url:
+        card = requests.get(url, timeout=30).text.partition('id="verified-shop-kz"')[2]
+    badge = re.sub(r"<[^>]+>|\s+", " ", card.partition("</dd>")[0].partition(">")[2])
+    assert badge.split() == ["contract", "vendor&#39;s", "examples", "simulator", "2026-11", "not:", "real", "system"]
     pull_all(house)
     house.registry.attempt(allow)
     push_all(house)

@@ -175,3 +175,28 @@ def test_only_a_signed_question_of_a_till_is_answered(retail: World) -> None:  #
         mode(retail, "crm-kz", "loyalty_event", "off")
         assert ask(retail, url, "R2")["answer"] == "refused"
         assert held(retail) == 100
+
+
+def test_a_till_confirms_a_pickup_and_the_buyer_is_told_once(retail: World) -> None:  # noqa: F811 (the fixture)
+    """Click & collect: the store that has the goods says so, signed; no other store, and nobody who is no till, may."""
+    retail.goods("K-1")
+    live(retail, "erp-kz", "shop-kz")
+    order = retail.people.buy_in_shop({"K-1": 1}, email="b@example.kz", name="Ким", guest=True, pickup="almaty-1")
+    live(retail, "erp-kz", "shop-kz")
+
+    def confirm(store: str = "almaty-1", number: str = order.number, till: str = "pos-kz") -> tuple[int, str]:
+        body = json.dumps({"resource": "pickup", "id": "P1", "number": number, "store": store}).encode()
+        headers = notice_headers(retail.sandbox.hook_secrets["pos"], body, at=retail.clock.now())
+        answer = requests.post(f"{url}/tills/{till}/pickup", data=body, headers=headers, timeout=30)
+        return answer.status_code, answer.json()["answer"] if answer.content else ""
+
+    def told() -> list[str]:
+        return [entry["what"] for entry in retail.sandbox.systems["shop"].books.after(0) if entry["kind"] == "told"]
+
+    with served(app_of(retail.house)) as url:
+        assert (confirm(store="almaty-2"), confirm(number="1"), told()) == ((200, "refused"), (200, "refused"), [])
+        assert confirm(till="shop-kz") == (404, "")
+        assert requests.post(f"{url}/tills/pos-kz/pickup", data=b"{}", timeout=30).status_code == 401
+        assert [confirm(), confirm()] == [(200, "accepted"), (200, "accepted")]
+    live(retail, "erp-kz", "shop-kz")
+    assert told() == ["ready"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
-from deployments.sandbox.bitrix24.queries import kept, ordered
+from deployments.sandbox.bitrix24.queries import in_their_order, kept, ordered
 from deployments.sandbox.bitrix24.state import Fault, Portal
 from deployments.sandbox.notation import Doc
 
@@ -26,8 +28,12 @@ def page(portal: Portal, docs: list[Doc], params: Doc, *, id: str, fields: Seque
         if name in params and not isinstance(params[name], Mapping | list):
             raise Fault(f"Parameter '{name}' must be array.")
     keep = kept(params.get("filter"), fields, portal.zone)
-    found = ordered([doc for doc in docs if keep(doc)], params.get("order"), id, portal.zone)
     start = int(str(params.get("start") or 0))
+    if start < 0 and in_their_order(params.get("order"), id):  # they are kept as they came, by their numbers
+        last = str((params.get("filter") or {}).get(f">{id}") or 0)
+        first = bisect_right(docs, int(last) if last.isdigit() else 0, key=lambda doc: int(doc[id]))
+        return list(islice(filter(keep, islice(docs, first, None)), portal.page)), Listed(result=None)
+    found = ordered([doc for doc in docs if keep(doc)], params.get("order"), id, portal.zone)
     if start < 0:
         return found[: portal.page], Listed(result=None)
     after = start + portal.page

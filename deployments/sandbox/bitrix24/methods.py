@@ -58,7 +58,7 @@ def of_crm(portal: Portal, kind: str) -> Mapping[str, Method]:
         return method
 
     def listed(params: Doc) -> Listed:
-        fields = (*FIELDS[kind], *OF_SYSTEM, *MULTIPLE, *_custom(portal, kind))
+        fields = (*FIELDS[kind], *OF_SYSTEM, *MULTIPLE)
         docs = [row.doc for row in portal.table(kind).values()]
         found, empty = page(portal, docs, params, id="ID", fields=fields)
         rows = [told(shown(doc, params.get("select"))) for doc in found]
@@ -85,10 +85,6 @@ def of_crm(portal: Portal, kind: str) -> Mapping[str, Method]:
         ),
         f"crm.{kind}.delete": written("delete", gone),
     }
-
-
-def _custom(portal: Portal, kind: str) -> set[str]:
-    return {name for row in portal.table(kind).values() for name in row.doc if name.startswith("UF_")}
 
 
 def of_activities(portal: Portal) -> Mapping[str, Method]:

@@ -117,11 +117,18 @@ def kept(filter: Any, fields: Iterable[str], zone: timezone) -> Callable[[Doc], 
     known, tests = {name.upper(): name for name in fields}, []
     for key, wanted in (filter or {}).items() if isinstance(filter, Mapping) else ():
         match = _FILTER.match(str(key))
-        name = known.get(match[2].upper()) if match is not None else None
+        named = "" if match is None else match[2].upper()
+        name = named if named.startswith("UF_") else known.get(named)
         if match is None or name is None or (match[1] in (">", ">=") and wanted == ""):
             continue
         tests.append((name, _test(match[1] or "", wanted, zone)))
     return lambda doc: all(test(doc.get(name)) for name, test in tests)
+
+
+def in_their_order(order: Any, id: str) -> bool:
+    """Whether an order asks for no other than by their numbers."""
+    rules = order.items() if isinstance(order, Mapping) else ()
+    return [(str(name).upper(), str(way).upper()) for name, way in rules] == [(id.upper(), "ASC")]
 
 
 def ordered(docs: list[Doc], order: Any, id: str, zone: timezone) -> list[Doc]:

@@ -159,6 +159,7 @@ def count(db: Database, ask: Doc, session: Session) -> Doc:
         db,
         "stock.move",
         {
+            "name": str(ask["item"]),
             "product_id": item["id"],
             "product_uom_qty": float(abs(delta)),
             "quantity": float(abs(delta)),
@@ -186,6 +187,7 @@ def order_goods(db: Database, ask: Doc, session: Session) -> Doc:
         "date": day,
         "state": "assigned",
         "origin": str(ask["delivery"]),
+        "name": str(ask["item"]),
     }
     made = create(
         db,

@@ -18,7 +18,7 @@ from typing import Any
 
 from deployments.sandbox.books import Books
 from deployments.sandbox.notation import Doc
-from deployments.sandbox.odoo.models import MODELS, Field, renamed
+from deployments.sandbox.odoo.models import MODELS, UNTIL, Field, renamed
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Change = tuple[str, int]
@@ -210,8 +210,12 @@ class Database:
         named = {term[0] for term in domain if not isinstance(term, str)}
         hidden = "active" in fields and "active" not in named and session.context.get("active_test", True)
         owned = "company_id" in fields
-        found = list[int]()
-        for id, row in self.rows[model].items():
+        found, rows = list[int](), self.rows[model]
+        domain = [_quick(term) for term in domain]
+        wanted = [term[2] for term in domain if term[:2] == ["id", "in"] and isinstance(term[2], frozenset)]
+        simple = not any(isinstance(term, str) for term in domain)
+        for id in sorted(wanted[0] & rows.keys()) if wanted and simple else list(rows):
+            row = rows[id]
             if hidden and not self.value(model, id, "active", session):
                 continue
             if owned and self.value(model, id, "company_id", session) not in allowed | {False}:
@@ -259,7 +263,8 @@ class Database:
     def names(self, model: str) -> Mapping[str, str]:
         """Field as this version calls it → field of 19."""
         older = renamed(self.version, model)
-        found = {older.get(name, name): name for name in MODELS[model]}
+        there = [name for name in MODELS[model] if self.version <= UNTIL.get((model, name), self.version)]
+        found = {older.get(name, name): name for name in there}
         return {then: now for then, now in found.items() if then is not None}
 
 
@@ -289,6 +294,12 @@ def _kept(kind: Field) -> bool:
     return kind.stored and kind.type != "one2many"
 
 
+def _quick(term: Any) -> Any:
+    """A term whose long list of ids is looked up, not gone through."""
+    ids = isinstance(term, list) and isinstance(term[2], list) and all(type(id) is int for id in term[2])
+    return [*term[:2], frozenset(term[2])] if ids else term
+
+
 def _sortable(value: Any) -> Any:
     """Odoo sorts empty values last."""
     empty = value is False or value is None
@@ -316,6 +327,9 @@ def _compare(version: int, kind: Field, value: Any, operator: str, wanted: Any) 
     if operator == "!=":
         return not _same(value, wanted)
     if operator in ("in", "not in"):
+        if isinstance(wanted, frozenset):
+            met = not wanted.isdisjoint(value) if isinstance(value, list) else value in wanted
+            return met == (operator == "in")
         if not isinstance(wanted, list):
             raise value_error(f"'{operator}' wants a list")
         ids = value if isinstance(value, list) else [value]

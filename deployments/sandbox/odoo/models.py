@@ -63,7 +63,7 @@ _TEXT = {
     " | location_id >stock.location! | location_dest_id >stock.location! | scheduled_date datetime | date_done datetime"
     " | sale_id >sale.order | carrier_id >delivery.carrier | carrier_tracking_ref char | backorder_id >stock.picking"
     " | move_ids *stock.move.picking_id | company_id >res.company | note html",
-    "stock.move": "picking_id >stock.picking | product_id >product.product! | product_uom >uom.uom"
+    "stock.move": "name char! | picking_id >stock.picking | product_id >product.product! | product_uom >uom.uom"
     " | product_uom_qty float! | quantity float | picked bool | date datetime | origin char"
     " | state draft|waiting|confirmed|partially_available|assigned|done|cancel | location_id >stock.location!"
     " | location_dest_id >stock.location! | sale_line_id >sale.order.line | origin_returned_move_id >stock.move"
@@ -121,6 +121,8 @@ OLDER: Mapping[int, Mapping[str, Mapping[str, str | None]]] = {
     16: {"sale.order": {"amount_paid": None}, "stock.move": {"quantity": "quantity_done", "picked": None}},
 }
 """Up to this version → model → field of 19 → its name then; None: it was not there."""
+UNTIL: Mapping[tuple[str, str], int] = {("stock.move", "name"): 18}
+"""The last version that had a field."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Any
 
 from deployments.sandbox.notation import Doc
 from deployments.sandbox.odoo.database import Database, Failure, Session, moment, value_error
-from deployments.sandbox.odoo.models import MODELS, Field
+from deployments.sandbox.odoo.models import MODELS, UNTIL, Field
 
 
 def create(db: Database, model: str, values: Mapping[str, Any], session: Session) -> int:
@@ -23,7 +23,8 @@ def create(db: Database, model: str, values: Mapping[str, Any], session: Session
     defaults = _defaults(db, model, own, session)
     own = {**defaults, **own}
     for name, kind in MODELS[model].items():
-        if kind.required and not kind.computed and own.get(name) in (None, False, ""):
+        gone = db.version > UNTIL.get((model, name), db.version)
+        if kind.required and not kind.computed and not gone and own.get(name) in (None, False, ""):
             raise Failure("odoo.exceptions.ValidationError", f"Missing required value for the field '{name}'.", 422)
     id = db.insert(model, own)
     _inside(db, model, id, values, session)

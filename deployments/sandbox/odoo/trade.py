@@ -46,6 +46,7 @@ def confirm(db: Database, id: int, session: Session) -> bool:
                             "product_id": line["product_id"],
                             "product_uom_qty": line["product_uom_qty"],
                             "sale_line_id": line["id"],
+                            "name": line["name"],
                             "origin": order["name"],
                         },
                     ]
@@ -193,6 +194,7 @@ def validate(db: Database, id: int, session: Session, why: str = "api") -> Any:
         done, rest = move["quantity"], move["product_uom_qty"] - move["quantity"]
         if rest > 0:
             names = (
+                "name",
                 "product_id",
                 "location_id",
                 "location_dest_id",
@@ -402,6 +404,10 @@ COMPUTE: dict[tuple[str, str], Any] = {
     ("product.product", "qty_available"): _on_hand(False),
     ("product.product", "virtual_available"): _on_hand(True),
     ("product.product", "display_name"): _shown,
+    ("product.pricelist", "display_name"): lambda db, id, session: "{name} ({of})".format(
+        name=db.get("product.pricelist", id)["name"],
+        of=db.get("res.currency", db.get("product.pricelist", id)["currency_id"])["name"],
+    ),
     ("product.template.attribute.value", "name"): _through(
         "product_attribute_value_id", "product.template.attribute.value", "name"
     ),

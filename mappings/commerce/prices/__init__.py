@@ -7,9 +7,9 @@ dated rates · ``currencies`` dated rates of exchange and redenominations · ``r
 
 from mappings.commerce.prices.lists import Overlap, breaks, describe, faults, next_change, pick, plain
 from mappings.commerce.prices.money import digits, exact, money
-from mappings.commerce.prices.taxes import TaxRate, convert, gross, net, rate, sale_rate
+from mappings.commerce.prices.taxes import TaxRate, convert, gross, net, rate
 
 __all__ = [
     "Overlap", "TaxRate", "breaks", "convert", "describe", "digits", "exact", "faults", "gross", "money", "net",
-    "next_change", "pick", "plain", "rate", "sale_rate",
+    "next_change", "pick", "plain", "rate",
 ]

@@ -1,7 +1,7 @@
 """Tax: net and gross, and the rate that holds for a company, a category and a moment.
 
 What surprises here: a rate belongs to the moment of the sale. What comes back is taxed as it was sold, whatever holds
-today (`sale_rate`). Rates are fractions: 0.16 for 16 %.
+today: returns carry the rates of their sale's lines. Rates are fractions: 0.16 for 16 %.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from fractions import Fraction
 from typing import Any
 
 from mappings.commerce.prices.money import money
-from mappings.commerce.prices.windows import in_force, moment
+from mappings.commerce.prices.windows import in_force
 
 MODES = ("net", "gross")
 
@@ -60,24 +60,6 @@ def rate(rates: Sequence[TaxRate], company: str, category: str | None, at: datet
         if found is not None:
             return found
     return None
-
-
-def sale_rate(
-    line: Mapping[str, Any], rates: Sequence[TaxRate], company: str, category: str | None, placed_at: str
-) -> Decimal | None:
-    """The rate at which a line was sold, and at which it is taken back.
-
-    ``line.tax_rate`` where the sale says it; else ``tax / (total − tax)`` of the sale's own figures, to four digits;
-    else the rate that held when the order was placed. Never today's. None: nothing tells it.
-    """
-    if line.get("tax_rate") is not None:
-        return Decimal(line["tax_rate"])
-    tax, total = line.get("tax"), line.get("total")
-    if tax is not None and total is not None and Fraction(total["amount"]) != Fraction(tax["amount"]):
-        taxed = Fraction(tax["amount"])
-        return Decimal(round(taxed / (Fraction(total["amount"]) - taxed) * 10_000)) / 10_000
-    found = rate(rates, company, category, moment(placed_at))
-    return None if found is None else found.rate
 
 
 def factor(tax: Decimal) -> Fraction:

@@ -6,7 +6,7 @@ itself, however far down, can be put together never.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, TypeAlias
 
@@ -70,13 +70,3 @@ def makeable_by_location(available: Mapping[str, Mapping[str, Decimal]], parts: 
         place: can_make({part: available.get(part, {}).get(place, Decimal(0)) for part in parts}, parts)
         for place in places
     }
-
-
-def holding_part(parts: Iterable[str], recipes: Mapping[str, Parts]) -> set[str]:
-    """The bundles whose figure may change when the stock of these parts does, however far up."""
-    found: set[str] = set()
-    changed = set(parts)
-    while changed:
-        changed = {name for name, recipe in recipes.items() if changed & recipe.keys()} - found
-        found |= changed
-    return found

@@ -215,9 +215,3 @@ def enough(
         else:
             low = middle + 1
     return low, found
-
-
-def mean_oversold(channels: Sequence[Selling]) -> float:
-    """``Σ over channels of lag · rate · (1 − rate / Σ rates)``: units sold while the last sale is not heard of yet."""
-    whole = sum(one.rate for one in channels)
-    return sum(one.lag * one.rate * (whole - one.rate) / whole for one in channels) if whole > 0 else 0.0

@@ -87,8 +87,8 @@ class _Amazon(Vendor):
     def recorded(self) -> Sequence[Sent]:
         found = []
         for call, _ in self.session.answered:
-            body = json.loads(call.body) if call.body and not call.path.startswith("/auth/") else None
-            if call.path.startswith("/documents/") and call.method == "PUT":
+            body = json.loads(call.body) if call.body[:1] == b"{" else None
+            if call.path.startswith("/documents/") and body is not None:
                 found.append(Sent(operation=amazon_facts.FEED, body={"query": {}, "body": body}, text="feed"))
             operation = self.api.find(call.method, call.path)
             if operation is not None:
@@ -280,6 +280,11 @@ def _sell(simulated: Recorded, connector: Amazon) -> None:
         again = Write(key=f"u{n}", op="update", id=sent.id, doc={**doc, "trackingNumber": f"KZ-{n}"})
         list(connector.write("shipments", [again]))
         list(connector.settle("shipments", [again]))
+    late = ACTS["order"](market, {"lines": lines[2:], "name": "D"})["id"]
+    (asked,) = connector.write("cancellations", [given := Write(key="x", op="create", doc={
+        "orderId": late, "reason": "NoInventory"})])  # fmt: skip
+    (done,) = connector.settle("cancellations", [structs.replace(given, ticket=asked.ticket)])
+    assert done.outcome == "applied"
     ACTS["refund"](market, {"id": first, "lines": {"1": 1}})
     for _ in range(3):
         ACTS["settle"](market, {"corrections": {first: "-1.00"}})

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from connectors import amazon_writes as written
+from connectors.amazon import Amazon
 from connectors.amazon_facts import SETTLEMENT, TYPES, operation_of
 from connectors.amazon_feeds import processed
 from connectors.amazon_notices import documents, noticed
@@ -127,8 +128,14 @@ def _documents(name: str, given: Answer) -> str | None:
     """The documents of an answer through the connector and the mappings."""
     from tests.contract.vendor.amazon import connected
 
-    connector = connected(Simulated())
+    simulated = Simulated()
+    connector = connected(simulated)
     connector.options = {**connector.options, "personal": "roles"}
+    with simulated.running():  # of a return the connector asks for its order too
+        return _taken(connector, name, given)
+
+
+def _taken(connector: Amazon, name: str, given: Answer) -> str | None:
     for resource in READ[name]:
         facts = connector.facts(resource)
         single = name in ("getListingsItem", "getOrder", "getReturn")

@@ -93,11 +93,12 @@ class Vendor(ABC):
 
 
 def vendors() -> list[Vendor]:
-    """The ``VENDOR`` of each module beside this one."""
+    """The ``VENDOR`` or ``VENDORS`` of each module beside this one, and each platform described in YAML."""
     names = sorted(path.stem for path in Path(__file__).parent.glob("*.py"))
     modules = [import_module(f"tests.contract.vendor.{name}") for name in names if not name.startswith(("_", "test_"))]
     found = [(module.__name__, module.VENDOR) for module in modules if hasattr(module, "VENDOR")]
     own: list[Vendor] = [vendor for name, vendor in found if type(vendor).__module__ == name]
+    own += [vendor for module in modules for vendor in getattr(module, "VENDORS", ())]
     described = import_module("tests.contract.vendor.described").DescribedVendor
     return [*own, *(
         described(subject) for subject in subjects()

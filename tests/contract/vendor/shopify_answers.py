@@ -25,6 +25,7 @@ from graphql import (
 
 from connectors.base import Request
 from connectors.shopify import Shopify
+from connectors.shopify_points import points
 from deployments.sandbox.shopify.schema import schema
 from tests.contract.harness import ports_with
 from tests.contract.shopify_simulator import HOOK_SECRET, TOKEN
@@ -100,6 +101,10 @@ def answered() -> list[str]:
         reply = json.loads(simulated.handle(call).data())
         root: Any = published().mutation_type if operation.operation.value == "mutation" else published().query_type
         name = operation.name.value if operation.name is not None else ""
+        sent = json.loads(call.body)
+        told, paid = reply["extensions"]["cost"]["requestedQueryCost"], points(sent["query"], sent["variables"])
+        if told != paid:
+            wrong.append(f"{name}: it asks {told} points, and {paid} were taken for it")
         if reply.get("errors"):
             wrong.append(f"{name}: {reply['errors']}")
         else:

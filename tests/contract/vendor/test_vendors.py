@@ -33,9 +33,9 @@ def test_every_operation_was_sent_and_each_request_is_one_that_the_vendor_descri
     objections = {one.operation: why for one in requests if (why := vendor.objection(one)) is not None}
     assert objections == {}
     demanded = sum(len(vendor.required(one)) for one in requests)
-    print(f"\n{vendor.name}: {len(vendor.known())} operations used, {len(requests)} different requests checked, "
-          f"{demanded} required fields, {BREAKS} others broken with seed {SEED}, "
-          f"{len(vendor.examples())} published examples read")  # fmt: skip
+    print(f"\n{vendor.name:14} {len(vendor.known()):4} operations used {len(requests):4} requests checked "
+          f"{demanded:4} required fields {BREAKS if requests else 0:4} others broken with seed {SEED} "
+          f"{len(vendor.examples()):4} published examples read")  # fmt: skip
 
 
 def test_no_required_field_can_be_left_out_unnoticed(vendor: Vendor) -> None:
@@ -55,7 +55,8 @@ def test_two_hundred_other_slips_are_noticed(vendor: Vendor) -> None:
     """Names misspelt, values of another type, words of the text misspelt; the seed stands in the failure."""
     dice = random.Random(SEED)
     requests = distinct(vendor)
-    for number in range(BREAKS):
+    assert requests or vendor.known() == [], "no schema is published that a request could break"
+    for number in range(BREAKS if requests else 0):
         sent = dice.choice(requests)
         inside = vendor.breakable(sent)
         kind = dice.choice(("name", "type", "text"))

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import assume, given, settings, strategies as st
 
 from mappings.commerce.match import keys
-from mappings.commerce.prices import Overlap, faults, pick, sale_rate
+from mappings.commerce.prices import Overlap, faults, pick
 from mappings.commerce.prices.currencies import Fx, FxRate, Redenomination, factor, formerly, today
 from mappings.commerce.prices.differences import parted
 from mappings.commerce.prices.pipeline import Ceiling, Floor, Held, Markup, Pipeline, Priced, moments, price
@@ -101,18 +101,6 @@ def test_a_rate_is_asked_for_from_company_and_category_to_country() -> None:
         ((None, None), ("kz", None), (None, "books"), ("kz", "books")))]
     assert [rate(rates, who, what, NOW).rate for who, what in (  # type: ignore[union-attr]  # all four hold always
         ("bg", "food"), ("kz", "food"), ("bg", "books"), ("kz", "books"))] == [0, 1, 2, 3]
-
-
-@given(st.sampled_from(["0.12", "0.16", "0.2"]), st.integers(1, 10**7))
-def test_what_comes_back_is_taxed_as_it_was_sold(old: str, minor: int) -> None:
-    """A rate that changed since the sale changes nothing of its return."""
-    rates = [TaxRate(rate=Decimal(old), end=NOW), TaxRate(rate=Decimal("0.3"), start=NOW)]
-    before = (NOW - DAY).isoformat()
-    assert sale_rate({}, rates, "kz", None, before) == Decimal(old)
-    assert sale_rate({"tax_rate": "0.05"}, rates, "kz", None, before) == Decimal("0.05")
-    net = Decimal(minor)
-    line = {"tax": tenge(str(net * Decimal(old))), "total": tenge(str(net * (1 + Decimal(old))))}
-    assert sale_rate(line, rates, "kz", None, NOW.isoformat()) == Decimal(old)
 
 
 # ── lists ────────────────────────────────────────────────────────────────────────────────────────────────────────────

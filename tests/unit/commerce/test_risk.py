@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from mappings.commerce.stock.risk import Selling, enough, escrowed, mean_oversold, pooled
+from mappings.commerce.stock.risk import Selling, enough, escrowed, pooled
 
 RUNS = 600
 """Three standard deviations of a chance near a half are 6 points then; the table itself was played 3,000 times."""
@@ -38,9 +38,9 @@ def test_a_buffer_brings_what_the_table_says(buffer: int, chance: float) -> None
 
 def test_the_mean_is_what_the_others_sell_until_they_hear_of_it() -> None:
     """P8: (channels − 1) · rate · lag for equal channels."""
-    assert mean_oversold(three(0.1, 15)) == pytest.approx(2 * 0.1 * 15)
-    uneven = [Selling(rate=0.1, lag=10), Selling(rate=0.3, lag=5)]
-    assert pooled(30, uneven, runs=RUNS, seed=3).mean == pytest.approx(mean_oversold(uneven), rel=0.15)
+    equal, uneven = three(0.1, 15), [Selling(rate=0.1, lag=10), Selling(rate=0.3, lag=5)]
+    assert pooled(30, equal, runs=RUNS, seed=3).mean == pytest.approx(2 * 0.1 * 15, rel=0.15)
+    assert pooled(30, uneven, runs=RUNS, seed=3).mean == pytest.approx(0.1 * 10 * 0.75 + 0.3 * 5 * 0.25, rel=0.15)
 
 
 def test_a_buffer_that_is_enough_is_the_smallest_that_is() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from mappings.canonical import problems
-from mappings.commerce.stock.bundles import can_make, explode, holding_part, makeable_by_location, parts_of
+from mappings.commerce.stock.bundles import can_make, explode, makeable_by_location, parts_of
 from mappings.commerce.stock.units import counted_in, pieces, sold_in, unsold_units, whole
 
 QUANTITIES = st.decimals(-1000, 1000, places=3)
@@ -85,14 +85,11 @@ def test_a_bundle_of_bundles_takes_the_parts_of_its_parts() -> None:
     }
     assert explode("hamper", Decimal(3), recipes) == {"cup": 24, "pot": 6, "jam": 9}
     assert explode("cup", Decimal(3), recipes) == {"cup": 3}
-    assert holding_part(["cup"], recipes) == {"tea-set", "hamper"}
-    assert holding_part(["sugar"], recipes) == set()
 
 
 def test_a_bundle_that_holds_itself_is_refused_with_the_way_to_itself() -> None:
     with pytest.raises(ValueError, match="a > b > a"):
         explode("a", Decimal(1), {"a": {"b": Decimal(1)}, "b": {"a": Decimal(2)}})
-    assert holding_part(["a"], {"a": {"b": Decimal(1)}, "b": {"a": Decimal(2)}}) == {"a", "b"}
 
 
 def test_a_bundle_leaves_from_one_place() -> None:

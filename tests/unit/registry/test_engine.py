@@ -24,7 +24,6 @@ from registry import (
     RegistryError,
     Reservation,
     Tx,
-    awaiting,
     begin_scan,
     binding_for,
     bindings,
@@ -105,7 +104,6 @@ def a_page(tx: Tx, n: int) -> dict[str, int]:
     assert len(did(linked, "stock", "variant", uids)) == n
     assert did(note_documents, "erp", "stock", dict.fromkeys(ids, b"h")) == n
     assert len(did(standings, "erp", "stock", ids)) == n
-    did(awaiting, "erp", keys)
     assert did(unpark, [("erp", "stock", id, "inward") for id in ids]) == n
     assert len(did(promises, uids)) == n
     assert len(did(reservations_of, uids)) == n

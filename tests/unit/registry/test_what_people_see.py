@@ -16,11 +16,9 @@ from registry import (
     RegistryError,
     RunRow,
     audit_rows,
-    awaiting,
     candidates,
     consent,
     consented,
-    dismiss,
     drop_candidates,
     hops_of,
     last_runs,
@@ -102,10 +100,6 @@ def test_an_item_parked_again_is_one_item_that_says_what_is_wrong_now(reg: Regis
         assert [item.external_id for item in parked(tx)] == ["8"]
         park(tx, [order("7")])
         assert next(item.times for item in parked(tx, "shop") if item.external_id == "7") == 1
-        dismiss(tx, eight.uid, "Dana", "a test order")
-        assert [item.external_id for item in parked(tx, state="dismissed")] == ["8"]
-        with pytest.raises(RegistryError, match="not open"):
-            dismiss(tx, eight.uid, "Dana", "again")
 
 
 def test_documents_without_an_id_are_parked_apart(reg: Registry) -> None:
@@ -121,22 +115,6 @@ def test_documents_without_an_id_are_parked_apart(reg: Registry) -> None:
         assert unpark(tx, [("shop", "order", "u", "outward")]) == 1
         with pytest.raises(RegistryError, match="needs an external id"):
             park(tx, [ParkedRow(channel="shop", entity="order", direction="inward", message="m")])
-
-
-def test_what_waits_for_a_reference_is_found_when_it_comes(reg: Registry) -> None:
-    """P1: an order that waits for its customer goes on with the customer."""
-    with reg.write() as tx:
-        park(
-            tx,
-            [
-                order("7", kind="waiting", awaits=("customer", "c1")),
-                order("8", kind="waiting", awaits=("variant", "c1")),
-            ],
-        )
-        assert [item.external_id for item in awaiting(tx, "shop", [("customer", "c1"), ("variant", "c2")])] == ["7"]
-        assert awaiting(tx, "pos", [("customer", "c1")]) == []
-        unpark(tx, [("shop", "order", "7", "inward")])
-        assert awaiting(tx, "shop", [("customer", "c1")]) == []
 
 
 def test_lineage_and_runs_are_shown_newest_first(reg: Registry) -> None:
