@@ -99,7 +99,7 @@ def wanted(query: str | None) -> Callable[[Mapping[str, Any], datetime | None], 
             tests.append(lambda doc, at, words=words: doc["status"] in words)  # type: ignore[misc]  # bound now
         elif name == "-return_status" and comparison == "":
             word = value.upper()
-            tests.append(lambda doc, at, word=word: doc["returnStatus"] != word)  # type: ignore[misc]  # bound now
+            tests.append(lambda doc, at, word=word: doc.get("returnStatus", "NO_RETURN") != word)  # type: ignore[misc]  # bound now
         elif name == "variant_id" and comparison == "":
             tests.append(lambda doc, at, value=value: doc["variantId"].endswith(f"/{value}"))  # type: ignore[misc]  # same
         else:
