@@ -67,7 +67,9 @@ class Odoo(Rest):
     Options: ``database`` (where a server has several), ``version`` (19), ``company`` (id of the one that this channel
     is; the user's own without it), ``language`` (en_US; of names, units and refusals), ``page_size`` (200), ``lag``
     (300; seconds of overlap), ``charges`` (delivery, surcharge, discount → internal reference of the product that such
-    a line of a sale is booked on). Before 19: ``user`` (login) and ``database`` are needed.
+    a line of a sale is booked on), ``places`` (short name of a warehouse → the retailer's code of it), ``quarantine``
+    (name of the part of a warehouse's stock where goods wait that came back). Before 19 ``user`` (login) and
+    ``database`` are needed.
     Notices: an automation rule that posts to the channel's address with ``?key=`` and the secret ``hook_secret``.
     """
 

@@ -7,6 +7,7 @@ changed meanwhile has a later stamp and comes again.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from connectors.base import Doc
@@ -74,13 +75,28 @@ def _stock(odoo: Odoo, ids: Sequence[int]) -> list[Doc]:
              ["state", "in", ["waiting", "confirmed", "partially_available", "assigned"]]],
             ["product_id", "product_uom_qty", "date", "origin"],
         )  # fmt: skip
+        aside = _set_aside(odoo, ids, lot)
         for row in answer.body:
             expected = [
                 {"key": move["origin"] or str(move["id"]), **{name: move[name] for name in ("product_uom_qty", "date")}}
                 for move in coming if head(move["product_id"]) == row["id"]
             ]  # fmt: skip
             found.append({**row, "id": f"{row['id']}@{place['id']}", "product_id": [row["id"], ""],
-                          "warehouse_id": [place["id"], place["name"]], "expected": expected})  # fmt: skip
+                          "warehouse_id": [place["id"], place["name"]], "expected": expected,
+                    "quarantined": aside.get(row["id"], Decimal(0))})  # fmt: skip
+    return found
+
+
+def _set_aside(odoo: Odoo, ids: Sequence[int], lot: int | None) -> dict[int, Decimal]:
+    """Product → what of it lies in the part of a warehouse's stock that the setting `quarantine` names."""
+    if "quarantine" not in odoo.options:
+        return {}
+    domain = [["product_id", "in", list(ids)], ["location_id.location_id", "=", lot],
+              ["location_id.name", "=", str(odoo.options["quarantine"])]]  # fmt: skip
+    found: dict[int, Decimal] = {}
+    for quant in odoo.rows("stock.quant", domain, ["product_id", "quantity"]):
+        product = head(quant["product_id"]) or 0
+        found[product] = found.get(product, Decimal(0)) + quant["quantity"]
     return found
 
 

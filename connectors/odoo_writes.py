@@ -447,6 +447,7 @@ class Writer:
         domain = [["lot_stock_id", "=", head(sent[0]["location_id"])]] if place is None else [["id", "=", int(place)]]
         house = self._odoo.rows("stock.warehouse", domain, fields, limit=1)[0]
         keys = self._keys([head(move["sale_line_id"]) or 0 for move in sent])
+        aside = self._aside(head(house["lot_stock_id"]))
         moves = list[Any]()
         for line in doc["lines"]:
             left = Decimal(line["quantity"])
@@ -454,7 +455,8 @@ class Writer:
                 taken = min(left, Decimal(move["quantity"]))
                 if keys.get(head(move["sale_line_id"]) or 0) == line["line"] and taken > 0:
                     move["quantity"], left = Decimal(move["quantity"]) - taken, left - taken
-                    moves.append([0, 0, self._back(move, taken, head(house["lot_stock_id"]))])
+                    place = aside if line.get("to") == "quarantine" else head(house["lot_stock_id"])
+                    moves.append([0, 0, self._back(move, taken, place)])
             if left > 0:
                 raise Refused(f"{self._odoo.channel}: of line {line['line']} less has left than came back")
         return {
@@ -464,6 +466,13 @@ class Writer:
             "location_id": head(sent[0]["location_dest_id"]),
             "location_dest_id": head(house["lot_stock_id"]),
         }
+
+    def _aside(self, lot: int | None) -> int | None:
+        """The part of a warehouse's stock where goods wait that nobody looked at; its stock where it has none."""
+        name = self._odoo.options.get("quarantine")
+        domain: list[Any] = [["location_id", "=", lot], ["name", "=", name]]
+        found = [] if name is None else self._odoo.rows("stock.location", domain, ["name"], limit=1)
+        return int(found[0]["id"]) if found else lot
 
     def _back(self, move: Doc, quantity: Decimal, place: int | None) -> Doc:
         values = {"product_id": head(move["product_id"]), "product_uom": head(move["product_uom"]),

@@ -110,7 +110,7 @@ RESOURCES: Mapping[str, Resource] = {
     ),
     "returns": connection(
         "orders", page_size=10, fetch_size=10, since="updated_at", lag=60.0,
-        params={"filter": "return_status:in_progress,inspection_complete,returned"},
+        params={"filter": "-return_status:no_return"},
     ),
     "customers": connection(
         "customers", page_size=100, since="updated_at", lag=86_400.0, reference="email", reference_field="email",

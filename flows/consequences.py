@@ -23,6 +23,7 @@ from flows.people import spread
 from flows.pledges import listings_at_places
 from flows.reserving import counted, keep_in_step, with_bundles, word_of_source
 from flows.routes import Route
+from flows.segmenting import wants_segments
 from flows.tills import sums_up, unposted
 from flows.wiring import House
 from mappings.commerce.stock.bundles import parts_of
@@ -32,6 +33,7 @@ from registry import (
     Tx,
     linked,
     mark_due,
+    records,
     refs_for,
 )
 
@@ -76,6 +78,7 @@ def follow(house: House, tx: Tx, changes: Sequence[Change], *, now: datetime, ca
                 told = [change for change in told if hears(house, route.channel, whose[change.uid])]
             if told:
                 _along(tx, route, told, due)
+    _of_refunds(house, tx, by_entity.get("return", ()), due)
     orders_moved(house, tx, by_entity.get("order", ()))
     stocks = by_entity.get("stock", ())
     promising = back_orders.promising(house, tx, by_entity.get("order", ()))
@@ -95,6 +98,19 @@ def follow(house: House, tx: Tx, changes: Sequence[Change], *, now: datetime, ca
         *back_orders.dated(house, stocks, now, cause),
         *pricing.follow(house, tx, by_entity.get("variant", ()), cause),
     ])
+
+
+def _of_refunds(
+    house: House, tx: Tx, returns: Sequence[Change], due: dict[tuple[str, str, str], bool]
+) -> None:
+    """What went back counts in what its buyer bought: due on channels that hear of segments. One statement, or none."""
+    told = [route for route in house.routes.get("order", ()) if wants_segments(route.group)] if returns else []
+    orders = records(tx, sorted({str(change.after["order"]) for change in returns if change.after.get("order")})) \
+        if told else {}
+    buyers = {str(order.values["customer"]) for order in orders.values() if order.values.get("customer") is not None}
+    for route in told:
+        due.update({(route.channel, route.group.entity, uid): due.get((route.channel, route.group.entity, uid), False)
+                    for uid in sorted(buyers)})
 
 
 def dated(house: House, prices: Sequence[Change], now: datetime, cause: str) -> list[DueRow]:

@@ -45,7 +45,13 @@ def running(version: int = 19) -> Iterator[Running]:
 def connected(serving: Running, **options: Any) -> Odoo:
     """A connector to the company in Almaty."""
     older = OLD if serving.db.version < 19 else {}
-    own = {"secrets": {"token": "env:T", "hook_secret": "env:H"}, "company": 1, "lag": 5, "version": serving.db.version}
+    own = {
+        "secrets": {"token": "env:T", "hook_secret": "env:H"},
+        "company": 1,
+        "lag": 5,
+        "version": serving.db.version,
+        "quarantine": "Quarantine",
+    }
     charges = {"charges": {"delivery": "DELIVERY", "surcharge": "SURCHARGE", "discount": "DISCOUNT"}}
     return Odoo(
         channel="erp-kz", url=serving.url, options={**own, **charges, **older, **options},
@@ -101,10 +107,14 @@ def test_every_version_tells_the_same_documents_and_takes_the_same_order(version
         assert receipt.outcome == "applied", receipt.detail
         assert receipt.doc is not None
         assert (receipt.doc["state"], receipt.doc["delivery_status"]) == ("sale", "full")
-        back = {"order_id": int(str(receipt.id)), "warehouse": 2, "lines": [{"line": "li_1", "quantity": Decimal(2)}]}
+        line = {"line": "li_1", "quantity": Decimal(2), "to": "quarantine"}
+        back = {"order_id": int(str(receipt.id)), "warehouse": 2, "lines": [line]}
         (returned,) = connector.write("returns", [Write(key="r-1", op="create", doc=back)])
         assert returned.outcome == "applied", returned.detail
         assert act(serving, "on_hand", item="KTL-777-RED", location="almaty-1") == {"on_hand": "2.0"}
+        aside = connector.fetch("stock", ["4@2"])["4@2"]
+        assert aside is not None
+        assert (aside["qty_available"], aside["quarantined"]) == (2, 2)
 
 
 def test_what_lies_there_and_what_is_promised_are_told_apart_and_an_emptied_quant_is_seen() -> None:

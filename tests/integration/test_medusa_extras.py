@@ -96,8 +96,8 @@ def test_a_draft_is_no_sale_until_it_is_agreed_to(on_medusa: Karavan) -> None:
 
 
 def test_what_a_buyer_sends_back_is_counted_by_the_erp_alone(on_medusa: Karavan) -> None:
-    """P7: Medusa puts it back on its own shelf at once and takes it off the order; the order stands as it was bought, and
-    the storefront is put right by the next reconcile, until the ERP has the goods."""
+    """P7: Medusa puts it back on its own shelf at once and takes it off the order; the order stands as it was bought,
+    and the storefront is put right by the next reconcile, until the ERP has the goods."""
     _, variant = article(on_medusa, "BACK", 6)
     order = on_medusa.shop.buy(variant, 2, email="back@example.test")
     sync(on_medusa)

@@ -14,7 +14,17 @@ from deployments.sandbox.design import Refused
 from deployments.sandbox.notation import Doc
 from deployments.sandbox.odoo.database import Database, Session
 from deployments.sandbox.odoo.records import create, write
-from deployments.sandbox.odoo.trade import cancel, delivered, place_of, put, set_quantity, sku_of, validate
+from deployments.sandbox.odoo.trade import (
+    cancel,
+    delivered,
+    lying,
+    parts,
+    place_of,
+    put,
+    set_quantity,
+    sku_of,
+    validate,
+)
 
 PEOPLE = {"people": True, "active_test": False, "skip_backorder": True}
 
@@ -143,8 +153,8 @@ def cancel_sale(db: Database, ask: Doc, session: Session) -> Doc:
 
 def on_hand(db: Database, ask: Doc, session: Session) -> Doc:
     """What lies of an item in a place."""
-    quant = db.quants.get((of_item(db, str(ask["item"]))["id"], of_place(db, ask["location"])["lot_stock_id"]))
-    return {"on_hand": "0" if quant is None else str(Decimal(repr(db.get("stock.quant", quant)["quantity"])))}
+    lot, item = of_place(db, ask["location"])["lot_stock_id"], of_item(db, str(ask["item"]))["id"]
+    return {"on_hand": str(lying(db, item, [lot, *parts(db, lot)]))}
 
 
 def count(db: Database, ask: Doc, session: Session) -> Doc:

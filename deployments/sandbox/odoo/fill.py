@@ -84,6 +84,7 @@ def warehouse(db: Database, name: str, code: str, company: int = 1) -> int:
     id = create(
         db, "stock.warehouse", {"name": name, "code": code, "company_id": company, "lot_stock_id": lot}, session
     )
+    db.insert("stock.location", {"name": "Quarantine", "usage": "internal", "company_id": company, "location_id": lot})
     for kind, one, other in (("incoming", 2, lot), ("outgoing", lot, 1)):
         made = db.insert(
             "stock.picking.type",

@@ -6,7 +6,7 @@ backorder; Odoo lets stock go below zero; what a sale reserves makes ``free_qty`
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -253,7 +253,11 @@ def _told(db: Database, picking: Doc, why: str) -> None:
     if picking["picking_type_code"] == "incoming" and back:
         line = db.get("sale.order.line", back[0]["sale_line_id"])
         order = db.get("sale.order", line["order_id"])
-        lines = [{**one, "to": "shelf", "tax_rate": None, "total": None} for one in goods]
+        aside = [bool(db.get("stock.location", move["location_dest_id"])["location_id"]) for move in moves]
+        lines = [
+            {**one, "to": "quarantine" if away else "shelf", "tax_rate": None, "total": None}
+            for one, away in zip(goods, aside, strict=True)
+        ]
         db.book(
             "return",
             id=picking["name"],
@@ -293,16 +297,28 @@ def put(db: Database, product: int, location: int, delta: Decimal, why: str, doc
         del db.quants[product, location]
     else:
         db.update("stock.quant", quant, {"quantity": float(now)})
+    lot = db.get("stock.location", location)["location_id"] or location
+    aside, whole = lying(db, product, parts(db, lot)), lying(db, product, [lot, *parts(db, lot)])
     db.book(
         "stock",
         sku=sku_of(db, product),
-        location=place_of(db, location),
+        location=place_of(db, lot),
         delta=f"{delta:.3f}",
-        now=f"{now:.3f}",
-        quarantined="0.000",
+        now=f"{whole:.3f}",
+        quarantined=f"{aside:.3f}",
         why=why,
         doc=doc,
     )
+
+
+def parts(db: Database, lot: int) -> list[int]:
+    """The locations inside a warehouse's stock, such as its quarantine."""
+    return [one["id"] for one in db.all("stock.location", location_id=lot)]
+
+
+def lying(db: Database, product: int, places: Iterable[int]) -> Decimal:
+    quants = [db.quants[product, place] for place in places if (product, place) in db.quants]
+    return sum((Decimal(repr(db.get("stock.quant", one)["quantity"])) for one in quants), Decimal(0))
 
 
 def delivered(db: Database, order: int) -> Any:
@@ -322,8 +338,9 @@ def sku_of(db: Database, product: int) -> str:
 
 
 def place_of(db: Database, location: int) -> str:
-    """The code of the warehouse that a location is the stock of."""
-    house = db.one("stock.warehouse", lot_stock_id=location)
+    """The code of the warehouse that a location is the stock of, or a part of it."""
+    lot = db.get("stock.location", location)["location_id"] or location
+    house = db.one("stock.warehouse", lot_stock_id=lot)
     return "" if house is None else db.places.get(house["code"], str(house["code"]))
 
 
@@ -348,10 +365,12 @@ def _places(db: Database, session: Session) -> Iterator[int]:
     chosen = session.context.get("location")
     if chosen:
         yield int(chosen)
+        yield from parts(db, int(chosen))
         return
     for house in db.all("stock.warehouse"):
         if house["company_id"] in session.allowed():
             yield house["lot_stock_id"]
+            yield from parts(db, house["lot_stock_id"])
 
 
 def _on_hand(free: bool) -> Any:
@@ -418,7 +437,12 @@ COMPUTE: dict[tuple[str, str], Any] = {
     ("product.pricelist.item", "company_id"): _through("pricelist_id", "product.pricelist.item", "company_id"),
     ("res.partner", "country_code"): _through("country_id", "res.partner", "code"),
     ("stock.quant", "warehouse_id"): lambda db, id, session: next(
-        (one["id"] for one in db.all("stock.warehouse", lot_stock_id=db.get("stock.quant", id)["location_id"])), False
+        (
+            one["id"]
+            for one in db.all("stock.warehouse")
+            if db.get("stock.quant", id)["location_id"] in [one["lot_stock_id"], *parts(db, one["lot_stock_id"])]
+        ),
+        False,
     ),
     ("stock.quant", "available_quantity"): lambda db, id, session: (
         db.get("stock.quant", id)["quantity"] - db.get("stock.quant", id)["reserved_quantity"]

@@ -254,14 +254,14 @@ def take_in(shop: Shop, ask: Mapping[str, Any]) -> Doc:
                          "quantity": quantity, "processedQuantity": quantity if closed else 0})  # fmt: skip
             if closed:
                 _free(shop, line, order["where"], quantity, order["id"], committed=False)
-        id, number = shop.gid("Return"), len(order["returns"]) + 1
+        id, number = shop.gid("Return"), len(order.get("returns", [])) + 1
         others = [shop.gid("ExchangeLineItem")] if ask.get("exchange") else []
         exchanged = [{"__typename": "ExchangeLineItem", "id": other} for other in others]
         made = shop.put(id, {
             "name": f"{order['name']}-R{number}", "status": "CLOSED" if closed else "OPEN", "order": order["id"],
             "closedAt": stamp(shop.now()) if closed else None, "lines": rows, "refunds": [], "exchanged": exchanged,
         }, "returns/close" if closed else None)  # fmt: skip
-        told = {"returns": [*order["returns"], id], "returnStatus": "RETURNED" if closed else "IN_PROGRESS"}
+        told = {"returns": [*order.get("returns", []), id], "returnStatus": "RETURNED" if closed else "IN_PROGRESS"}
         shop.put(order["id"], told, "orders/updated")
         return made
 

@@ -18,7 +18,7 @@ from deployments.sandbox.shopify.state import EARLIEST, Row, Shop, kind_of, stam
 
 MOST = 250
 """No list gives more at once."""
-_TERM = re.compile(r"(\w+):(>=|<=|>|<)?('[^']*'|[^\s]+)")
+_TERM = re.compile(r"(-?\w+):(>=|<=|>|<)?('[^']*'|[^\s]+)")
 
 
 _UNBOUNDED: ContextVar[bool] = ContextVar("unbounded", default=False)
@@ -97,9 +97,9 @@ def wanted(query: str | None) -> Callable[[Mapping[str, Any], datetime | None], 
         elif name == "status" and comparison == "":
             words = value.upper().split(",")
             tests.append(lambda doc, at, words=words: doc["status"] in words)  # type: ignore[misc]  # bound now
-        elif name == "return_status" and comparison == "":
-            words = value.upper().split(",")
-            tests.append(lambda doc, at, words=words: doc["returnStatus"] in words)  # type: ignore[misc]  # bound now
+        elif name == "-return_status" and comparison == "":
+            word = value.upper()
+            tests.append(lambda doc, at, word=word: doc.get("returnStatus", "NO_RETURN") != word)  # type: ignore[misc]  # bound now
         elif name == "variant_id" and comparison == "":
             tests.append(lambda doc, at, value=value: doc["variantId"].endswith(f"/{value}"))  # type: ignore[misc]  # same
         else:

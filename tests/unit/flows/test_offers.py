@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from flows import steps
@@ -50,6 +51,24 @@ def test_an_order_moves_its_customer_into_a_segment_and_the_crm_hears_of_it(reta
     retail.step("reconcile", "crm-kz", "contacts")
     again(retail, "crm-kz")
     assert said(retail) == "asleep"
+
+
+def test_a_refund_takes_its_buyer_out_of_a_segment_at_once(retail: World) -> None:
+    """What was refunded is taken off what was spent, with the refund and not with the next nightly comparison."""
+    segments(retail, Segment(name="spender", money=Decimal(1_500), currency="KZT"))
+    retail.goods("KTL-1", on_hand=20)
+    live(retail, *EVERYWHERE)
+    placed = retail.buy("shop", {"KTL-1": 1}, who=1)
+    live(retail, *EVERYWHERE)
+    assert said(retail) == "spender"
+    (order,) = retail.sandbox.systems["shop"].docs("orders")
+    now = retail.registry.now()
+    at = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    back = {"id": "R1", "orderId": placed.id, "at": at, "createdAt": at, "updatedAt": at, "locationId": None,
+            "lines": [], "payments": [{"id": "1", "tenderId": order["tenders"][0]["id"], "amountMinor": 60_000}]}
+    take(retail, "shop-kz", "refunds", [back], now)
+    steps.push(retail.house, "crm-kz", "customer")
+    assert said(retail) == ""
 
 
 def test_who_objected_is_in_no_segment_anywhere(retail: World) -> None:

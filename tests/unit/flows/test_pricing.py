@@ -102,6 +102,12 @@ def test_a_plan_says_what_a_later_tax_rate_will_do_and_what_a_sale_of_the_list_w
     assert "market-kz: 2 of 2 prices change" in done.output
     assert "KTL-1: 1160.00 KZT → 1200.00 KZT (3.45 %)" in done.output
     assert CliRunner().invoke(app, ["plan", "--on", "2020-01-02"], env=environment).exit_code == 2
+    now_planned = CliRunner().invoke(app, ["plan"], env=environment)
+    assert now_planned.exit_code == 0, now_planned.output
+    (later,) = [line for line in now_planned.output.splitlines() if line.startswith("later: ")]
+    begins = tax - timedelta(days=1)        # midnight in Almaty
+    assert later == (f"later: 1 turn of dated rules, the next on {begins} 19:00 UTC (policies/taxes.yaml:1): "
+                     f"`serai plan --on {begins}T19:00:00`")
 
 
 def told(world: World, sku: str, channel: str) -> list[Hop]:
