@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from msgspec.structs import replace
 
 from flows import steps
 from flows.plan import Scope, plan
@@ -17,12 +18,16 @@ from registry import (
     RecordRow,
     Tx,
     claim_keys,
+    escrows,
     mark_due,
+    outbox_counts,
     owners,
     promises,
     put_bindings,
+    put_escrows,
     put_links,
     put_records,
+    records_by_field,
 )
 from tests.databases import fresh_sqlite
 from tests.scenario.shelves import MARKET, SHOP, TILLS, sell, shelf, shelved
@@ -69,6 +74,30 @@ def test_a_shop_is_not_raised_into_a_store_before_its_shelf_is_lowered(tills: Wo
     live(tills, *ALL)
     assert figures(tills, "B") == {"shop": 6 + 12, "market": 4, "almaty-1": 8, "almaty-2": 0}
     assert not sell(tills, "almaty-2", 1, "B")
+
+
+def test_a_shelf_that_was_looked_at_and_is_as_before_is_known_again(tills: World) -> None:
+    """P8: what nobody knows the version of is looked at; that it is what it was is an answer, and nothing waits on."""
+    stocked(tills, "K")
+    for _ in range(2):
+        steps.pull(tills.house, TILLS, "shelves", full=True)
+
+    def forget(tx: Tx) -> list[str]:
+        (variant,) = owners(tx, [("variant", "sku", "K")]).values()
+        placed = [row.uid for row in records_by_field(tx, "stock", "variant", [variant])[variant]]
+        put_escrows(tx, [replace(row, version=None) for of in escrows(tx, placed, lock=True).values()
+                         for row in of.values() if row.channel == TILLS])  # fmt: skip
+        mark_due(tx, [(TILLS, "stock", uid, None, False, None) for uid in placed])
+        return placed
+
+    placed = tills.registry.attempt(forget)
+    tills.step("push", TILLS, "stock")
+    with tills.registry.read() as tx:
+        waiting = [key for key, n in outbox_counts(tx).items() if key[0] == TILLS and key[2] == "waiting" and n]
+        known = [row.version for of in escrows(tx, placed).values() for row in of.values() if row.channel == TILLS]
+    assert waiting == []
+    assert sorted(filter(None, known)) == ["1", "1"]    # of the warehouse the tills show nothing
+    assert figures(tills, "K")["almaty-1"] == 2
 
 
 def test_a_sale_at_a_till_that_nobody_read_is_not_put_back_on_its_shelf(tills: World) -> None:
