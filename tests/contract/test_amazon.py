@@ -240,6 +240,7 @@ def test_an_order_is_found_although_searches_are_two_minutes_behind(running: Run
     clock.on(seconds=121)
     found = [doc["orderId"] for page in connector.read("orders", pages[-1].cursor) for doc in page.docs]
     assert late in found
+    assert connector.resources["orders"].lag > 120
 
 
 def test_an_order_that_comes_on_two_pages_is_no_end_of_the_list(running: Running) -> None:
@@ -320,7 +321,9 @@ def test_parcels_leave_one_by_one_and_the_same_one_only_once(running: Running) -
     (sent,) = connector.write("shipments", [first])
     assert sent.outcome == "applied"
     assert running.market.orders[id]["status"] == "PARTIALLY_SHIPPED"
+    told = len([entry for entry in running.market.books.after(0) if entry["kind"] == "write"])
     (again,) = connector.write("shipments", [structs.replace(first, attempt=2)])
+    assert len([entry for entry in running.market.books.after(0) if entry["kind"] == "write"]) == told
     assert (again.outcome, again.id) == ("applied", sent.id)
     (rest,) = connector.write("shipments", [second])
     assert running.market.orders[id]["status"] == "SHIPPED"
@@ -459,17 +462,22 @@ def test_a_european_report_means_the_same(running: Running) -> None:
 def test_returns_are_taken_when_the_goods_are_back(running: Running) -> None:
     """A return on its way is not one yet."""
     market = running.market
-    id = ACTS["order"](market, {"lines": [{"sku": "K0", "quantity": 2}], "name": "D"})["id"]
+    bought = [{"sku": "K0", "quantity": 2}, *[{"sku": "K1", "quantity": 1}] * 2]
+    id = ACTS["order"](market, {"lines": bought, "name": "D"})["id"]
     connector = connect(running)
     order = connector.fetch("orders", [id])[id]
     assert order is not None
-    list(connector.write("shipments", [parcel(order, 2)]))
+    items = [{"orderItemId": item["orderItemId"], "quantity": item["quantityOrdered"]} for item in order["orderItems"]]
+    whole = parcel(order, 2)
+    list(connector.write("shipments", [structs.replace(whole, doc={**whole.doc, "orderItems": items})]))
     ACTS["refund"](market, {"id": id, "lines": {"1": 1}})
+    ACTS["refund"](market, {"id": id, "lines": {"2": 1}})
     ACTS["refund"](market, {"id": id, "lines": {"1": 1}, "status": "IN_TRANSIT"})
     docs = [doc for page in connector.read("returns") for doc in page.docs]
     found = inward("returns", docs, {("order", id): "o1"})
-    (back,) = found.records
-    assert (back.values["order"], back.values["lines"][0]["line"]) == ("o1", order["orderItems"][0]["orderItemId"])
+    assert [back.values["order"] for back in found.records] == ["o1", "o1"]
+    named = {back.values["lines"][0].get("line") for back in found.records}
+    assert named == {order["orderItems"][0]["orderItemId"], None}      # two items of the second SKU: neither is it
     assert [skip.reason for skip in found.skips] == ["the goods are not back yet"]
     assert connector.fetch("returns", [docs[0]["id"]])[docs[0]["id"]] == docs[0]
 
@@ -529,6 +537,8 @@ def test_what_the_queue_carries_names_what_changed(running: Running, box: Box) -
         assert again.notices == connector.receive(first).notices
     strange = carried(first, first.headers, b'{"NotificationType": "ANY_OFFER_CHANGED", "Payload": {}}')
     assert connector.receive(strange).notices == []
+    other = first.body.replace(running.market.seller.encode(), b"A9SOMEBODY")
+    assert connector.receive(carried(first, first.headers, other)).notices == []
     with pytest.raises(ShapeChanged):
         connector.receive(carried(first, first.headers, b"<html>"))
 
