@@ -34,7 +34,7 @@ def _crm(path: str, **given: Any) -> Resource:
         "items": "result", "id": "ID", "updated": "DATE_MODIFY", "since": ">=DATE_MODIFY", "lag": 60.0,
         "paging": "keyset", "paging_options": {"param": ">ID", "size": ""}, "page_size": PAGE, "fetch_size": PAGE,
         "fetch": f"{path}.get", "create": f"{path}.add", "update": f"{path}.update", "delete": f"{path}.delete",
-        "batch": PAGE, "reference": REFERENCE, "reference_field": REFERENCE, "returns_doc": False,
+        "batch": PAGE // 2, "reference": REFERENCE, "reference_field": REFERENCE,
     }  # fmt: skip
     return Resource(path=path, **{**facts, **given})
 
@@ -52,7 +52,7 @@ _READ = {"create": None, "update": None, "delete": None, "reference": None, "ref
 RESOURCES: Mapping[str, Resource] = {
     "contacts": _crm("crm.contact"),
     "companies": _crm("crm.company", id="KEY"),
-    "deals": _crm("crm.deal", fetch_size=PAGE // 2, batch=PAGE // 2),
+    "deals": _crm("crm.deal", fetch_size=PAGE // 2, returns_doc=False),
     "activities": _crm("crm.activity", updated="LAST_UPDATED", since=">=LAST_UPDATED", **_READ),
     "stores": _shop("catalog.store", "stores", "dateModify"),
     "products": _shop(

@@ -18,7 +18,7 @@ from connectors import bitrix24_batch as batch, bitrix24_writes as written
 from connectors.answers import AWAY, Answer, Unsure, encoded, said
 from connectors.base import Doc, Receipt, Resource, Write
 from connectors.bitrix24_batch import Call, Said
-from connectors.bitrix24_facts import MADE_AT, PREFIXES
+from connectors.bitrix24_facts import MADE_AT, PREFIXES, keyed
 from connectors.errors import ConnectorError, Misconfigured, RetryLater, ShapeChanged
 
 Told = dict[str, Receipt | ConnectorError]
@@ -132,14 +132,18 @@ class Sending:
             detail = "" if gone else self._why(calls[0], first.error)
             return Receipt(outcome="applied" if gone else "rejected", id=write.id, detail=detail)
         made = new_id(first.result)
+        held = unwrapped(first.result)
         for call, one in zip(calls[1:], told[1:], strict=False):
+            if call.method == self.facts.fetch:
+                held = None if one is None else unwrapped(one.result)
+                continue
             if one is not None and one.error is None:
                 continue
             detail = "the batch does not say what came of it" if one is None else self._why(call, one.error or {})
             new = write.op == "create" or self.resource == "stock"
             open_still = new and (made is None or not self._taken_back(made))
             return Receipt(outcome="unknown" if open_still else "rejected", id=write.id, detail=detail)
-        doc = unwrapped(first.result) if self.facts.returns_doc else None
+        doc = keyed(self.resource, held) if self.facts.returns_doc and held is not None else None
         own = written.place(write) if self.resource == "stock" else f"{PREFIXES.get(self.resource, '')}{made}"
         return Receipt(outcome="applied", id=write.id or own, doc=doc)
 

@@ -5,6 +5,8 @@ What surprises here:
 * Stock is changed by documents only: a receipt (S) or a write-off (D) of the difference, with our key as its number. It
   is made, filled and conducted in one batch; a draft that a lost connection left behind is deleted and made anew.
 * What a sale takes while a document is under way stays taken: a document moves goods, it sets no figure.
+* The CRM answers a write with a number or true: the record is asked for in the same batch, so that it is known at once
+  how the portal holds it. That asking may fail; the write stands.
 * Rows with ids (telephone, mail) take the place of the first ones; what else people entered stays.
 """
 
@@ -93,10 +95,13 @@ def _record(facts: Resource, write: Write, fields: Doc, known: Known) -> list[Ca
         first = Call(method=str(facts.create), params={"fields": fields})
     else:
         first = Call(method=str(facts.update), params={"id": id, "fields": fields})
+    made = MADE if write.op == "create" else id
+    if facts.returns_doc:
+        return [first, Call(method=str(facts.fetch), params={"id": made})]
     rows = write.doc.get("rows")
     if rows is None or (rows == [] and write.op == "create"):
         return [first]
-    lines = {"id": MADE if write.op == "create" else id, "rows": rows}
+    lines = {"id": made, "rows": rows}
     return [first, Call(method=f"{facts.path}.productrows.set", params=lines)]
 
 

@@ -47,6 +47,7 @@ from connectors.odoo_facts import (
     STAMP,
     VERSIONS,
     WATCHES,
+    Refused,
     adjusted,
     after,
     head,
@@ -54,7 +55,7 @@ from connectors.odoo_facts import (
     older,
     spoken,
 )
-from connectors.odoo_writes import Refused, Writer
+from connectors.odoo_writes import Writer
 from connectors.rest import Rest
 from connectors.verified import Verified
 from connectors.watched import Seen, Watch, pages

@@ -12,7 +12,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from connectors.base import Doc, Resource
+from connectors.base import Doc, Resource, Write
+from connectors.errors import Misconfigured
 from connectors.watched import Watch
 
 STAMP = "write_date"
@@ -107,7 +108,13 @@ BUSY = ("SerializationFailure", "DeadlockDetected", "LockNotAvailable", "LockErr
         "OperationalError", "PoolError", "QueryCanceled")  # fmt: skip
 HOOKED = ("write_date", "product_id", "warehouse_id")
 """What a rule's post tells beside model and record, where the model has it."""
+OPEN = ["state", "not in", ["done", "cancel"]]
+"""The term of a domain for transfers and moves that are still to be done."""
 DENIED = ("AccessDenied", "Unauthorized", "SessionExpiredException")
+
+
+class Refused(Misconfigured):
+    """Odoo did not do it and says why; the transaction was rolled back."""
 
 
 def adjusted(options: Mapping[str, Any]) -> Mapping[str, Resource]:
@@ -184,3 +191,13 @@ def joined(lines: Sequence[Doc]) -> list[Doc]:
             same[name] += line[name]
         same["price_unit"] = max(same["price_unit"], line["price_unit"])
     return list(found.values())
+
+
+def id_of(write: Write) -> int:
+    """The number of the record; ValueError for an id that Odoo never gave."""
+    return int(str(write.id).partition("@")[0])
+
+
+def or_false(value: Any) -> Any:
+    """The value as Odoo takes it: null is false."""
+    return False if value is None else value

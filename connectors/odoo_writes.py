@@ -6,13 +6,14 @@ rejected; nothing is adjusted silently.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from connectors.base import Doc, Receipt, Write
-from connectors.errors import Misconfigured, RetryLater, ShapeChanged
-from connectors.odoo_facts import FIELDS, KEY, head, parted
+from connectors.errors import RetryLater, ShapeChanged
+from connectors.odoo_facts import FIELDS, KEY, OPEN, Refused, head, id_of, or_false, parted
+from connectors.odoo_moves import Moves
 from connectors.writes import NOT_FOUND, holds
 
 if TYPE_CHECKING:
@@ -25,9 +26,6 @@ HANDED_OVER = "handed over"
 """The note of a delivery that no carrier ever had."""
 WALK_IN = {"name": "Walk-in customer", "ref": "WALK-IN"}
 """The partner of sales whose buyer said nothing."""
-OPEN = ["state", "not in", ["done", "cancel"]]
-AT_ONCE = {"skip_backorder": True, "skip_immediate": True, "skip_sms": True}
-"""No wizard asks whether to leave the rest for later: what is not there stays for another delivery."""
 LINKS = {"partner": "partner_id", "warehouse": "warehouse_id", "product": "product_id", "template": "product_tmpl_id"}
 """What a written document calls the id of a record → the field that tells it as ``[id, name]``."""
 
@@ -39,33 +37,30 @@ APART = (
 """What of a written document no record holds under any name."""
 
 
-class Refused(Misconfigured):
-    """Odoo did not do it and says why; the transaction was rolled back."""
-
-
 class Writer:
     """The writes of one channel; what was looked up by name once is remembered."""
 
     def __init__(self, odoo: Odoo) -> None:
-        self._odoo = odoo
+        self.odoo = odoo
+        self.moves = Moves(self)
         self._known: dict[tuple[str, str], int] = {}
 
     def done(self, resource: str, write: Write) -> Receipt:
         """The receipt of a write that was carried out; raises Refused where Odoo says no, Unsure where nobody knows."""
-        work = {"orders": self._order, "shipments": self._shipment, "returns": self._return, "prices": self._price,
-                "variants": self._variant}.get(resource, self._plain)  # fmt: skip
+        work = {"orders": self._order, "shipments": self.moves.shipment, "returns": self.moves.returned,
+                "prices": self._price, "variants": self._variant}.get(resource, self._plain)  # fmt: skip
         return work(resource, write)
 
     def settled(self, resource: str, write: Write) -> Receipt:
         """What became of a write nobody answered: by its id, else by what a create leaves behind."""
         if write.id is not None:
-            doc = self._odoo.fetch(resource, [write.id])[write.id]
+            doc = self.odoo.fetch(resource, [write.id])[write.id]
             if doc is None:
                 return Receipt(outcome="rejected", detail=f"{NOT_FOUND}the record does not exist")
             if holds(as_sent(doc, write.doc), _flat(write.doc)):
                 return Receipt(outcome="applied", id=write.id, doc=doc)
             return Receipt(outcome="rejected", detail=f"{NOT_FOUND}the record does not hold what was sent")
-        found = self._by_key(resource, write)
+        found = self.by_key(resource, write)
         if found is None:
             return Receipt(outcome="rejected", detail=f"{NOT_FOUND}no record carries our reference")
         if resource == "orders" and found["state"] in DRAFTS and write.doc.get("state") not in (None, found["state"]):
@@ -76,26 +71,26 @@ class Writer:
 
     def _plain(self, resource: str, write: Write) -> Receipt:
         """Products, partners, leads: values as they are, but for what is named by a word."""
-        model = self._odoo.facts(resource).path
+        model = self.odoo.facts(resource).path
         if write.op == "update":
-            self._odoo.result(model, "write", [_id(write)], self._values(resource, write.doc))
-            return self._receipt(resource, _id(write))
-        found = self._by_key(resource, write) if write.attempt > 1 else None
+            self.odoo.result(model, "write", [id_of(write)], self._values(resource, write.doc))
+            return self.receipt(resource, id_of(write))
+        found = self.by_key(resource, write) if write.attempt > 1 else None
         if found is not None:
             return Receipt(outcome="applied", id=str(found["id"]), doc=found)
-        field = str(self._odoo.facts(resource).reference)
+        field = str(self.odoo.facts(resource).reference)
         values = self._values(resource, write.doc)
         values[field] = values.get(field) or write.key
-        return self._receipt(resource, self._made(model, values))
+        return self.receipt(resource, self.made(model, values))
 
     def _values(self, resource: str, doc: Doc) -> Doc:
         """What Odoo is sent for a document: null is false, a country and a language are looked up."""
-        values = {LINKS.get(name, name): _false(value) for name, value in doc.items()}
+        values = {LINKS.get(name, name): or_false(value) for name, value in doc.items()}
         if "country_code" in values:
             code = values.pop("country_code")
             values["country_id"] = code and self._one("res.country", "code", str(code))
         if values.get("lang"):
-            known = self._odoo.rows(
+            known = self.odoo.rows(
                 "res.lang", [["code", "=like", f"{values['lang']}%"], ["active", "=", True]], ["code"]
             )
             values["lang"] = known[0]["code"] if known else False
@@ -104,29 +99,29 @@ class Writer:
         values.pop("categ", None)
         return values
 
-    def _made(self, model: str, values: Doc) -> int:
-        made = self._odoo.result(model, "create", None, [values])
+    def made(self, model: str, values: Doc) -> int:
+        made = self.odoo.result(model, "create", None, [values])
         if not isinstance(made, list) or len(made) != 1:
-            raise ShapeChanged(f"{self._odoo.channel}: {model}.create: not the id of one record")
+            raise ShapeChanged(f"{self.odoo.channel}: {model}.create: not the id of one record")
         return int(made[0])
 
     def _one(self, model: str, field: str, value: str) -> int:
         """The record that is called so; raises Refused where there is none."""
         if (model, value) not in self._known:
-            found = self._odoo.rows(model, [[field, "=", value]], [field], limit=1)
+            found = self.odoo.rows(model, [[field, "=", value]], [field], limit=1)
             if not found:
-                raise Refused(f"{self._odoo.channel}: Odoo has no {model} with {field} {value}; add it there")
+                raise Refused(f"{self.odoo.channel}: Odoo has no {model} with {field} {value}; add it there")
             self._known[model, value] = int(found[0]["id"])
         return self._known[model, value]
 
-    def _receipt(self, resource: str, id: int, detail: str = "") -> Receipt:
+    def receipt(self, resource: str, id: int, detail: str = "") -> Receipt:
         try:
-            doc = next(iter(self._odoo.documents_of(resource, [["id", "in", [id]]])), None)
+            doc = next(iter(self.odoo.documents_of(resource, [["id", "in", [id]]])), None)
         except (RetryLater, ShapeChanged):
             doc = None  # what was written is written; the next read completes the picture
         return Receipt(outcome="applied", id=str(id), doc=doc, detail=detail)
 
-    def _by_key(self, resource: str, write: Write) -> Doc | None:
+    def by_key(self, resource: str, write: Write) -> Doc | None:
         """The oldest record that a create has left behind."""
         if resource == "prices":
             values = self._item(write.doc)
@@ -137,11 +132,11 @@ class Writer:
             if write.doc.get("carrier_tracking_ref") is not None:
                 domain.append(["carrier_tracking_ref", "=", write.doc["carrier_tracking_ref"]])
         else:
-            field = str(self._odoo.facts(resource).reference)
+            field = str(self.odoo.facts(resource).reference)
             domain = [[field, "=", write.doc.get(field) or write.key]]
             if resource == "orders" and write.doc.get("state") != "cancel":
                 domain.append(["state", "!=", "cancel"])
-        return next(iter(self._odoo.documents_of(resource, domain)), None)
+        return next(iter(self.odoo.documents_of(resource, domain)), None)
 
     # ── goods ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -151,28 +146,28 @@ class Writer:
         options = doc.pop("options", None) or []
         template, code = doc.pop("template", None), doc.pop("code", None)
         if write.op == "update":
-            self._odoo.result("product.product", "write", [_id(write)], self._values(resource, doc))
-            return self._receipt(resource, _id(write))
-        found = self._by_key(resource, write) if write.attempt > 1 else None
+            self.odoo.result("product.product", "write", [id_of(write)], self._values(resource, doc))
+            return self.receipt(resource, id_of(write))
+        found = self.by_key(resource, write) if write.attempt > 1 else None
         if found is not None:
             return Receipt(outcome="applied", id=str(found["id"]), doc=found)
         if template is None:
-            return self._receipt(resource, self._made("product.product", self._values(resource, doc)))
+            return self.receipt(resource, self.made("product.product", self._values(resource, doc)))
         bare = self._bare(int(template), code) if not options else self._of_options(int(template), options)
-        self._odoo.result("product.product", "write", [bare], self._values(resource, doc))
-        return self._receipt(resource, bare)
+        self.odoo.result("product.product", "write", [bare], self._values(resource, doc))
+        return self.receipt(resource, bare)
 
     def _bare(self, template: int, code: str | None) -> int:
         """The only variant of a fresh product, which has no reference yet or its product's code."""
-        rows = self._odoo.rows("product.product", [["product_tmpl_id", "=", template]], ["default_code"])
+        rows = self.odoo.rows("product.product", [["product_tmpl_id", "=", template]], ["default_code"])
         free = [row["id"] for row in rows if row["default_code"] in (False, code)]
         if len(rows) != 1 or not free:
-            raise Refused(f"{self._odoo.channel}: product {template} has its variant; another one needs options")
+            raise Refused(f"{self.odoo.channel}: product {template} has its variant; another one needs options")
         return int(free[0])
 
     def _of_options(self, template: int, options: Sequence[Doc]) -> int:
         """The variant that Odoo makes of a product's attribute lines, once they hold these values."""
-        lines = self._odoo.rows("product.template.attribute.line", [["product_tmpl_id", "=", template]],
+        lines = self.odoo.rows("product.template.attribute.line", [["product_tmpl_id", "=", template]],
                                 ["attribute_id", "value_ids"])  # fmt: skip
         commands, wanted = list[Any](), set[int]()
         for option in options:
@@ -185,42 +180,42 @@ class Writer:
             elif value not in line["value_ids"]:
                 commands.append([1, line["id"], {"value_ids": [[4, value, 0]]}])
         if commands:
-            self._odoo.result("product.template", "write", [template], {"attribute_line_ids": commands})
+            self.odoo.result("product.template", "write", [template], {"attribute_line_ids": commands})
         values = {
             row["id"]: head(row["product_attribute_value_id"])
-            for row in self._odoo.rows(
+            for row in self.odoo.rows(
                 "product.template.attribute.value", [["product_tmpl_id", "=", template]], ["product_attribute_value_id"]
             )
         }
-        rows = self._odoo.rows("product.product", [["product_tmpl_id", "=", template], ["active", "=", True]],
+        rows = self.odoo.rows("product.product", [["product_tmpl_id", "=", template], ["active", "=", True]],
                                ["default_code", "product_template_attribute_value_ids"])  # fmt: skip
         for row in rows:
             has = {values.get(id) for id in row["product_template_attribute_value_ids"]}
             if has >= wanted and row["default_code"] is False:
                 return int(row["id"])
-        raise Refused(f"{self._odoo.channel}: product {template} makes no free variant of these options")
+        raise Refused(f"{self.odoo.channel}: product {template} makes no free variant of these options")
 
     def _named(self, model: str, values: Doc) -> int:
         domain = [[name, "=", value] for name, value in values.items()]
-        found = self._odoo.rows(model, domain, ["name"], limit=1)
-        return int(found[0]["id"]) if found else self._made(model, values)
+        found = self.odoo.rows(model, domain, ["name"], limit=1)
+        return int(found[0]["id"]) if found else self.made(model, values)
 
     def _price(self, resource: str, write: Write) -> Receipt:
         """A fixed price of a variant in a list."""
         if write.op == "update":
             if "@" in str(write.id):
-                raise Refused(f"{self._odoo.channel}: price {write.id} is that of all variants; change it in Odoo")
+                raise Refused(f"{self.odoo.channel}: price {write.id} is that of all variants; change it in Odoo")
             names = ("fixed_price", "min_quantity", "date_start", "date_end")
-            values = {name: _false(write.doc[name]) for name in names if name in write.doc}
-            self._odoo.result("product.pricelist.item", "write", [_id(write)], values)
-            return self._receipt(resource, _id(write))
-        found = self._by_key(resource, write) if write.attempt > 1 else None
+            values = {name: or_false(write.doc[name]) for name in names if name in write.doc}
+            self.odoo.result("product.pricelist.item", "write", [id_of(write)], values)
+            return self.receipt(resource, id_of(write))
+        found = self.by_key(resource, write) if write.attempt > 1 else None
         if found is not None:
             return Receipt(outcome="applied", id=str(found["id"]), doc=found)
-        return self._receipt(resource, self._made("product.pricelist.item", self._item(write.doc)))
+        return self.receipt(resource, self.made("product.pricelist.item", self._item(write.doc)))
 
     def _item(self, doc: Doc) -> Doc:
-        values = {name: _false(value) for name, value in doc.items() if name not in ("list", "product")}
+        values = {name: or_false(value) for name, value in doc.items() if name not in ("list", "product")}
         values |= {"pricelist_id": self._one("product.pricelist", "name", str(doc["list"])), "compute_price": "fixed",
                    "applied_on": "0_product_variant", "product_id": int(doc["product"])}  # fmt: skip
         return values
@@ -231,36 +226,36 @@ class Writer:
         """A sale, found by our reference or created, then led to what the document asks for."""
         doc = write.doc
         if write.op == "update" and not {"state", "order_line", "delivered"} & set(doc):
-            told = {name: _false(doc[name]) for name in TOLD if name in doc}
-            self._odoo.result("sale.order", "write", [_id(write)], told)
-            return self._receipt("orders", _id(write))
+            told = {name: or_false(doc[name]) for name in TOLD if name in doc}
+            self.odoo.result("sale.order", "write", [id_of(write)], told)
+            return self.receipt("orders", id_of(write))
         if write.op == "update":
-            found = next(iter(self._odoo.documents_of("orders", [["id", "in", [_id(write)]]])), None)
+            found = next(iter(self.odoo.documents_of("orders", [["id", "in", [id_of(write)]]])), None)
             if found is None:
-                raise Refused(f"{self._odoo.channel}: sale {write.id} does not exist")
+                raise Refused(f"{self.odoo.channel}: sale {write.id} does not exist")
             self._agree(found, doc)
         else:
-            found = self._by_key("orders", write) if write.attempt > 1 else None
+            found = self.by_key("orders", write) if write.attempt > 1 else None
         if found is None:
-            id = self._made("sale.order", self._sale(write))
-            found = self._odoo.rows("sale.order", [["id", "=", id]], FIELDS["sale.order"])[0]
+            id = self.made("sale.order", self._sale(write))
+            found = self.odoo.rows("sale.order", [["id", "=", id]], FIELDS["sale.order"])[0]
         self._lead(found, write.doc)
-        return self._receipt("orders", int(found["id"]))
+        return self.receipt("orders", int(found["id"]))
 
     def _lead(self, sale: Doc, doc: Doc) -> None:
         """Afterwards the sale is confirmed, delivered or cancelled, as the document says."""
         wanted, id = doc.get("state"), int(sale["id"])
-        changed = {name: doc[name] for name in TOLD if name in doc and _false(doc[name]) != sale[name]}
+        changed = {name: doc[name] for name in TOLD if name in doc and or_false(doc[name]) != sale[name]}
         if changed:
-            self._odoo.result("sale.order", "write", [id], {name: _false(value) for name, value in changed.items()})
+            self.odoo.result("sale.order", "write", [id], {name: or_false(value) for name, value in changed.items()})
         if wanted == "cancel" and sale["state"] != "cancel":
-            self._odoo.result("sale.order", "action_cancel", [id], context={"disable_cancel_warning": True})
+            self.odoo.result("sale.order", "action_cancel", [id], context={"disable_cancel_warning": True})
         elif wanted == "sale" and sale["state"] in DRAFTS:
             self._confirm(sale, doc)
         if doc.get("delivered") is True and wanted != "cancel":
-            for picking in self._odoo.rows("stock.picking", [["sale_id", "=", id], OPEN], ["state"]):
-                self._odoo.result("stock.picking", "write", [int(picking["id"])], {"note": HANDED_OVER})
-                self._validate(int(picking["id"]), None)
+            for picking in self.odoo.rows("stock.picking", [["sale_id", "=", id], OPEN], ["state"]):
+                self.odoo.result("stock.picking", "write", [int(picking["id"])], {"note": HANDED_OVER})
+                self.moves.validate(int(picking["id"]), None)
 
     def _confirm(self, sale: Doc, doc: Doc) -> None:
         made, paid = Decimal(sale["amount_total"]), doc.get("amount_total")
@@ -268,16 +263,16 @@ class Writer:
         problem: Refused | None = None
         if (paid is not None and abs(made - Decimal(paid)) >= Decimal("0.005")) or wanted not in (None, currency):
             problem = Refused(
-                f"{self._odoo.channel}: Odoo makes {made} {currency} of {sale['name']}, the buyer paid {paid}: "
+                f"{self.odoo.channel}: Odoo makes {made} {currency} of {sale['name']}, the buyer paid {paid}: "
                 "are the taxes of its products included in prices? It was cancelled again"
             )
         try:
             if problem is None:
-                self._odoo.result("sale.order", "action_confirm", [int(sale["id"])])
+                self.odoo.result("sale.order", "action_confirm", [int(sale["id"])])
                 return
         except Refused as fault:
             problem = fault
-        self._odoo.result("sale.order", "action_cancel", [int(sale["id"])], context={"disable_cancel_warning": True})
+        self.odoo.result("sale.order", "action_cancel", [int(sale["id"])], context={"disable_cancel_warning": True})
         raise problem
 
     def _agree(self, sale: Doc, doc: Doc) -> None:
@@ -287,7 +282,7 @@ class Writer:
         sent = {line[KEY]: Decimal(line["product_uom_qty"]) for line in doc["order_line"]}
         held = {line[KEY]: Decimal(line["product_uom_qty"]) for line in sale["order_line"] if line[KEY]}
         if sent != held:
-            raise Refused(f"{self._odoo.channel}: {sale['name']} is {sale['state']}; change its lines in Odoo")
+            raise Refused(f"{self.odoo.channel}: {sale['name']} is {sale['state']}; change its lines in Odoo")
 
     def _sale(self, write: Write) -> Doc:
         """The values of a new sale; every line makes up what was paid for it, to the last digit."""
@@ -312,15 +307,15 @@ class Writer:
             values["pricelist_id"] = self._list_in(str(doc["list_in"]))
         if doc.get("warehouse") is not None:
             values["warehouse_id"] = int(doc["warehouse"])
-        if "company" in self._odoo.options:
-            values["company_id"] = int(self._odoo.options["company"])
-        return {name: _false(value) for name, value in values.items()}
+        if "company" in self.odoo.options:
+            values["company_id"] = int(self.odoo.options["company"])
+        return {name: or_false(value) for name, value in values.items()}
 
     def _charge(self, charge: Doc) -> list[Any]:
         kind, amount = str(charge["kind"]), Decimal(charge["amount"])
-        code = (self._odoo.options.get("charges") or {}).get(kind)
+        code = (self.odoo.options.get("charges") or {}).get(kind)
         if code is None:
-            raise Refused(f"{self._odoo.channel}: no product for {kind} of a sale; name its reference under `charges`")
+            raise Refused(f"{self.odoo.channel}: no product for {kind} of a sale; name its reference under `charges`")
         product = self._one("product.product", "default_code", str(code))
         return [0, 0, {"product_id": product, "name": kind, "product_uom_qty": 1, "price_unit": amount,
                        "is_delivery": kind == "delivery"}]  # fmt: skip
@@ -329,9 +324,9 @@ class Writer:
         """A price list of the currency, since a sale's currency is that of its list."""
         if ("list in", currency) not in self._known:
             domain: list[Any] = [["currency_id.name", "=", currency], ["active", "=", True]]
-            found = self._odoo.rows("product.pricelist", domain, ["name"], limit=1)
+            found = self.odoo.rows("product.pricelist", domain, ["name"], limit=1)
             if not found:
-                raise Refused(f"{self._odoo.channel}: Odoo has no price list in {currency}; add one for its sales")
+                raise Refused(f"{self.odoo.channel}: Odoo has no price list in {currency}; add one for its sales")
             self._known["list in", currency] = int(found[0]["id"])
         return self._known["list in", currency]
 
@@ -339,147 +334,28 @@ class Writer:
         """The partner of a buyer without an account: found by e-mail or telephone, else made."""
         for field, operator in (("email", "=ilike"), ("phone", "=")):
             if buyer.get(field) is not None:
-                found = self._odoo.rows("res.partner", [[field, operator, buyer[field]], ["parent_id", "=", False]],
+                found = self.odoo.rows("res.partner", [[field, operator, buyer[field]], ["parent_id", "=", False]],
                                         ["name"], limit=1)  # fmt: skip
                 if found:
                     return int(found[0]["id"])
         said = [buyer[name] for name in ("name", "email", "phone") if buyer.get(name) is not None]
         values: Doc = {**WALK_IN} if not said else {"name": said[0], "ref": key}
-        known = self._odoo.rows("res.partner", [["ref", "=", values["ref"]]], ["name"], limit=1)
+        known = self.odoo.rows("res.partner", [["ref", "=", values["ref"]]], ["name"], limit=1)
         if known:
             return int(known[0]["id"])
-        told = {name: _false(buyer.get(name)) for name in ("email", "phone")}
-        return self._made("res.partner", {**values, **told})
+        told = {name: or_false(buyer.get(name)) for name in ("email", "phone")}
+        return self.made("res.partner", {**values, **told})
 
     def _address(self, partner: int, wanted: Doc | None) -> int:
         """The partner's delivery address that says the same, or else a new one; the partner itself without one."""
         if not wanted:
             return partner
         names = ("name", "street", "street2", "city", "zip", "country_code", "phone")
-        sent = {name: _false(wanted.get(name)) for name in names}
-        for row in self._odoo.rows("res.partner", [["parent_id", "=", partner], ["type", "=", "delivery"]], names):
+        sent = {name: or_false(wanted.get(name)) for name in names}
+        for row in self.odoo.rows("res.partner", [["parent_id", "=", partner], ["type", "=", "delivery"]], names):
             if all(row[name] == sent[name] for name in names):
                 return int(row["id"])
-        return self._made("res.partner", {**self._values("customers", sent), "parent_id": partner, "type": "delivery"})
-
-    # ── goods that move ──────────────────────────────────────────────────────────────────────────────────────────
-
-    def _validate(self, picking: int, pieces: Mapping[int, Decimal] | None) -> None:
-        """Afterwards the transfer is done: of ``pieces`` by move, or of everything. Raises Refused."""
-        moves = self._odoo.rows("stock.move", [["picking_id", "=", picking], OPEN], ["product_uom_qty"])
-        quantity = "quantity" if self._odoo.version >= 17 else "quantity_done"
-        own: Doc = {"picked": True} if self._odoo.version >= 17 else {}
-        for move in moves:
-            units = move["product_uom_qty"] if pieces is None else pieces.get(move["id"], Decimal(0))
-            self._odoo.result("stock.move", "write", [move["id"]], {quantity: units, **(own if units else {})})
-        done = self._odoo.result("stock.picking", "button_validate", [picking], context=AT_ONCE)
-        if done is not True:
-            raise Refused(f"{self._odoo.channel}: Odoo asks a person about transfer {picking}; validate it there")
-
-    def _shipment(self, resource: str, write: Write) -> Receipt:
-        """A tracking number written; or, of a sale's open delivery, what left."""
-        doc = write.doc
-        told = {name: _false(doc[name]) for name in ("carrier_tracking_ref",) if name in doc}
-        if write.op == "update":
-            if told:
-                self._odoo.result("stock.picking", "write", [_id(write)], told)
-            return self._receipt(resource, _id(write))
-        order = int(doc["order_id"])
-        found = self._by_key(resource, write) if write.attempt > 1 else None
-        if found is not None:
-            return Receipt(outcome="applied", id=str(found["id"]), doc=found)
-        open_ones = self._odoo.rows(
-            "stock.picking", [["sale_id", "=", order], ["picking_type_code", "=", "outgoing"], OPEN], ["name"], limit=1
-        )
-        if not open_ones:
-            raise Refused(f"{self._odoo.channel}: sale {order} has no delivery that is still open")
-        picking = int(open_ones[0]["id"])
-        pieces = self._pieces(picking, doc["lines"]) if doc.get("lines") else None
-        if told:
-            self._odoo.result("stock.picking", "write", [picking], told)
-        self._validate(picking, pieces)
-        return self._receipt(resource, picking)
-
-    def _pieces(self, picking: int, lines: Sequence[Doc]) -> dict[int, Decimal]:
-        """Move → how much of it, from pieces per key of a line; ValueError when the delivery has less."""
-        left = {str(line["line"]): Decimal(line["quantity"]) for line in lines}
-        moves = self._odoo.rows("stock.move", [["picking_id", "=", picking], OPEN], ["product_uom_qty", "sale_line_id"])
-        keys = self._keys([head(move["sale_line_id"]) or 0 for move in moves])
-        found: dict[int, Decimal] = {}
-        for move in moves:
-            key = keys.get(head(move["sale_line_id"]) or 0, "")
-            found[move["id"]] = taken = min(left.get(key, Decimal(0)), Decimal(move["product_uom_qty"]))
-            if key in left:
-                left[key] -= taken
-        if any(left.values()):
-            raise ValueError(f"the delivery has less of line {', '.join(key for key in left if left[key])}")
-        return found
-
-    def _keys(self, lines: Sequence[int]) -> dict[int, str]:
-        rows = self._odoo.rows("sale.order.line", [["id", "in", sorted(set(lines))]], [KEY])
-        return {row["id"]: row[KEY] or str(row["id"]) for row in rows}
-
-    def _return(self, resource: str, write: Write) -> Receipt:
-        """A receipt of goods that a sale had sent: its moves name those that they undo."""
-        doc = write.doc
-        found = self._odoo.rows("stock.picking", [["origin", "=", write.key], ["state", "!=", "cancel"]],
-                                ["state"], limit=1)  # fmt: skip
-        picking = int(found[0]["id"]) if found else self._made("stock.picking", self._receipt_of(write.key, doc))
-        if not found or found[0]["state"] != "done":
-            self._odoo.result("stock.picking", "action_confirm", [picking])
-            self._validate(picking, None)
-        return self._receipt(resource, picking)
-
-    def _receipt_of(self, key: str, doc: Doc) -> Doc:
-        sent = self._odoo.rows(
-            "stock.move",
-            [
-                ["picking_id.sale_id", "=", int(doc["order_id"])],
-                ["picking_code", "=", "outgoing"],
-                ["state", "=", "done"],
-            ],
-            ["product_id", "product_uom", "quantity", "sale_line_id", "location_id", "location_dest_id"],
-        )
-        if not sent:
-            raise Refused(f"{self._odoo.channel}: of sale {doc['order_id']} nothing has left that could come back")
-        place = doc.get("warehouse")
-        fields = ["lot_stock_id", "in_type_id"]
-        domain = [["lot_stock_id", "=", head(sent[0]["location_id"])]] if place is None else [["id", "=", int(place)]]
-        house = self._odoo.rows("stock.warehouse", domain, fields, limit=1)[0]
-        keys = self._keys([head(move["sale_line_id"]) or 0 for move in sent])
-        aside = self._aside(head(house["lot_stock_id"]))
-        moves = list[Any]()
-        for line in doc["lines"]:
-            left = Decimal(line["quantity"])
-            for move in sent:
-                taken = min(left, Decimal(move["quantity"]))
-                if keys.get(head(move["sale_line_id"]) or 0) == line["line"] and taken > 0:
-                    move["quantity"], left = Decimal(move["quantity"]) - taken, left - taken
-                    place = aside if line.get("to") == "quarantine" else head(house["lot_stock_id"])
-                    moves.append([0, 0, self._back(move, taken, place)])
-            if left > 0:
-                raise Refused(f"{self._odoo.channel}: of line {line['line']} less has left than came back")
-        return {
-            "origin": key,
-            "picking_type_id": head(house["in_type_id"]),
-            "move_ids": moves,
-            "location_id": head(sent[0]["location_dest_id"]),
-            "location_dest_id": head(house["lot_stock_id"]),
-        }
-
-    def _aside(self, lot: int | None) -> int | None:
-        """The part of a warehouse's stock where goods wait that nobody looked at; its stock where it has none."""
-        name = self._odoo.options.get("quarantine")
-        domain: list[Any] = [["location_id", "=", lot], ["name", "=", name]]
-        found = [] if name is None else self._odoo.rows("stock.location", domain, ["name"], limit=1)
-        return int(found[0]["id"]) if found else lot
-
-    def _back(self, move: Doc, quantity: Decimal, place: int | None) -> Doc:
-        values = {"product_id": head(move["product_id"]), "product_uom": head(move["product_uom"]),
-                  "product_uom_qty": quantity, "location_id": head(move["location_dest_id"]), "location_dest_id": place,
-                  "origin_returned_move_id": move["id"], "sale_line_id": head(move["sale_line_id"]),
-                  "to_refund": True}  # fmt: skip
-        return values if self._odoo.version >= 19 else {**values, "name": move["product_id"][1]}
+        return self.made("res.partner", {**self._values("customers", sent), "parent_id": partner, "type": "delivery"})
 
 
 def as_sent(doc: Doc, sent: Doc) -> Doc:
@@ -499,12 +375,3 @@ def as_sent(doc: Doc, sent: Doc) -> Doc:
 def _flat(sent: Doc) -> Doc:
     """What of a document stands in the record, under the record's names."""
     return {LINKS.get(name, name): value for name, value in sent.items() if name not in APART}
-
-
-def _id(write: Write) -> int:
-    """The number of the record; ValueError for an id that Odoo never gave."""
-    return int(str(write.id).partition("@")[0])
-
-
-def _false(value: Any) -> Any:
-    return False if value is None else value

@@ -197,6 +197,25 @@ def test_a_method_without_time_left_waits_until_its_oldest_minute_is_forgotten(r
     assert len(running.portal.table("contact")) == 1
 
 
+def test_a_call_too_early_before_one_that_was_carried_out_takes_no_receipt_along(running: Running) -> None:
+    """P3: within a batch only the method without time left is refused; its write is open, and done once when tried."""
+    id, connector = contact(running, NAME="Dina"), connect(running)
+    spent = {int(datetime.now(UTC).timestamp() // 60): [1.0, datetime.now(UTC).timestamp()]}
+    running.api.meter.baskets["crm.contact.add"] = spent
+    running.api.meter.limit = 0.5
+    made, changed = write("create", {"NAME": "Aigerim"}, "a"), write("update", {"NAME": "Дина"}, "b", id)
+    first, second = connector.write("contacts", [made, changed])
+    assert (first.outcome, second.outcome) == ("unknown", "applied")
+    (settled,) = connector.settle("contacts", [made])
+    assert settled.detail.startswith("not found")
+    running.api.meter.baskets.clear()
+    again = write("create", {"NAME": "Aigerim"}, "a", attempt=2)
+    for _ in range(2):
+        (receipt,) = connector.write("contacts", [again])
+        assert receipt.outcome == "applied"
+    assert [row.doc["NAME"] for row in running.portal.table("contact").values()] == ["Дина", "Aigerim"]
+
+
 def test_stock_is_moved_by_documents_and_what_is_sold_meanwhile_stays_sold(running: Running) -> None:
     """P2, P3: a figure becomes a receipt or a write-off of the difference, once, however often it is tried."""
     connector, place = connect(running), "1201@1"

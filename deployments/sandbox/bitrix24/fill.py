@@ -31,7 +31,7 @@ def _person(portal: Portal, person: Person) -> str:
     digits = person.phone
     number = f"+7 {digits[:3]} {digits[3:6]} {digits[6:8]} {digits[8:]}"
     fields: Doc = {
-        "NAME": person.first, "LAST_NAME": person.last, "ADDRESS_COUNTRY_CODE": "KZ",
+        "NAME": person.first, "LAST_NAME": person.last, "ADDRESS_COUNTRY": "KZ",
         "EMAIL": [{"VALUE": person.email.title(), "VALUE_TYPE": "HOME"}],
         "PHONE": [{"VALUE": number, "VALUE_TYPE": "MOBILE"}],
     }  # fmt: skip

@@ -10,10 +10,11 @@ from functools import partial
 from deployments.demo.data import LOCATIONS, OPENED, Location, PastOrder, Person, Retailer, Variant
 from deployments.sandbox.books import Books
 from deployments.sandbox.notation import Doc
+from deployments.sandbox.odoo.computed import COMPUTE
 from deployments.sandbox.odoo.database import Database, Session
 from deployments.sandbox.odoo.models import MODELS
 from deployments.sandbox.odoo.records import create
-from deployments.sandbox.odoo.trade import COMPUTE, cancel_picking, confirm, put, set_quantity
+from deployments.sandbox.odoo.trade import cancel_picking, confirm, put, set_quantity
 
 SHORT = {
     "almaty-wh": "ALMWH",

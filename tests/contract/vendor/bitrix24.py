@@ -313,7 +313,7 @@ def _people(connector: Bitrix24) -> None:
     mail = {"VALUE": "dina@example.test", "VALUE_TYPE": "HOME"}
     person = {"NAME": "Дина", "LAST_NAME": "A&B", "EMAIL": [mail], "ADDRESS": "Abay 1", "ADDRESS_2": "",
               "ADDRESS_CITY": "Almaty", "ADDRESS_REGION": "", "ADDRESS_POSTAL_CODE": "050000",
-              "ADDRESS_COUNTRY_CODE": "KZ", "PHONE": [{"VALUE": "+77010000001", "VALUE_TYPE": "MOBILE"}]}  # fmt: skip
+              "ADDRESS_COUNTRY": "KZ", "PHONE": [{"VALUE": "+77010000001", "VALUE_TYPE": "MOBILE"}]}  # fmt: skip
     for resource, doc, change in (
         ("contacts", person, {"NAME": "Dina", "EMAIL": [{**mail, "VALUE": "d@example.test"}]}),
         ("companies", {"TITLE": "Karavan", "EMAIL": [mail]}, {"TITLE": "Karavan Home", "EMAIL": [mail]}),
