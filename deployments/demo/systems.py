@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from deployments.sandbox.shopify.fill import play as play_shopify
 from deployments.sandbox.start import Player
 
 Counted = Mapping[tuple[str, ...], str]
 """Entities → the resource under which a system's books count the writes of them."""
 
-PLAYERS: Mapping[str, Player] = {}
+PLAYERS: Mapping[str, Player] = {"shop": play_shopify}
 """The systems that a simulator of a real platform plays; the others are the sandbox's own."""
 
 _ERP: Counted = {("customer",): "customers", ("order",): "orders", ("return",): "returns"}
@@ -21,8 +22,12 @@ _SHOP: Counted = {
     ("product",): "products", ("variant",): "variants", ("stock",): "inventory", ("price",): "prices",
     ("shipment",): "fulfilments", ("decision",): "decisions", ("return",): "refunds",
 }  # fmt: skip
+_SHOPIFY: Counted = {
+    ("product",): "products", ("variant", "price"): "variants", ("stock",): "inventory", ("shipment",): "shipments",
+    ("decision",): "decisions", ("return",): "refunds",
+}  # fmt: skip
 COUNTED: Mapping[str, Counted] = {
-    "erp": _ERP, "erp_bg": _ERP, "crm": {("customer",): "contacts", ("order",): "deals"}, "shop": _SHOP,
+    "erp": _ERP, "erp_bg": _ERP, "crm": {("customer",): "contacts", ("order",): "deals"}, "shop": _SHOPIFY,
     "shop_bg": _SHOP, "pos": {("variant",): "articles", ("price",): "prices", ("order",): "online_orders"},
     "market": {("stock",): "stocks", ("price",): "prices", ("shipment",): "shipments", ("decision",): "decisions"},
 }  # fmt: skip

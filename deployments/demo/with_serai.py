@@ -16,7 +16,7 @@ from connectors.errors import RetryLater
 from deployments.sandbox.people import People
 from flows import steps
 from flows.desk import decide
-from flows.holds import open_sets, reject
+from flows.holds import CannotDecide, open_sets, reject
 from flows.ledger import Ledger
 from flows.survey import Survey, survey
 from flows.why import Why, why
@@ -25,6 +25,8 @@ from registry import Tx, modes, open_deadlines, outbox_counts, parked, runs, set
 
 WHO = "demo"
 WAITS_AT_MOST = 40.0
+LOOKS = 3
+"""How often a person looks at what is held: a set may grow while it is looked at."""
 MOVING = ("due", "decided", "sent", "accepted", "unknown")
 
 
@@ -67,10 +69,17 @@ class WithSerai:
 
     def mass_change(self) -> str:
         followed = self.catch_up()
-        found = [one for one in open_sets(self.house) if one.hold.kind != "alert"]
-        for one in found:
-            reject(self.house, one.hold.uid, who=WHO, because="a price typed for a whole category", set=one.set)
-        counts = ", ".join(f"{one.count} on {one.hold.channel}" for one in found)
+        rejected: dict[str, int] = {}
+        for _ in range(LOOKS):
+            for one in open_sets(self.house):
+                if one.hold.kind == "alert" or one.count == 0:
+                    continue
+                try:
+                    reject(self.house, one.hold.uid, who=WHO, because="a price typed for a whole category", set=one.set)
+                except CannotDecide:  # it has grown meanwhile: a person looks at it again, as the message says
+                    continue
+                rejected[one.hold.channel] = rejected.get(one.hold.channel, 0) + one.count
+        counts = ", ".join(f"{count} on {channel}" for channel, count in rejected.items())
         return f"held: {counts or 'nothing'}; a person rejects it; {followed}"
 
     def store_ready(self, number: str) -> str:
