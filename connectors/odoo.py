@@ -1,7 +1,7 @@
 """Odoo 16 to 19 over its external API: goods, stock, prices, sales, deliveries, returns, till orders, leads, partners.
 
-What surprises here (documentation of 19.0, ``developer/reference/external_api``, and the sources of odoo/odoo, read
-2026-11-22; what /work of others measured on a running 19 is told as such; no real Odoo was at hand here):
+What surprises here (documentation of 19.0, ``developer/reference/external_api``, and sources of odoo/odoo between 18
+and the branch after 19, read 2026-11-22; stamps and errors as measured on a running 19; this connector met none yet):
 
 * Since 19 every method of every model is ``POST /json/2/<model>/<method>`` with named parameters and a key that lives
   at most three months; before, and deprecated in 19, ``/jsonrpc`` with positions, whose failures are HTTP 200.

@@ -156,13 +156,15 @@ def wake(
     With ``before`` only what began to wait before that moment: those whose waker came between their look and their
     wait are found so.
     """
-    statement = update(outbox).where(outbox.c.state == "waiting", outbox.c.stalled_at.is_not(None))  # has an index
+    waits = [outbox.c.state == "waiting", outbox.c.stalled_at.is_not(None)]  # has an index
     if channel is not None:
-        statement = statement.where(func.coalesce(outbox.c.channel, "") == channel)  # or SQLite reads all that is open
+        waits.append(func.coalesce(outbox.c.channel, "") == channel)  # or SQLite reads all that is open
     if entity is not None:
-        statement = statement.where(func.coalesce(outbox.c.entity, "") == entity)
+        waits.append(func.coalesce(outbox.c.entity, "") == entity)
     if reason is not None:
-        statement = statement.where(outbox.c.reason == reason)
+        waits.append(outbox.c.reason == reason)
     if before is not None:
-        statement = statement.where(outbox.c.due_at < micros(before))
-    return tx.run(statement.values(state="due", due_at=tx.stamp, stalled_at=None))
+        waits.append(outbox.c.due_at < micros(before))
+    if tx.postgres:     # whoever holds a waiting row makes it due: to wait for them would be a way to deadlocks
+        waits = [outbox.c.id.in_(select(outbox.c.id).where(*waits).with_for_update(skip_locked=True))]
+    return tx.run(update(outbox).where(*waits).values(state="due", due_at=tx.stamp, stalled_at=None))

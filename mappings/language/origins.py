@@ -107,7 +107,8 @@ class Origins:
         del self._target[-2 if row.each is not None else -1 :]
         self._reading.pop()
         self._reading[-1].inner.update(dict.fromkeys(reading.all))
-        holds_rows = row.fields is not None or row.items is not None
+        # `items: []` is a value of its own row: nothing inside it could say where it comes from.
+        holds_rows = any(rows is not None and len(rows) > 0 for rows in (row.fields, row.items))
         if reading.paths or not holds_rows:
             self.lineage.insert(
                 place,

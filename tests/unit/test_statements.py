@@ -54,7 +54,7 @@ def pushed(house: House, limit: int) -> tuple[int, int, int]:
     counted: list[int] = []
 
     def decide(tx: Tx) -> Any:
-        sending = deciding.decide_page(house, page, "shop", group, limit, house.registry.now(), tx)
+        sending = deciding.decide_page(house, page, "shop", group, limit, house.registry.now(), False, tx)
         counted.append(tx.statements)
         return sending
 

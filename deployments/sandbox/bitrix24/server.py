@@ -26,7 +26,7 @@ from deployments.sandbox.bitrix24.api import Api, Bucket
 from deployments.sandbox.bitrix24.fill import fill
 from deployments.sandbox.bitrix24.methods import EVENTS, RESOURCES
 from deployments.sandbox.bitrix24.queries import from_query
-from deployments.sandbox.bitrix24.state import Portal
+from deployments.sandbox.bitrix24.state import Fault, Portal
 from deployments.sandbox.books import Books
 from deployments.sandbox.crm import CRM
 from deployments.sandbox.design import Refused
@@ -122,11 +122,14 @@ def start(portal: Portal, *, port: int = 0, seed: int = 7, bucket: Bucket | None
         def _serve(self) -> None:
             data = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             path, _, query = self.path.partition("?")
-            if path.startswith("/_"):
+            if path.startswith(("/_", "/rest/_")):
                 try:
-                    self._send(200, _door(api, faults, hooks, path, dict(parse_qsl(query)), data))
+                    door = path.removeprefix("/rest")
+                    self._send(200, _door(api, faults, hooks, door, dict(parse_qsl(query)), data))
                 except Refused as refused:
                     self._send(refused.status, {"error": refused.error})
+                except Fault as fault:
+                    self._send(422, {"error": {"code": "refused", "message": fault.description}})
             elif path == CONSENT:
                 self._consent(dict(parse_qsl(query)))
             elif path == TOKENS:

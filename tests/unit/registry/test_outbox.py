@@ -368,3 +368,20 @@ def test_what_was_stopped_while_its_write_was_refused_goes_ahead(reg: Registry) 
         mark_due(tx, [("shop", "stock", "kettle", tx.now - AHEAD, False, "a stop")])
         set_outbox(tx, [OutboxChange(id=rows[0].id, state="parked")])
         assert [row.uid for row in claim_due(tx, "shop", "stock", 10, ahead=True)] == ["kettle"]
+
+
+def test_who_wakes_others_waits_for_nobody_who_makes_them_due(postgres_url: str) -> None:
+    """P8: a stop marks several channels in one transaction; a receipt that wakes them all must not stand in its way."""
+    reg = open_registry(postgres_url)
+    with reg.write() as tx:
+        due(tx, "kettle", "cup")
+        rows = claim_due(tx, "shop", "stock", 9)
+        set_outbox(tx, [OutboxChange(id=row.id, state="waiting", reason="r") for row in rows])
+    with reg.write() as stop:
+        due(stop, "kettle")
+        with reg.write() as receipt:
+            receipt.conn.exec_driver_sql("SET LOCAL lock_timeout = '20s'")
+            assert wake(receipt, entity="stock", reason="r") == 1
+    with reg.read() as tx:
+        assert {row.uid: row.state for row in outbox_rows(tx)} == {"kettle": "due", "cup": "due"}
+    reg.close()
