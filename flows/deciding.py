@@ -5,7 +5,7 @@ What surprises here: nothing is sent here, and nothing may be sent that was not 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from flows import consenting, escrows, order_moves, pricing
 from flows.holding import stop
 from flows.ledger import Account
 from flows.people import CUSTOMER, told_elsewhere
+from flows.pledges import sold_from
 from flows.receipts import Sending
 from flows.render import View, views
 from flows.reversals import taken_back
@@ -78,6 +79,7 @@ def decide_page(
     )
     stops = consenting.stops(house, tx, channel, group, seen, now)
     stops |= taken_back(tx, channel, group, seen, {row.uid: row.attempt for row in rows})
+    served = _served(house, tx, channel) if group.base == group.entity == "stock" else None
     for row in rows:
         view, out = seen.get(row.uid), documents.get(row.uid)
         if row.uid in stops:
@@ -99,7 +101,7 @@ def decide_page(
             verdicts.unchanged(row, "an offer goes to no other channel before it is accepted")
         elif view is not None and view.stuck and house.may_create(channel, "stock"):
             verdicts.stuck(row, view.stuck)
-        elif view is not None and row.uid not in bound and row.attempt == 0 and _nothing_to_show(group, view):
+        elif view is not None and row.uid not in bound and row.attempt == 0 and _nothing_to_show(view, served):
             verdicts.unchanged(row, "the channel keeps none of it there, and is to show none")
         elif row.uid in faults:
             verdicts.fault(row, faults[row.uid])
@@ -111,10 +113,20 @@ def decide_page(
     return verdicts.store(tx)
 
 
-def _nothing_to_show(group: Group, view: View) -> bool:
-    """Whether a figure of one place is 0 and stays so: where a channel sells nothing, it need not keep anything."""
-    alone = group.base == group.entity == "stock"
-    return alone and view.publish == 0 and view.target == 0 and not view.waits
+def _served(house: House, tx: Tx, channel: str) -> set[str]:
+    """The places that the channel sells from."""
+    policy = house.project.stock.get(channel)
+    return set() if policy is None else {uid for uid, code in sold_from(house, tx).items() if code in policy.locations}
+
+
+def _nothing_to_show(view: View, served: Collection[str] | None) -> bool:
+    """Whether a figure is 0 and stays so at a place that the channel does not sell from: there it need not keep any.
+
+    Where it sells, it is told: some platforms sell freely what they have no figure of.
+    """
+    if served is None or view.values.get("location") in served:
+        return False
+    return view.publish == 0 and view.target == 0 and not view.waits
 
 
 def _silent(view: View) -> bool:

@@ -77,13 +77,14 @@ def resources_of(house: House, channel: str) -> list[str]:
     """The resources read from a channel, so that each comes after those it may refer to.
 
     A mapping of a resource that the connector has not (what an older interface of the platform tells) is not read.
+    Nobody is asked: neither address nor secrets need to be set.
     """
     inward = house.of(channel).inward
     carried = house.channel(channel).entities
-    there = house.connector(channel).resources
+    there = house.offered(channel)
     wanted = {
         resource: [entity for entity in mapping.inward if entity in carried]
-        for resource, mapping in inward.items() if resource in there
+        for resource, mapping in inward.items() if there is None or resource in there
     }
     ranked = {resource: entity_order(entities)[0] for resource, entities in wanted.items() if entities}
     order = entity_order(list(set(ranked.values())))

@@ -11,7 +11,7 @@ import gc
 import hashlib
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -153,6 +153,11 @@ class House:
         if (channel, lane) not in kept:
             kept[channel, lane] = self._connect(self.channel(channel), lane)
         return kept[channel, lane]
+
+    def offered(self, channel: str) -> Collection[str] | None:
+        """The resources that the connector of a channel's platform has by itself; None: its description names them."""
+        row = self.channel(channel)
+        return None if row.description is not None else getattr(CATALOG.get(row.platform), "resources", None)
 
     def _connect(self, row: Channel, lane: str) -> Connector:
         name = row.platform if row.description is None else speaker(row.description)

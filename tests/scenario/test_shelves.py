@@ -65,7 +65,7 @@ def rush(found: World, at_tills: Counter[str]) -> None:
         while found.shown(system, SKU) > 0 and found.buy(system, {SKU: 1}) is not None:
             pass
     for store in PLACES[1:]:
-        while sell(found, store, 1, SKU):
+        while shelf(found, store, SKU) > 0 and sell(found, store, 1, SKU):
             at_tills[store] += 1
 
 
