@@ -114,9 +114,11 @@ def decide_page(
 
 
 def _served(house: House, tx: Tx, channel: str) -> set[str]:
-    """The places that the channel sells from."""
+    """The places that the channel sells from, by uid and by code."""
     policy = house.project.stock.get(channel)
-    return set() if policy is None else {uid for uid, code in sold_from(house, tx).items() if code in policy.locations}
+    if policy is None:
+        return set()
+    return {*policy.locations, *(uid for uid, code in sold_from(house, tx).items() if code in policy.locations)}
 
 
 def _nothing_to_show(view: View, served: Collection[str] | None) -> bool:
@@ -124,7 +126,8 @@ def _nothing_to_show(view: View, served: Collection[str] | None) -> bool:
 
     Where it sells, it is told: some platforms sell freely what they have no figure of.
     """
-    if served is None or view.values.get("location") in served:
+    place = view.values.get("location")
+    if served is None or (place.get("code") if isinstance(place, Mapping) else place) in served:
         return False
     return view.publish == 0 and view.target == 0 and not view.waits
 

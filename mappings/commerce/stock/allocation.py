@@ -180,8 +180,9 @@ def left(sellable: Mapping[str, Decimal], reserved: Mapping[str | None, Decimal]
     """Location to what nobody has claimed, exactly: negative stock counts 0, reservations never push below 0.
 
     What is reserved at no location (None), and what is reserved at one beyond what lies there, is taken from the
-    locations in the order of ``sellable``: a fixed order, so that no reservation and no loss can ever raise what
-    another location shows. Σ left ≤ max(0, Σ there − Σ reserved), with what is there never below 0.
+    locations in the order of ``sellable``: a fixed order, so that no reservation can ever raise what another location
+    shows. What is reserved where nothing lies is taken from no other place: a rule that hides a silent store's figure
+    would else empty the warehouse for receipts whose goods are gone already.
     """
     over = {
         location: max(_NONE, quantity - reserved[location] if location in reserved and quantity > 0 else quantity)
