@@ -69,7 +69,8 @@ class Odoo(Rest):
     is; the user's own without it), ``language`` (en_US; of names, units and refusals), ``page_size`` (200), ``lag``
     (300; seconds of overlap), ``charges`` (delivery, surcharge, discount → internal reference of the product that such
     a line of a sale is booked on), ``places`` (short name of a warehouse → the retailer's code of it), ``quarantine``
-    (name of the part of a warehouse's stock where goods wait that came back). Before 19 ``user`` (login) and
+    (name of the part of a warehouse's stock where goods wait that came back), ``fields`` (resource → fields that the
+    retailer has added to its model, told with each document as they are). Before 19 ``user`` (login) and
     ``database`` are needed.
     Notices: an automation rule that posts to the channel's address with ``?key=`` and the secret ``hook_secret``.
     """
@@ -249,7 +250,7 @@ class Odoo(Rest):
         facts, position = self.facts(resource), window.position or {}
         own = watch == WATCHES[resource][0]
         stock = resource == "stock"
-        fields = FIELDS[facts.path] if own and not stock else [watch.names]
+        fields = self._fields(resource) if own and not stock else [watch.names]
         domain: list[Any] = list(ONLY.get(resource, [])) if own else []
         order, at = "id", position.get("at")
         if window.since is None:
@@ -282,7 +283,10 @@ class Odoo(Rest):
         if domain and domain[0][1] == "in" and not domain[0][2]:
             return []
         model = self.facts(resource).path
-        return whole(self, resource, self.rows(model, [*ONLY.get(resource, []), *domain], FIELDS[model]))
+        return whole(self, resource, self.rows(model, [*ONLY.get(resource, []), *domain], self._fields(resource)))
+
+    def _fields(self, resource: str) -> list[str]:
+        return [*FIELDS[self.facts(resource).path], *(self.options.get("fields") or {}).get(resource, ())]
 
     def fetch(self, resource: str, ids: Sequence[str]) -> Mapping[str, Doc | None]:
         """Every id asked for, once; None: Odoo has no such record, or it is not of this resource."""

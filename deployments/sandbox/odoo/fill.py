@@ -141,6 +141,7 @@ def _goods(db: Database, retailer: Retailer, companies: Sequence[str]) -> None:
             "product.template",
             {
                 "name": product.title,
+                "x_code": product.code,
                 "description_sale": product.text or False,
                 "categ_id": of,
                 "uom_id": 1,

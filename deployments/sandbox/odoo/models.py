@@ -32,7 +32,7 @@ _TEXT = {
     " | sale_ok bool | type consu|service|combo | is_storable bool | categ_id >product.category | uom_id >uom.uom!"
     " | list_price float | standard_price float | company_id >res.company | taxes_id &account.tax"
     " | product_variant_ids *product.product.product_tmpl_id"
-    " | attribute_line_ids *product.template.attribute.line.product_tmpl_id",
+    " | attribute_line_ids *product.template.attribute.line.product_tmpl_id | x_code char",
     "product.product": "name =char | display_name =char | default_code char | barcode char | active bool"
     " | sale_ok =bool | type =consu|service|combo | is_storable =bool | product_tmpl_id >product.template!"
     " | uom_id =>uom.uom | lst_price =float | standard_price float | company_id =>res.company"
