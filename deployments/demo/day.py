@@ -199,10 +199,10 @@ def _claims(
     for system, counted in COUNTED.items():
         for entities, resource in counted.items():
             ours = sum(counts.get((channel_of(system), "outward", entity), {}).get("written", 0) for entity in entities)
-            theirs = sum(
-                1 for entry in books[system]
-                if entry["kind"] == "write" and entry["resource"] == resource and 200 <= entry["status"] < 300
-            )
+            theirs = len({
+                write for entry in books[system] if entry["kind"] == "write" and 200 <= entry["status"] < 300
+                for of, write in [_write_of(entry)] if of == resource
+            })
             claims.append((system, f"{' and '.join(entities)} writes", ours, theirs))
     for system in ("shop", "market", "pos", "shop_bg"):
         found = counts.get((channel_of(system), "inward", "order"), {})
@@ -210,6 +210,12 @@ def _claims(
         placed = sum(1 for entry in books[system] if entry["kind"] in ("order", "sale") and entry.get("why") != "api")
         claims.append((system, "orders taken", taken, placed))
     return claims
+
+
+def _write_of(entry: Mapping[str, Any]) -> tuple[str, str]:
+    """The resource that a call wrote, and which write it is a step of: its own, where it does not say."""
+    of, _, key = str(entry.get("of") or f"{entry['resource']}/{entry['n']}").partition("/")
+    return of, key
 
 
 def channel_of(system: str) -> str:
