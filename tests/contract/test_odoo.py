@@ -202,8 +202,8 @@ def test_a_total_that_odoo_makes_another_is_refused_and_nothing_is_left_reserved
 
 
 def test_what_a_sale_charges_its_old_tax_and_what_was_paid_back_stand_in_odoo() -> None:
-    """A fee is told apart from goods; who brings goods back gets them booked at the tax of their sale, the money by tender;
-    a delivery that was handed over says so; and each call says which write it is a step of."""
+    """A fee is told apart from goods; goods that come back are booked at the tax of their sale, the money by tender; a
+    delivery that was handed over says so; and each call says which write it is a step of."""
     with running() as serving:
         connector = connected(serving, taxes={0.12: "12% incl."})
         one = sale(connector, "KTL-777-RED", delivered=True, amount_total=Decimal("10.50"),

@@ -124,7 +124,8 @@ def test_empty_systems_know_their_places_only() -> None:
 def test_the_others_have_the_same_goods_whoever_plays_one_of_the_systems(played: str) -> None:
     """A simulator of a real platform takes a part; the rest of the retailer is as it was."""
     gone: list[str] = []
-    other = start_sandbox(players={played: lambda part: Playing(url="", secrets={}, stop=lambda: gone.append(part.name))})
+    ends = Playing(url="", secrets={}, stop=lambda: gone.append(played))
+    other = start_sandbox(players={played: lambda part: ends})
     whole = start_sandbox()
     try:
         assert set(whole.systems) - set(other.systems) == {played}
