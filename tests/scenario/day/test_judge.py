@@ -101,7 +101,8 @@ def balanced(*writes: Entry, counted: int) -> bool:
 
 def test_every_change_in_the_books_is_counted_and_nothing_is_counted_that_is_not_in_them() -> None:
     """P1. A write whose answer was lost is sent once more: counted once, and no change the second time."""
-    entered, repeated = {"changed": True}, {"changed": False}
+    entered: Entry = {"changed": True}
+    repeated: Entry = {"changed": False}
     assert balanced(entered, entered, counted=2)
     assert balanced(entered, repeated, counted=1)
     assert not balanced(entered, entered, counted=1)
