@@ -215,8 +215,7 @@ def claims_of(
 
 
 def _step_of(entry: Mapping[str, Any]) -> tuple[str, str, bool]:
-    """The resource that a call wrote, which write it is a step of (its own, where it does not say), and whether it changed
-    anything."""
+    """What a call wrote, which write it is a step of (its own, where it does not say), whether it changed anything."""
     of, _, key = str(entry.get("of") or f"{entry['resource']}/{entry['n']}").partition("/")
     return of, key, bool(entry["changed"])
 
