@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from deployments.sandbox.bitrix24.server import play as play_bitrix24
 from deployments.sandbox.shopify.fill import play as play_shopify
 from deployments.sandbox.start import Player
 
 Counted = Mapping[tuple[str, ...], str]
 """Entities → the resource under which a system's books count the writes of them."""
 
-PLAYERS: Mapping[str, Player] = {"shop": play_shopify}
+PLAYERS: Mapping[str, Player] = {"crm": play_bitrix24, "shop": play_shopify}
 """The systems that a simulator of a real platform plays; the others are the sandbox's own."""
 
 _ERP: Counted = {("customer",): "customers", ("order",): "orders", ("return",): "returns"}
