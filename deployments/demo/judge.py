@@ -180,7 +180,7 @@ def _number(entry: Entry) -> str:
 
 
 def _orders(books: Books, home: Home, began: Mapping[str, int], said: list[str]) -> tuple[int, int, Decimal]:
-    """Each order of a channel stands in its company's ERP once, with the total the buyer paid; and in the CRM.
+    """Each order of a channel stands in its company's ERP once, with the total the buyer paid; and so in the CRM.
 
     A receipt stands there by itself or in the one sale that sums its shift up, which says what all of them came to.
     """
@@ -191,7 +191,10 @@ def _orders(books: Books, home: Home, began: Mapping[str, int], said: list[str])
             booked.setdefault(str(entry["number"]), []).append(entry)
     shifts = [entry for entry in books[home.erp] if entry["kind"] == "order" and entry.get("receipts")]
     money = _apart(books, home, shifts)
-    known = Counter((str(entry["number"]), entry["currency"]) for entry in books["crm"] if entry["kind"] == "order")
+    known: dict[tuple[str, str], list[Decimal]] = {}
+    for entry in books["crm"]:
+        if entry["kind"] == "order":
+            known.setdefault((str(entry["number"]), entry["currency"]), []).append(Decimal(entry["total"]))
     lost = twice = 0
     for system in (*home.online, *home.tills):
         for entry in _placed(books[system], 0 if system == "shop" else began[system]):
@@ -206,9 +209,11 @@ def _orders(books: Books, home: Home, began: Mapping[str, int], said: list[str])
                 said.append(f"the ERP has order {number} of {system} {len(there) + summed} times")
             if summed == 0 or there:
                 money += abs(sum((Decimal(one["total"]) for one in there), Decimal(0)) - Decimal(entry["total"]))
-            copies = known[number, entry["currency"]]
-            if entry["n"] > began[system] and copies != 1:
-                said.append(f"the CRM has order {number} of {system} {copies} times")
+            copies = known.get((number, entry["currency"]), [])
+            if entry["n"] > began[system] and len(copies) != 1:
+                said.append(f"the CRM has order {number} of {system} {len(copies)} times")
+            elif entry["n"] > began[system] and copies[0] != Decimal(entry["total"]):
+                said.append(f"the CRM has order {number} of {system} at {copies[0]}, its buyer pays {entry['total']}")
     return lost, twice, money
 
 

@@ -103,6 +103,8 @@ def day(people: People, keeper: Keeper, goods: Goods) -> Iterator[Moment]:
     yield Moment(at="15:30", what="an order in the shop of Plovdiv, in euro", follow=follow, act=the(scenes.in_plovdiv))
     yield Moment(at="15:40", what="the warehouse in Plovdiv sends it", follow=follow, act=the(scenes.plovdiv_sends),
                  seen=the(scenes.whose_order))
+    yield Moment(at="15:50", what="a buyer tells the sales desk a new number, which is noted in the CRM", follow=follow,
+                 act=the(scenes.new_number), seen=the(scenes.who_is_called))
     yield Moment(at="16:00", what="the marketplace is switched off, the ERP reprices and counts, on again",
                  follow=lambda: _off_and_on(people, keeper, goods))
     yield Moment(at="17:00", what="an order of the shop, sold under the old VAT, is brought back to a store",

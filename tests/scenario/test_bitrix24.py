@@ -1,4 +1,4 @@
-"""A retailer whose CRM is Bitrix24: buyers become contacts, their orders deals; what the CRM learns comes back."""
+"""A retailer whose CRM is the demo's Bitrix24: buyers become contacts, orders deals; what the CRM learns comes back."""
 
 from __future__ import annotations
 
@@ -17,23 +17,10 @@ from deployments.sandbox.start import start_sandbox
 from flows import steps
 from flows.wiring import House, opened
 from registry import consent, outbox_counts
-from tests.projects import RETAIL
+from tests.projects import DEMO, RETAIL
 from tests.retailer import environment
 
 CHANNELS = """\
-crm-kz:
-  platform: bitrix24
-  company: kz
-  url: env:SERAI_CRM_URL
-  secrets:
-    client_id: env:SERAI_CRM_CLIENT_ID
-    client_secret: env:SERAI_CRM_CLIENT_SECRET
-    refresh_token: env:SERAI_CRM_REFRESH_TOKEN
-    hook_secret: env:SERAI_CRM_HOOK_SECRET
-  entities: {customer: on, order: on}
-  receives: [customer, order]
-  settings: {oauth: /, lag: 5, limits: {rate: 1000, burst: 1000}}
-
 shop-kz:
   platform: sandbox_shop
   company: kz
@@ -59,6 +46,14 @@ order: {'*': origin}
 ROUNDS = 8
 
 
+def as_in_the_demo() -> str:
+    """The row of Karavan Home's CRM, switched on, for one company."""
+    text = (DEMO / "channels.yaml").read_text(encoding="utf-8")
+    row = text[text.index("\ncrm-kz:\n") :].lstrip("\n").partition("\n\n")[0]
+    assert "platform: bitrix24" in row
+    return re.sub(r"(?m)^  companies: .*\n", "", row).replace(": shadow", ": on") + "\n\n"
+
+
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[tuple[House, People]]:
     """Serai between a portal, a shop and an ERP that know their places only."""
@@ -66,7 +61,7 @@ def house(tmp_path: Path) -> Iterator[tuple[House, People]]:
     folder.mkdir()
     copytree(RETAIL / "platforms", folder / "platforms")
     companies = re.sub(r"(?m)^bg:.*\n", "", (RETAIL / "companies.yaml").read_text(encoding="utf-8"))
-    for name, text in {"companies": companies, "channels": CHANNELS, "authority": AUTHORITY}.items():
+    for name, text in {"companies": companies, "channels": as_in_the_demo() + CHANNELS, "authority": AUTHORITY}.items():
         (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
     sandbox = start_sandbox(filled=False, players={"crm": play})
     try:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from deployments.demo import judge_trade as trade, without_serai
+from deployments.demo import day as demo, judge_trade as trade, without_serai
 from deployments.demo.day import SYSTEMS, goods, play_without
-from deployments.demo.judge import Verdict
+from deployments.demo.judge import Verdict, judge
 from deployments.sandbox import start_sandbox
+from deployments.sandbox.start import Sandbox
 
 Entry = dict[str, Any]
 Judged = Callable[[Mapping[str, Sequence[Entry]], Mapping[str, int], list[str]], int]
@@ -116,6 +119,39 @@ def test_a_return_is_right_when_money_tax_and_goods_agree_everywhere() -> None:
     assert wrong(erp=[{**erp, "lines": [{**erp["lines"][0], "to": "shelf"}]}]) == 1
     assert wrong(shop=[{**order, "tenders": money("10", "90")}, shop]) == 1
     assert wrong(pos=[{"kind": "turned_away", "number": "1003"}], shop=[order], erp=[]) == 1
+
+
+def test_an_order_whose_deal_says_another_sum_is_no_agreement() -> None:
+    """The CRM has each order once, at what its buyer pays, in its currency."""
+    order: Entry = {"kind": "order", "id": "1", "number": "1001", "total": "10.00", "currency": "KZT", "lines": []}
+    channel = {**order, "state": "PENDING"}
+
+    def said(*deals: Entry) -> Sequence[str]:
+        journals = books(shop=[channel], erp=[order], crm=[{**order, **deal} for deal in deals])
+        return judge(journals, began=BEGAN, quiet=dict.fromkeys(SYSTEMS, 99), seconds=0).disagreements
+
+    assert said({"total": "10"}) == ()
+    assert said({"total": "9.99"}) == ("the CRM has order 1001 of shop at 9.99, its buyer pays 10.00",)
+    assert said({"currency": "EUR"}) == ("the CRM has order 1001 of shop 0 times",)
+    assert said({}, {}) == ("the CRM has order 1001 of shop 2 times",)
+
+
+def test_the_copy_loop_alone_plays_on_the_systems_that_it_speaks_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a simulator of a real platform plays for Serai is the sandbox's own system there."""
+    met: list[Sandbox] = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "environ", os.environ.copy())  # what the demo sets there is forgotten
+
+    def play(sandbox: Sandbox, seed: int) -> dict[str, Any]:
+        met.append(sandbox)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(demo, "play_without", play)
+    with pytest.raises(KeyboardInterrupt):
+        demo.run_demo(once=True, json=True, without_serai=True)
+    assert set(met[0].systems) == set(SYSTEMS)
 
 
 @pytest.fixture(scope="module")
