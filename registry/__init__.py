@@ -108,6 +108,7 @@ from registry.outbox import (
     decide,
     open_writes,
     set_outbox,
+    under_way,
 )
 from registry.overrides import EVERYWHERE, OverrideRow, all_overrides, end_override, overrides, put_override
 from registry.parked import (
@@ -448,6 +449,7 @@ __all__ = [
     "told_opt_outs",
     "told_uids",
     "uids_for",
+    "under_way",
     "unpark",
     "unread_escrows",
     "verbatim",

@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from deployments.demo.data import LAST_KETTLE, WAREHOUSE, karavan_home
-from deployments.demo.judge import Verdict, judge
+from deployments.demo.judge import Claim, Verdict, judge
 from deployments.demo.scenes import Goods
 from deployments.demo.script import UNKNOWN_SKU, day
 from deployments.demo.systems import COUNTED, PLAYERS
@@ -138,7 +138,7 @@ def play(sandbox: Sandbox, folder: Path, seed: int, say: Any) -> dict[str, Any]:
             balanced = keeper.all_balanced()
         seconds = time.monotonic() - began_at
     books = {name: people.books(name) for name in SYSTEMS}
-    verdict = judge(books, began=began, quiet=quiet, seconds=seconds, claims=_claims(books, counts))
+    verdict = judge(books, began=began, quiet=quiet, seconds=seconds, claims=claims_of(books, counts))
     return {
         "lines": lines, "verdict": verdict,
         "serai": {
@@ -192,24 +192,23 @@ def _marks(people: People) -> dict[str, int]:
     return {name: len(people.books(name)) for name in SYSTEMS}
 
 
-def _claims(
+def claims_of(
     books: Mapping[str, Any], counts: Mapping[tuple[str, str, str], Mapping[str, int]]
-) -> list[tuple[str, str, int, int]]:
+) -> list[Claim]:
     """Serai's own counts beside those of the systems' books: what was written to each, and which orders came of it."""
-    claims = []
+    claims: list[Claim] = []
     for system, counted in COUNTED.items():
         for entities, resource in counted.items():
             ours = sum(counts.get((channel_of(system), "outward", entity), {}).get("written", 0) for entity in entities)
-            theirs = sum(
-                1 for entry in books[system]
-                if entry["kind"] == "write" and entry["resource"] == resource and 200 <= entry["status"] < 300
-            )
-            claims.append((system, f"{' and '.join(entities)} writes", ours, theirs))
+            taken = [entry for entry in books[system]
+                     if entry["kind"] == "write" and entry["resource"] == resource and 200 <= entry["status"] < 300]
+            claims.append(Claim(system=system, what=f"{' and '.join(entities)} writes", ours=ours,
+                                least=sum(1 for entry in taken if entry["changed"]), most=len(taken)))
     for system in ("shop", "market", "pos", "shop_bg"):
         found = counts.get((channel_of(system), "inward", "order"), {})
-        taken = found.get("created", 0) + found.get("parked", 0)  # a parked order is a record, its park beside it
+        known = found.get("created", 0) + found.get("parked", 0)  # a parked order is a record, its park beside it
         placed = sum(1 for entry in books[system] if entry["kind"] in ("order", "sale") and entry.get("why") != "api")
-        claims.append((system, "orders taken", taken, placed))
+        claims.append(Claim(system=system, what="orders taken", ours=known, least=placed, most=placed))
     return claims
 
 

@@ -44,6 +44,26 @@ HOMES = (
 SELLING = tuple(system for home in HOMES for system in home.online)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Claim:
+    """What Serai counted of something, beside the system's books: they have at least ``least`` and at most ``most``.
+
+    Of writes, ``least`` are those that changed something and ``most`` all that were taken: an absolute value whose
+    answer was lost is sent once more and counted once, and the books have it twice, the second time changing nothing.
+    """
+
+    system: str
+    what: str
+    ours: int
+    least: int
+    most: int
+
+    def sentence(self) -> str:
+        """What a person reads where the two differ."""
+        theirs = f"{self.most}" if self.least == self.most else f"{self.least} to {self.most}"
+        return f"{self.system}: Serai counted {self.ours} {self.what}, its books have {theirs}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
     """The day in figures. Every figure but ``agreed``, ``ledgers_balanced`` and ``seconds`` is right when it is 0.
@@ -95,14 +115,13 @@ class Verdict:
 
 def judge(
     books: Books, *, began: Mapping[str, int], quiet: Mapping[str, int], seconds: float,
-    claims: Sequence[tuple[str, str, int, int]] = (), unlisted: Iterable[str] = (), asked: Asked = ASKED,
+    claims: Sequence[Claim] = (), unlisted: Iterable[str] = (), asked: Asked = ASKED,
 ) -> Verdict:
     """The verdict on a day.
 
     ``began`` and ``quiet`` give, per system, how many entries its journal had when the day began, and when everything
-    was said to agree. ``claims`` are (system, what, Serai's count, the system's own count). ``unlisted`` are SKUs that
-    a channel has and the ERP does not: nobody has authority over them. ``asked`` is what channels ask for an article
-    where it is not the ERP's price.
+    was said to agree. ``claims`` are what Serai counted. ``unlisted`` are SKUs that a channel has and the ERP does not:
+    nobody has authority over them. ``asked`` is what channels ask for an article where it is not the ERP's price.
     """
     said: list[str] = []
     aside = set(unlisted)
@@ -124,8 +143,7 @@ def judge(
     sent, back = trade.sent_wrongly(books, began, said), trade.returns_wrong(books, began, said)
     absurd = trade.absurd_prices(books, began, said)
     unbalanced = [
-        f"{system}: Serai counted {ours} {what}, its books have {theirs}" for system, what, ours, theirs in claims
-        if ours != theirs
+        claim.sentence() for claim in claims if not claim.least <= claim.ours <= claim.most
     ]
     after = sum(
         1 for system, entries in books.items() for entry in entries

@@ -64,7 +64,7 @@ class People:
     ) -> Placed:
         """A shopper orders {sku: quantity}; the shop's own figures fall. sold_out when it shows too little.
 
-        ``how``: pay, gift_card, coupon, pickup, sign_within, cash_fee, tax_rate; see ``shop_orders.order``.
+        ``how``: pay, gift_card, coupon, pickup, address, sign_within, cash_fee, tax_rate; see ``shop_orders.order``.
         """
         doc = self._act(shop, "order", lines=_lines(lines), email=email, name=name, phone=phone, guest=guest, **how)
         return _placed(doc)

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
-from shutil import copytree
 from typing import Any
 
 import pytest
 
 from deployments.sandbox.bitrix24.server import play
 from deployments.sandbox.people import People
-from deployments.sandbox.start import start_sandbox
-from flows import steps
-from flows.wiring import House, opened
-from registry import consent, outbox_counts
-from tests.projects import DEMO, RETAIL
-from tests.retailer import environment
+from flows.wiring import House
+from tests.projects import DEMO
+from tests.scenario.played import played, quiet
 
 CHANNELS = """\
 shop-kz:
@@ -43,7 +38,6 @@ variant: {'*': [erp-kz, shop-kz]}
 customer: {'*': newest}
 order: {'*': origin}
 """
-ROUNDS = 8
 
 
 def as_in_the_demo() -> str:
@@ -56,34 +50,10 @@ def as_in_the_demo() -> str:
 
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[tuple[House, People]]:
-    """Serai between a portal, a shop and an ERP that know their places only."""
-    folder = tmp_path / "project"
-    folder.mkdir()
-    copytree(RETAIL / "platforms", folder / "platforms")
-    companies = re.sub(r"(?m)^bg:.*\n", "", (RETAIL / "companies.yaml").read_text(encoding="utf-8"))
-    for name, text in {"companies": companies, "channels": as_in_the_demo() + CHANNELS, "authority": AUTHORITY}.items():
-        (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
-    sandbox = start_sandbox(filled=False, players={"crm": play})
-    try:
-        with environment(sandbox.environment() | {"SERAI_DEV": "1"}), opened(folder) as found:
-            for channel in found.project.channels.values():
-                for entity in channel.receives:
-                    found.registry.attempt(partial(consent, channel_name=channel.name, entity=entity, who="Aigerim"))
-            yield found, sandbox.people()
-    finally:
-        sandbox.stop()
-
-
-def quiet(house: House) -> None:
-    """Rounds of everything until nothing moves any more."""
-    for _ in range(ROUNDS):
-        ledgers = steps.sync_all(house)
-        assert [one.sentence() for one in ledgers if not one.balanced] == []
-        with house.registry.read() as tx:
-            moving = {key: n for key, n in outbox_counts(tx).items() if key[2] in ("due", "decided", "sent", "unknown")}
-        if not moving:
-            return
-    raise AssertionError(f"no quiet after {ROUNDS} rounds: {moving}")
+    """Serai between a portal, a shop and an ERP."""
+    files = {"channels": as_in_the_demo() + CHANNELS, "authority": AUTHORITY}
+    with played(tmp_path / "project", {"crm": play}, files) as found:
+        yield found
 
 
 def of(people: People, system: str, kind: str) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from deployments.demo import day as demo, judge_trade as trade, without_serai
-from deployments.demo.day import SYSTEMS, goods, play_without
+from deployments.demo.day import SYSTEMS, claims_of, goods, play_without
 from deployments.demo.judge import Verdict, judge
 from deployments.sandbox import start_sandbox
 from deployments.sandbox.start import Sandbox
@@ -92,6 +92,25 @@ def test_a_price_of_a_tenth_of_the_one_before_is_absurd_at_any_moment_of_the_day
     right = {"kind": "price", "sku": "A", "was": "9.99", "now": "12990.00"}
     assert faults(trade.absurd_prices, shop=[wrong, right])[0] == 1
     assert faults(trade.absurd_prices, pos=[{**wrong, "now": "6495.00"}, {**wrong, "was": None}])[0] == 0
+
+
+def balanced(*writes: Entry, counted: int) -> bool:
+    """What the judge says of Serai's count of orders written to the ERP whose journal is this."""
+    journals = books(erp=[{"kind": "write", "resource": "orders", "status": 200, **entry} for entry in writes])
+    counts = {("erp-kz", "outward", "order"): {"written": counted}}
+    claims = [one for one in claims_of(journals, counts) if (one.system, one.what) == ("erp", "order writes")]
+    return judge(journals, began=BEGAN, quiet=dict.fromkeys(SYSTEMS, 10), seconds=0, claims=claims).ledgers_balanced
+
+
+def test_every_change_in_the_books_is_counted_and_nothing_is_counted_that_is_not_in_them() -> None:
+    """P1. A write whose answer was lost is sent once more: counted once, and no change the second time."""
+    entered: Entry = {"changed": True}
+    repeated: Entry = {"changed": False}
+    assert balanced(entered, entered, counted=2)
+    assert balanced(entered, repeated, counted=1)
+    assert not balanced(entered, entered, counted=1)
+    assert not balanced(entered, repeated, counted=3)
+    assert not balanced({**entered, "status": 500}, counted=1)
 
 
 def money(gift_card: str, card: str) -> list[Entry]:

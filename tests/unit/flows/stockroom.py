@@ -231,7 +231,7 @@ class Stockroom:
     def free(self, item: str) -> int:
         """Units that are free of an item, everywhere together."""
         pool = self.pool(item)
-        return sum(free(pool.sellable, pool.reserved).values())
+        return sum(free(pool.sellable, pool.reserved, pools=pool.pools).values())
 
     def told(self, item: str) -> int:
         """What the shop would be told of an item now."""

@@ -194,3 +194,24 @@ def test_a_register_that_says_nothing_while_its_store_is_open_takes_the_store_of
     sell(room, "R2", 1, at=room.now())
     assert len(listen(room.house)) == 1
     assert room.free("K") == 14
+
+
+def test_what_is_sold_beyond_a_silent_stores_figure_is_kept_free_at_the_warehouse_and_no_more(
+    room_on_each: Rooms, later: Callable[[timedelta], None]
+) -> None:
+    """P8: the store has two, three were sold there: one is sent from the warehouse, also while its figure is hidden."""
+    room = room_on_each(pos="{posts_to_erp: per_receipt, silent_after: 3h, silent: zero}",
+                        store={"hours": ALWAYS, "zone": "UTC"})
+    room.figure("K", 2, place="st")
+    sell(room, "R1", 3)
+    assert (room.told("K"), room.free("K")) == (9, 9)
+    later(timedelta(hours=4))
+    assert len(listen(room.house)) == 1
+    assert (room.told("K"), room.free("K")) == (9, 9)
+
+
+def test_what_is_sold_where_nothing_was_ever_counted_is_kept_free_at_the_warehouse(room_on_each: Rooms) -> None:
+    """P8: a store whose figure was never told sold one: the shop shows nine of the ten."""
+    room = room_on_each()
+    sell(room, "R1", 1)
+    assert (room.told("K"), room.free("K")) == (9, 9)
