@@ -163,7 +163,7 @@ def _bad_weather(people: People, goods: Goods) -> str:
     people.temper("shop", "throttle", next=3, seconds=1)
     people.temper("erp", "fail", next=2, on="reads")
     people.temper("erp", "lose_answer", next=1, on="new order", seconds=3)
-    people.temper("crm", "throttle", next=2, seconds=1)
+    people.temper("crm", "throttle", next=2, seconds=1, on="reads")
     people.temper("crm", "lose_answer", next=1, on="new order", seconds=3)
     people.temper("market", "drop", next=2)
     order = people.buy_in_shop({goods.third: 1}, email="saule.omarova@example.kz", name="Сәуле Омарова")

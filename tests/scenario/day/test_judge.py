@@ -192,6 +192,7 @@ def test_the_day_of_a_copy_loop_shows_the_judge_what_goes_wrong(copied: Verdict)
     assert copied.absurd_prices_shown > 180
     assert copied.sent_wrongly == 4
     assert "1012 of shop left almaty-wh, its buyer comes to almaty-1" in copied.disagreements
+    assert "the CRM has order 1017 of shop 2 times" in copied.disagreements  # it lost the answer to the first one
 
 
 @pytest.mark.parametrize("seed", [1, 7, 8, 99, 2026])
