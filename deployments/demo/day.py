@@ -200,16 +200,26 @@ def claims_of(
     for system, counted in COUNTED.items():
         for entities, resource in counted.items():
             ours = sum(counts.get((channel_of(system), "outward", entity), {}).get("written", 0) for entity in entities)
-            taken = [entry for entry in books[system]
-                     if entry["kind"] == "write" and entry["resource"] == resource and 200 <= entry["status"] < 300]
+            taken = [entry for entry in books[system] if entry["kind"] == "write" and 200 <= entry["status"] < 300]
+            writes: dict[str, bool] = {}
+            for of, write, changed in map(_step_of, taken):
+                if of == resource:
+                    writes[write] = writes.get(write, False) or changed
             claims.append(Claim(system=system, what=f"{' and '.join(entities)} writes", ours=ours,
-                                least=sum(1 for entry in taken if entry["changed"]), most=len(taken)))
+                                least=sum(writes.values()), most=len(writes)))
     for system in ("shop", "market", "pos", "shop_bg"):
         found = counts.get((channel_of(system), "inward", "order"), {})
         known = found.get("created", 0) + found.get("parked", 0)  # a parked order is a record, its park beside it
         placed = sum(1 for entry in books[system] if entry["kind"] in ("order", "sale") and entry.get("why") != "api")
         claims.append(Claim(system=system, what="orders taken", ours=known, least=placed, most=placed))
     return claims
+
+
+def _step_of(entry: Mapping[str, Any]) -> tuple[str, str, bool]:
+    """The resource that a call wrote, which write it is a step of (its own, where it does not say), and whether it changed
+    anything."""
+    of, _, key = str(entry.get("of") or f"{entry['resource']}/{entry['n']}").partition("/")
+    return of, key, bool(entry["changed"])
 
 
 def channel_of(system: str) -> str:
