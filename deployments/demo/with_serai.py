@@ -18,6 +18,7 @@ from flows import steps
 from flows.desk import decide
 from flows.holds import CannotDecide, open_sets, reject
 from flows.ledger import Ledger
+from flows.settlements import show_report
 from flows.survey import Survey, survey
 from flows.why import Why, why
 from flows.wiring import House
@@ -136,6 +137,13 @@ class WithSerai:
             f"{answer.entity}: {len(answer.steps)} steps, recomputed {'equals' if answer.same else 'differs from'} "
             "what was told" for answer in answers
         )
+
+    def settled(self, number: str) -> str:
+        followed = self.catch_up()
+        report = show_report(self.house, number, "amazon-kz")
+        apart = [one.number for one in report.orders if one.wrong is not None]
+        said = f"apart from {', '.join(apart)}" if apart else "and each is as it was booked"
+        return f"{len(report.orders)} orders in the report, {said}; {followed}"
 
     def deployed_run(self) -> str:
         from deployments.deploy import run_deployed
