@@ -24,6 +24,7 @@ from flows.routes import Group
 from flows.wiring import OURS, House, not_there
 from mappings.language import Fault
 from registry import (
+    ON_ITS_WAY,
     Binding,
     BindingRow,
     Decision,
@@ -57,7 +58,7 @@ class Verdicts:
         self.house, self.channel, self.group, self.page, self.now = house, channel, group, page, now
         descriptor = house.descriptor(channel, group.mapping.resource)
         self.creates = descriptor.create is not None or descriptor.batch_path is not None
-        self.deletes, self.supersedes = descriptor.delete is not None, descriptor.supersedes
+        self.deletes, self.supersedes, self.ours = descriptor.delete is not None, descriptor.supersedes, descriptor.ours
         self.keeps = descriptor.partial_update
         self.sending: list[Sending] = []
         self.decisions: list[Decision] = []
@@ -245,7 +246,13 @@ class Verdicts:
         ))
 
     def _decided(self, row: OutboxRow, view: View, text: str, mark: bytes, publish: Units | None, write: Write) -> None:
-        """Fixes the write's key and payload: the whole document, the figure, and the price that goes with it."""
+        """Fixes the write's key and payload: the whole document, the figure, and the price that goes with it. What the
+        channel accepted already and still works on is not sent once more: asking tells what became of it."""
+        before = decode(row.payload) if row.payload is not None and row.reason == ON_ITS_WAY and not self.ours else None
+        if before is not None and row.op == write.op and encode(before["doc"]) == text:
+            self.settings.append(OutboxChange(id=row.id, state="accepted", reason=ON_ITS_WAY, due_at=self.now))
+            self.page.count(self.group.entity, "unchanged", reason=ON_ITS_WAY)
+            return
         kept: dict[str, Any] = {"doc": verbatim(text), PUBLISH: None if publish is None else str(publish)}
         if "price" in view.policy and write.op != "delete":
             kept[pricing.PRICE] = view.policy["price"]
