@@ -99,26 +99,27 @@ class Verdict:
 def judge(
     books: Books, *, began: Mapping[str, int], quiet: Mapping[str, int], seconds: float,
     claims: Sequence[tuple[str, str, int, int]] = (), unlisted: Iterable[str] = (), asked: Asked = ASKED,
+    homes: Sequence[Home] = HOMES,
 ) -> Verdict:
     """The verdict on a day.
 
     ``began`` and ``quiet`` give, per system, how many entries its journal had when the day began, and when everything
     was said to agree. ``claims`` are (system, what, Serai's count, the system's own count). ``unlisted`` are SKUs that
     a channel has and the ERP does not: nobody has authority over them. ``asked`` is what channels ask for an article
-    where it is not the ERP's price.
+    where it is not the ERP's price; ``homes`` the companies.
     """
     said: list[str] = []
     aside = set(unlisted)
-    wrong = [fault for home in HOMES for fault in _wrong_prices(books, home, aside, asked)]
+    wrong = [fault for home in homes for fault in _wrong_prices(books, home, aside, asked)]
     said += wrong
     lost = twice = 0
     money = Decimal(0)
-    for home in HOMES:
+    for home in homes:
         missing, again, difference = _orders(books, home, began, said)
         lost, twice, money = lost + missing, twice + again, money + difference + _sold_wrong(books, home, began, asked)
-        said += _shown(books, home, aside) + _people(books, home, began) + _listed(books, home)
+        said += _shown(books, home, aside) + _people(books, home, began) + listed_wrongly(books, home)
     said += _tracking(books, began)
-    left = [_left(books, home, began) for home in HOMES]
+    left = [_left(books, home, began) for home in homes]
     over = {sku: int(-units) for by_sku in left for sku, units in by_sku.items() if units < 0}
     said += [f"{sku} was sold {units} times more often than it was there" for sku, units in over.items()]
     oversold = sum(over.values())
@@ -292,7 +293,7 @@ def _shown(books: Books, home: Home, aside: set[str]) -> list[str]:
     return found
 
 
-def _listed(books: Books, home: Home) -> list[str]:
+def listed_wrongly(books: Books, home: Home) -> list[str]:
     """A price list has every article that the ERP prices and no other, and of each what lies in its place but one."""
     found = []
     for system in home.lists:

@@ -16,7 +16,7 @@ from connectors.errors import RetryLater
 from deployments.sandbox.people import People
 from flows import steps
 from flows.desk import decide
-from flows.holds import CannotDecide, open_sets, reject
+from flows.holds import CannotDecide, approve, open_sets, reject
 from flows.ledger import Ledger
 from flows.settlements import show_report
 from flows.survey import Survey, survey
@@ -61,7 +61,10 @@ class WithSerai:
 
         self._switch(list(self.house.project.channels), "on", "the match report was accepted")
         self._pull_all()
-        return f"{bound} documents bound to their records; {self._wait()}"
+        settled = self._wait()
+        approved = self._approve()
+        more = f"; {approved} writes of first contact were held and are approved, {self._wait()}" if approved else ""
+        return f"{bound} documents bound to their records; {settled}{more}"
 
     def catch_up(self) -> str:
         for system in self.systems:
@@ -173,6 +176,13 @@ class WithSerai:
         """Whether every run of the day balanced."""
         with self.house.registry.read() as tx:
             return all(run.balanced for run in runs(tx, limit=100_000))
+
+    def _approve(self) -> int:
+        """A person lets go what breakers stopped, having seen the survey; how many writes."""
+        found = [one for one in open_sets(self.house) if one.hold.kind != "alert" and one.count > 0]
+        for one in found:
+            approve(self.house, one.hold.uid, who=WHO, because="the survey was read", set=one.set)
+        return sum(one.count for one in found)
 
     def _switch(self, channels: list[str], word: str, because: str) -> None:
         def work(tx: Tx) -> None:
