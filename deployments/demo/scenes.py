@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from deployments.demo.data import LAST_KETTLE, MARKET_WAREHOUSE, WAREHOUSE
+from deployments.demo.data import LAST_KETTLE, LISTED_FROM, MARKET_WAREHOUSE, WAREHOUSE
 from deployments.sandbox.people import People, Placed as Order, Refusal
 
 Placed = dict[str, Order]
@@ -38,6 +38,12 @@ class Goods:
     """Lies in the marketplace's own warehouse too."""
     abroad: str
     """Sold in Plovdiv."""
+    amazon: str
+    """Sold on Amazon; sent by us."""
+    network: str
+    """Sold on Amazon, and some of it lies in Amazon's network."""
+    listed: str
+    """Lies in the store in Astana, from which the price list offers."""
 
 
 def kettles_shown(people: People, goods: Goods, placed: Placed) -> str:
@@ -187,6 +193,65 @@ def left_twice(people: People, goods: Goods, placed: Placed) -> str:
     sale = people.sale(number)
     where = "not in the ERP" if sale is None else f"a sale from {sale['location'] or 'our warehouse'} in the ERP"
     return f"{where}; we sent {len(gone)}"
+
+
+def on_amazon(people: People, goods: Goods, placed: Placed) -> str:
+    placed["amazon"] = people.buy_on_market({goods.amazon: 1}, name="Руслан Абенов", phone="+7 705 777 10 20",
+                                            market="amazon")
+    placed["pending"] = people.buy_on_market({goods.amazon: 1}, name="Mariam Lomidze", market="amazon", pending=True)
+    placed["network"] = people.buy_on_market({goods.network: 1}, name="Olga Kim", warehouse="AFN", market="amazon")
+    people.send_from_market(placed["network"].id, market="amazon")
+    return "; ".join(f"{name}: {placed[name].number}" for name in ("amazon", "pending", "network"))
+
+
+def amazon_in_the_erp(people: People, goods: Goods, placed: Placed) -> str:
+    said = []
+    for name in ("amazon", "pending", "network"):
+        sale = people.sale(placed[name].number)
+        where = "no sale" if sale is None else f"a sale from {sale['location'] or 'our warehouse'}"
+        said.append(f"{name}: {where}")
+    return f"in the ERP {'; '.join(said)}; Amazon shows {people.shown('amazon', goods.amazon)} more"
+
+
+def is_paid(people: People, goods: Goods, placed: Placed) -> str:
+    people.pay_on_amazon(placed["pending"].id)
+    return f"{placed['pending'].number} may be sent"
+
+
+def sends_for_amazon(people: People, goods: Goods, placed: Placed) -> str:
+    names = {"amazon": "the first", "pending": "the second", "network": "Amazon's own"}
+    return "; ".join(f"{said}: {_send(people, name, placed)}" for name, said in names.items())
+
+
+def amazon_knows(people: People, goods: Goods, placed: Placed) -> str:
+    said = [f"{name}: {people.order_state('amazon', placed[name].id)['state'].lower()}"
+            for name in ("amazon", "pending")]
+    gone = [entry for entry in people.books("erp")
+            if entry["kind"] == "shipment" and entry["number"] == placed["network"].number]
+    return f"on Amazon {'; '.join(said)}; of Amazon's own we sent {len(gone)}"
+
+
+def settles(people: People, goods: Goods, placed: Placed) -> str:
+    report = people.settle(market="amazon")
+    placed["settlement"] = Order(report["id"], report["number"], Decimal(report["total"]))
+    return f"report {report['number']}: {Decimal(report['total']):,.2f} KZT"
+
+
+def in_astana(people: People, goods: Goods, placed: Placed) -> str:
+    people.count_stock(goods.listed, LISTED_FROM, 1)
+    people.set_price(goods.listed, people.price(goods.listed) + 1_000)
+    return f"{goods.listed}: one left, 1,000 KZT dearer"
+
+
+def price_list(people: People, goods: Goods, placed: Placed) -> str:
+    shelf: dict[str, dict[str, str | None]] = {"price": {}, "shown": {}}
+    for entry in people.books("pricelist"):
+        if entry["kind"] in shelf:
+            shelf[entry["kind"]][entry["sku"]] = entry["now"]
+    price, units = shelf["price"].get(goods.listed), shelf["shown"].get(goods.listed)
+    what = "is not in it" if price is None else f"costs {Decimal(price):,.0f} KZT, {units} to be had"
+    offers = sum(now is not None for now in shelf["shown"].values())
+    return f"the marketplace's list has {offers} offers; {goods.listed} {what}"
 
 
 def in_plovdiv(people: People, goods: Goods, placed: Placed) -> str:

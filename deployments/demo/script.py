@@ -34,6 +34,7 @@ class Keeper(Protocol):
     def mend_unknown(self, sku: str) -> str: ...
     def full_catalogue(self) -> str: ...
     def reconcile(self) -> str: ...
+    def settled(self, number: str) -> str: ...
     def explain(self, sku: str) -> str: ...
     def deployed_run(self) -> str: ...
 
@@ -103,10 +104,19 @@ def day(people: People, keeper: Keeper, goods: Goods) -> Iterator[Moment]:
     yield Moment(at="15:30", what="an order in the shop of Plovdiv, in euro", follow=follow, act=the(scenes.in_plovdiv))
     yield Moment(at="15:40", what="the warehouse in Plovdiv sends it", follow=follow, act=the(scenes.plovdiv_sends),
                  seen=the(scenes.whose_order))
-    yield Moment(at="15:50", what="a buyer tells the sales desk a new number, which is noted in the CRM", follow=follow,
+    yield Moment(at="15:42", what="a buyer tells the sales desk a new number, which is noted in the CRM", follow=follow,
                  act=the(scenes.new_number), seen=the(scenes.who_is_called))
+    yield Moment(at="15:45", what="three buy on Amazon: one not paid yet, one from Amazon's own network", follow=follow,
+                 act=the(scenes.on_amazon), seen=the(scenes.amazon_in_the_erp))
+    yield Moment(at="15:50", what="Amazon has the money of the second", act=the(scenes.is_paid), follow=follow)
+    yield Moment(at="15:55", what="the warehouse sends what it has papers for", act=the(scenes.sends_for_amazon),
+                 follow=follow, seen=the(scenes.amazon_knows))
     yield Moment(at="16:00", what="the marketplace is switched off, the ERP reprices and counts, on again",
                  follow=lambda: _off_and_on(people, keeper, goods))
+    yield Moment(at="16:30", what="in Astana one is left of an article, which gets dearer; a price list is fetched",
+                 act=the(scenes.in_astana), follow=follow, seen=the(scenes.price_list))
+    yield Moment(at="16:45", what="Amazon pays out and sends its settlement report", act=the(scenes.settles),
+                 follow=lambda: keeper.settled(placed["settlement"].number))
     yield Moment(at="17:00", what="an order of the shop, sold under the old VAT, is brought back to a store",
                  act=the(scenes.brings_back), follow=follow, seen=the(scenes.money_and_goods))
     yield Moment(at="18:00", what="an order with a SKU that somebody typed in by hand", act=lambda: _unknown(people),

@@ -133,7 +133,8 @@ class Api:
         session = Session(companies=self.companies, context=context)
         if method in READS:
             return called(self.db, model, method, ids, named, session)
-        told = {"resource": model, "op": method, "id": str(ids[0]) if ids else None, "reference": _reference(named)}
+        told = {"resource": model, "op": method, "id": str(ids[0]) if ids else None, "reference": _reference(named),
+                "of": context.get("serai_write")}  # fmt: skip
         try:
             if self.conflicts > 0:
                 self.conflicts -= 1

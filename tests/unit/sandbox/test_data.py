@@ -9,6 +9,7 @@ import pytest
 from deployments.demo import data, tariff
 from deployments.demo.data import LAST_KETTLE, WAREHOUSE, karavan_home
 from deployments.sandbox import start_sandbox
+from deployments.sandbox.start import Playing
 
 SEEDS = pytest.mark.parametrize("seed", [1, 7, 8, 99, 2026])
 
@@ -33,10 +34,10 @@ def test_the_same_seed_gives_the_same_systems_and_another_seed_others() -> None:
 
 @SEEDS
 def test_the_retailer_has_the_size_that_the_demo_promises(seed: int) -> None:
-    """220 products with 300 to 400 variants, 7 places of 2 companies, 50 people, whatever the seed; a SKU is one."""
+    """220 products with 300 to 400 variants, 8 places of 2 companies, 50 people, whatever the seed; a SKU is one."""
     retailer = karavan_home(seed)
     skus = [variant.sku for variant in retailer.variants()]
-    assert (len(retailer.products), len(retailer.locations), len(retailer.people)) == (220, 7, 50)
+    assert (len(retailer.products), len(retailer.locations), len(retailer.people)) == (220, 8, 50)
     assert 300 <= len(skus) <= 400
     assert len(set(skus)) == len(skus)
     assert {"007", "00712", "1E5"} <= set(skus)
@@ -81,6 +82,17 @@ def test_the_systems_disagree_as_often_as_the_survey_is_to_find(seed: int) -> No
     assert len([doc for doc in shop.docs("orders") if doc["number"] not in known]) == data.LOST_ORDERS
 
 
+@SEEDS
+def test_what_is_sold_on_amazon_is_on_no_other_marketplace_and_asks_what_it_should_but_for_four(seed: int) -> None:
+    """30 listings with their prices, 4 of them wrong; shop and Amazon together show no more than lies there."""
+    listed = [variant for variant in karavan_home(seed).variants() if "amazon" in variant.sold_in]
+    assert len(listed) == data.ON_AMAZON
+    assert not any("market" in variant.sold_in for variant in listed)
+    assert sum(one.price_in("amazon") != tariff.on_amazon(one.price) for one in listed) == data.AMAZON_APART
+    assert sum(one.on_hand.get("amz-alm", 0) > 0 for one in listed) == data.AT_AMAZON
+    assert all(one.shown_in("shop") + one.shown_in("amazon") <= one.on_hand[WAREHOUSE] for one in listed)
+
+
 def test_people_are_written_differently_in_each_system_they_are_in() -> None:
     """The same person has another case of e-mail and another notation of the phone elsewhere, and three stand twice."""
     sandbox = start_sandbox()
@@ -114,6 +126,29 @@ def test_empty_systems_know_their_places_only() -> None:
         for resource, table in system.tables.items()
     }
     assert {key: n for key, n in counts.items() if n} == {
-        ("erp", "locations"): 5, ("pos", "stores"): 3, ("shop", "locations"): 3, ("market", "warehouses"): 1,
+        ("erp", "locations"): 6, ("pos", "stores"): 3, ("shop", "locations"): 3, ("market", "warehouses"): 1,
         ("erp_bg", "locations"): 2, ("shop_bg", "locations"): 1,
     }
+
+
+@pytest.mark.parametrize("played", ["erp", "erp_bg", "shop_bg"])
+def test_the_others_have_the_same_goods_whoever_plays_one_of_the_systems(played: str) -> None:
+    """A simulator of a real platform takes a part; the rest of the retailer is as it was."""
+    gone: list[str] = []
+    ends = Playing(url="", secrets={}, stop=lambda: gone.append(played))
+    other = start_sandbox(players={played: lambda part: ends})
+    whole = start_sandbox()
+    try:
+        assert set(whole.systems) - set(other.systems) == {played}
+        for name, system in other.systems.items():
+            for resource in ("locations", "products", "variants", "items", "offers", "articles", "prices"):
+                if resource in system.tables:
+                    skus = [
+                        [{key: row.doc.get(key) for key in ("sku", "code", "handle", "amountMinor", "amount")}
+                         for row in one.systems[name].tables[resource].rows.values()] for one in (other, whole)
+                    ]  # fmt: skip
+                    assert skus[0] == skus[1], (name, resource)
+    finally:
+        other.stop()
+        whole.stop()
+    assert gone == [played]
