@@ -11,6 +11,7 @@ import pytest
 
 from deployments.sandbox.bitrix24.server import play
 from deployments.sandbox.people import People
+from flows.checking import check
 from flows.wiring import House
 from tests.projects import DEMO
 from tests.scenario.played import played, quiet
@@ -86,3 +87,12 @@ def test_a_buyer_is_one_contact_the_order_one_deal_and_a_number_changed_there_re
     quiet(serai)
     assert {name: len(of(people, name, "write")) for name in written} == written
     assert len({entry["id"] for entry in of(people, "crm", "customer")}) == 1
+
+
+def test_a_portal_whose_catalogue_nobody_keeps_is_found_well(house: tuple[House, People]) -> None:
+    """Only what the channel's entities come from has to be readable; of articles nobody has to know the catalogue."""
+    serai, _ = house
+    found = check(serai, "crm-kz")
+    assert [one for one in found if one.works is not True] == []
+    assert {one.what for one in found} >= {"contacts: read", "deals: write"}
+    assert "products: read" not in {one.what for one in found}
