@@ -269,14 +269,14 @@ class Amazon(Rest):
             return self._one_by_one(facts, writes, self._confirm)
         if resource == "cancellations":
             return self._cancelling.write(writes)
-        writes = self._beside(writes) if resource == "offers" else writes
+        writes = [written.meant(write) for write in (self._beside(writes) if resource == "offers" else writes)]
         if len(writes) >= int(self.options.get("feed_from", FEED_FROM)):
             return self._feeds.write(writes)
         return self._one_by_one(facts, writes, self._submit)
 
     def _beside(self, writes: Sequence[Write]) -> Sequence[Write]:
         """What is listed already is changed, not made: a listing that is put loses all that it is not told again."""
-        skus = [written.sku_of(write) for write in writes if write.op == "create" and "sku" in write.doc]
+        skus = [sku for write in writes if write.op == "create" and isinstance(sku := write.doc.get("sku"), str)]
         try:
             there = self.fetch("listings", skus) if skus else {}
         except Unsure as fault:  # nothing was sent yet
@@ -348,6 +348,7 @@ class Amazon(Rest):
         if resource == "cancellations":
             yield from self._cancelling.settle(writes)
             return
+        writes = [written.meant(write) for write in writes]
         of = {write.key: feeds.feed_of(write.ticket) for write in writes}
         stand = {fed[0]: self._feeds.report(fed[0]) for fed in of.values() if fed is not None}
         by_themselves = [written.sku_of(write) for write in writes if of[write.key] is None]

@@ -13,6 +13,8 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final
 
+from msgspec import structs
+
 from connectors.base import Doc, Receipt, Write
 from connectors.errors import ShapeChanged
 from connectors.writes import NOT_FOUND, holds
@@ -30,6 +32,11 @@ def submission(write: Write) -> Doc:
     if "attributes" in write.doc:
         return {"productType": write.doc["productType"], "patches": _patches(write)}
     return write.doc
+
+
+def meant(write: Write) -> Write:
+    """The write as Amazon knows it: whoever tells the first figure or price of a listing that is there changes it."""
+    return structs.replace(write, op="update") if write.op == "create" and "patches" in write.doc else write
 
 
 def _patches(write: Write) -> list[Doc]:

@@ -21,7 +21,7 @@ from msgspec.structs import replace
 
 from connectors.base import Doc, Receipt
 from connectors.errors import ConnectorError
-from flows.figures import ORDERS_WAIT, RAISE_WAITS, Units, shown
+from flows.figures import ORDERS_WAIT, RAISE_WAITS, Escrowed, Units, shown
 from flows.pledges import (
     PUBLISH,
     ZERO,
@@ -164,6 +164,13 @@ def sending(row: EscrowRow, figure: Units, raises: Raises, now: datetime) -> Esc
     """The row while ``figure`` goes out."""
     sent = escrow.sending(account(row), in_steps(row, figure), raises)
     return _kept(row, sent, expected=row.version, sent_at=now)
+
+
+def stays(by: Escrowed, told: Units, target: Units) -> bool:
+    """Whether a figure that is on its way is the one to show, once the channel confirms it."""
+    steps = in_steps(by.row, told)
+    then = escrow.applied(account(by.row), steps)
+    return escrow.figure(then, in_steps(by.row, target), by.room, by.raises) == steps
 
 
 def answered(

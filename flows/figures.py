@@ -71,10 +71,12 @@ def _whole(units: Decimal) -> Units:
 
 
 class Escrowed(Struct, frozen=True, kw_only=True):
-    """How a figure under hard allocation was found: what the registry keeps of it, and how the channel lets it rise."""
+    """How a figure under hard allocation was found: what the registry keeps of it, how the channel lets it rise, and
+    the room in steps that the other listings leave it."""
 
     row: EscrowRow
     raises: Raises
+    room: int
 
 
 class Told(Struct, frozen=True, kw_only=True):
@@ -215,13 +217,14 @@ def _by_escrow(
     for uid, target in aims.items():
         row = pledged.rows[uid][channel]
         own = account(row)
-        publish = figure(own, target, pledged.room(channel, uid), way)
+        room = pledged.room(channel, uid)
+        publish = figure(own, target, room, way)
         waits = RAISE_WAITS if publish < target else ""
         if waits_for_orders(own) and (target > publish or publish != own.shown):
             waits = ORDERS_WAIT
         found[uid] = Told(
             target=_units(target, step), publish=_units(publish, step), steps=publish, waits=waits,
-            escrowed=Escrowed(row=row, raises=way),
+            escrowed=Escrowed(row=row, raises=way, room=room),
         )
         if publish != own.shown:
             pledged.takes(channel, uid, most(sending(own, publish, way)))

@@ -13,7 +13,7 @@ from typing import Any, Final
 from connectors.base import Op, Write
 from flows import consenting, escrows, pricing
 from flows.faults import explained
-from flows.figures import ORDERS_WAIT, Escrowed, Units
+from flows.figures import ORDERS_WAIT, Escrowed, Units, of_text
 from flows.holding import Held
 from flows.ledger import Account
 from flows.people import CUSTOMER
@@ -24,6 +24,7 @@ from flows.routes import Group
 from flows.wiring import OURS, House, not_there
 from mappings.language import Fault
 from registry import (
+    ON_ITS_WAY,
     Binding,
     BindingRow,
     Decision,
@@ -57,7 +58,7 @@ class Verdicts:
         self.house, self.channel, self.group, self.page, self.now = house, channel, group, page, now
         descriptor = house.descriptor(channel, group.mapping.resource)
         self.creates = descriptor.create is not None or descriptor.batch_path is not None
-        self.deletes, self.supersedes = descriptor.delete is not None, descriptor.supersedes
+        self.deletes, self.supersedes, self.ours = descriptor.delete is not None, descriptor.supersedes, descriptor.ours
         self.keeps = descriptor.partial_update
         self.sending: list[Sending] = []
         self.decisions: list[Decision] = []
@@ -220,6 +221,10 @@ class Verdicts:
             self.page.looks[row.uid] = external_id
             self.waiting(row, escrows.LOOK_FIRST)
             return
+        told = (self._accepted(row) or {}).get(PUBLISH)
+        if told is not None and kept.sent is not None and escrows.stays(by, of_text(told), view.target or 0):
+            self.on_its_way(row)
+            return
         steps = escrows.in_steps(kept, publish)
         settled = kept.shown == steps and kept.sent is None
         if external_id is not None and view.waits == ORDERS_WAIT and (settled or steps > (kept.shown or 0)):
@@ -246,6 +251,10 @@ class Verdicts:
 
     def _decided(self, row: OutboxRow, view: View, text: str, mark: bytes, publish: Units | None, write: Write) -> None:
         """Fixes the write's key and payload: the whole document, the figure, and the price that goes with it."""
+        before = self._accepted(row)
+        if before is not None and row.op == write.op and encode(before["doc"]) == text:
+            self.on_its_way(row)
+            return
         kept: dict[str, Any] = {"doc": verbatim(text), PUBLISH: None if publish is None else str(publish)}
         if "price" in view.policy and write.op != "delete":
             kept[pricing.PRICE] = view.policy["price"]
@@ -253,6 +262,19 @@ class Verdicts:
             id=row.id, key=write.key, op=write.op, payload=encode(kept).encode(), external_id=write.id,
         ))
         self.sending.append(Sending(row=row, text=text, mark=mark, view=view, publish=publish, write=write))
+
+    def on_its_way(self, row: OutboxRow) -> None:
+        """The channel has accepted this very write and still works on it: asking tells what becomes of it."""
+        self.settings.append(OutboxChange(id=row.id, state="accepted", reason=ON_ITS_WAY, due_at=self.now))
+        self.page.count(self.group.entity, "unchanged", reason=ON_ITS_WAY)
+
+    def _accepted(self, row: OutboxRow) -> dict[str, Any] | None:
+        """What the channel has accepted of a row and still works on; None: nothing, or a file of ours holds it, which
+        is written anew."""
+        if row.payload is None or row.reason != ON_ITS_WAY or self.ours:
+            return None
+        found: dict[str, Any] = decode(row.payload)
+        return found
 
     def stop(self, stopped: Held) -> None:
         """What the breaker stopped is not sent: it is held, or refused once and for all."""

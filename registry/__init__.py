@@ -75,7 +75,7 @@ from registry.deadlines import (
     put_deadlines,
 )
 from registry.documents import document_pages, documents, put_documents
-from registry.due import AHEAD, DueRow, mark_due, reopen, wake
+from registry.due import AHEAD, ON_ITS_WAY, DueRow, mark_due, reopen, wake
 from registry.engine import DatabaseRefused, LeaseLost, Registry, RegistryError, Tx, Unholdable, open_registry
 from registry.escrows import EscrowRow, Taking, escrows, put_escrows, takings, unread_escrows
 from registry.fetches import Fetch, fetch_interval, fetches, put_fetch, told_uids
@@ -155,8 +155,6 @@ from registry.records import (
     keys_of,
     linked,
     lock_records,
-    merge_records,
-    move_keys,
     own_key,
     own_kind,
     owners,
@@ -213,6 +211,7 @@ from registry.stock import (
 __all__ = [
     "AHEAD",
     "EVERYWHERE",
+    "ON_ITS_WAY",
     "OWN_KEY",
     "PART",
     "QUALIFIED",
@@ -344,11 +343,9 @@ __all__ = [
     "lock_records",
     "mark_due",
     "members",
-    "merge_records",
     "micros",
     "modes",
     "moment",
-    "move_keys",
     "move_reservations",
     "new_uids",
     "newest_release",

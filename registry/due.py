@@ -127,9 +127,14 @@ def _mark(tx: Tx, rows: list[tuple[Any, ...]]) -> int:
 _THERE = bulk.Keyed(select(outbox.c.uid, outbox.c.entity, outbox.c.channel), outbox.c.uid)
 
 
+ON_ITS_WAY = "the channel has accepted it and not settled it yet"
+"""The reason of a write that is due again while the channel still works on it."""
+
+
 def reopen(tx: Tx, channel: str, entity: str) -> int:
     """Accepted writes that are due again are due at once; how many. For channels that know nothing of a write before
     they come for it: a later one may take its place. ``forced``: what the file holds is not what the channel was told.
+    Their reason is ``ON_ITS_WAY``, by which whoever decides knows them.
     """
     return tx.run(
         update(outbox)
@@ -139,7 +144,8 @@ def reopen(tx: Tx, channel: str, entity: str) -> int:
             outbox.c.state == "accepted",
             outbox.c.due_again,
         )
-        .values(state="due", due_at=tx.stamp, due_again=False, forced=True, claimed_by=None, claimed_until=None)
+        .values(state="due", due_at=tx.stamp, due_again=False, forced=True, reason=ON_ITS_WAY, claimed_by=None,
+                claimed_until=None)
     )
 
 

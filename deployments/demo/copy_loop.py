@@ -14,7 +14,8 @@ from typing import Any
 
 import requests
 
-from deployments.demo.tariff import on_market
+from deployments.demo.copy_amazon import MARKETPLACE, CopyAmazon
+from deployments.demo.tariff import on_amazon, on_market
 
 Doc = dict[str, Any]
 
@@ -32,6 +33,8 @@ class CopyLoop:
         self._customers: dict[str, str] = {}
         self._shown: dict[tuple[str, str, str], Any] = {}
         self._sent: set[str] = set()
+        self._amazon = CopyAmazon(environment, self._session)
+        self._on_amazon: dict[str, Doc] = {}
         self.failures: list[str] = []
 
     def tick(self) -> None:
@@ -91,13 +94,17 @@ class CopyLoop:
                 return rows
 
     def _offers(self) -> None:
-        """The ERP's on-hand figure to every channel alike, and its price, dearer on the marketplace."""
+        """The ERP's on-hand figure to every channel alike, and its price, dearer on the marketplaces."""
         stock = {row["item"]: int(Decimal(row["on_hand"])) for row in self._all("erp", "stock")
                  if row["location"] == self._warehouse}
         prices = {row["item"]: Decimal(row["amount"]) for row in self._all("erp", "prices")}
         variants = {row["sku"]: row["id"] for row in self._all("shop", "variants")}
         offers = {row["sellerSku"] for row in self._all("market", "offers")}
+        listed = self._amazon.listed() if self._has("amazon") else set()
         for sku, units in stock.items():
+            if sku in listed:
+                figure = {"fulfillment_channel_code": "DEFAULT", "quantity": units}
+                self._list(sku, "fulfillment_availability", figure)
             if sku in variants:
                 self._show("shop", "inventory", variants[sku], {"variantId": variants[sku], "available": units})
             if sku in offers:
@@ -109,6 +116,10 @@ class CopyLoop:
             if sku in offers:
                 self._show("market", "prices", sku, {
                     "sellerSku": sku, "price": {"amount": str(on_market(amount)), "currency": self._currency}})
+            if sku in listed:
+                schedule = [{"value_with_tax": float(on_amazon(amount))}]
+                self._list(sku, "purchasable_offer", {
+                    "marketplace_id": MARKETPLACE, "currency": self._currency, "our_price": [{"schedule": schedule}]})
             if self._has("pos"):
                 self._show("pos", "prices", sku, {"sku": sku, "price": float(amount)})
 
@@ -116,6 +127,11 @@ class CopyLoop:
         if self._shown.get((system, resource, id)) != doc:
             self._call(system, "POST", f"/{resource}", body=doc)
             self._shown[system, resource, id] = doc
+
+    def _list(self, sku: str, attribute: str, value: Doc) -> None:
+        if self._shown.get(("amazon", attribute, sku)) != value:
+            self._amazon.change(sku, attribute, value)
+            self._shown["amazon", attribute, sku] = value
 
     def _orders(self) -> None:
         if not self._copied:
@@ -136,6 +152,14 @@ class CopyLoop:
                      "phone": order["buyer"]["phone"]}
             self._book("market", order["orderId"], order["createdAt"], buyer, lines,
                        Decimal(order["delivery"]["cost"]["amount"]), None)
+        self._on_amazon = {row["orderId"]: row for row in self._amazon.orders()} if self._has("amazon") else {}
+        for order in self._on_amazon.values():
+            lines = [(item["orderItemId"], item["product"]["sellerSku"], int(item["quantityOrdered"]),
+                      Decimal(item["proceeds"]["proceedsTotal"]["amount"])) for item in order["orderItems"]]
+            told = order.get("buyer") or {}
+            buyer = {"name": told.get("buyerName"), "email": told.get("buyerEmail"),
+                     "phone": ((order.get("recipient") or {}).get("deliveryAddress") or {}).get("phone")}
+            self._book("amazon", order["orderId"], order["createdTime"], buyer, lines, Decimal(0), None)
         stores = {row["id"]: row["code"] for row in self._all("pos", "stores")}
         for receipt in self._all("pos", "receipts"):
             lines = [(str(row["n"]), row["sku"], row["qty"], Decimal(str(row["sum"]))) for row in receipt["rows"]]
@@ -205,3 +229,5 @@ class CopyLoop:
                     "sentAt": row["sent_at"], "state": "SENT",
                     "items": [{"id": line["ref"], "itemId": line["order_line"], "qty": str(int(Decimal(line["qty"])))}
                               for line in row["lines"]]})
+            elif number in self._on_amazon:
+                self._amazon.confirm(self._on_amazon[number], len(self._sent), row)

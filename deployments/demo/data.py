@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from deployments.demo.tariff import in_plovdiv, on_market
+from deployments.demo.tariff import in_plovdiv, on_amazon, on_market
 
 OPENED = datetime(2026, 2, 1, 4, 0, tzinfo=UTC)
 """When the opening data was entered into all systems."""
@@ -35,6 +35,9 @@ AT_MARKET = 8
 """SKUs of which some lie in the marketplace's own warehouse."""
 ABROAD = 20
 """Products that the company in Plovdiv sells too."""
+ON_AMAZON, AT_AMAZON, AMAZON_APART = 30, 5, 4
+"""SKUs listed on Amazon and not on the other marketplace; those of which some lie in its network; those whose price
+there is another than it should be."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,11 +67,13 @@ class Variant:
 
     def price_in(self, system: str) -> Decimal:
         """The price the system has at the opening."""
-        return self.prices.get(system, on_market(self.price) if system == "market" else self.price)
+        asked = {"market": on_market, "amazon": on_amazon}.get(system)
+        return self.prices.get(system, self.price if asked is None else asked(self.price))
 
     def shown_in(self, system: str) -> int:
-        """The figure a channel shows at the opening: 60 % of the warehouse in the shop, 40 % on the marketplace."""
-        percent = {"shop": 60, "market": 40}[system]
+        """The figure a channel shows at the opening: 60 % of the warehouse in the shop, 40 % on the marketplace, 10 %
+        on Amazon."""
+        percent = {"shop": 60, "market": 40, "amazon": 10}[system]
         return self.shows.get(system, self.on_hand.get(WAREHOUSE, 0) * percent // 100)
 
 
@@ -149,9 +154,14 @@ LOCATIONS = (
     Location(code="mkt-alm", name="Маркетплейс, склад в Алматы", kind="market"),
     Location(code="plovdiv-wh", name="Пловдив, склад Тракия", kind="warehouse", company="bg"),
     Location(code="plovdiv-1", name="Karavan Home Пловдив, Главната", kind="store", company="bg"),
+    Location(code="amz-alm", name="Amazon, склады сети", kind="market"),
 )
+LISTED_FROM = "astana-1"
+"""The store in which buyers of the marketplace that takes a price list fetch their goods."""
 MARKET_WAREHOUSE = "MKT-ALM"
 """What the marketplace calls ``mkt-alm``."""
+NETWORKS: Mapping[str, str] = {"market": "mkt-alm", "amazon": "amz-alm"}
+"""Marketplace → the place of ours that is its own warehouse."""
 
 _COLOURS = (("RED", "красный"), ("BLU", "синий"), ("GRN", "жасыл"), ("IVR", "айвори"), ("BLK", "чёрный"))
 _SIZES = {
@@ -198,6 +208,7 @@ def karavan_home(seed: int = 7) -> Retailer:
     more = random.Random(f"karavan-home-{seed}-more")  # noqa: S311 - the newer places change nothing of the older ones
     products = _in_more_places(products, more)
     abroad = _abroad(products, more)
+    products = _on_amazon(products, random.Random(f"karavan-home-{seed}-amazon"))  # noqa: S311 - as above
     return Retailer(locations=LOCATIONS, products=products, people=people, orders=orders, abroad=abroad)
 
 
@@ -211,6 +222,23 @@ def _in_more_places(products: Sequence[Product], dice: random.Random) -> list[Pr
                 **variant.on_hand, "astana-1": 0 if variant.sku == LAST_KETTLE else dice.randrange(0, 7),
                 **({"mkt-alm": dice.randrange(4, 11)} if variant.sku in at_market else {}),
             }) for variant in product.variants
+        ]) for product in products
+    ]  # fmt: skip
+
+
+def _on_amazon(products: Sequence[Product], dice: random.Random) -> list[Product]:
+    """The same goods, some of them listed on Amazon: of those that the other marketplace does not have."""
+    fit = [v.sku for p in products for v in p.variants
+           if {"erp", "shop", "pos"} <= v.sold_in and "market" not in v.sold_in and not v.shows and not v.prices]
+    chosen = dice.sample(fit, ON_AMAZON)
+    apart, held = set(chosen[:AMAZON_APART]), set(chosen[-AT_AMAZON:])
+    return [
+        replace(product, variants=[
+            variant if variant.sku not in chosen else replace(
+                variant, sold_in=variant.sold_in | {"amazon"},
+                prices={"amazon": variant.price_in("amazon") + 1_000} if variant.sku in apart else {},
+                on_hand={**variant.on_hand, **({"amz-alm": dice.randrange(3, 9)} if variant.sku in held else {})},
+            ) for variant in product.variants
         ]) for product in products
     ]  # fmt: skip
 

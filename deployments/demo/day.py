@@ -26,13 +26,15 @@ from deployments.demo.data import LAST_KETTLE, WAREHOUSE, karavan_home
 from deployments.demo.judge import Claim, Verdict, judge
 from deployments.demo.scenes import Goods
 from deployments.demo.script import UNKNOWN_SKU, day
-from deployments.demo.systems import COUNTED, PLAYERS
+from deployments.demo.systems import COUNTED, MORE, PLAYERS
 from deployments.sandbox.people import People
 from deployments.sandbox.start import Sandbox, start_sandbox
 
 HERE = Path(__file__).parent
 SEED = 7
-SYSTEMS = ("erp", "crm", "shop", "pos", "market", "erp_bg", "shop_bg")
+SYSTEMS = ("erp", "crm", "shop", "pos", "market", "amazon", "pricelist", "erp_bg", "shop_bg")
+FETCHED_EVERY = 1.0
+"""Seconds; the real marketplace comes for its price list every 30 to 60 minutes."""
 
 
 def run_demo(*, once: bool, json: bool, without_serai: bool, seed: int = SEED) -> int:
@@ -40,7 +42,8 @@ def run_demo(*, once: bool, json: bool, without_serai: bool, seed: int = SEED) -
     folder = fresh_project(Path.cwd() / ".serai" / "demo")
     say = partial(Console(stderr=True).print, soft_wrap=True, highlight=False)
     say(f"starting {len(SYSTEMS)} simulated systems (seed {seed}) and the data of Karavan Home")
-    sandbox = start_sandbox(seed=seed, folder=folder / ".serai" / "books", players=PLAYERS)
+    players = {} if without_serai else PLAYERS  # the copy loop speaks the sandbox's own systems only
+    sandbox = start_sandbox(seed=seed, folder=folder / ".serai" / "books", players=players)
     os.environ.update(sandbox.environment() | {"SERAI_DEV": "1"})
     try:
         if without_serai:
@@ -74,6 +77,7 @@ def fresh_project(folder: Path) -> Path:
 def goods(seed: int) -> Goods:
     """SKUs that everybody sells, of which there is enough, and about which no two systems disagree."""
     retailer = karavan_home(seed)
+    in_astana = {variant.sku: variant.on_hand.get("astana-1", 0) for variant in retailer.variants()}
     apt = [
         variant.sku for product in retailer.products for variant in product.variants
         if {"erp", "shop", "market", "pos"} <= variant.sold_in and not variant.shows and not variant.prices
@@ -81,9 +85,14 @@ def goods(seed: int) -> Goods:
         and variant.on_hand.get("almaty-2", 0) >= 1 and variant.sku != LAST_KETTLE
     ]
     held = next(variant.sku for variant in retailer.variants() if "mkt-alm" in variant.on_hand)
+    network = next(v.sku for v in retailer.variants() if "amz-alm" in v.on_hand and not v.prices)
+    amazon = next(v.sku for v in retailer.variants()
+                  if "amazon" in v.sold_in and not v.prices and v.sku != network and v.on_hand[WAREHOUSE] >= 20)
+    listed = next(sku for sku in apt[10:] if in_astana[sku] >= 3)
     abroad = next(offer.variant.sku for offer in retailer.abroad if offer.on_hand["plovdiv-wh"] >= 6)
     return Goods(stocked=apt[0], priced=apt[1], ordered=apt[2], second=apt[3], third=apt[4], till=apt[5],
-                 collect=apt[6], returned=apt[7], unpaid=apt[8], signed=apt[9], held=held, abroad=abroad)
+                 collect=apt[6], returned=apt[7], unpaid=apt[8], signed=apt[9], held=held, abroad=abroad,
+                 amazon=amazon, network=network, listed=listed)
 
 
 def look_around(sandbox: Sandbox, folder: Path, say: Any) -> int:
@@ -100,6 +109,7 @@ def look_around(sandbox: Sandbox, folder: Path, say: Any) -> int:
             say("what is wrong today, before anything is connected (`serai survey`; nothing is written):")
             print_survey(survey(house))
         with running(folder, env=sandbox.environment(), say=say) as here:
+            connect(sandbox, here.urls["receiver"], every=60)
             say(f"\nconsole  {here.urls['console']}\nPrefect  {here.urls['prefect']}\nproject  {folder}")
             say("reading every channel once; from now on notices come at once, the timetable every 5 minutes")
             with opened(folder) as house:
@@ -127,6 +137,7 @@ def play(sandbox: Sandbox, folder: Path, seed: int, say: Any) -> dict[str, Any]:
 
         began_at = time.monotonic()
         people = sandbox.people()
+        connect(sandbox, here.urls["receiver"], every=FETCHED_EVERY)
         with opened(folder) as house:
             keeper = WithSerai(house=house, people=people, systems=SYSTEMS)
             began = _marks(people)
@@ -149,9 +160,16 @@ def play(sandbox: Sandbox, folder: Path, seed: int, say: Any) -> dict[str, Any]:
     }
 
 
+def connect(sandbox: Sandbox, receiver: str, *, every: float) -> None:
+    """What is set up outside of Serai: Amazon's queue is carried to the receiver, the price list is fetched there."""
+    people, token = sandbox.people(), sandbox.environment()["SERAI_PRICELIST_TOKEN"]
+    people.carries(f"{receiver}/hooks/{channel_of('amazon')}")
+    people.fetches(f"{receiver}/feeds/{channel_of('pricelist')}/{token}", every=every)
+
+
 def play_aside(seed: int) -> dict[str, Any]:
     """The same day with a copy loop, on systems of its own."""
-    sandbox = start_sandbox(seed=seed)
+    sandbox = start_sandbox(seed=seed, players=MORE)
     try:
         return play_without(sandbox, seed)
     finally:
@@ -206,7 +224,7 @@ def claims_of(
                     writes[write] = writes.get(write, False) or changed
             claims.append(Claim(system=system, what=f"{' and '.join(entities)} writes", ours=ours,
                                 least=sum(writes.values()), most=len(writes)))
-    for system in ("shop", "market", "pos", "shop_bg"):
+    for system in ("shop", "market", "amazon", "pos", "shop_bg"):
         found = counts.get((channel_of(system), "inward", "order"), {})
         known = found.get("created", 0) + found.get("parked", 0)  # a parked order is a record, its park beside it
         placed = sum(1 for entry in books[system] if entry["kind"] in ("order", "sale") and entry.get("why") != "api")
@@ -215,7 +233,8 @@ def claims_of(
 
 
 def _step_of(entry: Mapping[str, Any]) -> tuple[str, str, bool]:
-    """What a call wrote, which write it is a step of (its own, where it does not say), whether it changed anything."""
+    """The resource that a call wrote, which write it is a step of (its own, unless it says), and whether that changed
+    anything."""
     of, _, key = str(entry.get("of") or f"{entry['resource']}/{entry['n']}").partition("/")
     return of, key, bool(entry["changed"])
 

@@ -18,28 +18,31 @@ from deployments.demo.tariff import ASKED
 
 Entry = Mapping[str, Any]
 Books = Mapping[str, Sequence[Entry]]
-"""System (erp, crm, shop, pos, market, erp_bg, shop_bg) → its journal."""
+"""System (erp, crm, shop, pos, market, amazon, pricelist, erp_bg, shop_bg) → its journal."""
 
 Asked = Mapping[str, tuple[str, Callable[[Decimal], Decimal]]]
 """As tariff.ASKED."""
 
 RETAIL = ("retail", "retail-bg", "market", "tills", "shop")
+LISTED_FROM, KEPT_BACK = "astana-1", 1
+"""Where what a price list offers is fetched by its buyers, and how much of each is kept back there for who walks in."""
 DEAD = {"cancelled", "CANCELLED", "REFUSED", "EXPIRED"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Home:
-    """One company: its ERP, what sells online from its warehouse, and its tills."""
+    """One company: its ERP, what sells online from its warehouse, what takes a price list, and its tills."""
 
     erp: str
     online: tuple[str, ...]
+    lists: tuple[str, ...]
     tills: tuple[str, ...]
     warehouse: str
 
 
 HOMES = (
-    Home(erp="erp", online=("shop", "market"), tills=("pos",), warehouse="almaty-wh"),
-    Home(erp="erp_bg", online=("shop_bg",), tills=(), warehouse="plovdiv-wh"),
+    Home(erp="erp", online=("shop", "market", "amazon"), lists=("pricelist",), tills=("pos",), warehouse="almaty-wh"),
+    Home(erp="erp_bg", online=("shop_bg",), lists=(), tills=(), warehouse="plovdiv-wh"),
 )
 SELLING = tuple(system for home in HOMES for system in home.online)
 
@@ -115,26 +118,27 @@ class Verdict:
 
 def judge(
     books: Books, *, began: Mapping[str, int], quiet: Mapping[str, int], seconds: float,
-    claims: Sequence[Claim] = (), unlisted: Iterable[str] = (), asked: Asked = ASKED,
+    claims: Sequence[Claim] = (), unlisted: Iterable[str] = (), asked: Asked = ASKED, homes: Sequence[Home] = HOMES,
 ) -> Verdict:
     """The verdict on a day.
 
     ``began`` and ``quiet`` give, per system, how many entries its journal had when the day began, and when everything
     was said to agree. ``claims`` are what Serai counted. ``unlisted`` are SKUs that a channel has and the ERP does not:
-    nobody has authority over them. ``asked`` is what channels ask for an article where it is not the ERP's price.
+    nobody has authority over them. ``asked`` is what channels ask for an article where it is not the ERP's price;
+    ``homes`` the companies.
     """
     said: list[str] = []
     aside = set(unlisted)
-    wrong = [fault for home in HOMES for fault in _wrong_prices(books, home, aside, asked)]
+    wrong = [fault for home in homes for fault in _wrong_prices(books, home, aside, asked)]
     said += wrong
     lost = twice = 0
     money = Decimal(0)
-    for home in HOMES:
+    for home in homes:
         missing, again, difference = _orders(books, home, began, said)
         lost, twice, money = lost + missing, twice + again, money + difference + _sold_wrong(books, home, began, asked)
-        said += _shown(books, home, aside) + _people(books, home, began)
+        said += _shown(books, home, aside) + _people(books, home, began) + listed_wrongly(books, home)
     said += _tracking(books, began)
-    left = [_left(books, home, began) for home in HOMES]
+    left = [_left(books, home, began) for home in homes]
     over = {sku: int(-units) for by_sku in left for sku, units in by_sku.items() if units < 0}
     said += [f"{sku} was sold {units} times more often than it was there" for sku, units in over.items()]
     oversold = sum(over.values())
@@ -160,7 +164,7 @@ def judge(
 
 def _wrong_prices(books: Books, home: Home, aside: set[str], asked: Asked) -> list[str]:
     found = []
-    for system in (*home.online, *home.tills):
+    for system in (*home.online, *home.lists, *home.tills):
         erp, of = asked.get(system, (home.erp, _as_it_is))
         listed = _prices(books[erp])
         found += [
@@ -198,7 +202,7 @@ def _number(entry: Entry) -> str:
 
 
 def _orders(books: Books, home: Home, began: Mapping[str, int], said: list[str]) -> tuple[int, int, Decimal]:
-    """Each order of a channel stands in its company's ERP once, with the total the buyer paid; and in the CRM.
+    """Each order of a channel stands in its company's ERP once, with the total the buyer paid; and so in the CRM.
 
     A receipt stands there by itself or in the one sale that sums its shift up, which says what all of them came to.
     """
@@ -209,7 +213,10 @@ def _orders(books: Books, home: Home, began: Mapping[str, int], said: list[str])
             booked.setdefault(str(entry["number"]), []).append(entry)
     shifts = [entry for entry in books[home.erp] if entry["kind"] == "order" and entry.get("receipts")]
     money = _apart(books, home, shifts)
-    known = Counter((str(entry["number"]), entry["currency"]) for entry in books["crm"] if entry["kind"] == "order")
+    known: dict[tuple[str, str], list[Decimal]] = {}
+    for entry in books["crm"]:
+        if entry["kind"] == "order":
+            known.setdefault((str(entry["number"]), entry["currency"]), []).append(Decimal(entry["total"]))
     lost = twice = 0
     for system in (*home.online, *home.tills):
         for entry in _placed(books[system], 0 if system == "shop" else began[system]):
@@ -224,9 +231,11 @@ def _orders(books: Books, home: Home, began: Mapping[str, int], said: list[str])
                 said.append(f"the ERP has order {number} of {system} {len(there) + summed} times")
             if summed == 0 or there:
                 money += abs(sum((Decimal(one["total"]) for one in there), Decimal(0)) - Decimal(entry["total"]))
-            copies = known[number, entry["currency"]]
-            if entry["n"] > began[system] and copies != 1:
-                said.append(f"the CRM has order {number} of {system} {copies} times")
+            copies = known.get((number, entry["currency"]), [])
+            if entry["n"] > began[system] and len(copies) != 1:
+                said.append(f"the CRM has order {number} of {system} {len(copies)} times")
+            elif entry["n"] > began[system] and copies[0] != Decimal(entry["total"]):
+                said.append(f"the CRM has order {number} of {system} at {copies[0]}, its buyer pays {entry['total']}")
     return lost, twice, money
 
 
@@ -258,11 +267,11 @@ def _sold_wrong(books: Books, home: Home, began: Mapping[str, int], asked: Asked
     return total
 
 
-def _physical(books: Books, home: Home) -> dict[str, Decimal]:
-    """What lies in the warehouse, by the ERP's movements."""
+def _physical(books: Books, home: Home, place: str | None = None) -> dict[str, Decimal]:
+    """What lies in the warehouse (or another place), by the ERP's movements."""
     held: dict[str, Decimal] = {}
     for entry in books[home.erp]:
-        if entry["kind"] == "stock" and entry["location"] == home.warehouse:
+        if entry["kind"] == "stock" and entry["location"] == (place or home.warehouse):
             held[entry["sku"]] = held.get(entry["sku"], Decimal(0)) + Decimal(entry["delta"])
     return held
 
@@ -304,6 +313,27 @@ def _shown(books: Books, home: Home, aside: set[str]) -> list[str]:
             found.append(f"{sku}: the channels show {together} together, {free} are free")
         elif free >= 4 and together < free / 3:
             found.append(f"{sku}: the channels show {together} together though {free} are free")
+    return found
+
+
+def listed_wrongly(books: Books, home: Home) -> list[str]:
+    """A price list has every article that the ERP prices and no other, and of each what lies in its place but one."""
+    found = []
+    for system in home.lists:
+        shown: dict[str, int] = {}
+        for entry in books[system]:
+            if entry["kind"] == "shown":
+                shown.pop(entry["sku"], None)
+                if entry["now"] is not None:
+                    shown[entry["sku"]] = int(entry["now"])
+        listed = _prices(books[home.erp])
+        held = _physical(books, home, LISTED_FROM)
+        found += [f"the list of {system} lacks {sku}" for sku in sorted(listed.keys() - shown.keys())]
+        found += [f"the list of {system} has {sku}, the ERP does not" for sku in sorted(shown.keys() - listed.keys())]
+        for sku in sorted(shown.keys() & listed.keys()):
+            there = max(0, int(held.get(sku, Decimal(0))) - KEPT_BACK)
+            if shown[sku] != there:
+                found.append(f"the list of {system} says {shown[sku]} of {sku}, {there} are for it")
     return found
 
 

@@ -13,8 +13,10 @@ from typing import Any
 Entry = Mapping[str, Any]
 Books = Mapping[str, Sequence[Entry]]
 ERPS = ("erp", "erp_bg")
-SELLING = ("shop", "market", "shop_bg")
-SHOWING = (*SELLING, "pos")
+SELLING = ("shop", "market", "amazon", "shop_bg")
+SHOWING = (*SELLING, "pricelist", "pos")
+NETWORKS = {"market": "mkt-alm", "amazon": "amz-alm"}
+"""Marketplace → the place from which it sends by itself."""
 ABSURD = Decimal("0.1")
 """A price at or below this part of the one before is nobody's intention."""
 
@@ -86,7 +88,7 @@ def absurd_prices(books: Books, began: Mapping[str, int], said: list[str]) -> in
     for system in SHOWING:
         before = [
             entry for entry in _of(books, system, began, "price")
-            if entry["was"] is not None and Decimal(entry["now"]) <= ABSURD * Decimal(entry["was"])
+            if None not in (entry["was"], entry["now"]) and Decimal(entry["now"]) <= ABSURD * Decimal(entry["was"])
         ]
         if before:
             said.append(f"{system} showed {len(before)} prices such as {before[0]['now']} for {before[0]['sku']}")
@@ -117,7 +119,7 @@ def sent_wrongly(books: Books, began: Mapping[str, int], said: list[str]) -> int
             if order.get("fulfilled_by") == "MARKETPLACE":
                 faults += [f"{number} of {system} was sent a second time" for _ in sent]
                 sale = sales.get(number)
-                if sale is not None and sale["location"] != "mkt-alm":
+                if sale is not None and sale["location"] != NETWORKS[system]:
                     faults.append(f"{number} of {system} is a sale from {sale['location']}, not from the marketplace's")
     said += faults
     return len(faults)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from deployments.demo.data import LAST_KETTLE, MARKET_WAREHOUSE, WAREHOUSE
+from deployments.demo.data import LAST_KETTLE, LISTED_FROM, MARKET_WAREHOUSE, WAREHOUSE
 from deployments.sandbox.people import People, Placed as Order, Refusal
 
 Placed = dict[str, Order]
@@ -17,6 +17,7 @@ Placed = dict[str, Order]
 MISTYPED = Decimal("9.99")
 CATEGORY = ("Чайники", "Посуда", "Самовары")
 ARTICLES = 180
+NEW_NUMBER = "+77019091011"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +38,12 @@ class Goods:
     """Lies in the marketplace's own warehouse too."""
     abroad: str
     """Sold in Plovdiv."""
+    amazon: str
+    """Sold on Amazon; sent by us."""
+    network: str
+    """Sold on Amazon, and some of it lies in Amazon's network."""
+    listed: str
+    """Lies in the store in Astana, from which the price list offers."""
 
 
 def kettles_shown(people: People, goods: Goods, placed: Placed) -> str:
@@ -188,6 +195,65 @@ def left_twice(people: People, goods: Goods, placed: Placed) -> str:
     return f"{where}; we sent {len(gone)}"
 
 
+def on_amazon(people: People, goods: Goods, placed: Placed) -> str:
+    placed["amazon"] = people.buy_on_market({goods.amazon: 1}, name="Руслан Абенов", phone="+7 705 777 10 20",
+                                            market="amazon")
+    placed["pending"] = people.buy_on_market({goods.amazon: 1}, name="Mariam Lomidze", market="amazon", pending=True)
+    placed["network"] = people.buy_on_market({goods.network: 1}, name="Olga Kim", warehouse="AFN", market="amazon")
+    people.send_from_market(placed["network"].id, market="amazon")
+    return "; ".join(f"{name}: {placed[name].number}" for name in ("amazon", "pending", "network"))
+
+
+def amazon_in_the_erp(people: People, goods: Goods, placed: Placed) -> str:
+    said = []
+    for name in ("amazon", "pending", "network"):
+        sale = people.sale(placed[name].number)
+        where = "no sale" if sale is None else f"a sale from {sale['location'] or 'our warehouse'}"
+        said.append(f"{name}: {where}")
+    return f"in the ERP {'; '.join(said)}; Amazon shows {people.shown('amazon', goods.amazon)} more"
+
+
+def is_paid(people: People, goods: Goods, placed: Placed) -> str:
+    people.pay_on_amazon(placed["pending"].id)
+    return f"{placed['pending'].number} may be sent"
+
+
+def sends_for_amazon(people: People, goods: Goods, placed: Placed) -> str:
+    names = {"amazon": "the first", "pending": "the second", "network": "Amazon's own"}
+    return "; ".join(f"{said}: {_send(people, name, placed)}" for name, said in names.items())
+
+
+def amazon_knows(people: People, goods: Goods, placed: Placed) -> str:
+    said = [f"{name}: {people.order_state('amazon', placed[name].id)['state'].lower()}"
+            for name in ("amazon", "pending")]
+    gone = [entry for entry in people.books("erp")
+            if entry["kind"] == "shipment" and entry["number"] == placed["network"].number]
+    return f"on Amazon {'; '.join(said)}; of Amazon's own we sent {len(gone)}"
+
+
+def settles(people: People, goods: Goods, placed: Placed) -> str:
+    report = people.settle(market="amazon")
+    placed["settlement"] = Order(report["id"], report["number"], Decimal(report["total"]))
+    return f"report {report['number']}: {Decimal(report['total']):,.2f} KZT"
+
+
+def in_astana(people: People, goods: Goods, placed: Placed) -> str:
+    people.count_stock(goods.listed, LISTED_FROM, 1)
+    people.set_price(goods.listed, people.price(goods.listed) + 1_000)
+    return f"{goods.listed}: one left, 1,000 KZT dearer"
+
+
+def price_list(people: People, goods: Goods, placed: Placed) -> str:
+    shelf: dict[str, dict[str, str | None]] = {"price": {}, "shown": {}}
+    for entry in people.books("pricelist"):
+        if entry["kind"] in shelf:
+            shelf[entry["kind"]][entry["sku"]] = entry["now"]
+    price, units = shelf["price"].get(goods.listed), shelf["shown"].get(goods.listed)
+    what = "is not in it" if price is None else f"costs {Decimal(price):,.0f} KZT, {units} to be had"
+    offers = sum(now is not None for now in shelf["shown"].values())
+    return f"the marketplace's list has {offers} offers; {goods.listed} {what}"
+
+
 def in_plovdiv(people: People, goods: Goods, placed: Placed) -> str:
     placed["abroad"] = people.buy_in_shop({goods.abroad: 1}, shop="shop_bg", email="ivan.petrov@example.bg",
                                           name="Иван Петров", phone="+359 88 123 4567")
@@ -223,3 +289,32 @@ def money_and_goods(people: People, goods: Goods, placed: Placed) -> str:
     line = back[-1]["lines"][0] if back else None
     where = "nothing came back in the ERP" if line is None else f"in the ERP to {line['to']}, VAT {line['tax_rate']}"
     return f"refunded: {money}; {where}"
+
+
+def new_number(people: People, goods: Goods, placed: Placed) -> str:
+    id, _ = _known_to_both(people)
+    people.edit_phone("crm", id, NEW_NUMBER)
+    return f"the buyer who is contact {id} of the CRM is to be called at {NEW_NUMBER}"
+
+
+def who_is_called(people: People, goods: Goods, placed: Placed) -> str:
+    _, email = _known_to_both(people)
+    numbers = [entry["phone"] for entry in people.books("erp") if entry["kind"] == "customer"
+               and _folded(entry["email"]) == email]
+    return f"the ERP calls {numbers[-1]}"
+
+
+def _known_to_both(people: People) -> tuple[str, str]:
+    """The contact and the address of the first buyer who is one contact of the CRM and a customer of the ERP."""
+    held = {_folded(entry["email"]) for entry in people.books("erp") if entry["kind"] == "customer"} - {""}
+    contacts: dict[str, list[str]] = {}
+    for entry in people.books("crm"):
+        if entry["kind"] == "customer" and _folded(entry["email"]) in held:
+            ids = contacts.setdefault(_folded(entry["email"]), [])
+            if str(entry["id"]) not in ids:
+                ids.append(str(entry["id"]))
+    return next((ids[0], email) for email, ids in contacts.items() if len(ids) == 1)
+
+
+def _folded(email: str | None) -> str:
+    return (email or "").casefold()

@@ -34,6 +34,7 @@ class Keeper(Protocol):
     def mend_unknown(self, sku: str) -> str: ...
     def full_catalogue(self) -> str: ...
     def reconcile(self) -> str: ...
+    def settled(self, number: str) -> str: ...
     def explain(self, sku: str) -> str: ...
     def deployed_run(self) -> str: ...
 
@@ -103,15 +104,26 @@ def day(people: People, keeper: Keeper, goods: Goods) -> Iterator[Moment]:
     yield Moment(at="15:30", what="an order in the shop of Plovdiv, in euro", follow=follow, act=the(scenes.in_plovdiv))
     yield Moment(at="15:40", what="the warehouse in Plovdiv sends it", follow=follow, act=the(scenes.plovdiv_sends),
                  seen=the(scenes.whose_order))
+    yield Moment(at="15:42", what="a buyer tells the sales desk a new number, which is noted in the CRM", follow=follow,
+                 act=the(scenes.new_number), seen=the(scenes.who_is_called))
+    yield Moment(at="15:45", what="three buy on Amazon: one not paid yet, one from Amazon's own network", follow=follow,
+                 act=the(scenes.on_amazon), seen=the(scenes.amazon_in_the_erp))
+    yield Moment(at="15:50", what="Amazon has the money of the second", act=the(scenes.is_paid), follow=follow)
+    yield Moment(at="15:55", what="the warehouse sends what it has papers for", act=the(scenes.sends_for_amazon),
+                 follow=follow, seen=the(scenes.amazon_knows))
     yield Moment(at="16:00", what="the marketplace is switched off, the ERP reprices and counts, on again",
                  follow=lambda: _off_and_on(people, keeper, goods))
+    yield Moment(at="16:30", what="in Astana one is left of an article, which gets dearer; a price list is fetched",
+                 act=the(scenes.in_astana), follow=follow, seen=the(scenes.price_list))
+    yield Moment(at="16:45", what="Amazon pays out and sends its settlement report", act=the(scenes.settles),
+                 follow=lambda: keeper.settled(placed["settlement"].number))
     yield Moment(at="17:00", what="an order of the shop, sold under the old VAT, is brought back to a store",
                  act=the(scenes.brings_back), follow=follow, seen=the(scenes.money_and_goods))
     yield Moment(at="18:00", what="an order with a SKU that somebody typed in by hand", act=lambda: _unknown(people),
                  follow=lambda: keeper.mend_unknown(UNKNOWN_SKU))
     yield Moment(at="19:00", what="a page is missing from the shop's full catalogue", follow=keeper.full_catalogue,
                  act=lambda: people.temper("shop", "omit_page", on="catalogue", page=2))
-    yield Moment(at="20:00", what="429s, 500s, an answer lost after the ERP took the order, a webhook lost",
+    yield Moment(at="20:00", what="429s, 500s, an answer lost after ERP and CRM took the order, a webhook lost",
                  act=lambda: _bad_weather(people, goods), follow=keeper.reconcile)
     yield Moment(at="21:00", what=f"why this price and this figure of {goods.priced}?",
                  follow=lambda: keeper.explain(goods.priced))
@@ -161,7 +173,9 @@ def _bad_weather(people: People, goods: Goods) -> str:
     people.temper("shop", "throttle", next=3, seconds=1)
     people.temper("erp", "fail", next=2, on="reads")
     people.temper("erp", "lose_answer", next=1, on="new order", seconds=3)
+    people.temper("crm", "throttle", next=2, seconds=1, on="reads")
+    people.temper("crm", "lose_answer", next=1, on="new order", seconds=3)
     people.temper("market", "drop", next=2)
     order = people.buy_in_shop({goods.third: 1}, email="saule.omarova@example.kz", name="Сәуле Омарова")
     lost = people.buy_on_market({goods.ordered: 1}, name="Marat Seitov", phone="+7 747 600 50 40")
-    return f"order {order.number} while the ERP loses its answer; of {lost.number} no notice ever comes"
+    return f"order {order.number} while ERP and CRM lose their answers; of {lost.number} no notice ever comes"

@@ -9,14 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from deployments.sandbox.amazon.server import play as play_amazon
+from deployments.sandbox.bitrix24.server import play as play_bitrix24
 from deployments.sandbox.odoo.server import play as play_odoo
+from deployments.sandbox.price_list import play as play_price_list
 from deployments.sandbox.shopify.fill import play as play_shopify
 from deployments.sandbox.start import Player
 
 Counted = Mapping[tuple[str, ...], str]
 """Entities → the resource under which a system's books count the writes of them."""
 
-PLAYERS: Mapping[str, Player] = {"erp": play_odoo, "erp_bg": play_odoo, "shop": play_shopify}
+MORE: Mapping[str, Player] = {"amazon": play_amazon, "pricelist": play_price_list}
+"""The systems that the sandbox has no part of its own for."""
+PLAYERS: Mapping[str, Player] = {
+    "erp": play_odoo, "erp_bg": play_odoo, "crm": play_bitrix24, "shop": play_shopify, **MORE,
+}  # fmt: skip
 """The systems that a simulator of a real platform plays; the others are the sandbox's own."""
 
 _ODOO: Counted = {("customer",): "customers", ("order",): "orders", ("return",): "returns"}
@@ -32,5 +39,6 @@ COUNTED: Mapping[str, Counted] = {
     "erp": _ODOO, "erp_bg": _ODOO, "crm": {("customer",): "contacts", ("order",): "deals"}, "shop": _SHOPIFY,
     "shop_bg": _SHOP, "pos": {("variant",): "articles", ("price",): "prices", ("order",): "online_orders"},
     "market": {("stock",): "stocks", ("price",): "prices", ("shipment",): "shipments", ("decision",): "decisions"},
+    "amazon": {("stock", "price"): "listings", ("shipment",): "orders"},
 }  # fmt: skip
 """System → what its books count of Serai's writes."""

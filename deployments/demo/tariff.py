@@ -18,6 +18,16 @@ def on_market(retail: Decimal) -> Decimal:
     return max(Decimal(90), _ending(retail * 104 / 100, Decimal(100), Decimal(90)))
 
 
+def on_amazon(retail: Decimal) -> Decimal:
+    """8 % more, to the nearest price that ends in 90."""
+    return max(Decimal(90), _ending(retail * 108 / 100, Decimal(100), Decimal(90)))
+
+
+def on_price_list(retail: Decimal) -> Decimal:
+    """5 % more, to the nearest ten tenge: a price list takes whole ones."""
+    return max(Decimal(10), _ending(retail * 105 / 100, Decimal(10), Decimal(0)))
+
+
 def in_plovdiv(retail: Decimal) -> Decimal:
     """Without the VAT of 16 %, in euro, with that of 20 %, to the nearest price that ends in .99."""
     return max(Decimal("0.99"), _ending(retail / Decimal("1.16") / EUR * Decimal("1.20"), Decimal(1), Decimal("0.99")))
@@ -28,6 +38,7 @@ def _ending(amount: Decimal, step: Decimal, ending: Decimal) -> Decimal:
 
 
 ASKED: Mapping[str, tuple[str, Callable[[Decimal], Decimal]]] = {
-    "market": ("erp", on_market), "shop_bg": ("erp", in_plovdiv),
+    "market": ("erp", on_market), "amazon": ("erp", on_amazon), "pricelist": ("erp", on_price_list),
+    "shop_bg": ("erp", in_plovdiv),
 }
 """System → the ERP whose list its prices follow from, and how; the others ask what their own ERP says."""

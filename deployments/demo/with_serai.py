@@ -16,8 +16,9 @@ from connectors.errors import RetryLater
 from deployments.sandbox.people import People
 from flows import steps
 from flows.desk import decide
-from flows.holds import CannotDecide, open_sets, reject
+from flows.holds import CannotDecide, approve, open_sets, reject
 from flows.ledger import Ledger
+from flows.settlements import show_report
 from flows.survey import Survey, survey
 from flows.why import Why, why
 from flows.wiring import House
@@ -60,7 +61,10 @@ class WithSerai:
 
         self._switch(list(self.house.project.channels), "on", "the match report was accepted")
         self._pull_all()
-        return f"{bound} documents bound to their records; {self._wait()}"
+        settled = self._wait()
+        approved = self._approve()
+        more = f"; {approved} writes of first contact were held and are approved, {self._wait()}" if approved else ""
+        return f"{bound} documents bound to their records; {settled}{more}"
 
     def catch_up(self) -> str:
         for system in self.systems:
@@ -137,6 +141,13 @@ class WithSerai:
             "what was told" for answer in answers
         )
 
+    def settled(self, number: str) -> str:
+        followed = self.catch_up()
+        report = show_report(self.house, number, "amazon-kz")
+        apart = [one.number for one in report.orders if one.wrong is not None]
+        said = f"apart from {', '.join(apart)}" if apart else "and each is as it was booked"
+        return f"{len(report.orders)} orders in the report, {said}; {followed}"
+
     def deployed_run(self) -> str:
         from deployments.deploy import run_deployed
 
@@ -165,6 +176,13 @@ class WithSerai:
         """Whether every run of the day balanced."""
         with self.house.registry.read() as tx:
             return all(run.balanced for run in runs(tx, limit=100_000))
+
+    def _approve(self) -> int:
+        """A person lets go what breakers stopped, having seen the survey; how many writes."""
+        found = [one for one in open_sets(self.house) if one.hold.kind != "alert" and one.count > 0]
+        for one in found:
+            approve(self.house, one.hold.uid, who=WHO, because="the survey was read", set=one.set)
+        return sum(one.count for one in found)
 
     def _switch(self, channels: list[str], word: str, because: str) -> None:
         def work(tx: Tx) -> None:

@@ -59,6 +59,9 @@ class WithoutSerai:
     def reconcile(self) -> str:
         return self.catch_up()
 
+    def settled(self, number: str) -> str:
+        return "the script reads no settlement report"
+
     def explain(self, sku: str) -> str:
         return "the script cannot say"
 

@@ -71,16 +71,20 @@ class People:
 
     def buy_on_market(
         self, lines: Mapping[str, int], *, name: str, phone: str | None = None, email: str | None = None,
-        accept_within: float | None = None, warehouse: str | None = None,
+        accept_within: float | None = None, warehouse: str | None = None, market: str = "market", **how: Any,
     ) -> Placed:
-        """Somebody orders on the marketplace; the listings' own figures fall. sold_out when one shows too little.
+        """Somebody orders on a marketplace; the listings' own figures fall. sold_out when one shows too little.
 
         ``accept_within``: seconds in which the seller must answer; until then the listing keeps its figure.
-        ``warehouse``: bought from the marketplace's own, which sends it itself.
+        ``warehouse``: bought from the marketplace's own, which sends it itself. ``how``: on Amazon also pending.
         """
-        doc = self._act("market", "order", lines=_lines(lines), name=name, phone=phone, email=email,
-                        accept_within=accept_within, warehouse=warehouse)
+        doc = self._act(market, "order", lines=_lines(lines), name=name, phone=phone, email=email,
+                        accept_within=accept_within, warehouse=warehouse, **how)
         return _placed(doc)
+
+    def pay_on_amazon(self, id: str) -> None:
+        """The payment of a pending order went through."""
+        self._act("amazon", "pay", id=id)
 
     def order_state(self, system: str, id: str) -> Doc:
         """How an order stands: in a shop status and tenders with what went back, elsewhere state, buyer, reason."""
@@ -106,9 +110,9 @@ class People:
         """The clock of the shop or the marketplace strikes: what nobody answered or signed in time ends; how many."""
         return int(self._act(system, "expire")["expired"])
 
-    def send_from_market(self, id: str) -> None:
+    def send_from_market(self, id: str, *, market: str = "market") -> None:
         """The marketplace sends an order from its own warehouse."""
-        self._act("market", "send_own", id=id)
+        self._act(market, "send_own", id=id)
 
     def store_at_market(self, sku: str, delta: int, *, warehouse: str = "MKT-ALM") -> None:
         """Goods of the seller arrive in (or leave) the marketplace's own warehouse."""
@@ -265,9 +269,9 @@ class People:
         """A buyer sends {item: quantity} of an order back to the marketplace, and gets the money from it."""
         self._act("market", "refund", id=id, lines=dict(lines))
 
-    def settle(self, **how: Any) -> Doc:
+    def settle(self, *, market: str = "market", **how: Any) -> Doc:
         """The marketplace pays out what was sent or came back since its last report; ``how``: `market_money.settle`."""
-        return self._act("market", "settle", **how)
+        return self._act(market, "settle", **how)
 
     # -- anything by hand
 
@@ -288,6 +292,14 @@ class People:
         self._act(system, "remove", resource=resource, id=id)
 
     # -- the sandbox itself
+
+    def carries(self, url: str) -> None:
+        """What stands in Amazon's queue of notifications is carried to an address from now on."""
+        self._call("POST", "amazon", "_control", {"queue": url})
+
+    def fetches(self, url: str, *, every: float) -> None:
+        """The marketplace that takes a price list fetches it there, every so many seconds."""
+        self._call("POST", "pricelist", "_control", {"fetch": url, "every": every})
 
     def temper(self, system: str, fault: str, **how: Any) -> None:
         """The system falls into an ill temper; faults.py lists them and their keys."""

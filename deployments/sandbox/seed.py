@@ -13,6 +13,7 @@ from decimal import Decimal
 from deployments.demo.data import (
     LOCATIONS,
     MARKET_WAREHOUSE,
+    NETWORKS,
     OPENED,
     WAREHOUSE,
     Abroad,
@@ -70,7 +71,7 @@ def _places(systems: Mapping[str, System], filling: _Filling) -> None:
             rows.append((shop, "locations", {"code": location.code, "name": location.name, "pickup": True}))
         if location.kind == "store" and home:
             rows.append(("pos", "stores", {"code": location.code, "label": location.name}))
-        if location.kind == "market":
+        if location.code == NETWORKS["market"]:
             doc = {"warehouseId": MARKET_WAREHOUSE, "sellerCode": location.code, "name": location.name}
             rows.append(("market", "warehouses", doc))
         for system, name, row in rows:

@@ -1,7 +1,8 @@
-"""A retailer whose CRM is Bitrix24: buyers become contacts, their orders deals; what the CRM learns comes back."""
+"""A retailer whose CRM is the demo's Bitrix24: buyers become contacts, orders deals; what the CRM learns comes back."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,23 +11,12 @@ import pytest
 
 from deployments.sandbox.bitrix24.server import play
 from deployments.sandbox.people import People
+from flows.checking import check
 from flows.wiring import House
+from tests.projects import DEMO
 from tests.scenario.played import played, quiet
 
 CHANNELS = """\
-crm-kz:
-  platform: bitrix24
-  company: kz
-  url: env:SERAI_CRM_URL
-  secrets:
-    client_id: env:SERAI_CRM_CLIENT_ID
-    client_secret: env:SERAI_CRM_CLIENT_SECRET
-    refresh_token: env:SERAI_CRM_REFRESH_TOKEN
-    hook_secret: env:SERAI_CRM_HOOK_SECRET
-  entities: {customer: on, order: on}
-  receives: [customer, order]
-  settings: {oauth: /, lag: 5, limits: {rate: 1000, burst: 1000}}
-
 shop-kz:
   platform: sandbox_shop
   company: kz
@@ -51,10 +41,19 @@ order: {'*': origin}
 """
 
 
+def as_in_the_demo() -> str:
+    """The row of Karavan Home's CRM, switched on, for one company."""
+    text = (DEMO / "channels.yaml").read_text(encoding="utf-8")
+    row = text[text.index("\ncrm-kz:\n") :].lstrip("\n").partition("\n\n")[0]
+    assert "platform: bitrix24" in row
+    return re.sub(r"(?m)^  companies: .*\n", "", row).replace(": shadow", ": on") + "\n\n"
+
+
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[tuple[House, People]]:
     """Serai between a portal, a shop and an ERP."""
-    with played(tmp_path / "project", {"crm": play}, {"channels": CHANNELS, "authority": AUTHORITY}) as found:
+    files = {"channels": as_in_the_demo() + CHANNELS, "authority": AUTHORITY}
+    with played(tmp_path / "project", {"crm": play}, files) as found:
         yield found
 
 
@@ -88,3 +87,12 @@ def test_a_buyer_is_one_contact_the_order_one_deal_and_a_number_changed_there_re
     quiet(serai)
     assert {name: len(of(people, name, "write")) for name in written} == written
     assert len({entry["id"] for entry in of(people, "crm", "customer")}) == 1
+
+
+def test_a_portal_whose_catalogue_nobody_keeps_is_found_well(house: tuple[House, People]) -> None:
+    """Only what the channel's entities come from has to be readable; of articles nobody has to know the catalogue."""
+    serai, _ = house
+    found = check(serai, "crm-kz")
+    assert [one for one in found if one.works is not True] == []
+    assert {one.what for one in found} >= {"contacts: read", "deals: write"}
+    assert "products: read" not in {one.what for one in found}

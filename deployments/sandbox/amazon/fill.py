@@ -9,21 +9,18 @@ from __future__ import annotations
 from datetime import timedelta
 from decimal import Decimal
 
-from deployments.demo.data import OPENED, Retailer
+from deployments.demo.data import NETWORKS, OPENED, Retailer
 from deployments.sandbox.amazon import orders
 from deployments.sandbox.amazon.listings import apply
 from deployments.sandbox.amazon.state import OWN, Listing, Market
 from deployments.sandbox.notation import Doc
-
-NETWORK_CODE = "mkt-alm"
-"""What the retailer calls Amazon's network."""
 
 
 def enter(market: Market, sku: str, *, title: str, price: Decimal, available: int, kind: str = "PRODUCT") -> Listing:
     """A listing with its price and figure, entered without anybody's submission."""
     number = market.number("asin")
     listing = Listing(sku=sku, asin=f"B0{number:08d}", product_type=kind, created=market.now(), updated=market.now())
-    market.listings[sku] = listing
+    market.put(listing)
     place = market.marketplace
     offer = {"marketplace_id": place, "currency": market.currency,
              "our_price": [{"schedule": [{"value_with_tax": price}]}]}  # fmt: skip
@@ -37,14 +34,18 @@ def enter(market: Market, sku: str, *, title: str, price: Decimal, available: in
 
 
 def fill(market: Market, retailer: Retailer) -> None:
-    """Afterwards the marketplace holds what the retailer sells there, and what of it lies in Amazon's network."""
+    """Afterwards the marketplace holds what the retailer sells there, and what of it lies in Amazon's network.
+
+    The marketplace's name says which part it plays: ``amazon``, or the retailer's other marketplace, ``market``.
+    """
+    network = NETWORKS[market.name]
     with market.lock:
-        for n, variant in enumerate(one for one in retailer.variants() if "market" in one.sold_in):
+        for n, variant in enumerate(one for one in retailer.variants() if market.name in one.sold_in):
             market.opening = OPENED + timedelta(seconds=n // 40)
             enter(
-                market, variant.sku, title=variant.name, price=variant.price_in("market"),
-                available=variant.shown_in("market"),
+                market, variant.sku, title=variant.name, price=variant.price_in(market.name),
+                available=variant.shown_in(market.name),
             )  # fmt: skip
-            if NETWORK_CODE in variant.on_hand:
-                orders.lay(market, variant.sku, variant.on_hand[NETWORK_CODE], "opening")
+            if network in variant.on_hand:
+                orders.lay(market, variant.sku, variant.on_hand[network], "opening")
         market.opening = None

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from deployments.demo import judge_trade as trade, without_serai
+from deployments.demo import day as demo, judge_trade as trade, without_serai
 from deployments.demo.day import SYSTEMS, claims_of, goods, play_without
-from deployments.demo.judge import Verdict, judge
+from deployments.demo.judge import HOMES, Verdict, judge, listed_wrongly
+from deployments.demo.systems import MORE
 from deployments.sandbox import start_sandbox
+from deployments.sandbox.start import Sandbox
 
 Entry = dict[str, Any]
 Judged = Callable[[Mapping[str, Sequence[Entry]], Mapping[str, int], list[str]], int]
@@ -81,6 +85,8 @@ def test_an_order_leaves_once_it_is_signed_and_the_marketplace_sends_its_own() -
     assert faults(trade.sent_wrongly, market=[own], erp=[sale]) == (0, [])
     assert faults(trade.sent_wrongly, market=[own], erp=[{**sale, "location": None}])[0] == 1
     assert faults(trade.sent_wrongly, market=[own], erp=[sale, {**left, "number": "MK-2"}])[0] == 1
+    assert faults(trade.sent_wrongly, amazon=[own], erp=[{**sale, "location": "amz-alm"}]) == (0, [])
+    assert faults(trade.sent_wrongly, amazon=[own], erp=[sale])[0] == 1
 
 
 def test_a_price_of_a_tenth_of_the_one_before_is_absurd_at_any_moment_of_the_day() -> None:
@@ -110,6 +116,24 @@ def test_every_change_in_the_books_is_counted_and_nothing_is_counted_that_is_not
     assert not balanced({**entered, "status": 500}, counted=1)
 
 
+def test_a_price_list_has_what_the_erp_prices_and_what_lies_in_its_store_but_one() -> None:
+    """An offer that is missing, one too many and a figure that is not there are each named; what is gone is gone."""
+    priced = {"kind": "price", "list": "retail", "sku": "A", "now": "100.00"}
+    lies = {"kind": "stock", "sku": "A", "location": "astana-1", "delta": "4"}
+    other = {**lies, "location": "almaty-wh", "delta": "9"}
+    shows = {"kind": "shown", "sku": "A", "now": "3"}
+
+    def said(*shelf: Entry, erp: Sequence[Entry] = (priced, lies, other)) -> list[str]:
+        return listed_wrongly(books(pricelist=shelf, erp=erp), HOMES[0])
+
+    assert said(shows) == []
+    assert said({**shows, "now": "0"}, erp=[priced]) == []
+    assert said() == ["the list of pricelist lacks A"]
+    assert said(shows, {**shows, "now": None}) == ["the list of pricelist lacks A"]
+    assert said({**shows, "now": "4"}) == ["the list of pricelist says 4 of A, 3 are for it"]
+    assert said(shows, {**shows, "sku": "B"}) == ["the list of pricelist has B, the ERP does not"]
+
+
 def money(gift_card: str, card: str) -> list[Entry]:
     return [{"kind": "GIFT_CARD", "amount": gift_card}, {"kind": "CARD", "amount": card}]
 
@@ -137,10 +161,43 @@ def test_a_return_is_right_when_money_tax_and_goods_agree_everywhere() -> None:
     assert wrong(pos=[{"kind": "turned_away", "number": "1003"}], shop=[order], erp=[]) == 1
 
 
+def test_an_order_whose_deal_says_another_sum_is_no_agreement() -> None:
+    """The CRM has each order once, at what its buyer pays, in its currency."""
+    order: Entry = {"kind": "order", "id": "1", "number": "1001", "total": "10.00", "currency": "KZT", "lines": []}
+    channel = {**order, "state": "PENDING"}
+
+    def said(*deals: Entry) -> Sequence[str]:
+        journals = books(shop=[channel], erp=[order], crm=[{**order, **deal} for deal in deals])
+        return judge(journals, began=BEGAN, quiet=dict.fromkeys(SYSTEMS, 99), seconds=0).disagreements
+
+    assert said({"total": "10"}) == ()
+    assert said({"total": "9.99"}) == ("the CRM has order 1001 of shop at 9.99, its buyer pays 10.00",)
+    assert said({"currency": "EUR"}) == ("the CRM has order 1001 of shop 0 times",)
+    assert said({}, {}) == ("the CRM has order 1001 of shop 2 times",)
+
+
+def test_the_copy_loop_alone_plays_on_the_systems_that_it_speaks_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a simulator of a real platform plays for Serai is the sandbox's own system there."""
+    met: list[Sandbox] = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "environ", os.environ.copy())  # what the demo sets there is forgotten
+
+    def play(sandbox: Sandbox, seed: int) -> dict[str, Any]:
+        met.append(sandbox)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(demo, "play_without", play)
+    with pytest.raises(KeyboardInterrupt):
+        demo.run_demo(once=True, json=True, without_serai=True)
+    assert set(met[0].systems) == set(SYSTEMS)
+
+
 @pytest.fixture(scope="module")
 def copied() -> Iterator[Verdict]:
     """The day of seed 7, kept by the copy loop; one round after each act is enough for a test."""
-    sandbox = start_sandbox(seed=7)
+    sandbox = start_sandbox(seed=7, players=MORE)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(without_serai, "ROUNDS", 1)
         yield play_without(sandbox, 7)["verdict"]
@@ -148,19 +205,21 @@ def copied() -> Iterator[Verdict]:
 
 
 def test_the_day_of_a_copy_loop_shows_the_judge_what_goes_wrong(copied: Verdict) -> None:
-    """One kettle too many, its buyer not told, absurd prices, orders sent wrongly, a buyer turned away at the desk; and
-    both receipts of a shift entered once more beside it."""
+    """One kettle too many, its buyer not told, absurd prices, orders sent wrongly, a buyer turned away at the desk;
+    both receipts of a shift entered once more beside it; and nobody wrote a price list."""
     assert not copied.right
     assert (copied.oversold, copied.orders_lost, copied.orders_twice, copied.returns_wrong) == (1, 0, 3, 1)
     assert copied.buyers_not_told == 2
     assert copied.absurd_prices_shown > 180
-    assert copied.sent_wrongly == 4
+    assert copied.sent_wrongly == 6
+    assert "the list of pricelist lacks KTL-777-RED" in copied.disagreements
     assert "1012 of shop left almaty-wh, its buyer comes to almaty-1" in copied.disagreements
+    assert "the CRM has order 1017 of shop 2 times" in copied.disagreements  # it lost the answer to the first one
 
 
 @pytest.mark.parametrize("seed", [1, 7, 8, 99, 2026])
 def test_the_day_can_be_played_with_any_seed(seed: int) -> None:
     """Every seed has goods that the script can play with, each for one purpose."""
     chosen = goods(seed)
-    skus = [getattr(chosen, name) for name in chosen.__dataclass_fields__ if name not in ("held", "abroad")]
+    skus = [getattr(chosen, name) for name in chosen.__dataclass_fields__ if name not in ("held", "abroad", "network")]
     assert len(set(skus)) == len(skus)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from deployments.demo.data import LAST_KETTLE
 from deployments.demo.day import SYSTEMS
-from deployments.demo.judge import Verdict, judge
-from deployments.demo.scenes import Goods
+from deployments.demo.judge import HOMES, Verdict, judge
+from deployments.demo.scenes import NEW_NUMBER, Goods
 from deployments.demo.script import day
+from deployments.demo.systems import MORE
 from flows import steps
 from flows.desk import decide
 from flows.holds import open_sets, reject
@@ -21,10 +23,13 @@ from tests.scenario.world import World, world
 from tests.unit.flows.test_companies import sells_in_plovdiv
 
 ROUNDS = 12
-LEFT_OUT = ("09:00", "09:10", "09:20", "10:45", "16:00", "18:00", "19:00", "20:00", "21:00")
-"""First contact, the timetable, bad weather: other tests play these."""
+LEFT_OUT = ("09:00", "09:10", "09:20", "10:45", "15:45", "15:50", "15:55", "16:00", "16:30", "16:45", "18:00", "19:00",
+            "20:00", "21:00")
+"""First contact, the timetable, Amazon and the price list, bad weather: other tests play these."""
+HERE = tuple(name for name in SYSTEMS if name not in MORE)
 GOODS = Goods(stocked="G-1", priced="G-2", ordered="G-3", second="G-4", third="G-5", till="G-6", collect="G-7",
-              returned="G-8", unpaid="G-9", signed="G-10", held="G-11", abroad="G-12")  # fmt: skip
+              returned="G-8", unpaid="G-9", signed="G-10", held="G-11", abroad="G-12", amazon="",
+              network="", listed="")  # fmt: skip
 
 
 class Keeper:
@@ -38,13 +43,13 @@ class Keeper:
         """Afterwards no notice is under way and nothing is due."""
         world = self._world
         for _ in range(ROUNDS):
-            for system in SYSTEMS:
+            for system in HERE:
                 world.people.notices_sent(system, 20)
             world.step("take_notices")
             world.step("pull", "erp-kz", "stock")
             world.step("lapse")
             world.step("push_all")
-            told = all(world.people.notices_sent(system, 20) for system in SYSTEMS)
+            told = all(world.people.notices_sent(system, 20) for system in HERE)
             if told and not world.moving() and not self._unanswered():
                 return ""
         raise AssertionError(f"no quiet: {world.moving()}")
@@ -83,17 +88,19 @@ def trading(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, K
         sells_in_plovdiv(here, "G-12")
         here.go_live()
         keeper, seen = Keeper(here), {}
-        began = {name: len(here.people.books(name)) for name in SYSTEMS}
+        began = {name: len(here.people.books(name)) for name in HERE}
         for moment in day(here.people, keeper, GOODS):  # type: ignore[arg-type]  # what it lacks is left out
             if moment.at not in LEFT_OUT:
                 moment.act()
                 moment.follow()
                 seen[moment.at] = moment.seen()
-        quiet = {name: len(here.people.books(name)) for name in SYSTEMS}
+        quiet = {name: len(here.people.books(name)) for name in HERE}
         steps.pull_all(here.house, full=True)
         steps.push_all(here.house)
-        books = {name: here.people.books(name) for name in SYSTEMS}
-        yield here, keeper, seen, judge(books, began=began, quiet=quiet, seconds=0, asked={})
+        books = {name: here.people.books(name) if name in HERE else [] for name in SYSTEMS}
+        none = dict.fromkeys(MORE, 0)
+        yield here, keeper, seen, judge(books, began=began | none, quiet=quiet | none, seconds=0, asked={},
+                                       homes=[replace(home, lists=()) for home in HOMES])
 
 
 Traded = tuple[World, Keeper, dict[str, str], Verdict]
@@ -159,6 +166,14 @@ def test_what_the_marketplace_sends_itself_is_a_sale_of_its_warehouse_and_leaves
 def test_an_order_of_plovdiv_stays_in_plovdiv(trading: Traded) -> None:
     """Its ERP books it in euro, its warehouse sends it, its shop hears of it."""
     assert trading[2]["15:40"] == "booked in erp_bg; its shop says SHIPPED"
+
+
+def test_a_number_noted_in_the_crm_is_the_one_the_erp_calls(trading: Traded) -> None:
+    """P4: newest wins, on every system that holds the buyer."""
+    world, _, seen, _ = trading
+    assert seen["15:42"] == f"the ERP calls {NEW_NUMBER}"
+    with world.registry.read() as tx:
+        assert [row.values.get("phone") for row in records_where(tx, "customer")].count(NEW_NUMBER) == 1
 
 
 def test_what_is_brought_back_to_a_store_goes_aside_and_the_money_to_where_it_came_from(trading: Traded) -> None:

@@ -2,34 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 
 from flows.silence import listen
 from registry import Registry, Tx, close_outbox, outbox_rows, save_cursor
-from tests.databases import registry_url, sqlite_url  # noqa: F401 (fixtures)
-from tests.unit.flows.stockroom import Stockroom, moment, stockroom
+from tests.unit.flows.stockroom import Rooms, Stockroom, moment
 
-Rooms = Callable[..., Stockroom]
 ALWAYS = [{"days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"], "from": "00:00", "to": "23:59"}]
-
-
-@pytest.fixture
-def room(tmp_path: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rooms]:  # noqa: F811 (fixture)
-    """Makes a stockroom on SQLite."""
-    with ExitStack() as open_:
-        yield lambda **how: open_.enter_context(stockroom(tmp_path, sqlite_url, monkeypatch, **how))
-
-
-@pytest.fixture
-def room_on_each(tmp_path: Path, registry_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rooms]:  # noqa: F811
-    """Makes a stockroom on SQLite and on PostgreSQL in turn."""
-    with ExitStack() as open_:
-        yield lambda **how: open_.enter_context(stockroom(tmp_path, registry_url, monkeypatch, **how))
 
 
 def sell(room: Stockroom, number: str, units: int, at: datetime | None = None, register: str = "1") -> None:

@@ -34,10 +34,10 @@ def test_the_same_seed_gives_the_same_systems_and_another_seed_others() -> None:
 
 @SEEDS
 def test_the_retailer_has_the_size_that_the_demo_promises(seed: int) -> None:
-    """220 products with 300 to 400 variants, 7 places of 2 companies, 50 people, whatever the seed; a SKU is one."""
+    """220 products with 300 to 400 variants, 8 places of 2 companies, 50 people, whatever the seed; a SKU is one."""
     retailer = karavan_home(seed)
     skus = [variant.sku for variant in retailer.variants()]
-    assert (len(retailer.products), len(retailer.locations), len(retailer.people)) == (220, 7, 50)
+    assert (len(retailer.products), len(retailer.locations), len(retailer.people)) == (220, 8, 50)
     assert 300 <= len(skus) <= 400
     assert len(set(skus)) == len(skus)
     assert {"007", "00712", "1E5"} <= set(skus)
@@ -82,6 +82,17 @@ def test_the_systems_disagree_as_often_as_the_survey_is_to_find(seed: int) -> No
     assert len([doc for doc in shop.docs("orders") if doc["number"] not in known]) == data.LOST_ORDERS
 
 
+@SEEDS
+def test_what_is_sold_on_amazon_is_on_no_other_marketplace_and_asks_what_it_should_but_for_four(seed: int) -> None:
+    """30 listings with their prices, 4 of them wrong; shop and Amazon together show no more than lies there."""
+    listed = [variant for variant in karavan_home(seed).variants() if "amazon" in variant.sold_in]
+    assert len(listed) == data.ON_AMAZON
+    assert not any("market" in variant.sold_in for variant in listed)
+    assert sum(one.price_in("amazon") != tariff.on_amazon(one.price) for one in listed) == data.AMAZON_APART
+    assert sum(one.on_hand.get("amz-alm", 0) > 0 for one in listed) == data.AT_AMAZON
+    assert all(one.shown_in("shop") + one.shown_in("amazon") <= one.on_hand[WAREHOUSE] for one in listed)
+
+
 def test_people_are_written_differently_in_each_system_they_are_in() -> None:
     """The same person has another case of e-mail and another notation of the phone elsewhere, and three stand twice."""
     sandbox = start_sandbox()
@@ -115,7 +126,7 @@ def test_empty_systems_know_their_places_only() -> None:
         for resource, table in system.tables.items()
     }
     assert {key: n for key, n in counts.items() if n} == {
-        ("erp", "locations"): 5, ("pos", "stores"): 3, ("shop", "locations"): 3, ("market", "warehouses"): 1,
+        ("erp", "locations"): 6, ("pos", "stores"): 3, ("shop", "locations"): 3, ("market", "warehouses"): 1,
         ("erp_bg", "locations"): 2, ("shop_bg", "locations"): 1,
     }
 

@@ -1,0 +1,143 @@
+"""A retailer who sells on Amazon: what Amazon has accepted and still works on is not submitted again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from shutil import copytree
+
+import pytest
+
+from deployments.sandbox.amazon.api import Plan
+from deployments.sandbox.amazon.fill import enter
+from deployments.sandbox.amazon.server import start
+from deployments.sandbox.amazon.state import Market
+from deployments.sandbox.people import People
+from deployments.sandbox.start import Part, Playing, start_sandbox
+from flows import steps
+from flows.wiring import House, opened
+from registry import consent, outbox_counts
+from tests.projects import RETAIL
+from tests.retailer import environment
+
+CHANNELS = """\
+erp-kz:
+  platform: sandbox_erp
+  company: kz
+  url: env:SERAI_ERP_URL
+  secrets: {token: env:SERAI_ERP_TOKEN, hook_secret: env:SERAI_ERP_HOOK_SECRET}
+  entities: {location: on, product: on, variant: on, stock: on, price: on, customer: on, order: on, shipment: on}
+  receives: [customer, order]
+
+amazon-kz:
+  platform: amazon
+  company: kz
+  url: env:SERAI_AMAZON_URL
+  secrets:
+    client_id: env:SERAI_AMAZON_CLIENT_ID
+    client_secret: env:SERAI_AMAZON_CLIENT_SECRET
+    refresh_token: env:SERAI_AMAZON_REFRESH_TOKEN
+  entities: {variant: on, stock: on, price: on, order: on, shipment: on}
+  receives: [stock, price, shipment]
+  settings: {seller: A3KARAVANHOME1, marketplace: A1KARAVANKZ001, token_url: /auth/o2/token, lag: 0}
+"""
+AUTHORITY = """\
+product: {'*': [erp-kz]}
+variant: {'*': [erp-kz]}
+stock: {'*': [erp-kz]}
+price: {'*': [erp-kz]}
+location: {'*': [erp-kz]}
+customer: {'*': newest}
+order: {'*': origin, status: [erp-kz, origin]}
+shipment: {'*': [erp-kz]}
+"""
+STOCK = """\
+sources: {erp-kz: {figure: on_hand, restocks: source, fresh: 15m, dead_after: 8, dead: keep}}
+amazon-kz: {locations: [almaty-wh], share: 1, safety: 0, allocation: hard}
+"""
+MOVING = ("due", "decided", "sent", "accepted", "unknown")
+ROUNDS = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selling:
+    """Serai between an ERP and Amazon, the people around them, and Amazon from within."""
+
+    house: House
+    people: People
+    market: Market
+
+    def quiet(self) -> None:
+        """Rounds of everything until nothing moves any more."""
+        for _ in range(ROUNDS):
+            ledgers = steps.sync_all(self.house)
+            assert [one.sentence() for one in ledgers if not one.balanced] == []
+            with self.house.registry.read() as tx:
+                moving = {key: n for key, n in outbox_counts(tx).items() if key[2] in MOVING}
+            if not moving:
+                return
+            time.sleep(0.25)
+        raise AssertionError(f"no quiet after {ROUNDS} rounds: {moving}")
+
+    def submitted(self) -> int:
+        """How often something was submitted for a listing so far."""
+        return sum(one["kind"] == "write" and one["resource"] == "listings" for one in self.people.books("amazon"))
+
+
+@pytest.fixture
+def selling(tmp_path: Path) -> Iterator[Selling]:
+    """Five kettles lie in the warehouse and are shown on Amazon, at the ERP's price, under hard allocation."""
+    folder = tmp_path / "project"
+    (folder / "policies").mkdir(parents=True)
+    copytree(RETAIL / "platforms", folder / "platforms")
+    company = "kz: {name: Karavan Home, country: KZ, currency: KZT, tax: 0.16, price_list: retail}\n"
+    for name, text in {"companies": company, "channels": CHANNELS, "authority": AUTHORITY}.items():
+        (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
+    (folder / "policies" / "stock.yaml").write_text(STOCK, encoding="utf-8")
+    made: list[Market] = []
+
+    def play(part: Part) -> Playing:
+        market = Market(name=part.name, books=part.books, wall=part.wall)
+        market.opening = datetime(2026, 3, 1, tzinfo=UTC)
+        enter(market, "KTL", title="Kettle", price=Decimal(12490), available=0)
+        market.opening = None
+        made.append(market)
+        running = start(market, plan=Plan(speed=1e9))
+        return Playing(
+            url=running.url, secrets={name.upper(): text for name, text in running.secrets.items()}, stop=running.stop
+        )
+
+    sandbox = start_sandbox(filled=False, players={"amazon": play})
+    try:
+        with environment(sandbox.environment() | {"SERAI_DEV": "1"}), opened(folder) as house:
+            for channel in house.project.channels.values():
+                for entity in channel.receives:
+                    house.registry.attempt(partial(consent, channel_name=channel.name, entity=entity, who="Aigerim"))
+            found = Selling(house=house, people=sandbox.people(), market=made[0])
+            found.people.enter("KTL", product="K", title="Чайник", price="12490.00", cost="5000.00")
+            found.people.receive_goods("KTL", "almaty-wh", 5)
+            found.quiet()
+            yield found
+    finally:
+        sandbox.stop()
+
+
+def test_a_figure_that_amazon_still_works_on_is_not_submitted_again(selling: Selling) -> None:
+    """P4: a look in the meantime shows the old figure; what was accepted is asked for, not sent a second time."""
+    market = selling.market
+    assert selling.people.shown("amazon", "KTL") == 5
+    market.patch_lag = 600.0
+    selling.people.count_stock("KTL", "almaty-wh", 3)
+    before = selling.submitted()
+    for _ in range(3):
+        steps.pull_all(selling.house, full=True)
+        steps.push_all(selling.house)
+    assert selling.submitted() == before + 1
+    market.wall, market.patch_lag = lambda: datetime.now(UTC) + timedelta(seconds=601), 0.0
+    selling.quiet()
+    assert selling.people.shown("amazon", "KTL") == 3
