@@ -94,9 +94,9 @@ class People:
         """A shopper cancels an order that was not sent."""
         self._act("shop", "cancel", id=id)
 
-    def cancel_on_market(self, id: str) -> None:
+    def cancel_on_market(self, id: str, *, market: str = "market") -> None:
         """A buyer cancels an order that was not sent."""
-        self._act("market", "cancel", id=id)
+        self._act(market, "cancel", id=id)
 
     def sign(self, id: str) -> None:
         """The buyer of an order by instalments signs at the bank."""

@@ -72,19 +72,23 @@ def test_an_order_balances_whatever_it_holds(running: Running) -> None:
     assert imbalance(order) is None
 
 
-def test_a_pending_order_is_taken_once_it_is_paid(running: Running) -> None:
-    """It has no price and no buyer before; nothing is invented for it."""
-    id = ACTS["order"](running.market, {"lines": [{"sku": "K0", "quantity": 1}], "name": "Dina", "pending": True})["id"]
+def test_a_pending_order_is_held_at_no_price_until_it_is_paid(running: Running) -> None:
+    """P8: it has no price and no buyer before, and its goods are sold; nothing is invented for it but that."""
+    id = ACTS["order"](running.market, {"lines": [{"sku": "K0", "quantity": 2}], "name": "Dina", "pending": True})["id"]
     connector, known = connect(running), {("variant", "K0"): "v0"}
     doc = connector.fetch("orders", [id])[id]
     assert doc is not None
     assert "proceeds" not in doc
     assert "buyer" not in doc
-    assert [skip.reason for skip in inward("orders", [doc], known).skips] == ["its price is not told before payment"]
+    (held,) = [one.values for one in inward("orders", [doc], known).records]
+    assert (held["status"], held["payment"], held["total"]["amount"]) == ("held", "open", "0.00")
+    assert [(line["variant"], line["quantity"]["value"]) for line in held["lines"]] == [("v0", "2")]
+    assert imbalance(held) is None
     ACTS["pay"](running.market, {"id": id})
     paid = connector.fetch("orders", [id])[id]
     assert paid is not None
-    assert [one.entity for one in inward("orders", [paid], known).records] == ["order"]
+    (order,) = [one.values for one in inward("orders", [paid], known).records]
+    assert (order["status"], order["payment"], order["total"]["amount"]) == ("open", "paid", "24980.00")
 
 
 def test_what_amazon_sends_is_not_ours_to_confirm(running: Running) -> None:
