@@ -10,7 +10,9 @@ import pytest
 
 from deployments.sandbox.bitrix24.server import play
 from deployments.sandbox.people import People
+from flows import steps
 from flows.wiring import House
+from registry import bindings
 from tests.scenario.played import played, quiet
 
 CHANNELS = """\
@@ -88,3 +90,21 @@ def test_a_buyer_is_one_contact_the_order_one_deal_and_a_number_changed_there_re
     quiet(serai)
     assert {name: len(of(people, name, "write")) for name in written} == written
     assert len({entry["id"] for entry in of(people, "crm", "customer")}) == 1
+
+
+def test_a_contact_deleted_in_a_portal_that_cannot_reach_us_is_known_by_its_kept_event(tmp_path: Path) -> None:
+    """P1, P10: no list shows what is gone; the timetable asks for the queue, which is emptied once it is stored."""
+    channels = CHANNELS.replace("lag: 5,", "lag: 5, events: offline,")
+    with played(tmp_path / "project", {"crm": play}, {"channels": channels, "authority": AUTHORITY}) as (serai, people):
+        serai.connector("crm-kz").subscribe("http://127.0.0.1:9/never")
+        contact = str(people.add("crm", "contacts", {"NAME": "Dina", "LAST_NAME": "Kim"})["ID"])
+        quiet(serai)
+        steps.take_notices(serai)
+        people.remove("crm", "contacts", contact)
+        steps.pull(serai, "crm-kz", steps.resources_of(serai, "crm-kz")[0])
+        assert serai.registry.inbox.depth() == {"crm-kz": 1}
+        steps.take_notices(serai)
+        with serai.registry.read() as tx:
+            assert bindings(tx, "crm-kz", [("customer", contact)])["customer", contact].state == "gone"
+        steps.pull(serai, "crm-kz", steps.resources_of(serai, "crm-kz")[0])
+        assert serai.registry.inbox.depth() == {}
