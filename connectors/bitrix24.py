@@ -73,7 +73,7 @@ class Bitrix24(Rest):
     platform = "bitrix24"
     verified = Verified(
         when="2026-11", contract="its reference pages of 2026-08: every call, alone and in a batch",
-        examples="113 answers, errors and events of the pages", simulator="a stateful portal with the published limits",
+        examples="119 answers, errors and events of the pages", simulator="a stateful portal with the published limits",
     )  # fmt: skip
     limits: ClassVar[Mapping[str, Limit]] = {"": Limit(rate=2.0, burst=50.0)}
     scopes = facts_of.SCOPES
