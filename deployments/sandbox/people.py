@@ -131,6 +131,10 @@ class People:
         doc = self._act("pos", "sell", store=store, lines=_lines(lines), tender=tender, phone=phone)
         return Placed(doc["id"], doc["id"], Decimal(doc["total"]))
 
+    def set_aside(self, store: str, number: str, desk: str) -> None:
+        """Somebody in the store has the goods of an order to be collected; its till tells the desk (an address)."""
+        self._act("pos", "pickup", store=store, number=number, desk=desk)
+
     def cut_off(self, store: str) -> None:
         """The tills of a store lose their line; they sell on, and nobody sees what."""
         self._act("pos", "cut_off", store=store)

@@ -126,7 +126,7 @@ def start_sandbox(
         books = _books(name, folder)
         system = System(design, books=books, wall=wall)
         notices[name] = Notices(design, books, system.faults, f"{name}-hook-secret-{seed}")
-        system.announce = notices[name].announce
+        system.announce, system.ask = notices[name].announce, notices[name].ask
         systems[name] = system
         offered[name] = served(system, notices[name], token=f"{name}-token-{seed}", reader=f"{name}-reader-{seed}")
     fill(systems, retailer)

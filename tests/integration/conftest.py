@@ -53,9 +53,9 @@ def erp(server: systems.Postgres) -> Iterator[tryton.Tryton]:
 @pytest.fixture(scope="session")
 def wire(erp: tryton.Tryton) -> Iterator[Proxy]:
     """The only way from Serai to Tryton."""
-    with Proxy(erp.url).running() as found, environment({
-        "SERAI_TRYTON_URL": found.url, "SERAI_TRYTON_USER": erp.user, "SERAI_TRYTON_PASSWORD": erp.password
-    }):  # fmt: skip
+    with Proxy(erp.url).running() as found, environment(dict(
+        SERAI_TRYTON_URL=found.url, SERAI_TRYTON_USER=erp.user, SERAI_TRYTON_PASSWORD=erp.password
+    )):  # fmt: skip
         yield found
 
 

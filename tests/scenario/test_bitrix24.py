@@ -11,8 +11,10 @@ import pytest
 
 from deployments.sandbox.bitrix24.server import play
 from deployments.sandbox.people import People
+from flows import steps
 from flows.checking import check
 from flows.wiring import House
+from registry import bindings
 from tests.projects import DEMO
 from tests.scenario.played import played, quiet
 
@@ -96,3 +98,21 @@ def test_a_portal_whose_catalogue_nobody_keeps_is_found_well(house: tuple[House,
     assert [one for one in found if one.works is not True] == []
     assert {one.what for one in found} >= {"contacts: read", "deals: write"}
     assert "products: read" not in {one.what for one in found}
+
+
+def test_a_contact_deleted_in_a_portal_that_cannot_reach_us_is_known_by_its_kept_event(tmp_path: Path) -> None:
+    """P1, P10: no list shows what is gone; the timetable asks for the queue, which is emptied once it is stored."""
+    channels = CHANNELS.replace("lag: 5,", "lag: 5, events: offline,")
+    with played(tmp_path / "project", {"crm": play}, {"channels": channels, "authority": AUTHORITY}) as (serai, people):
+        serai.connector("crm-kz").subscribe("http://127.0.0.1:9/never")
+        contact = str(people.add("crm", "contacts", {"NAME": "Dina", "LAST_NAME": "Kim"})["ID"])
+        quiet(serai)
+        steps.take_notices(serai)
+        people.remove("crm", "contacts", contact)
+        steps.pull(serai, "crm-kz", steps.resources_of(serai, "crm-kz")[0])
+        assert serai.registry.inbox.depth() == {"crm-kz": 1}
+        steps.take_notices(serai)
+        with serai.registry.read() as tx:
+            assert bindings(tx, "crm-kz", [("customer", contact)])["customer", contact].state == "gone"
+        steps.pull(serai, "crm-kz", steps.resources_of(serai, "crm-kz")[0])
+        assert serai.registry.inbox.depth() == {}

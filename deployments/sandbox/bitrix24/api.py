@@ -24,7 +24,8 @@ from deployments.sandbox.bitrix24.state import Fault, Portal
 from deployments.sandbox.notation import Doc
 
 SCOPES = frozenset({"crm", "catalog", "sale"})
-BASIC = ("scope", "events", "event.bind", "event.unbind", "event.get")
+BASIC = ("scope", "feature.get", "events", "event.bind", "event.unbind", "event.get", "event.offline.get",
+         "event.offline.clear", "event.offline.list")  # fmt: skip
 MOST = 50
 """So many commands has a batch."""
 LIFE = timedelta(hours=1)

@@ -21,8 +21,9 @@ import msgspec
 from deployments.sandbox import serving
 from deployments.sandbox.bitrix24.acts import ACTS
 from deployments.sandbox.bitrix24.api import Api, Bucket
+from deployments.sandbox.bitrix24.events import EVENTS, happened
 from deployments.sandbox.bitrix24.fill import fill
-from deployments.sandbox.bitrix24.methods import EVENTS, RESOURCES
+from deployments.sandbox.bitrix24.methods import RESOURCES
 from deployments.sandbox.bitrix24.queries import from_query
 from deployments.sandbox.bitrix24.state import Fault, Portal
 from deployments.sandbox.books import Books
@@ -52,10 +53,8 @@ class Hooks(Notices):
 
     def told(self, kind: str, what: str, id: str, at: datetime) -> None:
         """Who bound the event is told of a record."""
-        word = kind.upper()
-        event = next((one for one in (f"ONCRM{word}{what}", f"CATALOG.{word}.ON.{what}", f"ONSALE{word}{what}")
-                      if one in EVENTS), "")  # fmt: skip
-        urls = [row["handler"] for row in self._portal.handlers if row["event"] == event]
+        event = happened(self._portal, kind, what, id, at)
+        urls = [row["handler"] for row in self._portal.handlers if row["event"] == event and not row["offline"]]
         if urls:
             self._urls = list(dict.fromkeys(urls))
             self._words[RESOURCES[kind], id, CRM.written(at)] = event
@@ -64,7 +63,7 @@ class Hooks(Notices):
     def _send(self, delivery: str, data: bytes, events: Sequence[Event]) -> None:
         for resource, id, at in events:
             event = self._words.get((resource, id, CRM.written(at)), "")
-            for row in [row for row in self._portal.handlers if row["event"] == event]:
+            for row in [row for row in self._portal.handlers if row["event"] == event and not row["offline"]]:
                 if self._stopping:
                     return
                 done = self.delivered(row["handler"], self.form(event, id, at), {
