@@ -22,6 +22,7 @@ SHORT = {
     "almaty-2": "ALM2",
     "astana-1": "AST1",
     "mkt-alm": "MKTAL",
+    "amz-alm": "AMZAL",
     "plovdiv-wh": "PLVWH",
     "plovdiv-1": "PLV1",
 }
