@@ -43,6 +43,8 @@ from connectors.odoo_facts import (
     HOOKED,
     KEY,
     ONLY,
+    PAYMENT,
+    REFUNDS,
     RESOURCES,
     STAMP,
     VERSIONS,
@@ -69,8 +71,10 @@ class Odoo(Rest):
     is; the user's own without it), ``language`` (en_US; of names, units and refusals), ``page_size`` (200), ``lag``
     (300; seconds of overlap), ``charges`` (delivery, surcharge, discount → internal reference of the product that such
     a line of a sale is booked on), ``places`` (short name of a warehouse → the retailer's code of it), ``quarantine``
-    (name of the part of a warehouse's stock where goods wait that came back). Before 19 ``user`` (login) and
-    ``database`` are needed.
+    (name of the part of a warehouse's stock where goods wait that came back), ``taxes`` (rate, such as 0.12, → name of
+    the tax that a line sold at it gets; any other line has its product's own), ``fields`` (resource → fields that the
+    retailer has added to its model, told with each document as they are). Before 19 ``user`` (login) and ``database``
+    are needed.
     Notices: an automation rule that posts to the channel's address with ``?key=`` and the secret ``hook_secret``.
     """
 
@@ -94,15 +98,18 @@ class Odoo(Rest):
             )
         if self.version < 19 and not {"user", "database"} <= set(self.options):
             raise Misconfigured(f"{self.channel}: before Odoo 19 the settings need `user` (a login) and `database`")
+        self.writing: str | None = None
         self._writer = Writer(self)
 
     # ── calls ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def context(self, **more: Any) -> Doc:
-        """What goes with every call: language, company, archived records too."""
+        """What goes with every call: language, company, archived records too; and which write it is a step of."""
         own: Doc = {"lang": str(self.options.get("language", "en_US")), "active_test": False}
         if "company" in self.options:
             own["allowed_company_ids"] = [int(self.options["company"])]
+        if self.writing is not None:
+            own["serai_write"] = self.writing
         return {**own, **more}
 
     def ask(self, model: str, method: str, ids: Sequence[int] | None = None, *given: Any, **named: Any) -> Answer:
@@ -198,14 +205,15 @@ class Odoo(Rest):
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def check(self) -> None:
-        """Asks for one warehouse, and whether a sale's lines have the field that holds our key."""
+        """Asks for one warehouse, and whether the three fields of our own are there."""
         self.rows("stock.warehouse", [], ["name"], limit=1)
-        fields = self.result("sale.order.line", "fields_get", attributes=["type"], allfields=[KEY])
-        if not isinstance(fields, dict) or KEY not in fields:
-            raise Misconfigured(
-                f"{self.channel}: sale.order.line has no field {KEY}; add it in Odoo (Settings, Technical, Fields: "
-                "type char), and a field x_serai_payment of type char on sale.order"
-            )
+        for model, field in (("sale.order.line", KEY), ("sale.order", PAYMENT), ("stock.picking", REFUNDS)):
+            fields = self.result(model, "fields_get", attributes=["type"], allfields=[field])
+            if not isinstance(fields, dict) or field not in fields:
+                raise Misconfigured(
+                    f"{self.channel}: {model} has no field {field}; add it in Odoo (Settings, Technical, Fields: type "
+                    "char)"
+                )
 
     def search(
         self, model: str, domain: Sequence[Any], fields: Sequence[str], *, limit: int | None = None, order: str = "id",
@@ -249,7 +257,7 @@ class Odoo(Rest):
         facts, position = self.facts(resource), window.position or {}
         own = watch == WATCHES[resource][0]
         stock = resource == "stock"
-        fields = FIELDS[facts.path] if own and not stock else [watch.names]
+        fields = self._fields(resource) if own and not stock else [watch.names]
         domain: list[Any] = list(ONLY.get(resource, [])) if own else []
         order, at = "id", position.get("at")
         if window.since is None:
@@ -282,7 +290,10 @@ class Odoo(Rest):
         if domain and domain[0][1] == "in" and not domain[0][2]:
             return []
         model = self.facts(resource).path
-        return whole(self, resource, self.rows(model, [*ONLY.get(resource, []), *domain], FIELDS[model]))
+        return whole(self, resource, self.rows(model, [*ONLY.get(resource, []), *domain], self._fields(resource)))
+
+    def _fields(self, resource: str) -> list[str]:
+        return [*FIELDS[self.facts(resource).path], *(self.options.get("fields") or {}).get(resource, ())]
 
     def fetch(self, resource: str, ids: Sequence[str]) -> Mapping[str, Doc | None]:
         """Every id asked for, once; None: Odoo has no such record, or it is not of this resource."""
@@ -306,6 +317,7 @@ class Odoo(Rest):
             yield self._tried(resource, write)
 
     def _tried(self, resource: str, write: Write) -> Receipt:
+        self.writing = f"{resource}/{write.key}"
         try:
             return self._writer.done(resource, write)
         except Refused as fault:
@@ -314,6 +326,8 @@ class Odoo(Rest):
             return Receipt(outcome="unknown", id=write.id, detail=str(fault))
         except ValueError as fault:
             return Receipt(outcome="rejected", id=write.id, detail=f"{self.channel}: {fault}")
+        finally:
+            self.writing = None
 
     def settle(self, resource: str, writes: Sequence[Write]) -> Iterator[Receipt]:
         """By our reference or the document's id; what was begun and not ended may be sent again: it is found then."""

@@ -36,6 +36,9 @@ def whole(odoo: Odoo, resource: str, rows: list[Doc]) -> list[Doc]:
         lines = odoo.rows("sale.order.line", [["order_id", "in", ids]], FIELDS["sale.order.line"])
         bills = sorted({id for row in rows for id in row["invoice_ids"]})
         invoices = odoo.rows("account.move", [["id", "in", bills]], FIELDS["account.move"]) if bills else []
+        charged = _charged(odoo)
+        for line in lines:
+            line["charge"] = charged.get(head(line["product_id"]) or 0, False)
         for row in rows:
             row["order_line"] = joined([line for line in lines if head(line["order_id"]) == row["id"]])
             row["invoice_ids"] = [one for one in invoices if one["id"] in row["invoice_ids"]]
@@ -51,6 +54,14 @@ def whole(odoo: Odoo, resource: str, rows: list[Doc]) -> list[Doc]:
     elif resource == "pos_orders":
         _with_till(odoo, rows)
     return rows
+
+
+def _charged(odoo: Odoo) -> dict[int, str]:
+    """Product → what the setting `charges` books on it."""
+    codes = {str(code): kind for kind, code in (odoo.options.get("charges") or {}).items()}
+    wanted = [["default_code", "in", sorted(codes)]]
+    found = odoo.rows("product.product", wanted, ["default_code"]) if codes else []
+    return {row["id"]: codes[row["default_code"]] for row in found}
 
 
 def _with_options(odoo: Odoo, rows: list[Doc]) -> None:

@@ -21,6 +21,8 @@ LAG = 300.0
 VERSIONS = (16, 17, 18, 19)
 KEY = "x_serai_key"
 """Our own text field on sale.order.line: the key of the order's line, which nothing of Odoo's own can hold."""
+PAYMENT, REFUNDS = "x_serai_payment", "x_serai_refunds"
+"""Those on sale.order and stock.picking: how far it is paid, and what went back for goods that came back, by tender."""
 
 
 def _resource(model: str, **facts: Any) -> Resource:
@@ -87,7 +89,7 @@ FIELDS: Mapping[str, Sequence[str]] = {
     "sale.order.line": ["order_id", "display_type", "is_delivery", "product_id", "name", "product_uom_qty",
                         "product_uom_id", "price_unit", "discount", "price_total", KEY],
     "stock.picking": ["name", "state", "date_done", "origin", "sale_id", "picking_type_id", "carrier_id",
-                      "carrier_tracking_ref"],
+                      "carrier_tracking_ref", "note"],
     "stock.move": ["picking_id", "product_id", "quantity", "product_uom", "sale_line_id", "origin_returned_move_id"],
     "account.move": ["name", "move_type", "state", "payment_state", "invoice_date", "amount_total", "amount_residual",
                      "currency_id", "partner_id", "invoice_origin", "ref", "reversed_entry_id"],
@@ -99,7 +101,7 @@ FIELDS: Mapping[str, Sequence[str]] = {
                        "price_subtotal_incl", "refunded_orderline_id"],
 }  # fmt: skip
 OLDER: Mapping[int, Mapping[str, Mapping[str, str | None]]] = {
-    18: {"sale.order.line": {"product_uom_id": "product_uom"}},
+    18: {"sale.order.line": {"product_uom_id": "product_uom", "tax_ids": "tax_id"}},
     17: {"product.product": {"is_storable": None}},
     16: {"sale.order": {"amount_paid": None}, "stock.move": {"quantity": "quantity_done"}},
 }

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from connectors.base import Doc, Receipt, Write
-from connectors.odoo_facts import KEY, OPEN, Refused, head, id_of, or_false
+from connectors.odoo_facts import KEY, OPEN, REFUNDS, Refused, head, id_of, or_false
 
 if TYPE_CHECKING:
     from connectors.odoo_writes import Writer
@@ -121,7 +121,9 @@ class Moves:
                     moves.append([0, 0, self._back(move, taken, place)])
             if left > 0:
                 raise Refused(f"{self.odoo.channel}: of line {line['line']} less has left than came back")
+        paid = "; ".join(f"{one['kind']} {one['amount']}" for one in doc.get("refunds") or [])
         return {
+            **({REFUNDS: paid} if paid else {}),
             "origin": key,
             "picking_type_id": head(house["in_type_id"]),
             "move_ids": moves,

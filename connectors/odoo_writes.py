@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from connectors.base import Doc, Receipt, Write
 from connectors.errors import RetryLater, ShapeChanged
-from connectors.odoo_facts import FIELDS, KEY, OPEN, Refused, head, id_of, or_false, parted
+from connectors.odoo_facts import FIELDS, KEY, OPEN, PAYMENT, Refused, head, id_of, older, or_false, parted
 from connectors.odoo_moves import Moves
 from connectors.writes import NOT_FOUND, holds
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from connectors.odoo import Odoo
 
 DRAFTS = ("draft", "sent")
-TOLD = ("x_serai_payment", "client_order_ref")
+TOLD = (PAYMENT, "client_order_ref")
 """What of a sale may change at any time."""
 HANDED_OVER = "handed over"
 """The note of a delivery that no carrier ever had."""
@@ -292,7 +292,7 @@ class Writer:
         )
         lines = [
             [0, 0, {KEY: line[KEY], "product_id": int(line["product"]), "name": line.get("name") or line[KEY],
-                    "product_uom_qty": pieces, "price_unit": price, "discount": 0}]
+                    "product_uom_qty": pieces, "price_unit": price, "discount": 0, **self._tax(line.get("tax_rate"))}]
             for line in doc["order_line"]
             for pieces, price in parted(Decimal(line["product_uom_qty"]), Decimal(line["total"]))
         ]  # fmt: skip
@@ -301,7 +301,7 @@ class Writer:
         ]
         values = {"origin": write.key, "client_order_ref": doc.get("client_order_ref"), "partner_id": partner,
                   "partner_shipping_id": self._address(partner, doc.get("shipping")), "order_line": lines,
-                        "x_serai_payment": doc.get("x_serai_payment")}  # fmt: skip
+                        PAYMENT: doc.get(PAYMENT)}  # fmt: skip
         values |= {name: doc[name] for name in ("date_order",) if doc.get(name) is not None}
         if doc.get("list_in") is not None:
             values["pricelist_id"] = self._list_in(str(doc["list_in"]))
@@ -310,6 +310,14 @@ class Writer:
         if "company" in self.odoo.options:
             values["company_id"] = int(self.odoo.options["company"])
         return {name: or_false(value) for name, value in values.items()}
+
+    def _tax(self, rate: Any) -> Doc:
+        """The tax of a line that was sold at a rate of which the setting `taxes` names Odoo's."""
+        named = {Decimal(str(one)): str(name) for one, name in (self.odoo.options.get("taxes") or {}).items()}
+        if rate is None or Decimal(str(rate)) not in named:
+            return {}
+        field = older(self.odoo.version, "sale.order.line").get("tax_ids") or "tax_ids"
+        return {field: [[6, 0, [self._one("account.tax", "name", named[Decimal(str(rate))])]]]}
 
     def _charge(self, charge: Doc) -> list[Any]:
         kind, amount = str(charge["kind"]), Decimal(charge["amount"])

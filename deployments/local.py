@@ -37,6 +37,8 @@ PREFECT_STARTS_WITHIN = 180.0
 STARTS_WITHIN = 60.0
 POOL = "serai"
 LONGEST_PAUSE = 30.0
+FEWEST_AT_ONCE = 4
+"""Scheduled runs that go side by side even on a small machine: a long first read must not hold up the others."""
 
 Say = Callable[[str], None]
 
@@ -109,6 +111,8 @@ def environment(project: Path, ports: Mapping[str, int]) -> dict[str, str]:
         "PREFECT_API_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{home / 'prefect.db'}",
         # Without this, runs, logs and artifacts are kept for ever.
         "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+        # A run that waits for its turn is not late at once.
+        "PREFECT_SERVER_SERVICES_LATE_RUNS_AFTER_SECONDS": "60",
         "PREFECT_WORKER_QUERY_SECONDS": "2",
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -147,7 +151,7 @@ def running(
                 say(red("what is on disk runs, not a release: saving a file of this project changes what is written"))
             house.once("migrate", "deployments.cli", "migrate", "--project", str(project))
             say("starting Prefect's server (15 to 60 s the first time), the console and the receiver")
-            house.start("server", "prefect", "server", "start")
+            house.start("server", "deployments.prefect_server", "server", "start")
             for name in ("console", "receiver"):
                 house.start(name, f"deployments.{name}", "--project", str(project), "--port", str(chosen[name]))
             for name in ("console", "receiver"):
@@ -160,7 +164,10 @@ def running(
             house.wait("server", partial(_answers, f"{urls['prefect']}/api/health"), PREFECT_STARTS_WITHIN)
             say(f"prefect   {urls['prefect']}")
             house.once("deploy", "deployments.deploy", "--project", str(project))
-            house.start("worker", "prefect", "worker", "start", "--pool", POOL, "--type", "process")
+            house.start(
+                "worker", "prefect", "worker", "start",
+                "--pool", POOL, "--type", "process", "--limit", str(runs_at_once()),
+            )  # fmt: skip
             say(f"worker    polls the work pool {POOL!r}; logs of all parts are in {folder / 'logs'}")
             here = Running(project=project, urls=urls, env=full_env)
             _note(folder, here)
@@ -169,6 +176,11 @@ def running(
         finally:
             house.stop()
             (folder / "running.json").unlink(missing_ok=True)
+
+
+def runs_at_once() -> int:
+    """How many scheduled runs the worker has side by side: one per core, as each is a process of its own."""
+    return max(FEWEST_AT_ONCE, os.cpu_count() or 1)
 
 
 def red(sentence: str) -> str:

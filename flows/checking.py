@@ -1,7 +1,8 @@
 """What of a channel works before it is used: the address, the credential, each resource, each right.
 
-What surprises here: reading is tried, one page of each resource; writing cannot be tried without writing, so it is
-judged by the rights that the platform says it granted, where it says so at all.
+What surprises here: reading is tried, one page of each resource that the channel's entities come from; what else the
+platform has nobody here needs. Writing cannot be tried without writing, so it is judged by the rights that the platform
+says it granted, where it says so at all.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any, cast
 
 from connectors.base import Connector
 from connectors.errors import ConnectorError, RetryLater
+from flows.pull import resources_of
 from flows.wiring import House
 
 
@@ -37,11 +39,12 @@ def check(house: House, channel: str) -> list[Finding]:
     found = [Finding(what="the account", works=True, detail="the platform answers and takes the credential")]
     granted = _granted(connector, channel, found)
     mappings = house.of(channel)
-    for resource in mappings.inward:
+    carried = resources_of(house, channel)
+    for resource in carried:
         found.append(_readable(connector, channel, resource))
     written = {mappings.outward[entity].mapping.resource: entity for entity in mappings.outward
                if entity in house.channel(channel).receives}
-    for resource in dict.fromkeys((*mappings.inward, *written)):
+    for resource in dict.fromkeys((*carried, *written)):
         wanted = connector.scopes.get(resource, ())
         if granted is None or not wanted:
             if resource in written:

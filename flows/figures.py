@@ -142,7 +142,7 @@ def figures(
         holds = holding_for(policies, known.article)
         rule = holds.get(channel)
         sellable = {code: known.sellable[code] for code in codes if code in known.sellable}
-        promised = {code: units for code, units in known.reserved.items() if code is None or code in sellable}
+        promised = {code: units for code, units in known.reserved.items() if code is None or code in codes}
         shares = division if holds is policies else divided(holds)
         split = publish_by_location(sellable, promised, holds, step, shares).get(channel, {})
         split, because = _overridden(
@@ -158,7 +158,7 @@ def figures(
         } if beside or kept else {}
         left = target       # alone it may show all that is its part
         if others_now or None in promised or holds is not policies:
-            left = sum(units for code, units in free(sellable, promised, step).items() if code in pool)
+            left = sum(units for code, units in free(sellable, promised, step, known.pools).items() if code in pool)
         by_listing: Mapping[str, Told] = {}
         if pledged is not None and way is not None and rule is not None and rule.allocation == "hard" and (
             (channel, variant) not in calm

@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from deployments.demo.data import LAST_KETTLE, WAREHOUSE, karavan_home
-from deployments.demo.judge import Verdict, judge
+from deployments.demo.judge import Claim, Verdict, judge
 from deployments.demo.scenes import Goods
 from deployments.demo.script import UNKNOWN_SKU, day
 from deployments.demo.systems import COUNTED, MORE, PLAYERS
@@ -148,7 +148,7 @@ def play(sandbox: Sandbox, folder: Path, seed: int, say: Any) -> dict[str, Any]:
             balanced = keeper.all_balanced()
         seconds = time.monotonic() - began_at
     books = {name: people.books(name) for name in SYSTEMS}
-    verdict = judge(books, began=began, quiet=quiet, seconds=seconds, claims=_claims(books, counts))
+    verdict = judge(books, began=began, quiet=quiet, seconds=seconds, claims=claims_of(books, counts))
     return {
         "lines": lines, "verdict": verdict,
         "serai": {
@@ -209,25 +209,34 @@ def _marks(people: People) -> dict[str, int]:
     return {name: len(people.books(name)) for name in SYSTEMS}
 
 
-def _claims(
+def claims_of(
     books: Mapping[str, Any], counts: Mapping[tuple[str, str, str], Mapping[str, int]]
-) -> list[tuple[str, str, int, int]]:
+) -> list[Claim]:
     """Serai's own counts beside those of the systems' books: what was written to each, and which orders came of it."""
-    claims = []
+    claims: list[Claim] = []
     for system, counted in COUNTED.items():
         for entities, resource in counted.items():
             ours = sum(counts.get((channel_of(system), "outward", entity), {}).get("written", 0) for entity in entities)
-            theirs = sum(
-                1 for entry in books[system]
-                if entry["kind"] == "write" and entry["resource"] == resource and 200 <= entry["status"] < 300
-            )
-            claims.append((system, f"{' and '.join(entities)} writes", ours, theirs))
+            taken = [entry for entry in books[system] if entry["kind"] == "write" and 200 <= entry["status"] < 300]
+            writes: dict[str, bool] = {}
+            for of, write, changed in map(_step_of, taken):
+                if of == resource:
+                    writes[write] = writes.get(write, False) or changed
+            claims.append(Claim(system=system, what=f"{' and '.join(entities)} writes", ours=ours,
+                                least=sum(writes.values()), most=len(writes)))
     for system in ("shop", "market", "amazon", "pos", "shop_bg"):
         found = counts.get((channel_of(system), "inward", "order"), {})
-        taken = found.get("created", 0) + found.get("parked", 0)  # a parked order is a record, its park beside it
+        known = found.get("created", 0) + found.get("parked", 0)  # a parked order is a record, its park beside it
         placed = sum(1 for entry in books[system] if entry["kind"] in ("order", "sale") and entry.get("why") != "api")
-        claims.append((system, "orders taken", taken, placed))
+        claims.append(Claim(system=system, what="orders taken", ours=known, least=placed, most=placed))
     return claims
+
+
+def _step_of(entry: Mapping[str, Any]) -> tuple[str, str, bool]:
+    """The resource that a call wrote, which write it is a step of (its own, unless it says), and whether that changed
+    anything."""
+    of, _, key = str(entry.get("of") or f"{entry['resource']}/{entry['n']}").partition("/")
+    return of, key, bool(entry["changed"])
 
 
 def channel_of(system: str) -> str:

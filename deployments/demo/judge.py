@@ -47,6 +47,26 @@ HOMES = (
 SELLING = tuple(system for home in HOMES for system in home.online)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Claim:
+    """What Serai counted of something, beside the system's books: they have at least ``least`` and at most ``most``.
+
+    Of writes, ``least`` are those that changed something and ``most`` all that were taken: an absolute value whose
+    answer was lost is sent once more and counted once, and the books have it twice, the second time changing nothing.
+    """
+
+    system: str
+    what: str
+    ours: int
+    least: int
+    most: int
+
+    def sentence(self) -> str:
+        """What a person reads where the two differ."""
+        theirs = f"{self.most}" if self.least == self.most else f"{self.least} to {self.most}"
+        return f"{self.system}: Serai counted {self.ours} {self.what}, its books have {theirs}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
     """The day in figures. Every figure but ``agreed``, ``ledgers_balanced`` and ``seconds`` is right when it is 0.
@@ -98,15 +118,14 @@ class Verdict:
 
 def judge(
     books: Books, *, began: Mapping[str, int], quiet: Mapping[str, int], seconds: float,
-    claims: Sequence[tuple[str, str, int, int]] = (), unlisted: Iterable[str] = (), asked: Asked = ASKED,
-    homes: Sequence[Home] = HOMES,
+    claims: Sequence[Claim] = (), unlisted: Iterable[str] = (), asked: Asked = ASKED, homes: Sequence[Home] = HOMES,
 ) -> Verdict:
     """The verdict on a day.
 
     ``began`` and ``quiet`` give, per system, how many entries its journal had when the day began, and when everything
-    was said to agree. ``claims`` are (system, what, Serai's count, the system's own count). ``unlisted`` are SKUs that
-    a channel has and the ERP does not: nobody has authority over them. ``asked`` is what channels ask for an article
-    where it is not the ERP's price; ``homes`` the companies.
+    was said to agree. ``claims`` are what Serai counted. ``unlisted`` are SKUs that a channel has and the ERP does not:
+    nobody has authority over them. ``asked`` is what channels ask for an article where it is not the ERP's price;
+    ``homes`` the companies.
     """
     said: list[str] = []
     aside = set(unlisted)
@@ -128,8 +147,7 @@ def judge(
     sent, back = trade.sent_wrongly(books, began, said), trade.returns_wrong(books, began, said)
     absurd = trade.absurd_prices(books, began, said)
     unbalanced = [
-        f"{system}: Serai counted {ours} {what}, its books have {theirs}" for system, what, ours, theirs in claims
-        if ours != theirs
+        claim.sentence() for claim in claims if not claim.least <= claim.ours <= claim.most
     ]
     after = sum(
         1 for system, entries in books.items() for entry in entries
@@ -184,7 +202,7 @@ def _number(entry: Entry) -> str:
 
 
 def _orders(books: Books, home: Home, began: Mapping[str, int], said: list[str]) -> tuple[int, int, Decimal]:
-    """Each order of a channel stands in its company's ERP once, with the total the buyer paid; and in the CRM.
+    """Each order of a channel stands in its company's ERP once, with the total the buyer paid; and so in the CRM.
 
     A receipt stands there by itself or in the one sale that sums its shift up, which says what all of them came to.
     """
@@ -195,7 +213,10 @@ def _orders(books: Books, home: Home, began: Mapping[str, int], said: list[str])
             booked.setdefault(str(entry["number"]), []).append(entry)
     shifts = [entry for entry in books[home.erp] if entry["kind"] == "order" and entry.get("receipts")]
     money = _apart(books, home, shifts)
-    known = Counter((str(entry["number"]), entry["currency"]) for entry in books["crm"] if entry["kind"] == "order")
+    known: dict[tuple[str, str], list[Decimal]] = {}
+    for entry in books["crm"]:
+        if entry["kind"] == "order":
+            known.setdefault((str(entry["number"]), entry["currency"]), []).append(Decimal(entry["total"]))
     lost = twice = 0
     for system in (*home.online, *home.tills):
         for entry in _placed(books[system], 0 if system == "shop" else began[system]):
@@ -210,9 +231,11 @@ def _orders(books: Books, home: Home, began: Mapping[str, int], said: list[str])
                 said.append(f"the ERP has order {number} of {system} {len(there) + summed} times")
             if summed == 0 or there:
                 money += abs(sum((Decimal(one["total"]) for one in there), Decimal(0)) - Decimal(entry["total"]))
-            copies = known[number, entry["currency"]]
-            if entry["n"] > began[system] and copies != 1:
-                said.append(f"the CRM has order {number} of {system} {copies} times")
+            copies = known.get((number, entry["currency"]), [])
+            if entry["n"] > began[system] and len(copies) != 1:
+                said.append(f"the CRM has order {number} of {system} {len(copies)} times")
+            elif entry["n"] > began[system] and copies[0] != Decimal(entry["total"]):
+                said.append(f"the CRM has order {number} of {system} at {copies[0]}, its buyer pays {entry['total']}")
     return lost, twice, money
 
 

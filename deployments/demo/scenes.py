@@ -17,6 +17,7 @@ Placed = dict[str, Order]
 MISTYPED = Decimal("9.99")
 CATEGORY = ("Чайники", "Посуда", "Самовары")
 ARTICLES = 180
+NEW_NUMBER = "+77019091011"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -288,3 +289,32 @@ def money_and_goods(people: People, goods: Goods, placed: Placed) -> str:
     line = back[-1]["lines"][0] if back else None
     where = "nothing came back in the ERP" if line is None else f"in the ERP to {line['to']}, VAT {line['tax_rate']}"
     return f"refunded: {money}; {where}"
+
+
+def new_number(people: People, goods: Goods, placed: Placed) -> str:
+    id, _ = _known_to_both(people)
+    people.edit_phone("crm", id, NEW_NUMBER)
+    return f"the buyer who is contact {id} of the CRM is to be called at {NEW_NUMBER}"
+
+
+def who_is_called(people: People, goods: Goods, placed: Placed) -> str:
+    _, email = _known_to_both(people)
+    numbers = [entry["phone"] for entry in people.books("erp") if entry["kind"] == "customer"
+               and _folded(entry["email"]) == email]
+    return f"the ERP calls {numbers[-1]}"
+
+
+def _known_to_both(people: People) -> tuple[str, str]:
+    """The contact and the address of the first buyer who is one contact of the CRM and a customer of the ERP."""
+    held = {_folded(entry["email"]) for entry in people.books("erp") if entry["kind"] == "customer"} - {""}
+    contacts: dict[str, list[str]] = {}
+    for entry in people.books("crm"):
+        if entry["kind"] == "customer" and _folded(entry["email"]) in held:
+            ids = contacts.setdefault(_folded(entry["email"]), [])
+            if str(entry["id"]) not in ids:
+                ids.append(str(entry["id"]))
+    return next((ids[0], email) for email, ids in contacts.items() if len(ids) == 1)
+
+
+def _folded(email: str | None) -> str:
+    return (email or "").casefold()

@@ -104,6 +104,8 @@ def day(people: People, keeper: Keeper, goods: Goods) -> Iterator[Moment]:
     yield Moment(at="15:30", what="an order in the shop of Plovdiv, in euro", follow=follow, act=the(scenes.in_plovdiv))
     yield Moment(at="15:40", what="the warehouse in Plovdiv sends it", follow=follow, act=the(scenes.plovdiv_sends),
                  seen=the(scenes.whose_order))
+    yield Moment(at="15:42", what="a buyer tells the sales desk a new number, which is noted in the CRM", follow=follow,
+                 act=the(scenes.new_number), seen=the(scenes.who_is_called))
     yield Moment(at="15:45", what="three buy on Amazon: one not paid yet, one from Amazon's own network", follow=follow,
                  act=the(scenes.on_amazon), seen=the(scenes.amazon_in_the_erp))
     yield Moment(at="15:50", what="Amazon has the money of the second", act=the(scenes.is_paid), follow=follow)
@@ -121,7 +123,7 @@ def day(people: People, keeper: Keeper, goods: Goods) -> Iterator[Moment]:
                  follow=lambda: keeper.mend_unknown(UNKNOWN_SKU))
     yield Moment(at="19:00", what="a page is missing from the shop's full catalogue", follow=keeper.full_catalogue,
                  act=lambda: people.temper("shop", "omit_page", on="catalogue", page=2))
-    yield Moment(at="20:00", what="429s, 500s, an answer lost after the ERP took the order, a webhook lost",
+    yield Moment(at="20:00", what="429s, 500s, an answer lost after ERP and CRM took the order, a webhook lost",
                  act=lambda: _bad_weather(people, goods), follow=keeper.reconcile)
     yield Moment(at="21:00", what=f"why this price and this figure of {goods.priced}?",
                  follow=lambda: keeper.explain(goods.priced))
@@ -171,7 +173,9 @@ def _bad_weather(people: People, goods: Goods) -> str:
     people.temper("shop", "throttle", next=3, seconds=1)
     people.temper("erp", "fail", next=2, on="reads")
     people.temper("erp", "lose_answer", next=1, on="new order", seconds=3)
+    people.temper("crm", "throttle", next=2, seconds=1, on="reads")
+    people.temper("crm", "lose_answer", next=1, on="new order", seconds=3)
     people.temper("market", "drop", next=2)
     order = people.buy_in_shop({goods.third: 1}, email="saule.omarova@example.kz", name="Сәуле Омарова")
     lost = people.buy_on_market({goods.ordered: 1}, name="Marat Seitov", phone="+7 747 600 50 40")
-    return f"order {order.number} while the ERP loses its answer; of {lost.number} no notice ever comes"
+    return f"order {order.number} while ERP and CRM lose their answers; of {lost.number} no notice ever comes"

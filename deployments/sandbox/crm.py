@@ -107,6 +107,7 @@ CRM = Design(
     ),
     batch=0,
     acts={"edit_phone": edit_phone},
+    places={"new order": "POST /deals", "reads": "GET"},
     collections={
         "contacts": Collection(
             id="id",

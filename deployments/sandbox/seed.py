@@ -81,13 +81,17 @@ def _places(systems: Mapping[str, System], filling: _Filling) -> None:
 
 def _offer(systems: Mapping[str, System], filling: _Filling, pages: dict[str, str], offer: Abroad) -> None:
     """What the second company sells, in its own ERP and its own shop."""
-    erp, shop, product, variant = systems["erp_bg"], systems["shop_bg"], offer.product, offer.variant
-    if product.code not in pages:
+    if "erp_bg" in systems:
+        _in_erp_abroad(systems["erp_bg"], filling, offer)
+    if "shop_bg" in systems:
+        _in_shop_abroad(systems["shop_bg"], filling, pages, offer)
+
+
+def _in_erp_abroad(erp: System, filling: _Filling, offer: Abroad) -> None:
+    product, variant = offer.product, offer.variant
+    if erp.find("products", product.code) is None:
         filling.add(erp, "products", {"code": product.code, "title": product.title, "group": product.category,
                                       "brand": product.brand, "state": "A"})  # fmt: skip
-        page: Doc = {"handle": product.code, "title": offer.title, "bodyHtml": "", "vendor": product.brand or ""}
-        page |= {"productType": product.category, "images": [], "published": True}
-        pages[product.code] = filling.add(shop, "products", page)["id"]
     doc: Doc = {"code": variant.sku, "product": product.code, "name": variant.name, "barcode": variant.gtin}
     filling.add(erp, "items", doc | {"features": dict(variant.options), "uom": "PCE", "vat": "S", "state": "A"})
     price: Doc = {"item": variant.sku, "list": "retail-bg", "amount": str(offer.price), "currency": "EUR"}
@@ -96,8 +100,17 @@ def _offer(systems: Mapping[str, System], filling: _Filling, pages: dict[str, st
         erp.opening = filling.moment()
         move(erp, variant.sku, location, Decimal(quantity), why="opening", doc=None, by="seed")
         erp.opening = None
-    doc = {"productId": pages[product.code], "sku": variant.sku, "barcode": variant.gtin or "", "title": offer.title}
-    made = filling.add(shop, "variants", doc | {"options": dict(variant.options), "active": True})
+
+
+def _in_shop_abroad(shop: System, filling: _Filling, pages: dict[str, str], offer: Abroad) -> None:
+    product, variant = offer.product, offer.variant
+    if product.code not in pages:
+        page: Doc = {"handle": product.code, "title": offer.title, "bodyHtml": "", "vendor": product.brand or ""}
+        page |= {"productType": product.category, "images": [], "published": True}
+        pages[product.code] = filling.add(shop, "products", page)["id"]
+    doc: Doc = {"productId": pages[product.code], "sku": variant.sku, "barcode": variant.gtin or ""}
+    doc |= {"title": offer.title, "options": dict(variant.options), "active": True}
+    made = filling.add(shop, "variants", doc)
     filling.add(shop, "prices", {"variantId": made["id"], "amountMinor": int(offer.price * 100), "currency": "EUR"})
     filling.add(shop, "inventory", {"variantId": made["id"], "available": offer.on_hand["plovdiv-wh"]})
 

@@ -8,14 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from decimal import Decimal
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
 from typing import Any
 
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from connectors.base import Doc, Receipt, Request, Write
+from connectors.base import Doc, Receipt, Write
 from connectors.errors import Misconfigured, RetryLater
 from connectors.odoo import Odoo
 from connectors.odoo_facts import KEY, parted
@@ -26,6 +24,7 @@ from deployments.sandbox.odoo.records import write
 from deployments.sandbox.odoo.server import DATABASE, LOGIN, Running, start
 from tests.contract.harness import EARLY, Fault, Reply, ports_with
 from tests.contract.odoo_simulator import TOKEN, Simulated
+from tests.listening import listening
 
 OLD = {"user": LOGIN, "database": DATABASE}
 
@@ -201,6 +200,57 @@ def test_a_total_that_odoo_makes_another_is_refused_and_nothing_is_left_reserved
         assert not any(one.doc["reserved_quantity"] for one in serving.db.rows["stock.quant"].values())
 
 
+def test_what_a_sale_charges_its_old_tax_and_what_was_paid_back_stand_in_odoo() -> None:
+    """A fee is told apart from goods; goods that come back are booked at the tax of their sale, the money by tender; a
+    delivery that was handed over says so; and each call says which write it is a step of."""
+    with running() as serving:
+        connector = connected(serving, taxes={0.12: "12% incl."})
+        one = sale(connector, "KTL-777-RED", delivered=True, amount_total=Decimal("10.50"),
+                   charges=[{"kind": "surcharge", "amount": "0.50"}, {"kind": "delivery", "amount": "0"}])  # fmt: skip
+        one["order_line"][0]["tax_rate"] = "0.12"
+        receipt = placed(connector, one)
+        assert receipt.outcome == "applied", receipt.detail
+        assert receipt.doc is not None
+        assert [line["charge"] for line in receipt.doc["order_line"]] == [False, "surcharge"]
+        (parcel,) = [doc for doc in docs(connector, "shipments")[0].values() if doc["sale_id"][0] == receipt.doc["id"]]
+        assert parcel["note"] == "handed over"
+        line = {"line": "li_1", "quantity": Decimal(1), "to": "stock"}
+        money = [{"kind": "gift_card", "amount": "0.00 KZT"}, {"kind": "card", "amount": "3.33 KZT"}]
+        back = {"order_id": int(str(receipt.id)), "warehouse": 1, "lines": [line], "refunds": money}
+        (returned,) = connector.write("returns", [Write(key="r-1", op="create", doc=back)])
+        assert returned.outcome == "applied", returned.detail
+        books = serving.db.books.after(0)
+        (booked,) = [entry for entry in books if entry["kind"] == "return"]
+        assert booked["payments"] == [{"kind": "gift_card", "amount": "0.00"}, {"kind": "card", "amount": "3.33"}]
+        assert [(one["to"], one["tax_rate"]) for one in booked["lines"]] == [("shelf", "0.12")]
+        steps = [entry["of"] for entry in books if entry["kind"] == "write"]
+        assert list(dict.fromkeys(steps)) == ["orders/k-1", "returns/r-1"]
+
+
+@pytest.mark.parametrize("version", [16, 18])
+def test_an_older_odoo_takes_the_tax_of_a_line_under_its_older_name(version: int) -> None:
+    """Before 19 a line's taxes have another name; a tax that Odoo does not have is refused, not left out."""
+    with running(version) as serving:
+        connector = connected(serving, taxes={"0.12": "12% incl.", "0.05": "5% incl."})
+        one = sale(connector, "KTL-777-RED")
+        for rate, outcome in (("0.12", "applied"), ("0.05", "rejected")):
+            one["order_line"][0]["tax_rate"] = rate
+            receipt = placed(connector, one, key=f"k-{rate}")
+            assert receipt.outcome == outcome, receipt.detail
+        assert "account.tax with name 5% incl." in receipt.detail
+        (made,) = [entry for entry in serving.db.books.after(0) if entry["kind"] == "order" and entry["why"] == "api"]
+        assert made["lines"][0]["tax_rate"] == "0.12"
+
+
+def test_a_field_that_the_retailer_added_is_told_as_it_is() -> None:
+    """A template of several variants has no reference; the retailer's own code stands in a field of its own."""
+    with running() as serving:
+        known = docs(connected(serving, fields={"products": ["x_code"]}), "products")[0].values()
+        codes = {product.code for product in karavan_home(7).products if "erp" in product.variants[0].sold_in}
+        assert {doc["x_code"] for doc in known if doc["type"] != "service"} == codes
+        assert not any("x_code" in doc for doc in docs(connected(serving), "products")[0].values())
+
+
 def test_a_company_sees_its_own_and_no_key_opens_another() -> None:
     """Multi-company: one database, two companies, a channel each."""
     with running() as serving:
@@ -216,36 +266,19 @@ def test_a_company_sees_its_own_and_no_key_opens_another() -> None:
 
 def test_a_rule_tells_of_a_change_and_the_notice_names_the_document() -> None:
     """Odoo 17 posts by automation rules: a stock row by product and warehouse, a sale by its id."""
-    heard: list[tuple[str, bytes]] = []
-
-    class Hears(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            heard.append((self.path, self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(202)
-            self.end_headers()
-
-        def log_message(self, format: str, *args: Any) -> None:
-            return
-
-    listener = HTTPServer(("127.0.0.1", 0), Hears)
-    Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    with running() as serving:
+    with listening() as ear, running() as serving:
         connector = connected(serving)
-        connector.subscribe(f"http://127.0.0.1:{listener.server_port}/hooks/erp-kz")
+        connector.subscribe(f"{ear.url}/hooks/erp-kz")
         act(serving, "count", item="007", location="almaty-1", on_hand=40)
         assert serving.rules.settled(10)
         notices = {
             (notice.resource, notice.id)
-            for path, body in heard
-            for notice in connector.receive(Request(
-                method="POST", url=path, query={"key": path.partition("key=")[2]}, headers={}, body=body,
-                at=connector.ports.clock.now())).notices
-        }  # fmt: skip
+            for request in ear.heard
+            for notice in connector.receive(request).notices
+        }
         (item,) = connector.rows("product.product", [["default_code", "=", "007"]], ["name"])
         assert ("stock", f"{item['id']}@2") in notices
         assert connector.fetch("stock", [f"{item['id']}@2"])[f"{item['id']}@2"]["qty_available"] == 40  # type: ignore[index]
-    listener.shutdown()
-    listener.server_close()
 
 
 def test_goods_on_their_way_and_a_till_s_shift_are_told() -> None:

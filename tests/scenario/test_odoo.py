@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
-from shutil import copytree
 
 import pytest
 
 from deployments.sandbox.odoo.server import play
 from deployments.sandbox.people import People
-from deployments.sandbox.start import start_sandbox
-from flows import steps
-from flows.wiring import House, opened
-from registry import consent, outbox_counts
-from tests.projects import RETAIL
-from tests.retailer import environment
+from flows.wiring import House
+from registry import parked, runs
+from tests.scenario.played import played, quiet
 
 ODOO = """\
 erp-kz:
@@ -31,6 +25,7 @@ erp-kz:
     company: 1
     lag: 5
     places: {ALMWH: almaty-wh, ALM1: almaty-1, ALM2: almaty-2, AST1: astana-1, MKTAL: mkt-alm}
+    charges: {surcharge: SURCHARGE}
 
 """
 SHOP = """\
@@ -41,6 +36,15 @@ shop-kz:
   secrets: {token: env:SERAI_SHOP_TOKEN, hook_secret: env:SERAI_SHOP_HOOK_SECRET}
   entities: {location: on, product: on, variant: on, stock: on, price: on, customer: on, order: on, shipment: on}
   receives: [product, variant, stock, price, shipment]
+"""
+TILLS = """
+pos-kz:
+  platform: sandbox_pos
+  company: kz
+  url: env:SERAI_POS_URL
+  secrets: {token: env:SERAI_POS_TOKEN, hook_secret: env:SERAI_POS_HOOK_SECRET}
+  entities: {location: on, variant: on, price: on, order: on}
+  receives: [variant, price]
 """
 AUTHORITY = """\
 product: {'*': [erp-kz]}
@@ -56,40 +60,14 @@ STOCK = """\
 sources: {erp-kz: {figure: on_hand, allocates: true, restocks: source, fresh: 15m, dead_after: 8, dead: keep}}
 shop-kz: {locations: [almaty-wh], share: 1, safety: 0}
 """
-ROUNDS = 8
 
 
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[tuple[House, People]]:
-    """Serai between an Odoo and a shop that know their places only."""
-    folder = tmp_path / "project"
-    (folder / "policies").mkdir(parents=True)
-    copytree(RETAIL / "platforms", folder / "platforms")
-    companies = re.sub(r"(?m)^bg:.*\n", "", (RETAIL / "companies.yaml").read_text(encoding="utf-8"))
-    for name, text in {"companies": companies, "channels": ODOO + SHOP, "authority": AUTHORITY}.items():
-        (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
-    (folder / "policies" / "stock.yaml").write_text(STOCK, encoding="utf-8")
-    sandbox = start_sandbox(filled=False, players={"erp": play})
-    try:
-        with environment(sandbox.environment() | {"SERAI_DEV": "1"}), opened(folder) as found:
-            for channel in found.project.channels.values():
-                for entity in channel.receives:
-                    found.registry.attempt(partial(consent, channel_name=channel.name, entity=entity, who="Aigerim"))
-            yield found, sandbox.people()
-    finally:
-        sandbox.stop()
-
-
-def quiet(house: House) -> None:
-    """Rounds of everything until nothing moves any more."""
-    for _ in range(ROUNDS):
-        ledgers = steps.sync_all(house)
-        assert [one.sentence() for one in ledgers if not one.balanced] == []
-        with house.registry.read() as tx:
-            moving = {key: n for key, n in outbox_counts(tx).items() if key[2] in ("due", "decided", "sent", "unknown")}
-        if not moving:
-            return
-    raise AssertionError(f"no quiet after {ROUNDS} rounds: {moving}")
+    """Serai between an Odoo and a shop."""
+    files = {"channels": ODOO + SHOP + TILLS, "authority": AUTHORITY, "policies/stock": STOCK}
+    with played(tmp_path / "project", {"erp": play}, files) as found:
+        yield found
 
 
 def test_an_article_of_odoo_is_sold_in_the_shop_sent_by_odoo_and_nothing_is_written_twice(
@@ -119,3 +97,27 @@ def test_an_article_of_odoo_is_sold_in_the_shop_sent_by_odoo_and_nothing_is_writ
     written = {name: len([e for e in people.books(name) if e["kind"] == "write"]) for name in ("erp", "shop")}
     quiet(serai)
     assert {name: len([e for e in people.books(name) if e["kind"] == "write"]) for name in written} == written
+
+
+def test_a_fee_is_no_goods_and_each_order_is_one_write_of_which_nothing_comes_back_as_news(
+    house: tuple[House, People],
+) -> None:
+    """P4, P9: Odoo names lines and books fees as products of its own; neither waits for anybody nor is sent again."""
+    serai, people = house
+    people.enter("007", product="KTL-1", title="Чайник", price="990.00", cost="500.00")
+    people.receive_goods("007", "almaty-wh", 5)
+    people.receive_goods("007", "almaty-1", 5)
+    quiet(serai)
+    bought = people.buy_in_shop({"007": 2}, email="dina@example.kz", name="Дина Ким", pay="CASH_ON_DELIVERY", cash_fee=50_000)
+    receipt = people.sell_at_till("almaty-1", {"007": 1})
+    for _ in range(2):
+        quiet(serai)
+    orders = [entry for entry in people.books("erp") if entry["kind"] == "order"]
+    assert {(one["number"], one["total"]) for one in orders} == {(bought.number, "2480.00"), (receipt.number, "990.00")}
+    with serai.registry.read() as tx:
+        assert [row.message for row in parked(tx, "erp-kz")] == []
+        made = [run for run in runs(tx, limit=1000) if (run.channel, run.direction) == ("erp-kz", "outward")]
+    written = sum(run.counts.get("order", {}).get("written", 0) for run in made)
+    steps_of = {entry["of"] for entry in people.books("erp") if str(entry.get("of")).startswith("orders/")}
+    assert (written, len(steps_of)) == (2, 2)
+    assert [one for one in people.books("shop") if one["kind"] == "shipment"] == []

@@ -29,6 +29,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from sqlalchemy import Connection, event
 
+import mappings
 from connectors.base import Connector, Request
 from connectors.errors import ConnectorError
 from deployments.sandbox.people import People, Refusal
@@ -149,7 +150,8 @@ outward:
   fields:
     label: = left(name, {LABEL})
 """
-
+STREET = 12
+"""Letters of a street that a lossy CRM keeps."""
 
 PRICING = ("prices.yaml", "fx.yaml")
 """What the retailer's channels ask beside their list; every channel of a world asks what its list says."""
@@ -162,8 +164,8 @@ def write_project(folder: Path, *, lossy: bool = False, abroad: bool = False) ->
     """The sandbox retailer's project with everything switched on; ``abroad``: as it is, with the second company's
     channels and stock in escrow; else one company and fixed allotments.
 
-    ``lossy``: the tills keep the beginning of a name only, and shop and tills answer a write without the document, so
-    that what they hold afterwards is known from the next read.
+    ``lossy``: the tills keep the beginning of a name only, the CRM that of a street, and all but the ERP answer a write
+    without the document, so that what they hold afterwards is known from the next read.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for path in RETAIL.iterdir():
@@ -174,9 +176,15 @@ def write_project(folder: Path, *, lossy: bool = False, abroad: bool = False) ->
     for name in PRICING:
         (folder / "policies" / name).unlink(missing_ok=True)
     if lossy:
-        (folder / "mappings" / "sandbox_pos").mkdir()
-        (folder / "mappings" / "sandbox_pos" / "articles.yaml").write_text(SHORT_LABELS, encoding="utf-8")
-        for name in ("shop", "pos"):
+        contacts = (Path(mappings.__file__).parent / "sandbox_crm" / "contacts.yaml").read_text(encoding="utf-8")
+        whole = "street: {from: address.street,"
+        assert whole in contacts
+        cut = contacts.replace(whole, f'street: {{from: "= left(address.street, {STREET})",')
+        for name, own in (("sandbox_pos/articles", SHORT_LABELS), ("sandbox_crm/contacts", cut)):
+            file = folder / "mappings" / f"{name}.yaml"
+            file.parent.mkdir()
+            file.write_text(own, encoding="utf-8")
+        for name in ("shop", "pos", "crm"):
             path = folder / "platforms" / f"sandbox_{name}.yaml"
             text = path.read_text(encoding="utf-8")
             path.write_text(text.replace("create: POST", "returns_doc: false, create: POST"), encoding="utf-8")

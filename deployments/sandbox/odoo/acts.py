@@ -269,6 +269,7 @@ def enter(db: Database, ask: Doc, session: Session) -> Doc:
         {
             "name": str(ask["name"]),
             "default_code": str(ask["item"]),
+            "x_code": str(ask.get("product", ask["item"])),
             "is_storable": True,
             "uom_id": 1,
             "standard_price": float(str(ask["cost"])),

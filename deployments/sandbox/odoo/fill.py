@@ -22,6 +22,7 @@ SHORT = {
     "almaty-2": "ALM2",
     "astana-1": "AST1",
     "mkt-alm": "MKTAL",
+    "amz-alm": "AMZAL",
     "plovdiv-wh": "PLVWH",
     "plovdiv-1": "PLV1",
 }
@@ -69,6 +70,8 @@ def _set_up(db: Database) -> None:
             db.insert("ir.model.fields", {"name": name, "model": model})
     for name, usage in (("Customers", "customer"), ("Vendors", "supplier")):
         db.insert("stock.location", {"name": name, "usage": usage})
+    for percent in (12, 16, 20):
+        db.insert("account.tax", {"name": f"{percent}% incl.", "amount": float(percent), "price_include": True})
     db.insert("delivery.carrier", {"name": "Kazpost"})
     for name in ("Cash", "Card"):
         db.insert("pos.payment.method", {"name": name})
@@ -141,6 +144,7 @@ def _goods(db: Database, retailer: Retailer, companies: Sequence[str]) -> None:
             "product.template",
             {
                 "name": product.title,
+                "x_code": product.code,
                 "description_sale": product.text or False,
                 "categ_id": of,
                 "uom_id": 1,

@@ -32,7 +32,7 @@ _TEXT = {
     " | sale_ok bool | type consu|service|combo | is_storable bool | categ_id >product.category | uom_id >uom.uom!"
     " | list_price float | standard_price float | company_id >res.company | taxes_id &account.tax"
     " | product_variant_ids *product.product.product_tmpl_id"
-    " | attribute_line_ids *product.template.attribute.line.product_tmpl_id",
+    " | attribute_line_ids *product.template.attribute.line.product_tmpl_id | x_code char",
     "product.product": "name =char | display_name =char | default_code char | barcode char | active bool"
     " | sale_ok =bool | type =consu|service|combo | is_storable =bool | product_tmpl_id >product.template!"
     " | uom_id =>uom.uom | lst_price =float | standard_price float | company_id =>res.company"
@@ -62,7 +62,8 @@ _TEXT = {
     " | partner_id >res.partner | picking_type_id >stock.picking.type! | picking_type_code ~incoming|outgoing|internal"
     " | location_id >stock.location! | location_dest_id >stock.location! | scheduled_date datetime | date_done datetime"
     " | sale_id >sale.order | carrier_id >delivery.carrier | carrier_tracking_ref char | backorder_id >stock.picking"
-    " | move_ids *stock.move.picking_id | company_id >res.company | note html",
+    " | move_ids *stock.move.picking_id | company_id >res.company | note html"
+    " | x_serai_refunds char",
     "stock.move": "name char! | picking_id >stock.picking | product_id >product.product! | product_uom >uom.uom"
     " | product_uom_qty float! | quantity float | picked bool | date datetime | origin char"
     " | state draft|waiting|confirmed|partially_available|assigned|done|cancel | location_id >stock.location!"

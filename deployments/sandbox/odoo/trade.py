@@ -73,7 +73,7 @@ def book_order(db: Database, id: int, why: str, receipts: Any = ()) -> None:
             "sku": sku_of(db, line["product_id"]),
             "quantity": figure(line["product_uom_qty"]),
             "total": f"{Decimal(repr(line['price_total'])):.2f}",
-            "tax_rate": None,
+            "tax_rate": _rate(db, line),
         }
         for line in goods
     ]
@@ -254,9 +254,10 @@ def _told(db: Database, picking: Doc, why: str) -> None:
         line = db.get("sale.order.line", back[0]["sale_line_id"])
         order = db.get("sale.order", line["order_id"])
         aside = [bool(db.get("stock.location", move["location_dest_id"])["location_id"]) for move in moves]
+        rates = [_rate(db, db.get("sale.order.line", move["sale_line_id"] or line["id"])) for move in moves]
         lines = [
-            {**one, "to": "quarantine" if away else "shelf", "tax_rate": None, "total": None}
-            for one, away in zip(goods, aside, strict=True)
+            {**one, "to": "quarantine" if away else "shelf", "tax_rate": rate, "total": None}
+            for one, away, rate in zip(goods, aside, rates, strict=True)
         ]
         db.book(
             "return",
@@ -266,9 +267,20 @@ def _told(db: Database, picking: Doc, why: str) -> None:
             location=place_of(db, picking["location_dest_id"]),
             total=None,
             lines=lines,
-            payments=[],
+            payments=_paid_back(picking),
             why=why,
         )
+
+
+def _rate(db: Database, line: Doc) -> str | None:
+    """The tax rate of a sale's line; None: its product's own."""
+    return str(Decimal(repr(db.get("account.tax", line["tax_ids"][0])["amount"])) / 100) if line["tax_ids"] else None
+
+
+def _paid_back(picking: Doc) -> list[Doc]:
+    """What the receipt says that went back: ``card 10.00 KZT; gift_card 5.00 KZT``."""
+    parts = [part.split(" ") for part in (picking["x_serai_refunds"] or "").split("; ") if part]
+    return [{"kind": kind, "amount": amount} for kind, amount, _ in parts]
 
 
 def _move(db: Database, move: Doc, quantity: float, picking: Doc, why: str) -> None:

@@ -35,7 +35,7 @@ MODELS = {
 OPERATORS = ("=", "!=", "in", "not in", ">", ">=", "<", "<=", "like", "ilike", "=like", "=ilike", "child_of")
 CONTEXT: Mapping[str, type | tuple[type, ...]] = {
     "lang": str, "active_test": bool, "allowed_company_ids": list, "location": int, "disable_cancel_warning": bool,
-    "skip_backorder": bool, "skip_immediate": bool, "skip_sms": bool,
+    "skip_backorder": bool, "skip_immediate": bool, "skip_sms": bool, "serai_write": str,
 }  # fmt: skip
 UNKNOWN = Field(type="", stored=False)
 GIVEN: Mapping[str, tuple[str, ...]] = {"create": ("vals_list",), "write": ("ids", "vals"), "search_read": (),
@@ -171,7 +171,8 @@ class _Odoo(Vendor):
         made = {facts.path for facts in odoo_facts.RESOURCES.values() if facts.create is not None}
         written = {facts.path for facts in odoo_facts.RESOURCES.values() if facts.update is not None}
         acted = {"sale.order.action_confirm", "sale.order.action_cancel", "stock.picking.action_confirm",
-                 "stock.picking.button_validate", "sale.order.line.fields_get"}  # fmt: skip
+                 "stock.picking.button_validate", "sale.order.line.fields_get", "sale.order.fields_get",
+                 "stock.picking.fields_get"}  # fmt: skip
         more = {"product.attribute", "product.attribute.value", "base.automation"}
         return sorted(
             {f"{model}.search_read" for model in read}

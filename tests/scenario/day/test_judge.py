@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from deployments.demo import judge_trade as trade, without_serai
-from deployments.demo.day import SYSTEMS, goods, play_without
-from deployments.demo.judge import HOMES, Verdict, listed_wrongly
+from deployments.demo import day as demo, judge_trade as trade, without_serai
+from deployments.demo.day import SYSTEMS, claims_of, goods, play_without
+from deployments.demo.judge import HOMES, Verdict, judge, listed_wrongly
 from deployments.demo.systems import MORE
 from deployments.sandbox import start_sandbox
+from deployments.sandbox.start import Sandbox
 
 Entry = dict[str, Any]
 Judged = Callable[[Mapping[str, Sequence[Entry]], Mapping[str, int], list[str]], int]
@@ -94,6 +97,25 @@ def test_a_price_of_a_tenth_of_the_one_before_is_absurd_at_any_moment_of_the_day
     assert faults(trade.absurd_prices, pos=[{**wrong, "now": "6495.00"}, {**wrong, "was": None}])[0] == 0
 
 
+def balanced(*writes: Entry, counted: int) -> bool:
+    """What the judge says of Serai's count of orders written to the ERP whose journal is this."""
+    journals = books(erp=[{"kind": "write", "resource": "orders", "status": 200, **entry} for entry in writes])
+    counts = {("erp-kz", "outward", "order"): {"written": counted}}
+    claims = [one for one in claims_of(journals, counts) if (one.system, one.what) == ("erp", "order writes")]
+    return judge(journals, began=BEGAN, quiet=dict.fromkeys(SYSTEMS, 10), seconds=0, claims=claims).ledgers_balanced
+
+
+def test_every_change_in_the_books_is_counted_and_nothing_is_counted_that_is_not_in_them() -> None:
+    """P1. A write whose answer was lost is sent once more: counted once, and no change the second time."""
+    entered: Entry = {"changed": True}
+    repeated: Entry = {"changed": False}
+    assert balanced(entered, entered, counted=2)
+    assert balanced(entered, repeated, counted=1)
+    assert not balanced(entered, entered, counted=1)
+    assert not balanced(entered, repeated, counted=3)
+    assert not balanced({**entered, "status": 500}, counted=1)
+
+
 def test_a_price_list_has_what_the_erp_prices_and_what_lies_in_its_store_but_one() -> None:
     """An offer that is missing, one too many and a figure that is not there are each named; what is gone is gone."""
     priced = {"kind": "price", "list": "retail", "sku": "A", "now": "100.00"}
@@ -139,6 +161,39 @@ def test_a_return_is_right_when_money_tax_and_goods_agree_everywhere() -> None:
     assert wrong(pos=[{"kind": "turned_away", "number": "1003"}], shop=[order], erp=[]) == 1
 
 
+def test_an_order_whose_deal_says_another_sum_is_no_agreement() -> None:
+    """The CRM has each order once, at what its buyer pays, in its currency."""
+    order: Entry = {"kind": "order", "id": "1", "number": "1001", "total": "10.00", "currency": "KZT", "lines": []}
+    channel = {**order, "state": "PENDING"}
+
+    def said(*deals: Entry) -> Sequence[str]:
+        journals = books(shop=[channel], erp=[order], crm=[{**order, **deal} for deal in deals])
+        return judge(journals, began=BEGAN, quiet=dict.fromkeys(SYSTEMS, 99), seconds=0).disagreements
+
+    assert said({"total": "10"}) == ()
+    assert said({"total": "9.99"}) == ("the CRM has order 1001 of shop at 9.99, its buyer pays 10.00",)
+    assert said({"currency": "EUR"}) == ("the CRM has order 1001 of shop 0 times",)
+    assert said({}, {}) == ("the CRM has order 1001 of shop 2 times",)
+
+
+def test_the_copy_loop_alone_plays_on_the_systems_that_it_speaks_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a simulator of a real platform plays for Serai is the sandbox's own system there."""
+    met: list[Sandbox] = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "environ", os.environ.copy())  # what the demo sets there is forgotten
+
+    def play(sandbox: Sandbox, seed: int) -> dict[str, Any]:
+        met.append(sandbox)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(demo, "play_without", play)
+    with pytest.raises(KeyboardInterrupt):
+        demo.run_demo(once=True, json=True, without_serai=True)
+    assert set(met[0].systems) == set(SYSTEMS)
+
+
 @pytest.fixture(scope="module")
 def copied() -> Iterator[Verdict]:
     """The day of seed 7, kept by the copy loop; one round after each act is enough for a test."""
@@ -159,6 +214,7 @@ def test_the_day_of_a_copy_loop_shows_the_judge_what_goes_wrong(copied: Verdict)
     assert copied.sent_wrongly == 6
     assert "the list of pricelist lacks KTL-777-RED" in copied.disagreements
     assert "1012 of shop left almaty-wh, its buyer comes to almaty-1" in copied.disagreements
+    assert "the CRM has order 1017 of shop 2 times" in copied.disagreements  # it lost the answer to the first one
 
 
 @pytest.mark.parametrize("seed", [1, 7, 8, 99, 2026])

@@ -11,7 +11,7 @@ import pytest
 from deployments.demo.data import LAST_KETTLE
 from deployments.demo.day import SYSTEMS
 from deployments.demo.judge import HOMES, Verdict, judge
-from deployments.demo.scenes import Goods
+from deployments.demo.scenes import NEW_NUMBER, Goods
 from deployments.demo.script import day
 from deployments.demo.systems import MORE
 from flows import steps
@@ -166,6 +166,14 @@ def test_what_the_marketplace_sends_itself_is_a_sale_of_its_warehouse_and_leaves
 def test_an_order_of_plovdiv_stays_in_plovdiv(trading: Traded) -> None:
     """Its ERP books it in euro, its warehouse sends it, its shop hears of it."""
     assert trading[2]["15:40"] == "booked in erp_bg; its shop says SHIPPED"
+
+
+def test_a_number_noted_in_the_crm_is_the_one_the_erp_calls(trading: Traded) -> None:
+    """P4: newest wins, on every system that holds the buyer."""
+    world, _, seen, _ = trading
+    assert seen["15:42"] == f"the ERP calls {NEW_NUMBER}"
+    with world.registry.read() as tx:
+        assert [row.values.get("phone") for row in records_where(tx, "customer")].count(NEW_NUMBER) == 1
 
 
 def test_what_is_brought_back_to_a_store_goes_aside_and_the_money_to_where_it_came_from(trading: Traded) -> None:

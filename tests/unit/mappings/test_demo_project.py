@@ -36,10 +36,11 @@ def test_every_entity_a_channel_receives_can_be_written_there(
 def test_every_entity_a_channel_carries_is_read_or_written(
     project: Project, platforms: dict[str, PlatformMappings]
 ) -> None:
+    """A platform that can more (Odoo's leads, Bitrix24's catalogue) is used for what the retailer has there."""
     for channel in project.channels.values():
         known = platforms[channel.platform]
         read = {entity for mapping in known.inward.values() for entity in mapping.inward}
-        assert set(channel.entities) == read | set(channel.receives), channel.name
+        assert set(channel.entities) <= read | set(channel.receives), channel.name
 
 
 def test_every_entity_has_a_channel_that_decides_it(project: Project) -> None:

@@ -9,6 +9,7 @@ import pytest
 from deployments.demo import data, tariff
 from deployments.demo.data import LAST_KETTLE, WAREHOUSE, karavan_home
 from deployments.sandbox import start_sandbox
+from deployments.sandbox.start import Playing
 
 SEEDS = pytest.mark.parametrize("seed", [1, 7, 8, 99, 2026])
 
@@ -128,3 +129,26 @@ def test_empty_systems_know_their_places_only() -> None:
         ("erp", "locations"): 6, ("pos", "stores"): 3, ("shop", "locations"): 3, ("market", "warehouses"): 1,
         ("erp_bg", "locations"): 2, ("shop_bg", "locations"): 1,
     }
+
+
+@pytest.mark.parametrize("played", ["erp", "erp_bg", "shop_bg"])
+def test_the_others_have_the_same_goods_whoever_plays_one_of_the_systems(played: str) -> None:
+    """A simulator of a real platform takes a part; the rest of the retailer is as it was."""
+    gone: list[str] = []
+    ends = Playing(url="", secrets={}, stop=lambda: gone.append(played))
+    other = start_sandbox(players={played: lambda part: ends})
+    whole = start_sandbox()
+    try:
+        assert set(whole.systems) - set(other.systems) == {played}
+        for name, system in other.systems.items():
+            for resource in ("locations", "products", "variants", "items", "offers", "articles", "prices"):
+                if resource in system.tables:
+                    skus = [
+                        [{key: row.doc.get(key) for key in ("sku", "code", "handle", "amountMinor", "amount")}
+                         for row in one.systems[name].tables[resource].rows.values()] for one in (other, whole)
+                    ]  # fmt: skip
+                    assert skus[0] == skus[1], (name, resource)
+    finally:
+        other.stop()
+        whole.stop()
+    assert gone == [played]
