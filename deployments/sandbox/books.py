@@ -22,6 +22,7 @@ amounts and quantities are decimal text, whatever the system's native notation. 
 * ``customer``  somebody entered or changed: id, email, phone, why
 * ``write``     a request to write: resource, op, id, status, changed, reference, code
 * ``notice``    a notice: delivery, resource, id, url, attempt, outcome (delivered, failed, dropped, given up)
+* ``fetch``     a price list was fetched, and what came of it is another thing than before: said, offers
 * ``fault``     an ill temper struck: fault, method, path
 """
 
