@@ -42,7 +42,7 @@ def run_demo(*, once: bool, json: bool, without_serai: bool, seed: int = SEED) -
     folder = fresh_project(Path.cwd() / ".serai" / "demo")
     say = partial(Console(stderr=True).print, soft_wrap=True, highlight=False)
     say(f"starting {len(SYSTEMS)} simulated systems (seed {seed}) and the data of Karavan Home")
-    players = {} if without_serai else PLAYERS  # the copy loop speaks the sandbox's own systems only
+    players = MORE if without_serai else PLAYERS  # the copy loop speaks no platform that the sandbox can play itself
     sandbox = start_sandbox(seed=seed, folder=folder / ".serai" / "books", players=players)
     os.environ.update(sandbox.environment() | {"SERAI_DEV": "1"})
     try:
