@@ -102,7 +102,7 @@ def test_a_portal_whose_catalogue_nobody_keeps_is_found_well(house: tuple[House,
 
 def test_a_contact_deleted_in_a_portal_that_cannot_reach_us_is_known_by_its_kept_event(tmp_path: Path) -> None:
     """P1, P10: no list shows what is gone; the timetable asks for the queue, which is emptied once it is stored."""
-    channels = CHANNELS.replace("lag: 5,", "lag: 5, events: offline,")
+    channels = (as_in_the_demo() + CHANNELS).replace("lag: 5,", "lag: 5, events: offline,")
     with played(tmp_path / "project", {"crm": play}, {"channels": channels, "authority": AUTHORITY}) as (serai, people):
         serai.connector("crm-kz").subscribe("http://127.0.0.1:9/never")
         contact = str(people.add("crm", "contacts", {"NAME": "Dina", "LAST_NAME": "Kim"})["ID"])
