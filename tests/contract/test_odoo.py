@@ -100,7 +100,7 @@ def test_every_version_tells_the_same_documents_and_takes_the_same_order(version
         orders, _ = docs(connector, "orders")
         goods = [doc for doc in variants.values() if doc["type"] != "service"]
         assert len(goods) == 331
-        assert len(stock) == 331 * 5
+        assert len(stock) == 331 * 6
         assert {doc["order_line"][0]["product_uom_id"][1] for doc in orders.values()} == {"Units"}
         receipt = placed(connector, sale(connector, "KTL-777-RED", delivered=True))
         assert receipt.outcome == "applied", receipt.detail
@@ -256,7 +256,7 @@ def test_a_company_sees_its_own_and_no_key_opens_another() -> None:
     with running() as serving:
         home, _ = docs(connected(serving), "locations")
         abroad, _ = docs(connected(serving, company=2, places={"PLVWH": "plovdiv-wh"}), "locations")
-        assert sorted(doc["code"] for doc in home.values()) == ["ALM1", "ALM2", "ALMWH", "AST1", "MKTAL"]
+        assert sorted(doc["code"] for doc in home.values()) == ["ALM1", "ALM2", "ALMWH", "AMZAL", "AST1", "MKTAL"]
         assert sorted(doc["place"] for doc in abroad.values()) == ["PLV1", "plovdiv-wh"]
         prices, _ = docs(connected(serving, company=2), "prices")
         assert {doc["list"] for doc in prices.values()} == {"retail-bg"}

@@ -108,7 +108,8 @@ def test_a_fee_is_no_goods_and_each_order_is_one_write_of_which_nothing_comes_ba
     people.receive_goods("007", "almaty-wh", 5)
     people.receive_goods("007", "almaty-1", 5)
     quiet(serai)
-    bought = people.buy_in_shop({"007": 2}, email="dina@example.kz", name="Дина Ким", pay="CASH_ON_DELIVERY", cash_fee=50_000)
+    bought = people.buy_in_shop({"007": 2}, email="dina@example.kz", name="Дина Ким", pay="CASH_ON_DELIVERY",
+                                cash_fee=50_000)  # fmt: skip
     receipt = people.sell_at_till("almaty-1", {"007": 1})
     for _ in range(2):
         quiet(serai)
