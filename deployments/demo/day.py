@@ -162,7 +162,7 @@ def play(sandbox: Sandbox, folder: Path, seed: int, say: Any) -> dict[str, Any]:
 
 def connect(sandbox: Sandbox, receiver: str, *, every: float) -> None:
     """What is set up outside of Serai: Amazon's queue is carried to the receiver, the price list is fetched there."""
-    people, token = sandbox.people(), sandbox.environment()["SERAI_PRICELIST_TOKEN"]
+    people, token = sandbox.people(), sandbox.playing["pricelist"].secrets["TOKEN"]
     people.carries(f"{receiver}/hooks/{channel_of('amazon')}")
     people.fetches(f"{receiver}/feeds/{channel_of('pricelist')}/{token}", every=every)
 
