@@ -213,10 +213,10 @@ def _orders(books: Books, home: Home, began: Mapping[str, int], said: list[str])
             booked.setdefault(str(entry["number"]), []).append(entry)
     shifts = [entry for entry in books[home.erp] if entry["kind"] == "order" and entry.get("receipts")]
     money = _apart(books, home, shifts)
+    sums = {entry["id"]: entry for entry in books["crm"] if entry["kind"] in ("order", "amount")}
     known: dict[tuple[str, str], list[Decimal]] = {}
-    for entry in books["crm"]:
-        if entry["kind"] == "order":
-            known.setdefault((str(entry["number"]), entry["currency"]), []).append(Decimal(entry["total"]))
+    for entry in sums.values():
+        known.setdefault((str(entry["number"]), entry["currency"]), []).append(Decimal(entry["total"]))
     lost = twice = 0
     for system in (*home.online, *home.tills):
         for entry in _placed(books[system], 0 if system == "shop" else began[system]):

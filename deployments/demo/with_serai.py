@@ -62,7 +62,7 @@ class WithSerai:
         self._switch(list(self.house.project.channels), "on", "the match report was accepted")
         self._pull_all()
         settled = self._wait()
-        approved = self._approve()
+        approved = self._approve("the survey was read")
         more = f"; {approved} writes of first contact were held and are approved, {self._wait()}" if approved else ""
         return f"{bound} documents bound to their records; {settled}{more}"
 
@@ -85,6 +85,11 @@ class WithSerai:
                 rejected[one.hold.channel] = rejected.get(one.hold.channel, 0) + one.count
         counts = ", ".join(f"{count} on {channel}" for channel, count in rejected.items())
         return f"held: {counts or 'nothing'}; a person rejects it; {followed}"
+
+    def put_back(self) -> str:
+        followed = self.catch_up()
+        approved = self._approve("the prices are as they were before somebody mistyped")
+        return f"{approved} prices going back were held, a person approves; {self._wait()}" if approved else followed
 
     def store_ready(self, number: str) -> str:
         said = decide(self.house, number, "ready", who="the store on Dostyk", channel="shop-kz")
@@ -177,11 +182,11 @@ class WithSerai:
         with self.house.registry.read() as tx:
             return all(run.balanced for run in runs(tx, limit=100_000))
 
-    def _approve(self) -> int:
-        """A person lets go what breakers stopped, having seen the survey; how many writes."""
+    def _approve(self, because: str) -> int:
+        """A person lets go what breakers stopped, having looked at it; how many writes."""
         found = [one for one in open_sets(self.house) if one.hold.kind != "alert" and one.count > 0]
         for one in found:
-            approve(self.house, one.hold.uid, who=WHO, because="the survey was read", set=one.set)
+            approve(self.house, one.hold.uid, who=WHO, because=because, set=one.set)
         return sum(one.count for one in found)
 
     def _switch(self, channels: list[str], word: str, because: str) -> None:

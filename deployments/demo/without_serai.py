@@ -41,6 +41,9 @@ class WithoutSerai:
     def mass_change(self) -> str:
         return self.catch_up()
 
+    def put_back(self) -> str:
+        return self.catch_up()
+
     def store_ready(self, number: str) -> str:
         return self.catch_up()
 

@@ -10,6 +10,7 @@ amounts and quantities are decimal text, whatever the system's native notation. 
 * ``order``     an order entered: id, number, reference, total, currency, lines [{sku, quantity,
   total}], handed_over, location, state, customer, why
 * ``change``    an order moved on: id, number, was, now, reason (where the system has one), why
+* ``amount``    an order comes to another sum: id, number, total, currency, why
 * ``payment``   an order was paid, or its money went back: id, number, was, now, why
 * ``decision``  the seller's word on an order: id, number, decision, reason, accept_by, why
 * ``told``      a buyer was told: id, number, what (accepted, refused, cancelled, ready, delayed, expired, …), reason

@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, Phase, given, settings, strategies as st
 
 from flows import steps
 from tests.databases import fresh_sqlite
-from tests.scenario.world import LONG, STREET, World, world
+from tests.scenario.project import STREET
+from tests.scenario.world import LONG, World, world
 from tests.unit.flows.retail import live, records, uid_of
 
 READ = {"shop-kz": "customers", "erp-kz": "customers", "crm-kz": "contacts"}

@@ -245,9 +245,13 @@ class Portal:
                 currency=doc["CURRENCY_ID"], lines=[], handed_over=False, state=doc["STAGE_ID"],
                 customer=doc["CONTACT_ID"] or "", why=by,
             )  # fmt: skip
-        elif old["STAGE_ID"] != doc["STAGE_ID"]:
+            return
+        if old["STAGE_ID"] != doc["STAGE_ID"]:
             moved = {"was": old["STAGE_ID"], "now": doc["STAGE_ID"]}
             self.books.enter("change", self.now(), id=doc["ID"], number=number, **moved, why=by)
+        if (old["OPPORTUNITY"], old["CURRENCY_ID"]) != (doc["OPPORTUNITY"], doc["CURRENCY_ID"]):
+            sums = {"total": doc["OPPORTUNITY"], "currency": doc["CURRENCY_ID"]}
+            self.books.enter("amount", self.now(), id=doc["ID"], number=number, **sums, why=by)
 
     def lines(self, id: Any, rows: Any) -> None:
         """Afterwards the deal has these lines; its sum follows unless it was told by hand. Raises Fault."""

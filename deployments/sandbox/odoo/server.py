@@ -69,6 +69,7 @@ class Running:
     db: Database
     faults: Faults
     rules: Rules
+    quota: Quota
     url: str
     token: str
     stop: Callable[[], None]
@@ -209,7 +210,7 @@ def start(
             return Reply(429, b"<h1>Too Many Requests</h1>", {"Retry-After": f"{wait:g}"})
 
     url, stop = serve(Handler, [own], port=port, name=name)
-    return Running(db=db, faults=faults, rules=rules, url=url, token=token, stop=stop)
+    return Running(db=db, faults=faults, rules=rules, quota=api.quota, url=url, token=token, stop=stop)
 
 
 def _about(path: str, body: Any) -> tuple[str, str]:

@@ -66,6 +66,9 @@ class Keeper:
             reject(self._world.house, one.hold.uid, who="Aigerim", because="mistyped", set=one.set)
         return ""
 
+    def put_back(self) -> str:
+        return self.catch_up()
+
     def store_ready(self, number: str) -> str:
         """A person in the store confirms the goods."""
         decide(self._world.house, number, "ready", who="Aigerim", channel="shop-kz")
