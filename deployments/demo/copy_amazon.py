@@ -14,7 +14,7 @@ from urllib.parse import quote
 import requests
 
 Doc = dict[str, Any]
-SYSTEM = "amazon"
+NAME = "AMAZON"
 SELLER, MARKETPLACE = "A3KARAVANHOME1", "A1KARAVANKZ001"
 LISTINGS = f"/listings/2021-08-01/items/{SELLER}"
 
@@ -24,6 +24,7 @@ class CopyAmazon:
 
     def __init__(self, environment: Mapping[str, str], session: requests.Session) -> None:
         self._env, self._session = environment, session
+        self._url = environment.get(f"SERAI_{NAME}_URL", "")
         self._token = ""
 
     def call(self, method: str, path: str, query: Mapping[str, str] | None = None, body: Doc | None = None) -> Any:
@@ -32,7 +33,7 @@ class CopyAmazon:
             try:
                 if not self._token:
                     self._token = self._logged_in()
-                answer = self._session.request(method, self._told("url") + path, json=body, params=query,
+                answer = self._session.request(method, self._url + path, json=body, params=query,
                                                timeout=2, headers={"x-amz-access-token": self._token})
                 if answer.status_code == 429:
                     time.sleep(0.4)
@@ -43,13 +44,10 @@ class CopyAmazon:
                     raise
         return None
 
-    def _told(self, name: str) -> str:
-        return self._env[f"SERAI_{SYSTEM}_{name}".upper()]
-
     def _logged_in(self) -> str:
         names = ("client_id", "client_secret", "refresh_token")
-        form = {name: self._told(name) for name in names} | {"grant_type": "refresh_token"}
-        answer = self._session.post(f"{self._told('url')}/auth/o2/token", data=form, timeout=2)
+        form = {name: self._env[f"SERAI_{NAME}_{name.upper()}"] for name in names} | {"grant_type": "refresh_token"}
+        answer = self._session.post(f"{self._url}/auth/o2/token", data=form, timeout=2)
         answer.raise_for_status()
         return str(answer.json()["access_token"])
 
