@@ -35,10 +35,11 @@ def load(relative: str) -> str:
 
 
 def parts(path: Path) -> tuple[str, dict[str, Any], dict[str, Any] | None]:
-    """The file's text, its content, and the JSON Schema of the native document."""
+    """The file's text, its content, and the native document's JSON Schema: the retailer's own beside it, if any."""
     text = path.read_text(encoding="utf-8")
     data, _ = load_yaml(text, label(path))
-    schema = PACKAGE / data["platform"] / f"{data['resource']}.schema.json"
+    own, shipped = (folder / f"{data['resource']}.schema.json" for folder in (path.parent, PACKAGE / data["platform"]))
+    schema = own if own.is_file() else shipped
     return text, data, json.loads(schema.read_text(encoding="utf-8")) if schema.is_file() else None
 
 
