@@ -173,10 +173,11 @@ def _view(
     for row in stocks:
         variant = row["variant"]
         units: Units = 0
-        if variant in figures:
-            mine[variant] = figures[variant]
-            units = figures[variant].by_stock.get(row["uid"], 0)
-            day = figures[variant].available_on
+        figure = figures.get(variant)
+        if figure is not None:
+            mine[variant] = figure
+            units = figure.by_stock.get(row["uid"], 0)
+            day = figure.available_on
             row["available_on"] = None if day is None else day.isoformat()
         row["publish"] = str(units)
         published += units
