@@ -188,14 +188,8 @@ class Connector(ABC):
     resources: Mapping[str, Resource]
 
     def __init__(
-        self,
-        *,
-        channel: str,
-        url: str,
-        options: Mapping[str, Any],
-        ports: Ports,
-        fields: Mapping[str, Sequence[str]] | None = None,
-        lane: str = "live",
+        self, *, channel: str, url: str, options: Mapping[str, Any], ports: Ports,
+        fields: Mapping[str, Sequence[str]] | None = None, lane: str = "live",
     ) -> None:
         self.channel = channel
         self.url = url.rstrip("/")
@@ -238,6 +232,10 @@ class Connector(ABC):
     def receive(self, request: Request) -> Received:
         """Verifies an inbound request and names what changed; raises Forged."""
         raise Forged(f"{self.channel}: {self.platform} sends no notices")
+
+    def kept(self) -> Iterator[Sequence[Notice]]:
+        """Notices that the platform keeps until they are asked for; who goes on past some has stored them."""
+        return iter(())
 
 
 def in_order(writes: Iterable[Write], receipts: Mapping[str, Receipt]) -> Iterator[Receipt]:

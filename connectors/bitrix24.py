@@ -32,7 +32,13 @@ from urllib.parse import parse_qsl, urlsplit
 
 from msgspec import structs
 
-from connectors import auth, bitrix24_batch as batch, bitrix24_facts as facts_of, bitrix24_writes as written
+from connectors import (
+    auth,
+    bitrix24_batch as batch,
+    bitrix24_events as events,
+    bitrix24_facts as facts_of,
+    bitrix24_writes as written,
+)
 from connectors.answers import Answer, said
 from connectors.base import Cursor, Doc, Notice, Page, Receipt, Received, Request, Resource, Write
 from connectors.bitrix24_batch import MADE, Call, Said
@@ -60,13 +66,14 @@ class Bitrix24(Rest):
     is the application token that events carry.
 
     Options: ``catalogue`` and ``offers`` (numbers of the portal's catalogues of products and of variations),
-    ``responsible`` (the user of stock documents), ``lag``, ``batch`` (writes in one request), ``oauth`` (the server).
+    ``responsible`` (the user of stock documents), ``events`` (offline: the portal keeps them until we ask, for those
+    that cannot reach us), ``lag``, ``batch`` (writes in one request), ``oauth`` (the server).
     """
 
     platform = "bitrix24"
     verified = Verified(
         when="2026-11", contract="its reference pages of 2026-08: every call, alone and in a batch",
-        examples="113 answers, errors and events of the pages", simulator="a stateful portal with the published limits",
+        examples="119 answers, errors and events of the pages", simulator="a stateful portal with the published limits",
     )  # fmt: skip
     limits: ClassVar[Mapping[str, Limit]] = {"": Limit(rate=2.0, burst=50.0)}
     scopes = facts_of.SCOPES
@@ -77,6 +84,7 @@ class Bitrix24(Rest):
         self.resources = self._named(lambda: facts_of.adjusted(self.options))
         self._secrets = self.options.get("secrets") or {}
         self._hooked = "webhook" in self._secrets
+        self._queued = self._named(lambda: facts_of.queued(self.options))
         self._back: dict[str, float] = {}
         """Method → when its oldest minute stops counting, as its last answer said."""
         if not self._hooked:
@@ -358,18 +366,18 @@ class Bitrix24(Rest):
     # ── notices ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def subscribe(self, url: str) -> None:
-        """Afterwards the portal notifies ``url`` of every event that is open to the application."""
+        """Afterwards the portal notifies ``url`` of every event that is open to the application, or keeps it for us."""
         if self._hooked:
             raise Misconfigured(
                 f"{self.channel}: an incoming webhook cannot bind events; in Bitrix24, under developer resources, make "
                 f"an outgoing webhook to {url} and set its application token as `hook_secret`"
             )
-        known = {str(event).upper() for event in self._asked("events", {}).body.get("result") or []}
-        held = self._asked("event.get", {}).body.get("result") or []
-        there = {str(row.get("event")).upper() for row in held if row.get("handler") == url}
-        for event in facts_of.EVENTS:
-            if event in known and event not in there:
-                self._asked("event.bind", {"event": event, "handler": url})
+        events.bind(self._asked, url, offline=self._queued)
+
+    def kept(self) -> Iterator[Sequence[Notice]]:
+        """Where the setting ``events: offline`` says so: what the portal kept for us."""
+        if self._queued and not self._hooked:
+            yield from events.kept(self._asked, self.ports.clock.now)
 
     def receive(self, request: Request) -> Received:
         """The notices of a request that carries our application token. Raises Forged."""

@@ -99,6 +99,14 @@ EVENTS: Mapping[str, str] = {
 """Event → the resource it is news of. Stock has none."""
 
 
+def queued(options: Mapping[str, Any]) -> bool:
+    """Whether the portal keeps its events for us. Raises Misconfigured."""
+    value = options.get("events", "online")
+    if value not in ("online", "offline"):
+        raise Misconfigured(f"`events` in the channel's settings: found {value!r}; allowed: online, offline")
+    return bool(value == "offline")
+
+
 def adjusted(options: Mapping[str, Any]) -> Mapping[str, Resource]:
     """The resources with the channel's own ``lag`` and ``batch``. Raises Misconfigured."""
     found = dict(RESOURCES)

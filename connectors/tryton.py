@@ -8,7 +8,7 @@ What surprises here (seen on trytond 8.0.12, November 2026):
   than the longest transaction. ``last_modified_at`` (new in 8.0) is ``write_date``, or ``create_date`` before the
   first write; ``write_date`` alone is null until then. Several rows share a stamp, so paging is by (stamp, id).
 * A change often moves another record's stamp: a template's price leaves its products' alone, a stock move leaves the
-  product alone. `Watch` names the models whose changes mean that a document changed; a scan reads each in turn.
+  product alone. `WATCHES` names the models whose changes mean that a document changed (watched.py).
 * Prices are null without ``company`` in the context, quantities 0 without ``locations``, archived records are hidden
   unless the domain names ``active``; one missing id makes ``read`` fail for all, so ids are searched, never read.
 * An address's ``street`` is rendered by its country's format and comes back as ``{unit_number}`` where that asks for
@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -55,7 +56,8 @@ from connectors.tryton_facts import (
     tagged,
 )
 from connectors.verified import Verified
-from connectors.window import Window, moment, opened, turned
+from connectors.watched import Seen, Watch, pages
+from connectors.window import Window, moment
 from connectors.writes import NOT_FOUND, settled
 
 
@@ -178,37 +180,35 @@ class Tryton(Rest):
         self._rows("stock.location", [], ["name"], limit=1)
 
     def read(self, resource: str, cursor: Cursor | None = None) -> Iterator[Page]:
-        """Pages from the cursor on; a cursor is ``{at, windows}``: a window (window.py) per watched model."""
-        facts, watches = self.facts(resource), WATCHES[resource]
-        at, windows = 0, {watch.model: Window() for watch in watches}
-        if cursor is None:
-            # What the others say of the past, page one tells anyway: they start from now.
-            for watch in watches[1:]:
-                newest = self._rows(watch.model, [], [STAMP], limit=1, order=[[STAMP, "DESC"]])
-                windows[watch.model] = Window(since=moment(newest[0][STAMP]) if newest else None)
-        else:
-            at = int(cursor["at"])
-            windows.update({model: opened(kept) for model, kept in cursor["windows"].items()})
-        while True:
-            watch, window = watches[at], windows[watches[at].model]
-            whole = watch.model == facts.path and resource != "stock"
-            fields = FIELDS[resource] if whole else [watch.names]
-            only = ONLY.get(resource, []) if watch.model == facts.path else []
-            domain = [*only, *behind(window, facts.lag)]
-            own = {} if watch.model == facts.path else {"active_test": False}
-            order = [[STAMP, "ASC"], ["id", "ASC"]]
-            answer = self._searched(watch.model, domain, fields, limit=facts.page_size, order=order, **own)
-            rows = plain(answer.body["result"])
-            docs = rows if whole else self._documents(resource, named_by(rows, watch.names))
-            position = {"stamp": rows[-1][STAMP], "id": rows[-1]["id"]} if len(rows) == facts.page_size else None
-            windows[watch.model] = turned(window, docs=rows, path=STAMP, began=answer.began, position=position)
-            at = at if position is not None else (at + 1) % len(watches)
-            last = position is None and at == 0
-            if docs or last:
-                kept = {"at": at, "windows": {model: window.cursor() for model, window in windows.items()}}
-                yield Page(docs=docs, cursor=kept, last=last, asked_at=answer.asked_at)
-            if last:
-                return
+        """Pages from the cursor on; a cursor is ``{at, windows, whole}`` (watched.py)."""
+        self.facts(resource)
+        return pages(
+            WATCHES[resource], cursor, stamp=STAMP, newest=self._newest,
+            look=lambda watch, window: self._look(resource, watch, window),
+        )  # fmt: skip
+
+    def _newest(self, model: str) -> datetime | None:
+        rows = self._rows(model, [], [STAMP], limit=1, order=[[STAMP, "DESC"]])
+        return moment(rows[0][STAMP]) if rows else None
+
+    def _look(self, resource: str, watch: Watch, window: Window) -> Seen:
+        """What changed of a model in a window; what is more than its row (stock) is read by its id."""
+        facts = self.facts(resource)
+        own = watch.model == facts.path
+        told = own and resource != "stock"
+        domain = [*(ONLY.get(resource, []) if own else []), *behind(window, facts.lag)]
+        answer = self._searched(
+            watch.model, domain, FIELDS[resource] if told else [watch.names], limit=facts.page_size,
+            order=[[STAMP, "ASC"], ["id", "ASC"]], **({} if own else {"active_test": False}),
+        )  # fmt: skip
+        rows = plain(answer.body["result"])
+        return Seen(
+            rows=rows,
+            docs=rows if told else self._documents(resource, named_by(rows, watch.names)),
+            position={"stamp": rows[-1][STAMP], "id": rows[-1]["id"]} if len(rows) == facts.page_size else None,
+            asked_at=answer.asked_at,
+            began=answer.began,
+        )
 
     def _searched(self, model: str, domain: list[Any], fields: Sequence[str], *, limit: int | None = None,
                   order: list[Any] | None = None, **context: Any) -> Answer:  # fmt: skip

@@ -6,24 +6,17 @@ What surprises here: see tryton.py, whose facts and values these are.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from connectors.base import Doc, Resource, Write
+from connectors.watched import Watch
 from connectors.window import Window, iso
 
 STAMP = "last_modified_at"
 LAG = 300.0
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Watch:
-    """A model whose changed rows name documents in field ``names``: an id, a list of ids, or null."""
-
-    model: str
-    names: str = "id"
 
 
 def _resource(model: str, **facts: Any) -> Resource:

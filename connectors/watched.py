@@ -18,8 +18,8 @@ from connectors.window import Window, opened, turned
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Watch:
-    """A model whose changed rows mean changed documents: field ``names`` holds their ids, or the documents' field
-    ``via`` holds the rows."""
+    """A model whose changed rows mean changed documents: field ``names`` holds their ids (one, a list, or null), or the
+    documents' field ``via`` holds the rows."""
 
     model: str
     names: str = "id"
@@ -50,7 +50,7 @@ def pages(
     if cursor is None:
         windows |= {watch.model: Window(since=newest(watch.model)) for watch in watches[1:]}
     else:
-        at, whole = int(cursor["at"]), cursor["whole"] is True
+        at, whole = int(cursor["at"]), cursor.get("whole") is True
         windows |= {model: opened(kept) for model, kept in cursor["windows"].items() if model in windows}
     while True:
         watch = watches[at]

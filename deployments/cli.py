@@ -62,38 +62,28 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,  # its tracebacks print local variables, and those may hold secrets
 )
-VERBS: dict[str, Callable[..., None]] = {
-    "demo": running.demo,
-    "up": running.up,
-    "deploy": running.deploy,
-    "migrate": running.migrate,
-    "lint": authoring.lint,
-    "test": authoring.run_tests,
-    "explain": explaining.explain,
-    "try": explaining.try_out,
-    "schema": authoring.schema,
-    "connect": connecting.connect,
-    "check": connecting.check,
-    "plan": planning.plan,
-    "apply": planning.apply,
-    "pull": moving.pull,
-    "push": moving.push,
-    "reconcile": moving.reconcile,
-    "replay": moving.replay,
-    "survey": knowing.survey,
-    "why": knowing.why,
-    "find": finding.find,
-    "parked": knowing.parked,
-    "status": knowing.status,
-    "differences": pricing.differences,
-    "price": pricing.price,
-    "ready": products.ready,
-    "deadlines": orders.deadlines,
-    "returnable": orders.returnable,
-    "erase": customers.erase,
-    "channel": knowing.channel,
-    "stop": selling.stop,
-}
+START, WRITE, LIVE = "Start", "Write mappings and policies", "Bring a channel live"
+MOVE, LOOK, DECIDE = "Read and write", "See what is going on", "Decide"
+VERBS: dict[str, dict[str, Callable[..., None]]] = {
+    START: {"demo": running.demo, "up": running.up, "deploy": running.deploy, "migrate": running.migrate},
+    WRITE: {
+        "lint": authoring.lint, "test": authoring.run_tests, "explain": explaining.explain,
+        "try": explaining.try_out, "schema": authoring.schema,
+    },
+    LIVE: {
+        "connect": connecting.connect, "check": connecting.check, "survey": knowing.survey, "plan": planning.plan,
+        "apply": planning.apply, "channel": knowing.channel,
+    },
+    MOVE: {"pull": moving.pull, "push": moving.push, "reconcile": moving.reconcile, "replay": moving.replay},
+    LOOK: {
+        "status": knowing.status, "parked": knowing.parked, "why": knowing.why, "find": finding.find,
+        "deadlines": orders.deadlines, "differences": pricing.differences, "ready": products.ready,
+    },
+    DECIDE: {
+        "stop": selling.stop, "price": pricing.price, "returnable": orders.returnable, "erase": customers.erase,
+    },
+}  # fmt: skip
+"""The heading of `serai --help` under which a verb stands → verb → what it does."""
 
 
 @app.callback()
@@ -121,63 +111,64 @@ def _in_environment(name: str, value: str) -> Iterator[None]:
             os.environ[name] = before
 
 
-for name, verb in VERBS.items():
-    app.command(name)(verb)
+for panel, verbs in VERBS.items():
+    for name, verb in verbs.items():
+        app.command(name, rich_help_panel=panel)(verb)
 
 match_app = typer.Typer(help="What of a channel is which record: the report of first contact, and its consent.")
 match_app.callback(invoke_without_command=True)(knowing.match)
 match_app.command()(knowing.accept)
 match_app.command()(knowing.bind)
-app.add_typer(match_app, name="match")
+app.add_typer(match_app, name="match", rich_help_panel=LIVE)
 
 hold_app = typer.Typer(help="What a breaker stopped: list, show, approve, reject.", no_args_is_help=True)
 hold_app.command("list")(holding.list_holds)
 hold_app.command("show")(holding.show_hold)
 hold_app.command()(holding.approve)
 hold_app.command()(holding.reject)
-app.add_typer(hold_app, name="hold")
+app.add_typer(hold_app, name="hold", rich_help_panel=DECIDE)
 
 order_app = typer.Typer(help="One order: what is known of it, and what a person decides.", no_args_is_help=True)
 for name in ("show", "accept", "refuse", "delay", "cancel", "ready"):
     order_app.command(name)(getattr(orders, name))
-app.add_typer(order_app, name="order")
+app.add_typer(order_app, name="order", rich_help_panel=DECIDE)
 
 settlement_app = typer.Typer(help="What channels paid out, and what of it does not match.", no_args_is_help=True)
 settlement_app.command("list")(settlements.list_settlements)
 settlement_app.command()(settlements.show)
-app.add_typer(settlement_app, name="settlement")
+app.add_typer(settlement_app, name="settlement", rich_help_panel=LOOK)
 
 stock_app = typer.Typer(help="Stock: what there is of an article, and which figures cannot be.", no_args_is_help=True)
 for name in ("show", "faults"):
     stock_app.command(name)(getattr(stock, name))
 stock_app.command("risk")(selling.risk)
-app.add_typer(stock_app, name="stock")
+app.add_typer(stock_app, name="stock", rich_help_panel=LOOK)
 
 customer_app = typer.Typer(help="One customer: what is known of them, and who else they are.", no_args_is_help=True)
 for name in ("show", "merge", "split", "figures"):
     customer_app.command(name)(getattr(customers, name))
-app.add_typer(customer_app, name="customer")
+app.add_typer(customer_app, name="customer", rich_help_panel=DECIDE)
 
 offer_app = typer.Typer(help="Offers: where they hold, and how often they were redeemed.", no_args_is_help=True)
 offer_app.command("list")(offers.list_offers)
-app.add_typer(offer_app, name="offer")
+app.add_typer(offer_app, name="offer", rich_help_panel=LOOK)
 
 loyalty_app = typer.Typer(help="Points and gift cards: their one keeper is asked, or tells.", no_args_is_help=True)
 for name in ("show", "redeem", "earn", "reverse"):
     loyalty_app.command(name)(getattr(loyalty, name))
-app.add_typer(loyalty_app, name="loyalty")
+app.add_typer(loyalty_app, name="loyalty", rich_help_panel=DECIDE)
 
 review_app = typer.Typer(help="Customers that may be one person: list, accept, separate.", no_args_is_help=True)
 review_app.command("list")(customers.pairs)
 review_app.command()(customers.accept)
 review_app.command()(customers.separate)
-app.add_typer(review_app, name="review")
+app.add_typer(review_app, name="review", rich_help_panel=DECIDE)
 
 new_app = typer.Typer(help="A project, a platform or a mapping from a skeleton that works.", no_args_is_help=True)
 new_app.command("project")(starting.new_project)
 new_app.command("platform")(starting.new_platform)
 new_app.command("mapping")(starting.new_mapping)
-app.add_typer(new_app, name="new")
+app.add_typer(new_app, name="new", rich_help_panel=START)
 
 
 def _explained(error: Exception) -> str | None:

@@ -14,6 +14,7 @@ What surprises here:
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import logging
 import os
 import signal
@@ -328,4 +329,5 @@ def _under(house: House) -> str:
 
 
 if __name__ == "__main__":
+    faulthandler.enable()       # a crash in a library of C says on stderr where every thread was
     sys.exit(main())

@@ -37,6 +37,8 @@ PREFECT_STARTS_WITHIN = 180.0
 STARTS_WITHIN = 60.0
 POOL = "serai"
 LONGEST_PAUSE = 30.0
+FEWEST_AT_ONCE = 4
+"""Scheduled runs that go side by side even on a small machine: a long first read must not hold up the others."""
 
 Say = Callable[[str], None]
 
@@ -147,7 +149,7 @@ def running(
                 say(red("what is on disk runs, not a release: saving a file of this project changes what is written"))
             house.once("migrate", "deployments.cli", "migrate", "--project", str(project))
             say("starting Prefect's server (15 to 60 s the first time), the console and the receiver")
-            house.start("server", "prefect", "server", "start")
+            house.start("server", "deployments.prefect_server", "server", "start")
             for name in ("console", "receiver"):
                 house.start(name, f"deployments.{name}", "--project", str(project), "--port", str(chosen[name]))
             for name in ("console", "receiver"):
@@ -160,7 +162,10 @@ def running(
             house.wait("server", partial(_answers, f"{urls['prefect']}/api/health"), PREFECT_STARTS_WITHIN)
             say(f"prefect   {urls['prefect']}")
             house.once("deploy", "deployments.deploy", "--project", str(project))
-            house.start("worker", "prefect", "worker", "start", "--pool", POOL, "--type", "process")
+            house.start(
+                "worker", "prefect", "worker", "start",
+                "--pool", POOL, "--type", "process", "--limit", str(runs_at_once()),
+            )  # fmt: skip
             say(f"worker    polls the work pool {POOL!r}; logs of all parts are in {folder / 'logs'}")
             here = Running(project=project, urls=urls, env=full_env)
             _note(folder, here)
@@ -169,6 +174,11 @@ def running(
         finally:
             house.stop()
             (folder / "running.json").unlink(missing_ok=True)
+
+
+def runs_at_once() -> int:
+    """How many scheduled runs the worker has side by side: one per core, as each is a process of its own."""
+    return max(FEWEST_AT_ONCE, os.cpu_count() or 1)
 
 
 def red(sentence: str) -> str:

@@ -139,16 +139,16 @@ WORST = 5
 
 
 def print_survey(survey: Survey) -> None:
-    """What is wrong today: one line per kind with the money at stake, then the worst findings of each kind."""
+    """Who was not asked; what is wrong today: a line per kind with the money at stake, then the worst of each kind."""
     from flows.survey import KINDS
 
+    for channel, why in survey.unreachable.items():
+        sys.stdout.write(f"  {channel} was left out: {why}\n")
     counts = survey.counts()
     for kind, words in KINDS.items():
         stake = survey.stake(kind)
         money = f", {stake:,.2f} {survey.currency} at stake" if stake != 0 else ""
         sys.stdout.write(f"{counts[kind]:>6,} {words}{money}\n")
-    for channel, why in survey.unreachable.items():
-        sys.stdout.write(f"  {channel} was left out: {why}\n")
     for fault in survey.faults[:WORST]:
         sys.stdout.write(f"  {fault}\n")
     if len(survey.faults) > WORST:

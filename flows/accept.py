@@ -17,7 +17,7 @@ from decimal import Decimal
 from typing import Any
 
 from connectors.base import Doc
-from flows import escrows, order_check, order_moves, pricing, settlements
+from flows import escrows, order_check, order_moves, repricing, settlements
 from flows.consequences import figures_read, follow, word_of
 from flows.contribute import contribute
 from flows.drift import told_figure
@@ -194,7 +194,7 @@ def _accept_entity(work: Work, entity: str, records: Mapping[str, InwardRecord])
     if entity == settlements.SETTLEMENT and taken:
         settlements.take(work, taken)
     if entity == "price" and "price" in work.house.channel(work.channel).receives:
-        pricing.read(work.house, work.tx, work.channel, [item.values for item in taken], work.asked_at,
+        repricing.read(work.house, work.tx, work.channel, [item.values for item in taken], work.asked_at,
                      work.account.run)
     if entity == "order" and work.channel in work.house.project.counting.sources:
         work.said.update({str(item.uid): item.values for item in taken})

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from flows import back_orders, pricing
+from flows import back_orders, repricing
 from flows.companies import companies_of, hears
 from flows.consenting import note_refusals
 from flows.escrows import orders_moved
@@ -96,7 +96,7 @@ def follow(house: House, tx: Tx, changes: Sequence[Change], *, now: datetime, ca
         *((*key, None, forced, cause) for key, forced in due.items()),
         *dated(house, by_entity.get("price", ()), now, cause),
         *back_orders.dated(house, stocks, now, cause),
-        *pricing.follow(house, tx, by_entity.get("variant", ()), cause),
+        *repricing.follow(house, tx, by_entity.get("variant", ()), cause),
     ])
 
 

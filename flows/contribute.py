@@ -1,7 +1,13 @@
 """What a channel says of its records from now on, and the records that follow from what all channels say.
 
-What surprises here: a record that one channel alone decides is that channel's contribution itself, text and digest
-included; most first contacts are of that kind.
+What surprises here:
+
+* A record that one channel alone decides is that channel's contribution itself, text and digest included; most first
+  contacts are of that kind.
+* What a channel is seen to hold while a write of ours is under way, or before its outcome was read back, may be what it
+  made of that write. It is taken as what the channel holds, never as something that moved there (P3): of what the
+  channel said before the moment stays as it was, what it never said moved at no moment at all, so that whoever really
+  said it is newer.
 """
 
 from __future__ import annotations
@@ -34,7 +40,11 @@ from registry import (
     moment,
     own_key,
     owners,
+    under_way,
 )
+
+NEVER = 0
+"""When a field moved on a channel that holds only what it made of our words, in microseconds."""
 
 
 def contribute(work: Work, entity: str, items: list[Item]) -> None:
@@ -44,14 +54,15 @@ def contribute(work: Work, entity: str, items: list[Item]) -> None:
     held = sorted({item.uid for item in items if item.uid is not None and not item.new})
     locked = lock_records(work.tx, held) if held else {}
     others = _others(work, entity, held)
+    told = under_way(work.tx, work.channel, entity, {*held, *(row.uid for row in locked.values())}) if held else set()
     by_uid: dict[str, list[Item]] = {}
     for item in items:
         mine = item.binding if not others else next(
             (b for b in others.get(str(item.uid), ()) if b.channel == work.channel
              and b.external_id == item.record.id), item.binding
         )
-        _said(work, item, mine)
         stored = locked.get(str(item.uid)) if locked else None
+        _said(work, item, mine, bool(told & {str(item.uid), str(item.uid if stored is None else stored.uid)}))
         by_uid.setdefault(str(item.uid) if stored is None else stored.uid, []).append(item)
         if entity == CUSTOMER:
             work.people[str(item.uid)] = item.values
@@ -104,24 +115,30 @@ def _wrong(work: Work, item: Item, values: Mapping[str, Any]) -> bool:
     return any(values.get(name) != item.values.get(name) for name in item.moved)
 
 
-def _said(work: Work, item: Item, binding: Binding | None) -> None:
-    """What the channel says of the record from now on: covered fields replaced, the others as they were."""
+def _said(work: Work, item: Item, binding: Binding | None, told: bool) -> None:
+    """What the channel says of the record from now on: covered fields replaced, the others as they were.
+
+    ``told``: a write of the record to this channel is under way.
+    """
     item.was = binding
     if binding is None:
         item.values = item.record.values
         if not item.first:
             item.moved = frozenset(item.values)
             item.edit = bool(item.moved)
+        if told:
+            item.changed = {"$since": work.moment, **dict.fromkeys(item.values, NEVER)}
         item.text = encode(item.values)
         item.mark = digest(item.text)
         work.fresh.append(BindingRow(
             channel=work.channel, entity=item.record.entity, external_id=item.record.id, uid=item.uid,
-            resource=work.resource, values=item.text, values_hash=item.mark, covers=work.since_now(item.values),
+            resource=work.resource, values=item.text, values_hash=item.mark,
+            covers=encode(item.changed) if told else work.since_now(item.values),
             kept=item.record.keep or None, asked_at=work.asked_at, verified_at=work.asked_at,
             mapping_hash=work.mapping_hash, document_hash=work.hash(item.record),
         ))
     else:
-        old, since, pending = binding.values or {}, binding.changed, binding.pending
+        old, since, pending = binding.values or {}, binding.changed, binding.pending or told
         item.values = {**old, **item.record.values}
         item.moved = frozenset(
             name for name, value in item.record.values.items() if name not in old or old[name] != value
@@ -129,7 +146,7 @@ def _said(work: Work, item: Item, binding: Binding | None) -> None:
         item.edit = bool(item.moved) and not pending and not item.first
         item.changed = {
             "$since": since.get("$since", work.moment), **since,
-            **{name: work.moment for name in item.moved if not pending or name not in since},
+            **{name: since.get(name, NEVER) if pending else work.moment for name in item.moved},
         }
         item.text = encode(item.values)
         item.mark = digest(item.text)

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from flows import consenting, escrows, order_moves, pricing
+from flows import consenting, escrows, order_moves, repricing
 from flows.holding import stop
 from flows.ledger import Account
 from flows.people import CUSTOMER, told_elsewhere
@@ -61,7 +61,7 @@ def decide_page(
     bound = binding_for(tx, channel, group.name, uids)
     said = _said(house, tx, channel, group, seen)
     mapping = group.mapping
-    mark_due(tx, pricing.later(house, channel, group, now))
+    mark_due(tx, repricing.later(house, channel, group, now))
     order = [uid for uid in uids if uid in seen and not _silent(seen[uid])]
     shapes = [seen[uid].values for uid in order]
     refs = refs_for(tx, channel, list(mapping.outward_references(shapes)))
@@ -90,8 +90,8 @@ def decide_page(
             verdicts.waiting(row, not_there(CUSTOMER, channel))
         elif row.uid in stopped:
             verdicts.waiting(row, stopped[row.uid])
-        elif row.uid == pricing.EVERY:
-            pricing.all_of(house, tx, channel, group, row)
+        elif row.uid == repricing.EVERY:
+            repricing.all_of(house, tx, channel, group, row)
             verdicts.unchanged(row, "a rule began or ended: each of its prices is looked at")
         elif view is not None and view.price is not None and view.price.silent:
             verdicts.unpriced(row, view.price)

@@ -153,7 +153,7 @@ def figures(
         holds = holding_for(policies, known.article)
         rule = holds.get(channel)
         sellable = {code: known.sellable[code] for code in codes if code in known.sellable}
-        promised = {code: units for code, units in known.reserved.items() if code is None or code in sellable}
+        promised = {code: units for code, units in known.reserved.items() if code is None or code in codes}
         shares = division if holds is policies else divided(holds)
         split = publish_by_location(sellable, promised, holds, step, shares).get(channel, {})
         split, because = _overridden(split, word, step)
@@ -166,7 +166,7 @@ def figures(
         } if beside or kept else {}
         left = target       # alone it may show all that is its part
         if others_now or None in promised or holds is not policies:
-            left = sum(units for code, units in free(sellable, promised, step).items() if code in pool)
+            left = sum(units for code, units in free(sellable, promised, step, known.pools).items() if code in pool)
         by_listing: Mapping[str, Told] = {}
         if pledged is not None and way is not None and rule is not None and rule.allocation == "hard" and (
             (channel, variant) not in calm
@@ -219,7 +219,7 @@ def _likeness(known: Pool, beside: Mapping[str, Units] | None) -> tuple[Any, ...
     if known.article is not None or any(one.because for one in known.standings):
         return None
     amounts = [(code, str(units)) for code, units in (*known.sellable.items(), *known.reserved.items())]
-    return known.step, len(known.sellable), *amounts, *(beside.items() if beside else ())
+    return known.step, bool(known.parts), len(known.sellable), *amounts, *(beside.items() if beside else ())
 
 
 def _by_escrow(

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from connectors.errors import Misconfigured
-from flows.pricing import due_rows, pipeline_of
+from flows.pricing import pipeline_of
+from flows.repricing import due_rows
 from flows.wiring import House
 from mappings.commerce.prices.currencies import today
 from mappings.commerce.prices.money import digits

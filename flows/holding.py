@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from flows.figures import of_text
 from flows.pledges import PUBLISH
-from flows.price_moves import Price, effect, in_todays_money, prices_of
+from flows.price_moves import Price, effect, in_todays_money, opens, prices_of
 from flows.receipts import Sending
 from flows.routes import Group
 from flows.wiring import RELEASE, House
@@ -146,7 +146,7 @@ def _effects(
             moves[one.row.uid], floor=_floor(one),
             counts=one.row.uid in told and (not stock or any(
                 row.before is not None and row.after != row.before for row in moves[one.row.uid]
-            )),
+            )) and not opens(group.entity, moves[one.row.uid]),
             deletes=one.write.op == "delete" or (one.row.uid in told and not stock and _archives(one)),
             zeroes=stock and _empties(one, bound.get(one.row.uid)),
         )

@@ -6,7 +6,7 @@ moment, from who is silent, and from what is being counted, and every departure 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from flows.reserving import recipes
 from flows.wiring import House
 from mappings.commerce.fulfilment.calendar import calendar
-from mappings.commerce.stock.allocation import left
+from mappings.commerce.stock.allocation import connected, left
 from mappings.commerce.stock.bundles import Parts, makeable_by_location
 from mappings.commerce.stock.cohorts import Article, article
 from mappings.commerce.stock.freshness import (
@@ -68,8 +68,9 @@ WEEK: Final = timedelta(days=7)
 class Standing(Struct, frozen=True, kw_only=True):
     """One variant at one place: what its source says, and ``units`` of it that could be sold if none were reserved.
 
-    ``pooled`` is whether it counts at all: what others hold is shown only. ``because`` are the sentences of whatever
-    rule departed from the figure, ``faults`` what cannot be.
+    ``there`` are the units that lie there as far as anybody knows, some of which a rule may hide. ``pooled`` is whether
+    it counts at all: what others hold is shown only. ``because`` are the sentences of whatever rule departed from the
+    figure, ``faults`` what cannot be.
     """
 
     stock: str
@@ -78,6 +79,7 @@ class Standing(Struct, frozen=True, kw_only=True):
     source: str
     held: Holding
     units: Decimal
+    there: Decimal
     pooled: bool
     unit: str
     held_by: str = "us"
@@ -91,7 +93,8 @@ class Pool(Struct, frozen=True, kw_only=True):
 
     ``reserved`` at None is reserved, or lacking, nowhere in particular. A bundle has ``parts``; what is sellable of it
     is what can be put together of what is free of them, at one place. ``waiting`` are units of orders that wait for
-    goods that come; a bundle promises nothing that is not there. ``step`` is the least that is sold of it.
+    goods that come; a bundle promises nothing that is not there. ``step`` is the least that is sold of it. ``pools``
+    are the places that stand in for each other (`connected`).
     """
 
     sellable: Mapping[str, Decimal]
@@ -101,6 +104,7 @@ class Pool(Struct, frozen=True, kw_only=True):
     waiting: Mapping[str | None, Decimal] = {}
     article: Article | None = None
     step: Decimal = ONE
+    pools: tuple[frozenset[str], ...] | None = None
 
     @property
     def because(self) -> list[str]:
@@ -109,7 +113,7 @@ class Pool(Struct, frozen=True, kw_only=True):
 
     def left(self) -> dict[str, Decimal]:
         """What nobody has claimed, by the code of the place, exactly."""
-        return left(self.sellable, self.reserved)
+        return left(self.sellable, self.reserved, self.pools)
 
     def inbound(self, codes: Collection[str] | None = None) -> list[tuple[date, Decimal]]:
         """What is announced for these places (None: for all of ours), with its days."""
@@ -128,6 +132,7 @@ class Pool(Struct, frozen=True, kw_only=True):
             {code: units for code, units in self.reserved.items() if code is None or code in asked},
             waiting=sum((units for code, units in self.waiting.items() if code is None or code in asked), ZERO),
             owed=sum((owed(one.held) for one in self.standings if one.pooled and one.code in asked), ZERO),
+            pools=self.pools,
         )
 
 
@@ -144,12 +149,12 @@ NOTHING: Final = Seen()
 @dataclass(kw_only=True)
 class _Known:
     """What a page of variants needs to know, loaded at once: the values of variants, of their stock and of places by
-    uid; the codes of the locations that channels sell from; and how long dead sources have said nothing."""
+    uid; the codes of the locations that channels sell from, in pools; and how long dead sources have said nothing."""
 
     variants: Mapping[str, Mapping[str, Any]]
     stocks: Mapping[str, Sequence[Mapping[str, Any]]]
     places: Mapping[str, Mapping[str, Any]]
-    sold_from: Set[str]
+    pools: tuple[frozenset[str], ...] | None
     source: Mapping[str, str]
     dead: Mapping[str, timedelta]
     before: Mapping[str, Decimal]
@@ -166,8 +171,8 @@ def pools(
     """Variant → what may be divided of it. A constant number of statements, however many variants and parts."""
     made_of = recipes(tx, variants, seen.variants)
     own = sorted({*variants, *(part for parts in made_of.values() for part in parts)} - made_of.keys())
-    known = _known(house, tx, own, sorted(made_of), now, seen)
     promised = promises_of(tx, own)
+    known = _known(house, tx, own, sorted(made_of), promised, now, seen)
     found = {variant: _own(house, known, variant, promised[variant], now) for variant in own}
     over = {part: found[part].left() for parts in made_of.values() for part in parts if part in found}
     for variant in _parts_first(made_of):
@@ -192,11 +197,14 @@ def _parts_first(made_of: Mapping[str, Parts]) -> list[str]:
 
 
 def _known(
-    house: House, tx: Tx, variants: Sequence[str], bundles: Sequence[str], now: datetime, seen: Seen
+    house: House, tx: Tx, variants: Sequence[str], bundles: Sequence[str],
+    promised: Mapping[str, Sequence[Reservation]], now: datetime, seen: Seen,
 ) -> _Known:
     stocks = _stock_rows(tx, variants, seen)
     rows = {one["uid"]: one for uid in variants for one in stocks[uid]}
-    places = records(tx, sorted({one["location"] for one in rows.values()}))
+    places = records(tx, sorted({one["location"] for one in rows.values()} | {
+        row.location for held in promised.values() for row in held if row.location is not None
+    }))
     unread = [uid for uid in (*variants, *bundles) if uid not in seen.variants]
     described = {**seen.variants, **{uid: record.values for uid, record in records(tx, unread).items()}}
     sources = house.project.counting.sources
@@ -213,7 +221,7 @@ def _known(
            if variant in described and one["quantity"]["unit"] != described[variant].get("unit")}
     return _Known(
         variants=described, stocks=stocks, places={uid: place.values for uid, place in places.items()},
-        sold_from={code for policy in house.project.stock.values() for code in policy.locations},
+        pools=connected(house.project.stock) or None,
         source=source, dead=dead, mute=mute,
         before=before_counts(tx, counting) if counting else {},
         rate={variant: units / Decimal(WEEK // timedelta(hours=1)) for variant, units in sold.items()},
@@ -294,15 +302,17 @@ def _own(
             replace(one, stock=row["uid"])
             for one, row in zip(twin.standings, known.stocks.get(variant, ()), strict=True)
         ])
+    sold_from = frozenset[str]().union(*(known.pools or ()))
     standings = [_standing(house, known, variant, stock, now) for stock in known.stocks.get(variant, ())]
-    code_of = {one.location: one.code for one in standings}
-    away = {one.location for one in standings if not one.pooled}
+    code_of = {uid: values.get("code", uid) for uid, values in known.places.items()}
+    away = {uid for uid, values in known.places.items() if not ours(values)}
     rows = [
         (row, None if row.location is None else code_of.get(row.location, row.location))
         for row in promised if row.location not in away
     ]
     places = [
-        Place(code=one.code, units=one.units, missing=missing(one.held) if one.code in known.sold_from else ZERO)
+        Place(code=one.code, units=one.units, there=one.there,
+              missing=missing(one.held) if one.code in sold_from else ZERO)
         for one in standings if one.pooled
     ]
     sellable, reserved = pool(places, ((code, row.quantity) for row, code in rows if not row.waiting))
@@ -314,6 +324,7 @@ def _own(
     found = Pool(
         sellable=sellable, reserved=reserved, standings=standings, waiting=waiting, article=known.articles.get(variant),
         step=ONE if step is None else Decimal(step),
+        pools=known.pools,
     )
     if like is not None and not any(one.faults or one.because for one in standings):    # those name the article
         known.alike[like] = found
@@ -357,9 +368,11 @@ def _standing(house: House, known: _Known, variant: str, values: Mapping[str, An
     held = holding(values, today=now.date(), expires_within=source.expires_within)
     units = counted_in(unreserved(held), unit, of_variant, known.packs.get(variant))
     rate, because = known.rate.get(variant, ZERO), []
-    told = units if units is not None else ZERO
+    told = there = units if units is not None else ZERO
     if (values.get("count") or {}).get("state") == "counting":
-        adjusted = while_counting(told, known.before.get(values["uid"]), source.counting, code)
+        before = known.before.get(values["uid"])
+        there = max(told, ZERO if before is None else before)
+        adjusted = while_counting(told, before, source.counting, code)
         told = adjusted.units
         because.append(adjusted.because)
     if name in known.dead:
@@ -376,7 +389,7 @@ def _standing(house: House, known: _Known, variant: str, values: Mapping[str, An
         because.append(adjusted.because)
     return Standing(
         stock=values["uid"], location=values["location"], code=code, source=name, held=held, units=told, unit=unit,
-        pooled=ours(at), held_by=at.get("held_by") or "us", because=tuple(because),
+        there=there, pooled=ours(at), held_by=at.get("held_by") or "us", because=tuple(because),
         inbound=tuple(
             (day, pieces) for day, units in held.inbound
             if (pieces := counted_in(units, unit, of_variant, known.packs.get(variant))) is not None

@@ -18,7 +18,7 @@ from flows.figures import of_text
 from flows.labels import labels
 from flows.plan_reasons import FileChange, Reasons, file_changes
 from flows.pledges import PUBLISH
-from flows.price_moves import Price, effect, prices_of
+from flows.price_moves import Price, effect, opens, prices_of
 from flows.rehearsal import MINTED, Rehearsal, Rehearsed, Scope, rehearse
 from flows.release import Content, on_disk, released
 from flows.routes import Group, load_mappings
@@ -370,9 +370,8 @@ def _verdict(house: House, place: tuple[str, str], mine: Sequence[Planned], know
     """What the breaker would say to these writes; falls of stock and orders are never its subject."""
     if place[1] in NEVER_HELD:
         return Verdict(held=False)
-    return judge(
-        [effect(one.prices, counts=not one.lowers) for one in mine], known, house.project.breaker_of(place[0])
-    )
+    effects = [effect(one.prices, counts=not one.lowers and not opens(place[1], one.prices)) for one in mine]
+    return judge(effects, known, house.project.breaker_of(place[0]))
 
 
 def _plain(path: str) -> str:

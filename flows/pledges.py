@@ -20,6 +20,7 @@ from flows.holdings import Pool
 from flows.reserving import recipes, with_bundles
 from flows.wiring import House
 from mappings.commerce.stock import StockPolicy, escrow
+from mappings.commerce.stock.allocation import connected
 from mappings.commerce.stock.bundles import Parts, explode
 from mappings.commerce.stock.escrow import Account, Places, Raises, most
 from mappings.commerce.stock.units import sold_in
@@ -88,13 +89,7 @@ def hard(house: House, channel: str) -> Raises | None:
 
 def pool_of(policies: Mapping[str, StockPolicy], locations: Sequence[str]) -> set[str]:
     """The locations of every channel that shares one with these, directly or by way of others."""
-    shared, before = set(locations), -1
-    while len(shared) != before:
-        before = len(shared)
-        for policy in policies.values():
-            if shared & set(policy.locations):
-                shared |= set(policy.locations)
-    return shared
+    return set(locations).union(*(pool for pool in connected(policies) if pool.intersection(locations)))
 
 
 def rivals_of(policies: Mapping[str, StockPolicy], channel: str) -> set[str]:

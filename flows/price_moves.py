@@ -38,9 +38,14 @@ class Price:
     was_tax_mode: str | None = None
 
     @property
+    def first(self) -> bool:
+        """Whether there was no price before: none, or the 0 at which some shops open an article."""
+        return self.before is None or self.before <= 0
+
+    @property
     def moved(self) -> Decimal:
-        """How far, up or down; nothing where there was no price before."""
-        return Decimal(0) if self.before is None else abs(self.after - self.before)
+        """How far, up or down; nothing where it is a first price."""
+        return Decimal(0) if self.before is None or self.first else abs(self.after - self.before)
 
 
 class _Anything(dict[Any, Any]):
@@ -99,6 +104,11 @@ def effect(
              tax_mode=one.tax_mode, was_tax_mode=one.was_tax_mode, floor=floor)
         for one in prices
     ))
+
+
+def opens(entity: str, prices: Sequence[Price]) -> bool:
+    """Whether a write gives an article its first price and does nothing else: no change that a breaker counts."""
+    return entity == "price" and len(prices) > 0 and all(price.first for price in prices)
 
 
 def _price(path: str, before: tuple[Decimal, str, str | None] | None, after: tuple[Decimal, str, str | None]) -> Price:

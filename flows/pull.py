@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 from connectors.base import Cursor, Doc, Page
 from connectors.errors import ConnectorError, Misconfigured, RetryLater
 from flows.accept import accept_page
+from flows.collecting import collect, keeps_notices
 from flows.consequences import Change, follow
 from flows.drift import drifted
 from flows.escrows import caught_up
@@ -96,14 +97,17 @@ def pull(
 ) -> Ledger:
     """Reads a resource from its cursor on (``full``: from page one) and accepts it, page by page.
 
-    Returns with ``more`` when the stretch is spent. Another worker's lease makes it a no-op with a note. Raises what
-    the connector raises; the pages before are committed and the cursor stands behind them.
+    With the first resource of a channel the notices that its platform keeps for us are asked for. Returns with ``more``
+    when the stretch is spent. Another worker's lease makes it a no-op with a note. Raises what the connector raises;
+    the pages before are committed and the cursor stands behind them.
     """
     stretch = stretch or Stretch()
     account = house.account(channel, resource, "inward")
     followed, taken = _followed(house, channel, resource)
     if not followed:
         return account.ledger(house.registry.now(), note="everything it carries is switched off")
+    if keeps_notices(house, channel) and _first(house, channel) == resource:
+        collect(house, channel)
     lease = acquire(house.registry, channel, resource, lane, house.owner, LEASE_SECONDS)
     if lease is None:
         return account.ledger(house.registry.now(), note="another worker reads it now")
@@ -128,6 +132,11 @@ def _followed(house: House, channel: str, resource: str) -> tuple[list[str], lis
         [entity for entity, word in carried.items() if word != "off"],
         [entity for entity, word in carried.items() if word in ("canary", "on")],
     )
+
+
+def _first(house: House, channel: str) -> str:
+    """The first resource of the channel that is read."""
+    return next(name for name in house.of(channel).inward if _followed(house, channel, name)[0])
 
 
 def _pull(

@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct
 
 from connectors.base import Receipt, Write
-from flows import consenting, escrows, order_check, pricing
+from flows import consenting, escrows, order_check, repricing
 from flows.consequences import word_of
 from flows.figures import RAISE_WAITS, Units, of_text
 from flows.ledger import Account
@@ -115,14 +115,14 @@ def record_receipts(
         unpark(tx, [(channel, group.entity, one.row.uid, "outward") for one, _ in applied])
         page.count(group.entity, "written", len(hops))
     told_prices = [
-        pricing.Told(
+        repricing.Told(
             price=one.kept_price, key=one.write.key, due_at=one.row.due_at,
             answer=answered[one.write.key].values if group.entity == "price" and one.write.key in answered else None,
         )
         for one, _ in applied if one.kept_price is not None
     ]
     if told_prices:
-        pricing.confirmed(house, tx, channel, told_prices, now)
+        repricing.confirmed(house, tx, channel, told_prices, now)
     escrows.answered(house, tx, channel, group, receipts, now)
     _outbox_states(house, tx, page, channel, group, receipts, now)
     if group.entity == "order":

@@ -76,7 +76,7 @@ def stock_risk(house: House, sku: str) -> StockRisk:
             raise Misconfigured("policies/stock.yaml lets no channel show stock: nothing can be oversold")
         pool = pools(house, tx, [uid], now)[uid]
         places = pool_of(policies, policies[selling[0]].locations)
-        units = sum(n for code, n in free(pool.sellable, pool.reserved).items() if code in places)
+        units = sum(n for code, n in free(pool.sellable, pool.reserved, pools=pool.pools).items() if code in places)
         measured = [_measured(house, tx, uid, name, now) for name in selling]
     channels = [Selling(rate=row.per_day / 1_440, lag=row.lag / 60) for row in measured]
     buffer, buffered = enough(units, channels, runs=RUNS)

@@ -82,7 +82,7 @@ def article(house: House, sku: str, on: date | None = None) -> Article:
     return Article(
         sku=values["sku"], name=values.get("name", ""), unit=values.get("unit", "each"), pool=pool,
         free={code: pieces(Decimal(steps), pool.step)
-              for code, steps in free(pool.sellable, pool.reserved, pool.step).items()},
+              for code, steps in free(pool.sellable, pool.reserved, pool.step, pool.pools).items()},
         left=sum((sold_in(units, pool.step)[1] for units in left.values()), ZERO), by_day=days,
         back_orders=pool.back_orders(),
         loose={named[part].values["sku"]: over for part, number in parts.items() if part in named and part in made_of

@@ -19,6 +19,7 @@ from flows.wiring import House
 from mappings.commerce.match import keys as match_keys, similar
 from mappings.commerce.prices.pipeline import Priced, price
 from mappings.commerce.stock import free, publish
+from mappings.commerce.stock.allocation import connected
 
 SHOWN = 2_000
 """Customers whose names are compared with each other; beyond it only keys are, since names are compared pairwise."""
@@ -277,7 +278,7 @@ def _stock(seen: _Seen, company: str) -> list[Finding]:
     found = []
     for variant, places in held.items():
         sku = skus.get(variant, variant)
-        left = free(places, promised.get(variant, {}))
+        left = free(places, promised.get(variant, {}), pools=connected(policies))
         sellable = Decimal(sum(units for code, units in left.items() if code in locations))
         together = sum((shown[name].get(variant, Decimal(0)) for name in selling), Decimal(0))
         if together > sellable:

@@ -386,7 +386,7 @@ def open_house(
         if not disk:
             mark_due(tx, later_prices(house, tx.now))
 
-    from flows.pricing import later_prices  # it is about houses, and they begin here
+    from flows.repricing import later_prices  # it is about houses, and they begin here
 
     registry.attempt(known)
     _collect_rarely()

@@ -108,6 +108,7 @@ from registry.outbox import (
     decide,
     open_writes,
     set_outbox,
+    under_way,
 )
 from registry.overrides import EVERYWHERE, OverrideRow, all_overrides, end_override, overrides, put_override
 from registry.parked import (
@@ -154,8 +155,6 @@ from registry.records import (
     keys_of,
     linked,
     lock_records,
-    merge_records,
-    move_keys,
     own_key,
     own_kind,
     owners,
@@ -343,11 +342,9 @@ __all__ = [
     "lock_records",
     "mark_due",
     "members",
-    "merge_records",
     "micros",
     "modes",
     "moment",
-    "move_keys",
     "move_reservations",
     "new_uids",
     "newest_release",
@@ -448,6 +445,7 @@ __all__ = [
     "told_opt_outs",
     "told_uids",
     "uids_for",
+    "under_way",
     "unpark",
     "unread_escrows",
     "verbatim",

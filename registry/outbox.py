@@ -16,7 +16,7 @@ from datetime import datetime
 from functools import cache
 
 from msgspec import Struct
-from sqlalchemy import BigInteger, Integer, bindparam, case, delete, or_, select, true, update
+from sqlalchemy import BigInteger, Integer, and_, bindparam, case, delete, or_, select, true, update
 
 from registry import bulk
 from registry.codec import maybe_micros, maybe_moment, moment
@@ -102,6 +102,24 @@ def open_writes(
     found = [stored(row) for row in tx.rows(_ready(tuple(states)), values)]
     _CLAIM.run(tx, [row.id for row in found], owner=owner, until=tx.stamp + int(seconds * 1_000_000))
     return found
+
+
+_UNDER_WAY = bulk.Keyed(
+    select(outbox.c.uid).where(
+        outbox.c.channel == bindparam("on"),
+        outbox.c.entity == bindparam("of"),
+        or_(
+            outbox.c.state.in_(("sent", "accepted", "unknown")),
+            and_(outbox.c.state.in_(("due", "decided")), outbox.c.attempt > 0),
+        ),
+    ),
+    outbox.c.uid,
+)
+
+
+def under_way(tx: Tx, channel: str, entity: str, uids: Collection[str]) -> set[str]:
+    """Those of the records whose open write went out once at least, so that the channel may hold it already."""
+    return {row[0] for row in _UNDER_WAY.rows(tx, uids, on=channel, of=entity)}
 
 
 FIXED = "\"outbox\".state = 'decided'"

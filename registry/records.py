@@ -3,8 +3,7 @@
 What surprises here: ``claim_keys`` is how two channels bringing the same new SKU make one record: insert what is
 missing, then read who owns each key. A record that is nothing but a meeting of others (``OWN_KEY``: the stock of a
 variant at a location) needs neither match key nor reference beside it: both stand in its own ``key``. A record merged
-into another keeps its row; functions given its uid or its key answer with the survivor. Merging keeps no promise about
-values: whoever merges computes the survivor anew.
+into another (`people.set_people`) keeps its row; functions given its uid or its key answer with the survivor.
 """
 
 from __future__ import annotations
@@ -15,23 +14,15 @@ from operator import attrgetter, itemgetter
 from typing import Any, TypeAlias
 
 from msgspec import Struct
-from sqlalchemy import bindparam, delete, func, select, text, update
+from sqlalchemy import bindparam, delete, func, select, text
 
 from registry import bulk
-from registry.channels import rebind
 from registry.codec import Json, as_text, decode, digest, encode, moment
-from registry.engine import RegistryError, Tx
+from registry.engine import Tx
 from registry.tables import (
-    IN_FLIGHT,
-    binding,
-    candidate,
     link,
     matchkey,
-    outbox,
-    outbox_later,
-    parked,
     record,
-    reservation,
 )
 
 MatchKey: TypeAlias = tuple[str, str, str]
@@ -339,94 +330,6 @@ def drop_keys(tx: Tx, keys: Collection[MatchKey]) -> int:
         values = [key[2] for key in keys if (key[0], key[1]) == (entity, kind)]
         dropped += bulk.change(tx, statement, matchkey.c.value, values)
     return dropped
-
-
-def move_keys(tx: Tx, from_uid: str, to_uid: str) -> int:
-    """Afterwards ``to_uid`` owns the keys that ``from_uid`` owned; the number moved."""
-    return tx.run(update(matchkey).where(matchkey.c.uid == from_uid).values(uid=to_uid))
-
-
-def merge_records(tx: Tx, from_uid: str, to_uid: str) -> None:
-    """Afterwards ``to_uid`` stands for both: bindings, keys, references, writes and reservations point to it.
-
-    The values of ``to_uid`` are the caller's to compute anew. A write of ``from_uid`` that is in flight while
-    ``to_uid`` has one on the same channel ends under its old uid; one not yet in flight gives way to the survivor's.
-    Raises RegistryError when either record does not exist or they are of different kinds.
-    """
-    both = lock_records(tx, [from_uid, to_uid])
-    if len(both) < 2 or both[from_uid].entity != both[to_uid].entity:
-        kinds = {uid: found.entity for uid, found in both.items()}
-        raise RegistryError(f"merge {from_uid} into {to_uid}: needs two records of one kind, found {kinds}")
-    from_uid, to_uid = both[from_uid].uid, both[to_uid].uid
-    if from_uid == to_uid:
-        return
-    rebind(tx, {row[0] for row in tx.rows(select(binding.c.channel).where(binding.c.uid == from_uid).distinct())})
-    tx.run(update(binding).where(binding.c.uid == from_uid).values(uid=to_uid, document_hash=None))
-    move_keys(tx, from_uid, to_uid)
-    _move_links(tx, from_uid, to_uid)
-    _move_own_keys(tx, both[from_uid].entity, from_uid, to_uid)
-    _move_writes(tx, from_uid, to_uid)
-    for column in (reservation.c.variant_uid, reservation.c.location_uid, parked.c.record_uid, candidate.c.uid):
-        tx.run(update(column.table).where(column == from_uid).values({column.name: to_uid}))
-    order_of = select(reservation.c.line).where(reservation.c.order_uid == to_uid).scalar_subquery()
-    tx.run(
-        update(reservation)
-        .where(reservation.c.order_uid == from_uid, reservation.c.line.not_in(order_of))
-        .values(order_uid=to_uid)
-    )
-    tx.run(
-        update(record)
-        .where((record.c.uid == from_uid) | (record.c.merged_into == from_uid))
-        .values(merged_into=to_uid, changed_at=tx.stamp)
-    )
-
-
-def _move_links(tx: Tx, from_uid: str, to_uid: str) -> None:
-    """Re-points both ends; a link that stands there already (its primary key) makes the moved one superfluous."""
-    old = tx.rows(select(link).where((link.c.uid == from_uid) | (link.c.target_uid == from_uid)))
-    tx.run(delete(link).where((link.c.uid == from_uid) | (link.c.target_uid == from_uid)))
-    moved = [
-        (
-            to_uid if row.uid == from_uid else row.uid,
-            row.entity,
-            row.field,
-            to_uid if row.target_uid == from_uid else row.target_uid,
-        )
-        for row in old
-        if row.uid != from_uid  # references that the merged record itself made are the survivor's to make anew
-    ]
-    columns = ("uid", "entity", "field", "target_uid")
-    bulk.upsert(tx, "link", columns, moved, key=("uid", "field", "target_uid"), change={})
-
-
-def _move_own_keys(tx: Tx, kind: str, from_uid: str, to_uid: str) -> None:
-    """Records that are made of ``from_uid`` are made of ``to_uid``; where it has such a one already, beside that."""
-    for entity, fields in OWN_KEY.items():
-        if kind not in fields:
-            continue
-        place = fields.index(kind)
-        for one in _met(tx, entity, kind, [from_uid])[from_uid]:
-            parts = one.key.split("@")
-            parts[place] = to_uid
-            taken = owners(tx, [(entity, "@".join(fields), "@".join(parts))])
-            if taken:
-                parts = [*parts[: len(fields)], one.uid]
-            tx.run(update(record).where(record.c.uid == one.uid).values(key="@".join(parts)))
-
-
-def _move_writes(tx: Tx, from_uid: str, to_uid: str) -> None:
-    theirs = outbox.alias()
-    same = (
-        select(theirs.c.id)
-        .where(theirs.c.uid == to_uid, theirs.c.entity == outbox.c.entity, theirs.c.channel == outbox.c.channel)
-        .exists()
-    )
-    tx.run(update(outbox).where(outbox.c.uid == from_uid, ~same).values(uid=to_uid))
-    tx.run(delete(outbox).where(outbox.c.uid == from_uid, outbox.c.state.not_in(IN_FLIGHT)))
-    later = tx.rows(delete(outbox_later).where(outbox_later.c.uid == from_uid).returning(*outbox_later.c))
-    columns = ("channel", "entity", "due_at", "uid", "forced", "cause")
-    moved = [(row.channel, row.entity, row.due_at, to_uid, row.forced, row.cause) for row in later]
-    bulk.upsert(tx, "outbox_later", columns, moved, key=columns[:4], change={})
 
 
 def _with_survivors(tx: Tx, uids: Collection[str], statement: bulk.Keyed) -> dict[str, Record]:

@@ -21,6 +21,7 @@ def survey(
     html: Annotated[Path | None, typer.Option("--html", help="write a page for the retailer to this file")] = None,
 ) -> None:
     """Look at all channels, write nothing, and say what is wrong today."""
+    from connectors.errors import Misconfigured
     from deployments.commands.houses import opened
     from deployments.printing import print_json
     from deployments.tables import print_survey
@@ -28,6 +29,9 @@ def survey(
 
     with opened(project) as house:
         found = look(house)
+        if found.unreachable and found.unreachable.keys() == house.project.channels.keys():
+            reasons = "; ".join(dict.fromkeys(found.unreachable.values()))
+            raise Misconfigured(f"no channel could be asked, so nothing is known of them: {reasons}")
         if html is not None:
             from deployments.planning.survey_page import survey_page
 

@@ -57,6 +57,10 @@ def at(doc: Any, path: str) -> Any:
     return doc
 
 
+def _nobody(url: str, question: Doc) -> Doc:
+    raise Refused(502, "no_answer", f"this system asks nobody, so not {url} either")
+
+
 class System:
     """A system with its state. ``announce`` is told of every change but the seed's."""
 
@@ -73,6 +77,8 @@ class System:
         self.faults = Faults(design.places)
         self.quota = Quota()
         self.announce = announce
+        self.ask: Callable[[str, Doc], Doc] = _nobody
+        """Puts a question to an address, signed, and waits for its answer."""
         self.lock = threading.RLock()
         self.opening: datetime | None = None
         """While set, the clock stands at this moment: the opening data is entered."""

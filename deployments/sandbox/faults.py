@@ -85,7 +85,7 @@ class Faults:
             found = unknown or order.get("fault")
             raise Refused(400, "bad_fault", f"found {found}; keys: {sorted(_KEYS)}; faults: {', '.join(KINDS)}")
         numbers = {name: order.get(name, default) for name, default in (("next", 1), ("seconds", 0), ("page", 1))}
-        if any(isinstance(n, bool) or not isinstance(n, int | Decimal) or n < 0 for n in numbers.values()):
+        if any(isinstance(n, bool) or not isinstance(n, int | float | Decimal) or n < 0 for n in numbers.values()):
             raise Refused(400, "bad_fault", "next, seconds and page are numbers, not below zero")
         fault = Fault(
             kind=order["fault"],

@@ -16,7 +16,7 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
@@ -30,6 +30,18 @@ PAUSES = (0.2, 1.0)
 """Seconds before the second and the third attempt."""
 TIMEOUT = 5.0
 Event = tuple[str, str, datetime]
+
+
+def _on_this_machine(url: str) -> SplitResult:
+    """The parts of the address; Refused for one elsewhere."""
+    try:
+        parts = urlsplit(url)
+        here = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost") and parts.port != 0
+    except ValueError:
+        here = False
+    if not here:
+        raise Refused(422, "bad_url", "the sandbox notifies http://127.0.0.1 only", field="url")
+    return parts
 
 
 class Notices:
@@ -57,13 +69,7 @@ class Notices:
 
     def subscribe(self, url: str) -> bool:
         """Afterwards the address is notified; False: it was already. Loopback addresses only."""
-        try:
-            parts = urlsplit(url)
-            here = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost") and parts.port != 0
-        except ValueError:
-            here = False
-        if not here:
-            raise Refused(422, "bad_url", "the sandbox notifies http://127.0.0.1 only", field="url")
+        _on_this_machine(url)
         if url in self._urls:
             return False
         self._urls.append(url)
@@ -151,14 +157,30 @@ class Notices:
                     time.sleep(PAUSES[attempt - 1])
 
     def _post(self, url: str, delivery: str, data: bytes) -> bool:
+        return self.delivered(url, data, self._signed(delivery, data))
+
+    def _signed(self, delivery: str, data: bytes) -> dict[str, str]:
         stamp = str(int(time.time()))
-        headers = {
+        return {
             "Content-Type": "application/json",
             "x-delivery": delivery,
             "x-timestamp": stamp,
             "x-signature": hmac.new(self._secret.encode(), stamp.encode() + b"." + data, hashlib.sha256).hexdigest(),
         }
-        return self.delivered(url, data, headers)
+
+    def ask(self, url: str, body: Doc) -> Doc:
+        """What the address answers at once to a signed question; Refused when it answers nothing that can be read."""
+        data, parts = msgspec.json.encode(body), _on_this_machine(url)
+        connection = http.client.HTTPConnection(parts.hostname or "127.0.0.1", parts.port, timeout=TIMEOUT)
+        try:
+            connection.request("POST", parts.path, body=data, headers=self._signed(str(uuid.uuid4()), data))
+            answer = connection.getresponse()
+            said: Doc = msgspec.json.decode(answer.read(), type=dict)
+        except (OSError, http.client.HTTPException, msgspec.DecodeError) as fault:
+            raise Refused(502, "no_answer", f"nothing readable came from {url}: {type(fault).__name__}") from fault
+        finally:
+            connection.close()
+        return said
 
     def delivered(self, url: str, data: bytes, headers: Mapping[str, str]) -> bool:
         """One attempt; False: it was not taken."""

@@ -64,7 +64,7 @@ class People:
     ) -> Placed:
         """A shopper orders {sku: quantity}; the shop's own figures fall. sold_out when it shows too little.
 
-        ``how``: pay, gift_card, coupon, pickup, sign_within, cash_fee, tax_rate; see ``shop_orders.order``.
+        ``how``: pay, gift_card, coupon, pickup, address, sign_within, cash_fee, tax_rate; see ``shop_orders.order``.
         """
         doc = self._act(shop, "order", lines=_lines(lines), email=email, name=name, phone=phone, guest=guest, **how)
         return _placed(doc)
@@ -126,6 +126,10 @@ class People:
         """A till of the store (its location code) sells what lies on the counter; the receipt is final."""
         doc = self._act("pos", "sell", store=store, lines=_lines(lines), tender=tender, phone=phone)
         return Placed(doc["id"], doc["id"], Decimal(doc["total"]))
+
+    def set_aside(self, store: str, number: str, desk: str) -> None:
+        """Somebody in the store has the goods of an order to be collected; its till tells the desk (an address)."""
+        self._act("pos", "pickup", store=store, number=number, desk=desk)
 
     def cut_off(self, store: str) -> None:
         """The tills of a store lose their line; they sell on, and nobody sees what."""

@@ -109,6 +109,20 @@ def _fiscal(system: System, number: str) -> list[Doc]:
     return [{"number": fiscal, "at": epoch(system.now()), "url": f"https://ofd.example/{fiscal}"}]
 
 
+def pickup(system: System, ask: Doc) -> Doc:
+    """Somebody in a store has set an order's goods aside: ``{store, number, desk}``; what the desk answers.
+
+    ``desk`` is the address at which the tills may ask (http://127.0.0.1 only). Refused when it says no.
+    """
+    store = _store(system, ask)
+    question = {"resource": "pickup", "id": f"P{store['id']}-{ask['number']}", "number": str(ask["number"]),
+                "store": store["code"]}
+    answer = system.ask(f"{ask['desk']}/pickup", question)
+    if answer["answer"] != "accepted":
+        raise Refused(409, "not_collected_here", str(answer["because"]))
+    return answer
+
+
 def cut_off(system: System, ask: Doc) -> Doc:
     """The tills of a store lose their line: ``{store}``; they sell on."""
     store = _store(system, ask)
@@ -262,7 +276,10 @@ POS = Design(
     written=epoch,
     resolution=timedelta(seconds=1),
     lists=Lists(style="keyset", size=100, since="since", position="after", reference="reference", envelope=_envelope),
-    acts={"sell": sell, "cut_off": cut_off, "back_online": back_online, "take_back": take_back, "exchange": exchange},
+    acts={
+        "sell": sell, "pickup": pickup, "cut_off": cut_off, "back_online": back_online, "take_back": take_back,
+        "exchange": exchange,
+    },
     collections={
         "stores": Collection(id="id", stamp="modified"),
         "articles": Collection(id="sku", stamp="modified", key=_by_sku, allows=_WRITES, then=_named),

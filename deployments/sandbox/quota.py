@@ -47,6 +47,6 @@ class Quota:
 def _figures(limit: Any) -> tuple[Any, Any]:
     if isinstance(limit, Mapping) and set(limit) == {"rate", "burst"}:
         rate, burst = limit["rate"], limit["burst"]
-        if all(isinstance(n, int | Decimal) and not isinstance(n, bool) and n > 0 for n in (rate, burst)):
+        if all(isinstance(n, int | float | Decimal) and not isinstance(n, bool) and n > 0 for n in (rate, burst)):
             return rate, burst
     raise Refused(400, "bad_limit", f"found {limit!r}; write {{rate, burst}}, numbers above 0, or null")

@@ -124,6 +124,7 @@ def order(system: System, ask: Doc) -> Doc:
     ``pay``: CARD (the default), CASH_ON_DELIVERY or INSTALMENT; ``gift_card``: what a gift card pays of it;
     ``cash_fee``: minor units;
     ``coupon``: ``{code, title, amount, funded_by}``; ``pickup``: the code of the store where it is collected;
+    ``address``: where it is sent, else to the account's own;
     ``sign_within``: seconds until an instalment lapses; ``tax_rate``: when it is not today's.
     """
     lines = []
@@ -157,7 +158,7 @@ def order(system: System, ask: Doc) -> Doc:
         "financialStatus": {"CARD": "PAID", "CASH_ON_DELIVERY": "PENDING", "INSTALMENT": "AUTHORIZED"}[pay],
         "customerId": None if account is None else account["id"],
         "contact": {"name": ask["name"], "email": ask["email"], "phone": ask.get("phone")},
-        "shippingAddress": None if account is None else account["defaultAddress"],
+        "shippingAddress": ask.get("address") or (None if account is None else account["defaultAddress"]),
         "currency": system.design.currency,
         "lines": lines,
         "shippingMinor": shipping,

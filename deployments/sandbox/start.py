@@ -6,7 +6,6 @@ its secrets; the others do not notice.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,7 +22,8 @@ from deployments.sandbox.notices import Notices
 from deployments.sandbox.people import People
 from deployments.sandbox.pos import POS
 from deployments.sandbox.seed import fill
-from deployments.sandbox.server import Served, Server
+from deployments.sandbox.server import Served, handler, served
+from deployments.sandbox.serving import serve
 from deployments.sandbox.shop import SHOP, SHOP_BG
 
 
@@ -55,24 +55,24 @@ DESIGNS: tuple[Design, ...] = (ERP, CRM, SHOP, POS, MARKET, ERP_BG, SHOP_BG)
 class Sandbox:
     """Running systems: ``urls``, ``tokens``, ``readers`` (tokens that may only read), ``hook_secrets`` by name.
 
-    ``playing``: those that a simulator plays; they are not among the others.
+    ``url``: under which the systems' prefixes stand. ``playing``: those that a simulator plays;
+    they are not among the others.
     """
 
-    port: int
+    url: str
     systems: Mapping[str, System]
     urls: Mapping[str, str]
     tokens: Mapping[str, str]
     readers: Mapping[str, str]
     hook_secrets: Mapping[str, str]
     playing: Mapping[str, Playing]
-    _server: Server
-    _notices: Mapping[str, Notices]
-    _thread: threading.Thread
+    notices: Mapping[str, Notices]
+    _stop: Callable[[], None]
 
     @property
-    def url(self) -> str:
-        """The address under which the systems' prefixes stand."""
-        return f"http://127.0.0.1:{self.port}"
+    def port(self) -> int:
+        """The port of ``url``."""
+        return int(self.url.rpartition(":")[2])
 
     def environment(self) -> dict[str, str]:
         """What channels.yaml refers to: SERAI_ERP_URL, SERAI_ERP_TOKEN, SERAI_ERP_HOOK_SECRET, and so on."""
@@ -92,14 +92,7 @@ class Sandbox:
 
     def stop(self) -> None:
         """Afterwards nothing listens, nothing is sent, and the books are on disk."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._server.drop_connections()
-        self._thread.join(10)
-        for notices in self._notices.values():
-            notices.stop()
-        for system in self.systems.values():
-            system.books.close()
+        self._stop()
         for one in self.playing.values():
             one.stop()
 
@@ -125,7 +118,7 @@ def start_sandbox(
     }
     systems: dict[str, System] = {}
     notices: dict[str, Notices] = {}
-    served: dict[str, Served] = {}
+    offered: dict[str, Served] = {}
     for design in DESIGNS:
         name = design.name
         if name in playing:
@@ -133,29 +126,21 @@ def start_sandbox(
         books = _books(name, folder)
         system = System(design, books=books, wall=wall)
         notices[name] = Notices(design, books, system.faults, f"{name}-hook-secret-{seed}")
-        system.announce = notices[name].announce
+        system.announce, system.ask = notices[name].announce, notices[name].ask
         systems[name] = system
-        served[name] = Served(
-            system=system, notices=notices[name], token=f"{name}-token-{seed}", reader=f"{name}-reader-{seed}"
-        )
+        offered[name] = served(system, notices[name], token=f"{name}-token-{seed}", reader=f"{name}-reader-{seed}")
     fill(systems, retailer)
-    server = Server(port, served)
-    actual = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="sandbox", daemon=True)
-    thread.start()
-    for sender in notices.values():
-        sender.start()
+    url, stop = serve(handler(offered), [one.simulated for one in offered.values()], port=port, name="sandbox")
     return Sandbox(
-        port=actual,
+        url=url,
         systems=systems,
-        urls={name: f"http://127.0.0.1:{actual}/{name}" for name in systems},
-        tokens={name: one.token for name, one in served.items()},
-        readers={name: one.reader for name, one in served.items()},
+        urls={name: f"{url}/{name}" for name in systems},
+        tokens={name: one.token for name, one in offered.items()},
+        readers={name: one.reader for name, one in offered.items()},
         hook_secrets={name: f"{name}-hook-secret-{seed}" for name in systems},
         playing=playing,
-        _server=server,
-        _notices=notices,
-        _thread=thread,
+        notices=notices,
+        _stop=stop,
     )
 
 

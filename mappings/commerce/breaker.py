@@ -41,7 +41,8 @@ class Breaker:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Move:
-    """One price that a write would change. ``before`` None: the channel shows none yet; ``floor``: its lowest."""
+    """One price that a write would change. ``before`` None, zero or less: the channel shows no price yet; ``floor``:
+    its lowest."""
 
     before: Decimal | None
     after: Decimal
@@ -53,10 +54,10 @@ class Move:
 
     @property
     def size(self) -> Decimal:
-        """``min(1, |after − before| / before)``; 1 where ``before`` is nothing, 0 where there was no price."""
-        if self.before is None or self.after == self.before:
+        """``min(1, |after − before| / before)``; 0 where ``before`` is none or at most 0: a first price is no rise."""
+        if self.before is None or self.before <= 0:
             return _NONE
-        if self.before <= 0 or abs(self.after - self.before) >= self.before:
+        if abs(self.after - self.before) >= self.before:
             return _ALL
         return (abs(self.after - self.before) / self.before).quantize(_FINE, ROUND_UP)
 
@@ -107,8 +108,9 @@ def tally(effects: Iterable[Effect]) -> Tally:
 def alone(effects: Iterable[Effect], rule: Breaker) -> tuple[str, ...]:
     """Why these writes are for a person, each by itself, whatever else happens: a sentence per kind of reason.
 
-    For any price: ``after ≤ 0``; ``after < floor``; ``|after − before| > price · before`` (any move of one that was
-    nothing); another currency or tax mode than the channel shows. A price that does not move is never a reason.
+    For any price: ``after ≤ 0``; ``after < floor``; ``|after − before| > price · before`` where ``before > 0``;
+    another currency or tax mode than the channel shows. A price that does not move is never a reason, nor is how far
+    it is from zero: some shops open an article at 0.00, and what follows is its first price.
     """
     found: dict[str, list[Move]] = {}
     for move in (move for effect in effects for move in effect.moves):
@@ -139,9 +141,7 @@ def _strange(move: Move, rule: Breaker) -> Literal["nothing", "floor", "currency
         return "nothing"
     if move.floor is not None and move.after < move.floor:
         return "floor"
-    if move.before is not None and move.size > 0 and (
-        move.before <= 0 or abs(move.after - move.before) > rule.price * move.before
-    ):
+    if move.before is not None and move.before > 0 and abs(move.after - move.before) > rule.price * move.before:
         return "far"
     return None
 

@@ -154,6 +154,7 @@ class Listings(_Amazon):
     def touch(self, simulator: Simulator, id: str, at: datetime) -> None:
         market = of(simulator).at(at)
         market.listings[id].updated = at
+        market.ranked.clear()
 
     def held(self, simulator: Simulator) -> Mapping[str, Doc]:
         return {sku: dict(one.attributes) for sku, one in of(simulator).market.listings.items()}

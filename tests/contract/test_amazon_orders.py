@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -21,6 +19,7 @@ from deployments.sandbox.amazon.server import Running
 from mappings.commerce.orders.balance import imbalance
 from mappings.commerce.orders.settlement import unsettled
 from tests.contract.amazon_market import NOW, Moving, connect, inward, parcel, serving
+from tests.listening import listening
 
 
 @pytest.fixture
@@ -252,52 +251,23 @@ def test_returns_are_taken_when_the_goods_are_back(running: Running) -> None:
     assert connector.fetch("returns", [docs[0]["id"]])[docs[0]["id"]] == docs[0]
 
 
-class Box:
-    """Takes what is posted to it."""
-
-    def __init__(self) -> None:
-        self.taken: list[Request] = []
-        box = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                data = self.rfile.read(int(self.headers["Content-Length"]))
-                headers = {name.lower(): value for name, value in self.headers.items()}
-                box.taken.append(Request(method="POST", url=self.path, query={}, headers=headers, body=data, at=NOW))
-                self.send_response(202)
-                self.end_headers()
-
-            def log_message(self, format: str, *args: Any) -> None:
-                return
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/hooks/market-kz"
-        Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-
-
-@pytest.fixture
-def box() -> Iterator[Box]:
-    found = Box()
-    yield found
-    found.server.shutdown()
-    found.server.server_close()
-
-
-def test_what_the_queue_carries_names_what_changed(running: Running, box: Box) -> None:
+def test_what_the_queue_carries_names_what_changed(running: Running) -> None:
     """P2: a sale is told as its order and its listing; the key proves the sender, and each is fetched."""
     connector = connect(running, settings={"queue": "arn:aws:sqs:eu-west-1:1:serai"})
-    for _ in range(2):
-        connector.subscribe(box.url)
-    assert (len(running.market.destinations), len(running.market.subscriptions)) == (1, 6)
-    running.queue.carried_to(box.url)
-    id = ACTS["order"](running.market, {"lines": [{"sku": "K0", "quantity": 10}], "name": "D"})["id"]
-    ACTS["store"](running.market, {"sku": "K0", "delta": 1})
-    ACTS["settle"](running.market, {})
-    assert running.queue.settled(10)
-    told = {(notice.resource, notice.id) for request in box.taken for notice in connector.receive(request).notices}
+    with listening(lambda: NOW) as ear:
+        url = f"{ear.url}/hooks/market-kz"
+        for _ in range(2):
+            connector.subscribe(url)
+        assert (len(running.market.destinations), len(running.market.subscriptions)) == (1, 6)
+        running.queue.carried_to(url)
+        id = ACTS["order"](running.market, {"lines": [{"sku": "K0", "quantity": 10}], "name": "D"})["id"]
+        ACTS["store"](running.market, {"sku": "K0", "delta": 1})
+        ACTS["settle"](running.market, {})
+        assert running.queue.settled(10)
+        told = {(notice.resource, notice.id) for request in ear.heard for notice in connector.receive(request).notices}
     (report,) = running.market.reports
     assert told == {("orders", id), ("listings", "K0"), ("inventory", "K0"), ("settlements", report)}
-    first = box.taken[0]
+    first = ear.heard[0]
     for key in ("", "guess"):
         with pytest.raises(Forged):
             connector.receive(carried(first, {**first.headers, "x-api-key": key}, first.body))

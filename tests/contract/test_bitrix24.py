@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -14,7 +12,7 @@ import pytest
 import requests
 
 from connectors import oauth
-from connectors.base import Request, Write
+from connectors.base import Write
 from connectors.bitrix24 import Bitrix24
 from connectors.errors import Misconfigured, RetryLater
 from deployments.demo.data import karavan_home
@@ -26,6 +24,7 @@ from deployments.sandbox.bitrix24.state import Portal
 from flows.mapping_files import PACKAGE, compile_file
 from mappings.commerce.orders.balance import imbalance
 from tests.contract.harness import ports_with
+from tests.listening import listening
 
 
 @pytest.fixture
@@ -330,42 +329,22 @@ def test_a_company_and_a_contact_of_one_number_are_two(running: Running) -> None
 
 def test_news_are_hints_and_say_which_record_they_are_about(running: Running) -> None:
     """P2, P13: events of an application, each once; one that nobody answered is not told again."""
-    heard: list[Request] = []
-
-    class Ear(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            heard.append(
-                Request(method="POST", url=self.path, query={}, headers=headers, body=body, at=datetime.now(UTC))
-            )
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, format: str, *args: Any) -> None:
-            return
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Ear)
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-    try:
+    with listening() as ear:
         secrets = {"client_id": running.client_id, "client_secret": running.client_secret,
                    "refresh_token": running.refresh_token, "hook_secret": running.hook_secret}  # fmt: skip
         connector = connect(running, secrets=secrets)
         for _ in range(2):
-            connector.subscribe(f"http://127.0.0.1:{server.server_port}/hooks/crm-kz")
+            connector.subscribe(f"{ear.url}/hooks/crm-kz")
         id = contact(running, NAME="Dina")
         running.portal.enter("company", {"TITLE": "Karavan"}, by="people")
         running.portal.met({"OWNER_ID": id})
         catalogue.article(running.portal, "product", {"name": "Tea"})
         order = orders.place(running.portal, {"store": 1, "lines": [{"sku": "K0", "quantity": 1, "price": "1"}]})
         assert running.hooks.settled(10)
-        notices = [notice for request in heard for notice in connector.receive(request).notices]
+        notices = [notice for request in ear.heard for notice in connector.receive(request).notices]
         told = [("contacts", id), ("companies", "CO_1"), ("activities", "1"), ("products", "1204"),
                 ("orders", f"O_{order['id']}")]  # fmt: skip
         assert [(notice.resource, notice.id) for notice in notices] == told
-    finally:
-        server.shutdown()
-        server.server_close()
     with pytest.raises(Misconfigured, match="outgoing webhook"):
         connect(running).subscribe("http://127.0.0.1:1/hooks")
 

@@ -8,14 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from decimal import Decimal
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
 from typing import Any
 
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from connectors.base import Doc, Receipt, Request, Write
+from connectors.base import Doc, Receipt, Write
 from connectors.errors import Misconfigured, RetryLater
 from connectors.odoo import Odoo
 from connectors.odoo_facts import KEY, parted
@@ -26,6 +24,7 @@ from deployments.sandbox.odoo.records import write
 from deployments.sandbox.odoo.server import DATABASE, LOGIN, Running, start
 from tests.contract.harness import EARLY, Fault, Reply, ports_with
 from tests.contract.odoo_simulator import TOKEN, Simulated
+from tests.listening import listening
 
 OLD = {"user": LOGIN, "database": DATABASE}
 
@@ -216,36 +215,19 @@ def test_a_company_sees_its_own_and_no_key_opens_another() -> None:
 
 def test_a_rule_tells_of_a_change_and_the_notice_names_the_document() -> None:
     """Odoo 17 posts by automation rules: a stock row by product and warehouse, a sale by its id."""
-    heard: list[tuple[str, bytes]] = []
-
-    class Hears(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            heard.append((self.path, self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(202)
-            self.end_headers()
-
-        def log_message(self, format: str, *args: Any) -> None:
-            return
-
-    listener = HTTPServer(("127.0.0.1", 0), Hears)
-    Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    with running() as serving:
+    with listening() as ear, running() as serving:
         connector = connected(serving)
-        connector.subscribe(f"http://127.0.0.1:{listener.server_port}/hooks/erp-kz")
+        connector.subscribe(f"{ear.url}/hooks/erp-kz")
         act(serving, "count", item="007", location="almaty-1", on_hand=40)
         assert serving.rules.settled(10)
         notices = {
             (notice.resource, notice.id)
-            for path, body in heard
-            for notice in connector.receive(Request(
-                method="POST", url=path, query={"key": path.partition("key=")[2]}, headers={}, body=body,
-                at=connector.ports.clock.now())).notices
-        }  # fmt: skip
+            for request in ear.heard
+            for notice in connector.receive(request).notices
+        }
         (item,) = connector.rows("product.product", [["default_code", "=", "007"]], ["name"])
         assert ("stock", f"{item['id']}@2") in notices
         assert connector.fetch("stock", [f"{item['id']}@2"])[f"{item['id']}@2"]["qty_available"] == 40  # type: ignore[index]
-    listener.shutdown()
-    listener.server_close()
 
 
 def test_goods_on_their_way_and_a_till_s_shift_are_told() -> None:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 from msgspec import structs
 
 from connectors import graphql
-from connectors.base import Request, Write
+from connectors.base import Write
 from connectors.errors import Misconfigured, RetryLater
 from connectors.shopify import Shopify
 from deployments.sandbox.shopify import orders
@@ -22,6 +20,7 @@ from deployments.sandbox.shopify.state import Shop
 from flows.mapping_files import PACKAGE, compile_file
 from mappings.commerce.orders.balance import imbalance
 from tests.contract.harness import ports_with
+from tests.listening import listening
 
 PLACE = "gid://shopify/Location/4"
 
@@ -176,40 +175,20 @@ def test_a_change_that_the_search_has_not_heard_of_is_found_by_the_next_read() -
 
 def test_news_of_an_order_are_signed_and_a_repetition_is_known_by_its_body(running: Running) -> None:
     """P2, P13: also when it comes twice and late; whoever has no secret is refused."""
-    heard: list[Request] = []
-
-    class Ear(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            heard.append(
-                Request(method="POST", url=self.path, query={}, headers=headers, body=body, at=datetime.now(UTC))
-            )
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, format: str, *args: Any) -> None:
-            return
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Ear)
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-    try:
+    with listening() as ear:
         connector = connect(running)
         for _ in range(2):
-            connector.subscribe(f"http://127.0.0.1:{server.server_port}/hooks/shop-kz")
+            connector.subscribe(f"{ear.url}/hooks/shop-kz")
         running.faults.command({"fault": "duplicate", "on": "/orders/create"})
         order = orders.place(running.shop, {"lines": [{"sku": "K0", "quantity": 1}], "place": PLACE})
         assert running.hooks.settled(10)
-        notices = [notice for request in heard for notice in connector.receive(request).notices]
+        notices = [notice for request in ear.heard for notice in connector.receive(request).notices]
         of_order = [notice for notice in notices if notice.resource == "orders"]
         assert {notice.id for notice in of_order} == {order["id"]}
         assert len(of_order) == 2
         assert len({notice.delivery for notice in of_order}) == 1
         item = running.shop.of_sku("K0")["item"]
         assert f"{item}@{PLACE}" in [notice.id for notice in notices if notice.resource == "inventory"]
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def test_orders_of_a_shop_add_up_with_tax_on_top_and_contained(running: Running) -> None:

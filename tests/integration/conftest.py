@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from registry import Tx, consent
 from tests.integration import medusa, systems, tryton, vendure
 from tests.integration.people import Books, Clerk, MedusaShop, VendureShop
 from tests.integration.swallow import Proxy
+from tests.retailer import environment
 
 RECEIVED = ("product", "variant", "stock", "price")
 HERE = Path(__file__).parent
@@ -53,9 +53,9 @@ def erp(server: systems.Postgres) -> Iterator[tryton.Tryton]:
 @pytest.fixture(scope="session")
 def wire(erp: tryton.Tryton) -> Iterator[Proxy]:
     """The only way from Serai to Tryton."""
-    with Proxy(erp.url).running() as found, environment(
+    with Proxy(erp.url).running() as found, environment(dict(
         SERAI_TRYTON_URL=found.url, SERAI_TRYTON_USER=erp.user, SERAI_TRYTON_PASSWORD=erp.password
-    ):
+    )):  # fmt: skip
         yield found
 
 
@@ -110,7 +110,7 @@ def between(
     name = f"SERAI_{shop.name.upper()}"
     with (
         Proxy(shop.url).running() as door,
-        environment(**{f"{name}_URL": door.url, f"{name}_KEY": shop.key}),
+        environment({f"{name}_URL": door.url, f"{name}_KEY": shop.key}),
         opened(folder) as house,
     ):
         (channel,) = [name for name, row in house.project.channels.items() if row.platform == shop.name]
@@ -124,18 +124,3 @@ def between(
             clerk=Clerk(erp), shop=shop, house=house, folder=folder, wire=wire, door=door,
             erp=Books(system="tryton", url=erp.database_url),
         )  # fmt: skip
-
-
-@contextmanager
-def environment(**values: str) -> Iterator[None]:
-    """These variables inside the block."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from tests.property.order_histories import ACTS, play
+from tests.property.order_histories import play
+from tests.property.order_world import ACTS
 
 HISTORIES = 1_000
 """`make histories` plays 10,000."""

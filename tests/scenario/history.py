@@ -12,7 +12,8 @@ from decimal import Decimal
 
 from deployments.sandbox.people import Refusal
 from flows import steps
-from tests.scenario.world import SELLING, SYSTEMS, WAREHOUSE, Border, Crash, World
+from tests.scenario.border import Border, Crash
+from tests.scenario.world import SELLING, SYSTEMS, WAREHOUSE, World
 
 NATIVE = {"shop": "id", "market": "orderId"}
 READ = {

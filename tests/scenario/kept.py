@@ -76,7 +76,7 @@ def _taken(found: World) -> Kept:
         "world": {name: getattr(found, name) for name in ("placed", "skus", "story")},
         "ahead": found.clock.ahead, "dice": found.dice.getstate(),
     }  # fmt: skip
-    listening = any(notices.urls() for notices in found.sandbox._notices.values())
+    listening = any(notices.urls() for notices in found.sandbox.notices.values())
     return Kept(registry=registry, state=pickle.dumps(state), listening=listening)
 
 

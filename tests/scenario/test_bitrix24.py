@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
-from shutil import copytree
 from typing import Any
 
 import pytest
 
 from deployments.sandbox.bitrix24.server import play
 from deployments.sandbox.people import People
-from deployments.sandbox.start import start_sandbox
 from flows import steps
-from flows.wiring import House, opened
-from registry import consent, outbox_counts
-from tests.projects import RETAIL
-from tests.retailer import environment
+from flows.wiring import House
+from registry import bindings
+from tests.scenario.played import played, quiet
 
 CHANNELS = """\
 crm-kz:
@@ -56,39 +51,13 @@ variant: {'*': [erp-kz, shop-kz]}
 customer: {'*': newest}
 order: {'*': origin}
 """
-ROUNDS = 8
 
 
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[tuple[House, People]]:
-    """Serai between a portal, a shop and an ERP that know their places only."""
-    folder = tmp_path / "project"
-    folder.mkdir()
-    copytree(RETAIL / "platforms", folder / "platforms")
-    companies = re.sub(r"(?m)^bg:.*\n", "", (RETAIL / "companies.yaml").read_text(encoding="utf-8"))
-    for name, text in {"companies": companies, "channels": CHANNELS, "authority": AUTHORITY}.items():
-        (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
-    sandbox = start_sandbox(filled=False, players={"crm": play})
-    try:
-        with environment(sandbox.environment() | {"SERAI_DEV": "1"}), opened(folder) as found:
-            for channel in found.project.channels.values():
-                for entity in channel.receives:
-                    found.registry.attempt(partial(consent, channel_name=channel.name, entity=entity, who="Aigerim"))
-            yield found, sandbox.people()
-    finally:
-        sandbox.stop()
-
-
-def quiet(house: House) -> None:
-    """Rounds of everything until nothing moves any more."""
-    for _ in range(ROUNDS):
-        ledgers = steps.sync_all(house)
-        assert [one.sentence() for one in ledgers if not one.balanced] == []
-        with house.registry.read() as tx:
-            moving = {key: n for key, n in outbox_counts(tx).items() if key[2] in ("due", "decided", "sent", "unknown")}
-        if not moving:
-            return
-    raise AssertionError(f"no quiet after {ROUNDS} rounds: {moving}")
+    """Serai between a portal, a shop and an ERP."""
+    with played(tmp_path / "project", {"crm": play}, {"channels": CHANNELS, "authority": AUTHORITY}) as found:
+        yield found
 
 
 def of(people: People, system: str, kind: str) -> list[dict[str, Any]]:
@@ -121,3 +90,21 @@ def test_a_buyer_is_one_contact_the_order_one_deal_and_a_number_changed_there_re
     quiet(serai)
     assert {name: len(of(people, name, "write")) for name in written} == written
     assert len({entry["id"] for entry in of(people, "crm", "customer")}) == 1
+
+
+def test_a_contact_deleted_in_a_portal_that_cannot_reach_us_is_known_by_its_kept_event(tmp_path: Path) -> None:
+    """P1, P10: no list shows what is gone; the timetable asks for the queue, which is emptied once it is stored."""
+    channels = CHANNELS.replace("lag: 5,", "lag: 5, events: offline,")
+    with played(tmp_path / "project", {"crm": play}, {"channels": channels, "authority": AUTHORITY}) as (serai, people):
+        serai.connector("crm-kz").subscribe("http://127.0.0.1:9/never")
+        contact = str(people.add("crm", "contacts", {"NAME": "Dina", "LAST_NAME": "Kim"})["ID"])
+        quiet(serai)
+        steps.take_notices(serai)
+        people.remove("crm", "contacts", contact)
+        steps.pull(serai, "crm-kz", steps.resources_of(serai, "crm-kz")[0])
+        assert serai.registry.inbox.depth() == {"crm-kz": 1}
+        steps.take_notices(serai)
+        with serai.registry.read() as tx:
+            assert bindings(tx, "crm-kz", [("customer", contact)])["customer", contact].state == "gone"
+        steps.pull(serai, "crm-kz", steps.resources_of(serai, "crm-kz")[0])
+        assert serai.registry.inbox.depth() == {}

@@ -18,9 +18,10 @@ from pathlib import Path
 import pytest
 
 from tests.databases import fresh_postgres, fresh_sqlite
+from tests.scenario.border import Border, Crash
 from tests.scenario.kept import made
 from tests.scenario.oracle import wrong
-from tests.scenario.world import SYSTEMS, Border, Crash, World, world
+from tests.scenario.world import SYSTEMS, World, world
 
 SEED = int(os.environ.get("SERAI_TEST_SEED", "1"))
 ALL = int(os.environ.get("SERAI_TEST_SCENARIOS", "0")) >= 50

@@ -9,7 +9,8 @@ import pytest
 
 from tests.databases import fresh_sqlite
 from tests.scenario.oracle import wrong
-from tests.scenario.world import LABEL, World, world
+from tests.scenario.project import LABEL
+from tests.scenario.world import World, world
 
 SEED = int(os.environ.get("SERAI_TEST_SEED", "1"))
 

@@ -19,8 +19,9 @@ import pytest
 from deployments.sandbox.people import Refusal
 from flows import steps
 from tests.databases import fresh_postgres, fresh_sqlite
+from tests.scenario.border import Crash
 from tests.scenario.stepped import in_twos
-from tests.scenario.world import WAREHOUSE, Crash, World, world
+from tests.scenario.world import WAREHOUSE, World, world
 
 FIRST = int(os.environ.get("SERAI_TEST_SEED", "1"))
 COUNT = int(os.environ.get("SERAI_TEST_SCENARIOS", "1"))

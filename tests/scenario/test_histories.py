@@ -14,7 +14,8 @@ import pytest
 from tests.databases import fresh_postgres, fresh_sqlite
 from tests.scenario.history import History
 from tests.scenario.oracle import wrong
-from tests.scenario.world import LABEL, World, world
+from tests.scenario.project import LABEL
+from tests.scenario.world import World, world
 
 FIRST = int(os.environ.get("SERAI_TEST_SEED", "1"))
 COUNT = int(os.environ.get("SERAI_TEST_SCENARIOS", "4"))

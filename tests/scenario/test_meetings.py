@@ -10,10 +10,11 @@ from shutil import copytree
 import pytest
 
 from tests.databases import fresh_postgres, fresh_sqlite
+from tests.scenario.border import Border
 from tests.scenario.kept import made
 from tests.scenario.oracle import wrong
 from tests.scenario.test_crashes import day, working
-from tests.scenario.world import LONG, Border, World, world
+from tests.scenario.world import LONG, World, world
 
 SEED = int(os.environ.get("SERAI_TEST_SEED", "1"))
 

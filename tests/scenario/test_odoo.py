@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
-from shutil import copytree
 
 import pytest
 
 from deployments.sandbox.odoo.server import play
 from deployments.sandbox.people import People
-from deployments.sandbox.start import start_sandbox
-from flows import steps
-from flows.wiring import House, opened
-from registry import consent, outbox_counts
-from tests.projects import RETAIL
-from tests.retailer import environment
+from flows.wiring import House
+from tests.scenario.played import played, quiet
 
 ODOO = """\
 erp-kz:
@@ -56,40 +49,14 @@ STOCK = """\
 sources: {erp-kz: {figure: on_hand, allocates: true, restocks: source, fresh: 15m, dead_after: 8, dead: keep}}
 shop-kz: {locations: [almaty-wh], share: 1, safety: 0}
 """
-ROUNDS = 8
 
 
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[tuple[House, People]]:
-    """Serai between an Odoo and a shop that know their places only."""
-    folder = tmp_path / "project"
-    (folder / "policies").mkdir(parents=True)
-    copytree(RETAIL / "platforms", folder / "platforms")
-    companies = re.sub(r"(?m)^bg:.*\n", "", (RETAIL / "companies.yaml").read_text(encoding="utf-8"))
-    for name, text in {"companies": companies, "channels": ODOO + SHOP, "authority": AUTHORITY}.items():
-        (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
-    (folder / "policies" / "stock.yaml").write_text(STOCK, encoding="utf-8")
-    sandbox = start_sandbox(filled=False, players={"erp": play})
-    try:
-        with environment(sandbox.environment() | {"SERAI_DEV": "1"}), opened(folder) as found:
-            for channel in found.project.channels.values():
-                for entity in channel.receives:
-                    found.registry.attempt(partial(consent, channel_name=channel.name, entity=entity, who="Aigerim"))
-            yield found, sandbox.people()
-    finally:
-        sandbox.stop()
-
-
-def quiet(house: House) -> None:
-    """Rounds of everything until nothing moves any more."""
-    for _ in range(ROUNDS):
-        ledgers = steps.sync_all(house)
-        assert [one.sentence() for one in ledgers if not one.balanced] == []
-        with house.registry.read() as tx:
-            moving = {key: n for key, n in outbox_counts(tx).items() if key[2] in ("due", "decided", "sent", "unknown")}
-        if not moving:
-            return
-    raise AssertionError(f"no quiet after {ROUNDS} rounds: {moving}")
+    """Serai between an Odoo and a shop."""
+    files = {"channels": ODOO + SHOP, "authority": AUTHORITY, "policies/stock": STOCK}
+    with played(tmp_path / "project", {"erp": play}, files) as found:
+        yield found
 
 
 def test_an_article_of_odoo_is_sold_in_the_shop_sent_by_odoo_and_nothing_is_written_twice(

@@ -15,8 +15,9 @@ import pytest
 
 from deployments.sandbox.people import Refusal
 from tests.databases import fresh_sqlite
+from tests.scenario.border import Crash
 from tests.scenario.shelves import MARKET, SHOP, TILLS, sell, shelf, shelved
-from tests.scenario.world import WAREHOUSE, Crash, World
+from tests.scenario.world import WAREHOUSE, World
 
 FIRST = int(os.environ.get("SERAI_TEST_SEED", "1"))
 COUNT = int(os.environ.get("SERAI_TEST_SCENARIOS", "1"))

@@ -14,7 +14,7 @@ from flows import steps
 from flows.routes import load_mappings
 from flows.settings import load_project
 from flows.wiring import House
-from tests.scenario.world import Clock, timed
+from tests.scenario.border import Clock, timed
 
 
 def main(folder: str, url: str, ahead: str) -> int:

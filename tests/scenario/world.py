@@ -2,9 +2,7 @@
 
 What surprises here:
 
-* All that a worker does to the outside passes a `Border`: each commit of its registry, each connector's request.
-  A border told to break before its n-th crossing stays broken, as a killed process does: what stands in a ``finally``
-  reaches nothing either.
+* All that a worker does to the outside passes a `Border` (border.py).
 * `pass_time` moves the clock of registry and systems alike, so that leases, claims and waits run out without sleeping.
 * Notices arrive at a small receiver with a registry of its own, as they would at another process.
 """
@@ -13,34 +11,26 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
-from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from shutil import copy, copytree
-from tempfile import TemporaryDirectory
 from typing import Any
 
-import requests
-from requests.adapters import HTTPAdapter
-from sqlalchemy import Connection, event
-
-from connectors.base import Connector, Request
+from connectors.base import Request
 from connectors.errors import ConnectorError
 from deployments.sandbox.people import People, Refusal
 from deployments.sandbox.start import Sandbox, start_sandbox
 from flows import steps
 from flows.ledger import Ledger
-from flows.routes import PlatformMappings, load_mappings
 from flows.settings import load_project
 from flows.wiring import House
-from registry import Registry, Tx, consent, open_registry, outbox_counts, parked, put_channels
-from tests.projects import RETAIL
+from registry import Registry, Tx, consent, outbox_counts, parked, put_channels
 from tests.retailer import environment
+from tests.scenario.border import Border, Clock, Worker, bordered, timed
+from tests.scenario.project import ANYTHING, compiled, write_project
 
 SYSTEMS = ("erp", "crm", "shop", "market", "pos")
 SELLING = ("shop", "market")
@@ -51,153 +41,6 @@ CALM_ROUNDS = 12
 """More rounds of everything than any chain of consequences has links."""
 LONG = 400.0
 """Seconds after which every lease, claim and wait has run out."""
-
-
-class Crash(BaseException):
-    """The worker is dead; nothing of the code under test may catch this."""
-
-
-class Clock:
-    """How far ahead of this machine's clock the retailer's is."""
-
-    def __init__(self) -> None:
-        self.ahead = timedelta(0)
-
-    def now(self) -> datetime:
-        """The time in the systems."""
-        return datetime.now(UTC) + self.ahead
-
-
-class Border:
-    """Counts what a worker does to the outside; breaks before the ``at``-th crossing, and stays broken."""
-
-    def __init__(self, at: int | None = None) -> None:
-        self.at, self.count, self.broken = at, 0, False
-        self.last = ""
-        self.before: Callable[[str], None] = lambda what: None
-        """Called before each crossing: a test's way to let something happen just then."""
-        self.answered: Callable[[str], None] = lambda what: None
-        """Called when a request was answered and the worker has not seen the answer yet."""
-        self.slow = ""
-        """The next request of this kind is under way for so long that its caller gives up; `arrive` lets it arrive."""
-        self.arrive: Callable[[], object] = lambda: None
-
-    def cross(self, what: str) -> None:
-        """Raises Crash instead of letting ``what`` happen."""
-        if self.broken:
-            raise Crash(self.last)
-        self.before(what)
-        self.count += 1
-        self.last = what
-        if self.count == self.at:
-            self.broken = True
-            raise Crash(what)
-
-
-class Gate(HTTPAdapter):
-    """The transport adapter of a worker: each request crosses its border."""
-
-    def __init__(self, border: Border, clock: Clock) -> None:
-        super().__init__()
-        self.border, self.clock = border, clock
-
-    def send(self, request: requests.PreparedRequest, *args: Any, **more: Any) -> requests.Response:
-        what = f"{request.method} {str(request.url).split('/', 3)[3].split('?')[0]}"
-        self.border.cross(what)
-        if what == self.border.slow:
-            self.border.slow = ""
-            self.border.arrive = lambda: super(Gate, self).send(request, *args, **more).close()
-            raise requests.ReadTimeout("the test's border holds the request back")
-        answer = super().send(request, *args, **more)
-        self.border.answered(what)
-        answer.headers["Date"] = format_datetime(self.clock.now(), usegmt=True)  # the systems' clock is ahead, too
-        return answer
-
-
-class TimedRegistry(Registry):
-    """A registry whose clock can be moved."""
-
-    clock = Clock()
-
-    def now(self) -> datetime:
-        return super().now() + self.clock.ahead
-
-
-@dataclass(kw_only=True)
-class Worker(House):
-    """A house whose commits and requests cross a border."""
-
-    border: Border = field(default_factory=Border)
-    clock: Clock = field(default_factory=Clock)
-
-    def connector(self, channel: str, lane: str = "live") -> Connector:
-        found = super().connector(channel, lane)
-        session: requests.Session = found._session()  # type: ignore[attr-defined]  # every platform here is a Rest
-        if not isinstance(session.get_adapter("http://"), Gate):
-            session.mount("http://", Gate(self.border, self.clock))
-        return found
-
-
-LABEL = 12
-"""Letters of a name that lossy tills keep."""
-SHORT_LABELS = f"""\
-extends: sandbox_pos/articles
-platform: sandbox_pos
-resource: articles
-outward:
-  entity: variant
-  fields:
-    label: = left(name, {LABEL})
-"""
-
-
-PRICING = ("prices.yaml", "fx.yaml")
-"""What the retailer's channels ask beside their list; every channel of a world asks what its list says."""
-ABROAD = ("erp-bg:", "shop-bg:")
-ANYTHING = "'*': {price: 1000000, moved: 1000000, records: 1000000, deletions: 1000000}\n"
-"""A breaker that holds nothing but a price of nothing."""
-
-
-def write_project(folder: Path, *, lossy: bool = False, abroad: bool = False) -> Path:
-    """The sandbox retailer's project with everything switched on; ``abroad``: as it is, with the second company's
-    channels and stock in escrow; else one company and fixed allotments.
-
-    ``lossy``: the tills keep the beginning of a name only, and shop and tills answer a write without the document, so
-    that what they hold afterwards is known from the next read.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in RETAIL.iterdir():
-        if path.suffix == ".yaml":
-            copy(path, folder)
-        elif path.name in ("policies", "platforms", "mappings"):
-            copytree(path, folder / path.name, dirs_exist_ok=True)
-    for name in PRICING:
-        (folder / "policies" / name).unlink(missing_ok=True)
-    if lossy:
-        (folder / "mappings" / "sandbox_pos").mkdir()
-        (folder / "mappings" / "sandbox_pos" / "articles.yaml").write_text(SHORT_LABELS, encoding="utf-8")
-        for name in ("shop", "pos"):
-            path = folder / "platforms" / f"sandbox_{name}.yaml"
-            text = path.read_text(encoding="utf-8")
-            path.write_text(text.replace("create: POST", "returns_doc: false, create: POST"), encoding="utf-8")
-    channels = folder / "channels.yaml"
-    text = channels.read_text(encoding="utf-8").replace(": shadow", ": on")
-    if not abroad:
-        text = text[: text.index("\n# The company in Plovdiv")]
-        for path in (folder / "authority.yaml", *(folder / "policies").iterdir()):
-            kept = path.read_text(encoding="utf-8").replace(", erp-bg", "").replace(", shop-bg", "")
-            kept = kept.replace(", allocation: hard", "").replace(", stores: {almaty-2: per_shift}", "")
-            lines = kept.splitlines(keepends=True)
-            path.write_text("".join(line for line in lines if not line.lstrip().startswith(ABROAD)), encoding="utf-8")
-    channels.write_text(text.replace("  every: 5m\n", "  every: 5m\n  timeout: 3\n"), encoding="utf-8")
-    return folder
-
-
-@cache
-def _compiled(lossy: bool) -> Mapping[str, PlatformMappings]:
-    """Compiled once for all worlds of the process: every project of a kind has the same mappings."""
-    with TemporaryDirectory() as folder:
-        return load_mappings(load_project(write_project(Path(folder), lossy=lossy)))
 
 
 @dataclass(kw_only=True)
@@ -238,9 +81,7 @@ class World:
     def worker(self, border: Border | None = None, owner: str | None = None) -> Worker:
         """A worker of its own on the same registry, as another process would be."""
         border = border or Border()
-        registry = timed(self.url, self.clock)
-        for engine in {registry.engine, registry._inbox_engine}:
-            event.listen(engine, "commit", lambda conn: _commits(conn, border))
+        registry = bordered(self.url, self.clock, border)
         found = Worker(
             project=self.desk.project, registry=registry, mappings=self.desk.mappings, border=border, clock=self.clock
         )
@@ -430,19 +271,6 @@ class World:
             self.desk.connector(channel).subscribe(f"{address}/{channel}")
 
 
-def timed(url: str, clock: Clock) -> TimedRegistry:
-    """A registry whose clock is the retailer's."""
-    plain = open_registry(url)
-    found = TimedRegistry(plain.engine, plain._inbox_engine)
-    found.clock = clock
-    return found
-
-
-def _commits(conn: Connection, border: Border) -> None:
-    if conn.get_execution_options().get("serai_write"):
-        border.cross("commit")
-
-
 class _Receiver(BaseHTTPRequestHandler):
     """Verifies a delivery by its channel's connector, stores it, acknowledges: what deployments/receiver.py does."""
 
@@ -487,7 +315,7 @@ def world(
             if not breakers and not abroad:
                 (files / "policies" / "breaker.yaml").write_text(ANYTHING, encoding="utf-8")
             project = load_project(files)
-            desk = House(project=project, registry=timed(url, clock), mappings=_compiled(lossy), owner="desk")
+            desk = House(project=project, registry=timed(url, clock), mappings=compiled(lossy), owner="desk")
             desk.registry.attempt(lambda tx: put_channels(tx, [
                 (row.name, row.platform, row.company.id, dict(row.entities)) for row in project.channels.values()
             ]))

@@ -17,7 +17,7 @@ from deployments.cli import main
 from deployments.sandbox.people import People
 from deployments.sandbox.start import Sandbox, start_sandbox
 from registry import cursors, open_registry, records_where
-from tests.scenario.world import write_project
+from tests.scenario.project import write_project
 
 PRODUCTS = 130
 

@@ -94,6 +94,18 @@ def test_a_new_project_looks_at_the_simulated_systems(
     assert found["read"]["shop-kz product"] > 100
 
 
+def test_a_survey_that_could_ask_nobody_is_no_clean_bill(
+    serai: Serai, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the addresses are set nothing is known, which is not that nothing is wrong."""
+    for name in ("SERAI_ERP_URL", "SERAI_SHOP_URL"):
+        monkeypatch.delenv(name, raising=False)
+    code, out, err = serai("--project", "shop", "survey")
+    assert (code, out) == (1, "")
+    assert "SERAI_ERP_URL" in err
+    assert "SERAI_SHOP_URL" in err
+
+
 def test_every_file_of_a_new_project_points_an_editor_at_its_schema(project: Path) -> None:
     """Completion works in the new folder too: every modeline leads to a schema that is there."""
     files = [path for path in project.rglob("*.yaml") if path.parent.name != "platforms"]

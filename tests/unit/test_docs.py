@@ -25,7 +25,7 @@ CODE = ("connectors", "mappings", "registry", "flows", "deployments", "tests/int
 MATCH = [f"match {one.callback.__name__}" for one in match_app.registered_commands if one.callback is not None]
 
 
-@pytest.mark.parametrize("verb", [*VERBS, "match", *MATCH])
+@pytest.mark.parametrize("verb", [*(verb for verbs in VERBS.values() for verb in verbs), "match", *MATCH])
 def test_every_verb_is_described(verb: str) -> None:
     """A verb that is in no page is found by nobody."""
     assert f"`serai {verb}" in PAGES

@@ -240,6 +240,21 @@ def test_sigterm_ends_after_the_batch_and_the_next_drain_goes_on(retailer: Retai
     assert handles == sorted(["K-1", *codes])
 
 
+def test_a_drain_that_crashes_says_where_its_threads_were(retailer: Retailer) -> None:
+    """P15: what ends the process from outside of Python leaves more than a number; the next drain goes on."""
+    command = [sys.executable, "-m", "deployments.drain", "--project", str(retailer.folder)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        until(lambda: alive(retailer.house) is not None)
+        process.send_signal(signal.SIGSEGV)
+        _, said = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == -signal.SIGSEGV
+    assert "Segmentation fault" in said
+    assert 'drain.py", line' in said
+
+
 def test_a_working_drain_gives_a_sign_of_life_and_a_second_one_may_work_beside_it(retailer: Retailer) -> None:
     """Status"""
     assert alive(retailer.house) is None

@@ -34,7 +34,7 @@ def prefect_server(folder: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]
             port = free.getsockname()[1]
         ours = settings_of_everything(folder, {"prefect": port, "console": 1, "receiver": 1})
         with (folder / "prefect.log").open("wb") as log:
-            command = [sys.executable, "-m", "prefect", "server", "start"]
+            command = [sys.executable, "-m", "deployments.prefect_server", "server", "start"]
             server = subprocess.Popen(command, env={**os.environ, **ours}, stdout=log, stderr=log)
         try:
             up = partial(answers, f"{ours['PREFECT_API_URL']}/health")

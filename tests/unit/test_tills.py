@@ -13,13 +13,15 @@ import pytest
 import requests
 
 from deployments.receiver import app_of
+from deployments.sandbox.people import Refusal
 from flows import steps
 from flows.loyalty import GRACE, redeem
 from registry import outbox_rows, parked
 from registry.answers import unanswered
 from tests.databases import registry_url, sqlite_url  # noqa: F401 (fixtures)
 from tests.retailer import notice_headers, served
-from tests.scenario.world import Border, Crash, World
+from tests.scenario.border import Border, Crash
+from tests.scenario.world import World
 from tests.unit.flows.conftest import retail, retail_on_each  # noqa: F401 (fixtures)
 from tests.unit.flows.retail import live, mode, values
 
@@ -175,6 +177,26 @@ def test_only_a_signed_question_of_a_till_is_answered(retail: World) -> None:  #
         mode(retail, "crm-kz", "loyalty_event", "off")
         assert ask(retail, url, "R2")["answer"] == "refused"
         assert held(retail) == 100
+
+
+def test_what_a_store_set_aside_its_till_tells_and_the_buyer_hears_of_it(retail: World) -> None:  # noqa: F811 (fixture)
+    """Click & collect with nobody in between: the simulated till's own question, and the shop's own books."""
+    retail.goods("K-2")
+    live(retail, "erp-kz", "shop-kz")
+    order = retail.people.buy_in_shop({"K-2": 1}, email="c@example.kz", name="Ли", guest=True, pickup="almaty-1")
+    live(retail, "erp-kz", "shop-kz")
+    with served(app_of(retail.house)) as url:
+        desk = f"{url}/tills/pos-kz"
+        with pytest.raises(Refusal, match="not_collected_here"):
+            retail.people.set_aside("almaty-2", order.number, desk)
+        with pytest.raises(Refusal, match="no_answer"):
+            retail.people.set_aside("almaty-1", order.number, "http://127.0.0.1:1/tills/pos-kz")
+        for _ in range(2):
+            retail.people.set_aside("almaty-1", order.number, desk)
+    live(retail, "erp-kz", "shop-kz")
+    told = [(entry["number"], entry["what"]) for entry in retail.sandbox.systems["shop"].books.after(0)
+            if entry["kind"] == "told"]  # fmt: skip
+    assert told == [(order.number, "ready")]
 
 
 def test_a_till_confirms_a_pickup_and_the_buyer_is_told_once(retail: World) -> None:  # noqa: F811 (the fixture)

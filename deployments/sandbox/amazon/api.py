@@ -16,7 +16,7 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -26,21 +26,13 @@ from deployments.sandbox.amazon import documents, inventory, listings, orders, s
 from deployments.sandbox.amazon.state import Market
 from deployments.sandbox.design import Refused
 from deployments.sandbox.notation import Doc
+from deployments.sandbox.serving import Reply
 
 CLIENT, SECRET, REFRESH = "amzn1.application-oa2-client.karavan", "amzn1.oa2-cs.v1.", "Atzr|"
 TOKENS = "/auth/o2/token"
 LIFE = 3_600
 GRANTLESS = "notifications"
 """What a token of the application opens."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Answered:
-    """Status, body (JSON, or bytes as they are; None: empty) and headers."""
-
-    status: int = 200
-    body: Any = None
-    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -229,7 +221,7 @@ class Api:
 
     def answer(
         self, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str], data: bytes
-    ) -> Answered:
+    ) -> Reply:
         """What is answered to a request; header names are lower case."""
         with self.market.lock:
             try:
@@ -237,22 +229,22 @@ class Api:
                     return self._token(method, dict(parse_qsl(data.decode())))
                 if path.startswith("/documents/"):
                     id = path.removeprefix("/documents/")
-                    return Answered(body=documents.stored(self.market, method, id, query, headers, data))
+                    return Reply(body=documents.stored(self.market, method, id, query, headers, data))
                 return self._operation(method, path, query, headers, data)
             except Refused as refused:
                 more = {"x-amzn-RequestId": str(uuid.uuid4())}
-                return Answered(status=refused.status, body=errors(refused.error["code"], str(refused)), headers=more)
+                return Reply(status=refused.status, body=errors(refused.error["code"], str(refused)), headers=more)
 
-    def _token(self, method: str, form: Mapping[str, str]) -> Answered:
+    def _token(self, method: str, form: Mapping[str, str]) -> Reply:
         own = (form.get("client_id"), form.get("client_secret")) == (self.client, self.secret)
         seller = form.get("grant_type") == "refresh_token" and form.get("refresh_token") == self.refresh
         app = form.get("grant_type") == "client_credentials" and form.get("scope") == "sellingpartnerapi::notifications"
         if method != "POST" or not own or not (seller or app):
             told = {"error": "invalid_client", "error_description": "Client authentication failed"}
-            return Answered(status=401 if seller or not own else 400, body=told)
+            return Reply(status=401 if seller or not own else 400, body=told)
         token = self._issued("Atza|", None if seller else GRANTLESS)
         body = {"access_token": token, "token_type": "bearer", "expires_in": LIFE}
-        return Answered(body=body | ({"refresh_token": self.refresh} if seller else {}))
+        return Reply(body=body | ({"refresh_token": self.refresh} if seller else {}))
 
     def _issued(self, prefix: str, opens: Any) -> str:
         token = f"{prefix}{uuid.uuid4()}"
@@ -261,7 +253,7 @@ class Api:
 
     def _operation(
         self, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str], data: bytes
-    ) -> Answered:
+    ) -> Reply:
         found = [(one, match) for one, pattern in PATTERNS if (match := pattern.match(path))]
         fits = [pair for pair in found if pair[0].method == method]
         grantless = any(pair[0].grantless for pair in fits)
@@ -273,7 +265,7 @@ class Api:
         told = {"x-amzn-RateLimit-Limit": rate, "x-amzn-RequestId": str(uuid.uuid4())}
         if not self.plan.allows(operation):
             denied = errors("QuotaExceeded", "You exceeded your quota for the requested resource.")
-            return Answered(status=429, body=denied, headers=told)
+            return Reply(status=429, body=denied, headers=told)
         known = {name.lstrip("*") for name in operation.params}
         lacking = [name[1:] for name in operation.params if name.startswith("*") and name[1:] not in query]
         if lacking or not set(query) <= known:
@@ -291,7 +283,7 @@ class Api:
         answer = operation.work(self.market, at, query, body)
         if operation.name == "createRestrictedDataToken":
             answer = {"restrictedDataToken": self._issued("Atz.sprdt|", answer), "expiresIn": LIFE}
-        return Answered(status=operation.status, body=answer, headers=told)
+        return Reply(status=operation.status, body=answer, headers=told)
 
     def _proven(self, method: str, path: str, token: str, grantless: bool) -> None:
         """Refused unless the token is good for this."""

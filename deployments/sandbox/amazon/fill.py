@@ -23,7 +23,7 @@ def enter(market: Market, sku: str, *, title: str, price: Decimal, available: in
     """A listing with its price and figure, entered without anybody's submission."""
     number = market.number("asin")
     listing = Listing(sku=sku, asin=f"B0{number:08d}", product_type=kind, created=market.now(), updated=market.now())
-    market.listings[sku] = listing
+    market.put(listing)
     place = market.marketplace
     offer = {"marketplace_id": place, "currency": market.currency,
              "our_price": [{"schedule": [{"value_with_tax": price}]}]}  # fmt: skip

@@ -10,9 +10,11 @@ What surprises here:
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any
 
 from deployments.sandbox.amazon.state import EVERYWHERE, OWN, PRODUCT_TYPES, Listing, Market, money, stamp
@@ -20,6 +22,18 @@ from deployments.sandbox.design import Refused
 from deployments.sandbox.notation import Doc, parsed
 
 MOST, PAGE = 1_000, 20
+_CREATED, _UPDATED = attrgetter("created"), attrgetter("updated")
+BOUNDS: Mapping[str, tuple[Callable[[Listing], datetime], bool]] = {
+    "createdAfter": (_CREATED, True), "createdBefore": (_CREATED, False),
+    "lastUpdatedAfter": (_UPDATED, True), "lastUpdatedBefore": (_UPDATED, False),
+}
+"""A bound of a search → the stamp that it is about, and whether it lies before what is shown."""
+_BY: Mapping[Callable[[Listing], datetime], Callable[[Listing], Any]] = {
+    _CREATED: attrgetter("created", "sku"), _UPDATED: attrgetter("updated", "sku"),
+}
+_KEYS: Mapping[str, Callable[[Listing], Any]] = {
+    "sku": attrgetter("sku"), "createdDate": _BY[_CREATED], "lastUpdatedDate": _BY[_UPDATED],
+}  # fmt: skip
 
 
 def shown(market: Market, listing: Listing, parts: Sequence[str]) -> Doc:
@@ -60,20 +74,20 @@ def search(market: Market, query: Mapping[str, str]) -> Doc:
         raise Refused(400, "InvalidInput", f"pageSize is at most {PAGE}")
     if ("identifiers" in query) != ("identifiersType" in query):
         raise Refused(400, "InvalidInput", "identifiers and identifiersType go together")
-    rows = list(market.listings.values())
-    for listing in rows:
-        market.process(listing)
-    wanted = query["identifiers"].split(",") if "identifiers" in query else None
+    for listing in market.listings.values():
+        if listing.waiting:
+            market.process(listing)
+    rows = _ordered(market, query.get("sortBy", "lastUpdatedDate"))
+    wanted = set(query["identifiers"].split(",")) if "identifiers" in query else None
     if wanted is not None:
         if len(wanted) > PAGE or query["identifiersType"] != "SKU":
             raise Refused(400, "InvalidInput", f"at most {PAGE} identifiers, of type SKU")
         rows = [listing for listing in rows if listing.sku in wanted]
-    bounds = {name: parsed(query[name]) for name in ("createdAfter", "createdBefore", "lastUpdatedAfter",
-                                                    "lastUpdatedBefore") if name in query}  # fmt: skip
-    rows = [listing for listing in rows if _within(listing, bounds)]
-    keys = {"sku": lambda one: one.sku, "createdDate": lambda one: (one.created, one.sku),
-            "lastUpdatedDate": lambda one: (one.updated, one.sku)}  # fmt: skip
-    rows.sort(key=keys[query.get("sortBy", "lastUpdatedDate")], reverse=query.get("sortOrder", "DESC") == "DESC")
+    for name in BOUNDS:
+        if name in query:
+            rows = _within(rows, name, parsed(query[name]), query.get("sortBy", "lastUpdatedDate"))
+    if query.get("sortOrder", "DESC") == "DESC":
+        rows = rows[::-1]
     start = _start(query)
     part = rows[start : min(start + size, MOST)]
     asked = query.get("includedData", "summaries").split(",")
@@ -94,13 +108,20 @@ def _start(query: Mapping[str, str]) -> int:
     return int(text)
 
 
-def _within(listing: Listing, bounds: Mapping[str, datetime]) -> bool:
-    moments = {"created": listing.created, "lastUpdated": listing.updated}
-    return all(
-        (moments[name.removesuffix("After")] >= bound) if name.endswith("After")
-        else (moments[name.removesuffix("Before")] <= bound)
-        for name, bound in bounds.items()
-    )  # fmt: skip
+def _ordered(market: Market, by: str) -> list[Listing]:
+    if by not in market.ranked:
+        market.ranked[by] = sorted(market.listings.values(), key=_KEYS[by])
+    return market.ranked[by]
+
+
+def _within(rows: list[Listing], bound: str, moment: datetime, by: str) -> list[Listing]:
+    """Those at or after, or at or before a moment; by halving where it is what the rows are sorted by."""
+    stamp, after = BOUNDS[bound]
+    if _KEYS[by] is not _BY[stamp]:
+        return [one for one in rows if (stamp(one) >= moment if after else stamp(one) <= moment)]
+    if after:
+        return rows[bisect_left(rows, moment, key=stamp):]
+    return rows[:bisect_right(rows, moment, key=stamp)]
 
 
 def issue(code: str, message: str, category: str, *names: str, stops: bool = False) -> Doc:
@@ -128,7 +149,7 @@ def put(market: Market, sku: str, body: Any) -> Doc:
         if listing is None:
             asin = f"B0{market.number('asin'):08d}"
             listing = Listing(sku=sku, asin=asin, product_type=kind, created=market.now(), updated=market.now())
-            market.listings[sku] = listing
+            market.put(listing)
         market.submit(listing, lambda one: apply(market, one, attributes, whole=True))
     return _answer(market, sku, issues)
 
@@ -203,7 +224,7 @@ def apply(market: Market, listing: Listing, given: Mapping[str, Any], *, whole: 
         listing.attributes = {}
     named = listing.title
     listing.issues = [one for one in listing.issues if not set(one["attributeNames"]) & set(given)]
-    listing.updated = market.now()
+    market.moved(listing)
     for name, value in given.items():
         if value is None:
             listing.attributes.pop(name, None)
@@ -236,5 +257,5 @@ def _price(value: Sequence[Doc]) -> Decimal:
 def delete(market: Market, sku: str) -> Doc:
     """`deleteListingsItem`."""
     market.listing(sku)
-    del market.listings[sku]
+    market.drop(sku)
     return _answer(market, sku, ())

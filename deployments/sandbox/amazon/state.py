@@ -83,6 +83,8 @@ class Market:
     announce: Callable[[str, Doc, datetime], None] = lambda kind, payload, at: None
     lock: Any = field(default_factory=threading.RLock)
     listings: dict[str, Listing] = field(default_factory=dict)
+    ranked: dict[str, list[Listing]] = field(default_factory=dict)
+    """The listings in the orders that were asked for, kept until one comes, goes or moves."""
     orders: dict[str, Doc] = field(default_factory=dict)
     returns: dict[str, Doc] = field(default_factory=dict)
     held: dict[str, tuple[int, datetime]] = field(default_factory=dict)
@@ -125,6 +127,21 @@ class Market:
         self.process(found)
         return found
 
+    def put(self, listing: Listing) -> None:
+        """Afterwards there is this listing."""
+        self.listings[listing.sku] = listing
+        self.ranked.clear()
+
+    def drop(self, sku: str) -> None:
+        """Afterwards there is no such listing."""
+        del self.listings[sku]
+        self.ranked.clear()
+
+    def moved(self, listing: Listing) -> None:
+        """The listing's stamp is now."""
+        listing.updated = self.now()
+        self.ranked.pop("lastUpdatedDate", None)
+
     def process(self, listing: Listing) -> None:
         """Submissions whose moment has come take effect, the oldest first."""
         while listing.waiting and listing.waiting[0][0] <= self.now():
@@ -145,7 +162,8 @@ class Market:
     def show(self, listing: Listing, quantity: int, why: Why) -> None:
         """Afterwards buyers see this figure, and the books say why."""
         was, before = listing.quantity, self.status(listing)
-        listing.quantity, listing.updated = quantity, self.now()
+        listing.quantity = quantity
+        self.moved(listing)
         if was != quantity:
             self.books.enter(
                 "shown", self.now(), sku=listing.sku, was=None if was is None else str(was), now=str(quantity), why=why
@@ -158,7 +176,8 @@ class Market:
     def ask(self, listing: Listing, price: Decimal, why: str) -> None:
         """Afterwards buyers pay this price, and the books say why."""
         was, before = listing.price, self.status(listing)
-        listing.price, listing.updated = price, self.now()
+        listing.price = price
+        self.moved(listing)
         if was != price:
             self.books.enter(
                 "price", self.now(), sku=listing.sku, list="market", was=None if was is None else f"{was:.2f}",

@@ -24,7 +24,8 @@ from deployments.sandbox.bitrix24.state import Fault, Portal
 from deployments.sandbox.notation import Doc
 
 SCOPES = frozenset({"crm", "catalog", "sale"})
-BASIC = ("scope", "events", "event.bind", "event.unbind", "event.get")
+BASIC = ("scope", "feature.get", "events", "event.bind", "event.unbind", "event.get", "event.offline.get",
+         "event.offline.clear", "event.offline.list")  # fmt: skip
 MOST = 50
 """So many commands has a batch."""
 LIFE = timedelta(hours=1)
@@ -46,6 +47,15 @@ class Bucket:
 
     def __post_init__(self) -> None:
         self._at = self.clock()
+
+    def limited(self, limit: Mapping[str, Any] | None) -> None:
+        """Afterwards the bucket is empty and has this ``rate`` and ``burst`` (None: no limit)."""
+        limit = {"rate": 1e9, "burst": 1e9} if limit is None else limit
+        self.rate, self.burst, self.level = float(limit["rate"]), float(limit["burst"]), 0.0
+
+    def hastened(self, speed: float) -> None:
+        """Afterwards it falls so many times as fast as the real one."""
+        self.speed = float(speed)
 
     def lets_in(self) -> bool:
         """Whether one more request may come now."""

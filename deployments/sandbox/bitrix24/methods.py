@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from deployments.sandbox.bitrix24.catalogue import of_catalogue, of_documents
+from deployments.sandbox.bitrix24.events import of_events
 from deployments.sandbox.bitrix24.lists import Listed, page
 from deployments.sandbox.bitrix24.orders import of_orders
 from deployments.sandbox.bitrix24.queries import lowered
@@ -17,12 +18,6 @@ RESOURCES = {"contact": "contacts", "company": "companies", "deal": "deals", "ac
              "product": "products", "offer": "offers", "price": "prices", "store": "stores", "document": "documents",
              "storeproduct": "stock", "order": "orders"}  # fmt: skip
 """Kind → what its collection is called in the books and in ill tempers."""
-_WHAT = ("ADD", "UPDATE", "DELETE")
-EVENTS = (
-    *(f"ONCRM{word}{what}" for word in ("CONTACT", "COMPANY", "DEAL", "ACTIVITY") for what in _WHAT),
-    *(f"CATALOG.{word}.ON.{what}" for word in ("PRODUCT", "PRICE") for what in _WHAT),
-    "ONSALEORDERSAVED", "ONSALEORDERDELETED",
-)  # fmt: skip
 UNTOLD = {"contact": ("ADDRESS_COUNTRY_CODE",)}
 """What may be written and is not among the fields of an answer."""
 OF_SYSTEM = ("ID", "DATE_CREATE", "DATE_MODIFY", "CREATED_BY_ID", "MODIFY_BY_ID", "LAST_ACTIVITY_TIME",
@@ -101,31 +96,6 @@ def of_activities(portal: Portal) -> Mapping[str, Method]:
         "crm.activity.list": listed,
         "crm.activity.get": lambda params: portal.get("activity", params.get("id"), "Activity is not found"),
     }
-
-
-def of_events(portal: Portal) -> Mapping[str, Method]:
-    """Who is told of what."""
-
-    def bind(params: Doc) -> bool:
-        event, handler = str(params.get("event", "")).upper(), str(params.get("handler", ""))
-        if event not in EVENTS:
-            raise Fault("Event not found", "ERROR_EVENT_NOT_FOUND")
-        row = {"event": event, "handler": handler, "auth_type": str(params.get("auth_type") or 0), "offline": 0}
-        if row in portal.handlers:
-            raise Fault("Handler already binded", "ERROR_EVENT_BINDING_EXISTS")
-        portal.handlers.append(row)
-        return True
-
-    def unbind(params: Doc) -> Doc:
-        event, handler = str(params.get("event", "")).upper(), params.get("handler")
-        gone = [row for row in portal.handlers if row["event"] == event and row["handler"] == handler]
-        portal.handlers[:] = [row for row in portal.handlers if row not in gone]
-        return {"count": len(gone)}
-
-    return {
-        "events": lambda params: list(EVENTS), "event.bind": bind, "event.unbind": unbind,
-        "event.get": lambda params: list(portal.handlers),
-    }  # fmt: skip
 
 
 def methods(portal: Portal) -> Mapping[str, Method]:

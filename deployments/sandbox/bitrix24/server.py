@@ -2,29 +2,28 @@
 
 What surprises here:
 
-* ``/_books``, ``/_control``, ``/_act/<verb>`` and ``/_settled`` are those of the other systems (sandbox/README.md) and
-  ask for no token; ill tempers are the same (faults.py), each method's path is ``/<resource>`` (contacts, deals, …).
+* The sandbox's own doors also stand under ``/rest``. To ill tempers each method's path is ``/<resource>`` (contacts,
+  deals, …).
 * An event goes out once, as a form, with no signature but the application's token; who does not answer is not told
   again. It names the record and says nothing of it.
 """
 
 from __future__ import annotations
 
-import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 
+from deployments.sandbox import serving
 from deployments.sandbox.bitrix24.acts import ACTS
 from deployments.sandbox.bitrix24.api import Api, Bucket
+from deployments.sandbox.bitrix24.events import EVENTS, happened
 from deployments.sandbox.bitrix24.fill import fill
-from deployments.sandbox.bitrix24.methods import EVENTS, RESOURCES
+from deployments.sandbox.bitrix24.methods import RESOURCES
 from deployments.sandbox.bitrix24.queries import from_query
 from deployments.sandbox.bitrix24.state import Fault, Portal
 from deployments.sandbox.books import Books
@@ -33,6 +32,7 @@ from deployments.sandbox.design import Refused
 from deployments.sandbox.faults import Faults
 from deployments.sandbox.notation import Doc
 from deployments.sandbox.notices import Event, Notices
+from deployments.sandbox.serving import Reply, Simulated, serve
 from deployments.sandbox.start import Part, Playing
 
 TOKENS, CONSENT = "/oauth/token/", "/oauth/authorize/"
@@ -40,7 +40,6 @@ PLACES = {"catalogue": "/products", "new order": "POST /deals", "reads": "GET"}
 """What ill tempers call by its role."""
 PLAYED = 500.0
 """How much faster than the real one a portal forgets its callers when it plays a part."""
-_encode = msgspec.json.Encoder(decimal_format="number").encode
 _decode = msgspec.json.Decoder(float_hook=str).decode
 
 
@@ -54,10 +53,8 @@ class Hooks(Notices):
 
     def told(self, kind: str, what: str, id: str, at: datetime) -> None:
         """Who bound the event is told of a record."""
-        word = kind.upper()
-        event = next((one for one in (f"ONCRM{word}{what}", f"CATALOG.{word}.ON.{what}", f"ONSALE{word}{what}")
-                      if one in EVENTS), "")  # fmt: skip
-        urls = [row["handler"] for row in self._portal.handlers if row["event"] == event]
+        event = happened(self._portal, kind, what, id, at)
+        urls = [row["handler"] for row in self._portal.handlers if row["event"] == event and not row["offline"]]
         if urls:
             self._urls = list(dict.fromkeys(urls))
             self._words[RESOURCES[kind], id, CRM.written(at)] = event
@@ -66,7 +63,7 @@ class Hooks(Notices):
     def _send(self, delivery: str, data: bytes, events: Sequence[Event]) -> None:
         for resource, id, at in events:
             event = self._words.get((resource, id, CRM.written(at)), "")
-            for row in [row for row in self._portal.handlers if row["event"] == event]:
+            for row in [row for row in self._portal.handlers if row["event"] == event and not row["offline"]]:
                 if self._stopping:
                     return
                 done = self.delivered(row["handler"], self.form(event, id, at), {
@@ -113,64 +110,45 @@ def start(portal: Portal, *, port: int = 0, seed: int = 7, bucket: Bucket | None
     hooks = Hooks(portal, faults, secret)
     portal.announce = hooks.told
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-        wbufsize = -1
-        timeout = 120
+    def act(verb: Callable[[Portal, Doc], Doc], ask: Doc) -> Doc:
+        try:
+            with portal.lock:
+                return verb(portal, ask)
+        except Fault as fault:
+            raise Refused(422, "refused", fault.description) from None
 
-        def _serve(self) -> None:
-            data = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            path, _, query = self.path.partition("?")
-            if path.startswith(("/_", "/rest/_")):
-                try:
-                    door = path.removeprefix("/rest")
-                    self._send(200, _door(api, faults, hooks, door, dict(parse_qsl(query)), data))
-                except Refused as refused:
-                    self._send(refused.status, {"error": refused.error})
-                except Fault as fault:
-                    self._send(422, {"error": {"code": "refused", "message": fault.description}})
-            elif path == CONSENT:
-                self._consent(dict(parse_qsl(query)))
-            elif path == TOKENS:
-                self._send(*api.token(dict(parse_qsl(query)) | dict(parse_qsl(data.decode()))))
-            elif not path.startswith("/rest/"):
-                self._send(404, b"<html>404</html>")
-            else:
-                self._tempered(path.removeprefix("/rest/"), query, data)
+    own = Simulated(
+        system=portal, faults=faults, notices=hooks, acts=ACTS, act=act,
+        controls={"limit": api.bucket.limited, "speed": api.bucket.hastened,
+                  "hook": lambda address: _listen(portal, str(address))},
+    )  # fmt: skip
 
-        do_GET = do_POST = _serve
+    class Handler(serving.Handler):
+        simulated = own
+        broken = _error("INTERNAL_SERVER_ERROR", "Internal server error")
 
-        def _consent(self, asked: Mapping[str, str]) -> None:
+        def asked(self, path: str, query: str, data: bytes) -> Reply | None:
+            if path.startswith("/rest/_"):
+                return own.door(self.command, path.removeprefix("/rest"), query, data)
+            if path == CONSENT:
+                return self._consent(dict(parse_qsl(query)))
+            if path == TOKENS:
+                return Reply(*api.token(dict(parse_qsl(query)) | dict(parse_qsl(data.decode()))))
+            if not path.startswith("/rest/"):
+                return Reply(404, b"<html>404</html>")
+            path = path.removeprefix("/rest/")
+            return self.tempered(_reads(path, data), _place(path, data), lambda: self._answer(path, query, data))
+
+        def throttled(self, wait: float) -> Reply:
+            return Reply(503, _error("QUERY_LIMIT_EXCEEDED", "Too many requests"))
+
+        def _consent(self, asked: Mapping[str, str]) -> Reply:
             """Somebody who is logged in agrees at once, and is sent back with a code that is good once."""
             api.code = f"code-{uuid.uuid4().hex[:12]}"
             back = urlencode({"code": api.code, "state": asked.get("state", ""), "domain": "127.0.0.1"})
-            self.send_response(302)
-            self.send_header("Location", f"{asked.get('redirect_uri', '')}?{back}")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+            return Reply(302, headers={"Location": f"{asked.get('redirect_uri', '')}?{back}"})
 
-        def _tempered(self, path: str, query: str, data: bytes) -> None:
-            """Answers as the portal, with whatever ill temper it is in."""
-            place, method = _place(path, data), _reads(path, data)
-
-            def strikes(kind: str) -> float | None:
-                fault = faults.strike(kind, method, place)
-                if fault is None:
-                    return None
-                portal.books.enter("fault", portal.now(), fault=kind, method=method, path=place)
-                return fault.seconds
-
-            if strikes("throttle") is not None:
-                self._send(503, {"error": "QUERY_LIMIT_EXCEEDED", "error_description": "Too many requests"})
-            elif strikes("fail") is not None:
-                self._send(500, {"error": "INTERNAL_SERVER_ERROR", "error_description": "Internal server error"})
-            elif strikes("garbage") is not None:
-                self._send(200, b"<html>maintenance</html>")
-            else:
-                self._answer(strikes, path, query, data)
-
-        def _answer(self, strikes: Callable[[str], float | None], path: str, query: str, data: bytes) -> None:
+        def _answer(self, path: str, query: str, data: bytes) -> Reply:
             params = from_query(query)
             if data:
                 try:
@@ -181,43 +159,12 @@ def start(portal: Portal, *, port: int = 0, seed: int = 7, bucket: Bucket | None
             refusals = api.bucket.refusals
             status, answer = api.answer(path, params)
             if api.bucket.refusals > refusals:
-                portal.books.enter("fault", portal.now(), fault="over_limit", method="POST", path=_place(path, data))
-            faults.wait(strikes("slow") or 0.0)
-            lost = strikes("lose_answer")
-            if lost is not None:
-                faults.wait(lost)
-                self.close_connection = True
-            elif strikes("fail_after") is not None:
-                self._send(500, {"error": "INTERNAL_SERVER_ERROR", "error_description": "Internal server error"})
-            else:
-                self._send(status, answer)
+                own.book("over_limit", "POST", _place(path, data))
+            return Reply(status, answer)
 
-        def _send(self, status: int, body: Any) -> None:
-            raw = body if isinstance(body, bytes) else _encode(body)
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json; charset=utf-8")
-            self.send_header("Content-Length", str(len(raw)))
-            self.end_headers()
-            self.wfile.write(raw)
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """The books are the log."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name="bitrix24", daemon=True)
-    thread.start()
-    hooks.start()
-
-    def stop() -> None:
-        server.shutdown()
-        server.server_close()
-        thread.join(10)
-        hooks.stop()
-        portal.books.close()
-
+    url, stop = serve(Handler, [own], port=port, name="bitrix24")
     return Running(
-        portal=portal, api=api, faults=faults, hooks=hooks, url=f"http://127.0.0.1:{server.server_port}/rest",
+        portal=portal, api=api, faults=faults, hooks=hooks, url=f"{url}/rest",
         webhook=webhook, hook_secret=secret, client_id=client[0], client_secret=client[1], refresh_token=refresh,
         stop=stop,
     )  # fmt: skip
@@ -252,30 +199,8 @@ def _reads(path: str, data: bytes) -> str:
     return "POST" if any(f".{word}" in asked for word in ("add", "update", "delete", "set", "conduct")) else "GET"
 
 
-def _door(api: Api, faults: Faults, hooks: Hooks, path: str, query: Mapping[str, str], data: bytes) -> Any:
-    """The sandbox's own doors: books, ill tempers, limits, acts of people."""
-    portal = api.portal
-    if path == "/_books":
-        return portal.books.after(int(query.get("after", "0")))
-    if path == "/_settled":
-        return {"settled": hooks.settled(float(query.get("timeout", "10")))}
-    ask: Doc = msgspec.json.decode(data)
-    if path == "/_control":
-        if "limit" in ask:
-            limit = ask["limit"] or {"rate": 1e9, "burst": 1e9}
-            api.bucket.rate, api.bucket.burst, api.bucket.level = float(limit["rate"]), float(limit["burst"]), 0.0
-        elif "speed" in ask:
-            api.bucket.speed = float(ask["speed"])
-        elif "hook" in ask:  # what a person does under developer resources: an outgoing webhook
-            _listen(portal, str(ask["hook"]))
-        else:
-            faults.command(ask)
-        return {"ok": True}
-    act = ACTS.get(path.removeprefix("/_act/"))
-    if act is None:
-        raise Refused(404, "no_act", f"acts here: {', '.join(ACTS)}")
-    with portal.lock:
-        return act(portal, ask)
+def _error(code: str, description: str) -> Doc:
+    return {"error": code, "error_description": description}
 
 
 def _listen(portal: Portal, url: str) -> None:

@@ -79,13 +79,17 @@ class Portal:
     books: Books
     page: int = 50
     wall: Callable[[], datetime] = lambda: datetime.now(UTC)
-    announce: Callable[[str, str, str, datetime], None] = lambda kind, what, id, at: None
+    announce: Callable[[str, str, str, datetime], object] = lambda kind, what, id, at: None
     zone: Any = ALMATY
     lock: Any = field(default_factory=threading.RLock)
     rows: dict[str, dict[int, Row]] = field(default_factory=dict)
     numbers: dict[str, int] = field(default_factory=dict)
     handlers: list[Doc] = field(default_factory=list)
-    """Who is told of which event: {event, handler}."""
+    """Who is told of which event: {event, handler, auth_type, offline}."""
+    queue: dict[tuple[str, str], Doc] = field(default_factory=dict)
+    """The last offline event of each record, by event and id; what a process holds has its PROCESS_ID."""
+    extended: bool = True
+    """Whether its plan lets a process hold offline events until it clears them."""
     opening: datetime | None = None
     """While set, the clock stands at this moment and nobody is told: the opening data is entered."""
 

@@ -2,7 +2,6 @@
 
 What surprises here:
 
-* ``/_books``, ``/_control``, ``/_act/<verb>`` and ``/_settled`` are those of the other systems (sandbox/README.md).
 * Ill tempers are told where by model and method: a read is a ``GET /<model>/<method>`` to them, any other call a
   ``POST``. ``/_control`` also takes ``{"conflict": 2}``: so many writes lose a race against somebody else's.
 * A rule's post is unsigned, and names model and record only.
@@ -10,17 +9,14 @@ What surprises here:
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qsl
 
 import msgspec
 
-from deployments.sandbox.design import Refused
+from deployments.sandbox import serving
 from deployments.sandbox.erp import ERP
 from deployments.sandbox.faults import Faults
 from deployments.sandbox.notation import Doc
@@ -30,18 +26,18 @@ from deployments.sandbox.odoo.calls import OF_MODEL, READS, called
 from deployments.sandbox.odoo.database import Database, Failure, Session
 from deployments.sandbox.odoo.fill import ADMIN, empty, fill
 from deployments.sandbox.quota import Quota
+from deployments.sandbox.serving import Reply, Simulated, serve
 from deployments.sandbox.start import Part, Playing
 
 PLACES = {"new order": "POST /sale.order/create", "reads": "GET", "catalogue": "/product.product"}
 LOGIN, DATABASE = "serai@karavan.example", "karavan"
-_encode = msgspec.json.Encoder(decimal_format="number").encode
 _decode = msgspec.json.Decoder().decode
 
 
 class Rules(Notices):
     """Automation rules that post to an address, with the queue, the attempts and the ill tempers of every system."""
 
-    def __init__(self, db: Database, faults: Faults, name: str) -> None:
+    def __init__(self, db: Database, faults: Faults) -> None:
         super().__init__(ERP, db.books, faults, "")
         self._db = db
 
@@ -58,7 +54,7 @@ class Rules(Notices):
                     else {name: self._db.value(model, id, name, ADMIN) for name in names}
                 )
                 body = {"_model": model, "_id": id, "_action": f"{action['name']}(#{action['id']})", **more}
-                self.announce(model, _encode(body).decode(), at)
+                self.announce(model, serving.as_number(body).decode(), at)
 
     def _post(self, url: str, delivery: str, data: bytes) -> bool:
         told = _decode(data)
@@ -73,6 +69,7 @@ class Running:
     db: Database
     faults: Faults
     rules: Rules
+    quota: Quota
     url: str
     token: str
     stop: Callable[[], None]
@@ -84,6 +81,10 @@ class Api:
     def __init__(self, db: Database, faults: Faults, token: str, companies: Sequence[int] = (1, 2)) -> None:
         self.db, self.faults, self.token, self.quota = db, faults, token, Quota()
         self.companies, self.conflicts = frozenset(companies), 0
+
+    def conflicting(self, times: int) -> None:
+        """So many of the next writes lose a race against somebody else's."""
+        self.conflicts = times
 
     def answer(self, path: str, headers: Mapping[str, str], body: Any) -> tuple[int, Any]:
         """Status and body of the answer to a post."""
@@ -148,11 +149,6 @@ class Api:
         return found
 
 
-def _plain(value: Any) -> Any:
-    """A rule tells ids of links and moments with microseconds."""
-    return value.strftime("%Y-%m-%d %H:%M:%S.%f") if isinstance(value, datetime) else value
-
-
 def _reference(named: Doc) -> Any:
     rows = named.get("vals_list")
     return rows[0].get("origin") if isinstance(rows, list) and rows and isinstance(rows[0], dict) else None
@@ -173,102 +169,47 @@ def start(
 ) -> Running:
     """Serves the database on 127.0.0.1 (port 0: a free one)."""
     faults, token = Faults(PLACES), f"odoo-key-{seed}"
-    api, rules = Api(db, faults, token, companies), Rules(db, faults, name)
+    api, rules = Api(db, faults, token, companies), Rules(db, faults)
     db.announce = rules.told
     db.late = lambda model: ((fault := faults.strike("backdate", "", f"/{model}")) and fault.seconds) or 0.0
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-        wbufsize = -1
-        timeout = 120
+    def act(verb: Callable[[Database, Doc, Session], Doc], ask: Doc) -> Doc:
+        session = Session(companies=api.companies, context={"allowed_company_ids": sorted(api.companies), **PEOPLE})
+        done: Doc = db.transact(lambda: verb(db, ask, session))
+        return done
 
-        def _serve(self) -> None:
-            data = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            path, _, query = self.path.partition("?")
-            if path.startswith("/_"):
-                try:
-                    self._send(200, _door(api, rules, path, dict(parse_qsl(query)), data))
-                except Refused as refused:
-                    self._send(refused.status, {"error": refused.error})
-            elif path == "/web/version" and self.command == "GET":
+    own = Simulated(
+        system=db, faults=faults, notices=rules, acts=ACTS, act=act,
+        controls={"limit": api.quota.command, "conflict": api.conflicting},
+    )  # fmt: skip
+
+    class Handler(serving.Handler):
+        simulated = own
+        broken = b"<h1>Internal Server Error</h1>"
+
+        def asked(self, path: str, query: str, data: bytes) -> Reply | None:
+            if path == "/web/version" and self.command == "GET":
                 version = [db.version, 0, 0, "final", 0, ""]
-                self._send(200, {"version_info": version, "version": f"{db.version}.0"})
-            elif self.command != "POST":
-                self._send(404, {"name": "werkzeug.exceptions.NotFound", "message": "Not Found"})
-            else:
-                self._tempered(path, data)
-
-        do_GET = do_POST = _serve
-
-        def _tempered(self, path: str, data: bytes) -> None:
+                return Reply(200, {"version_info": version, "version": f"{db.version}.0"})
+            if self.command != "POST":
+                return Reply(404, {"name": "werkzeug.exceptions.NotFound", "message": "Not Found"})
             try:
                 body = _decode(data)
             except msgspec.DecodeError:
-                self._send(400, {"name": "werkzeug.exceptions.BadRequest", "message": "Invalid JSON"})
-                return
+                return Reply(400, {"name": "werkzeug.exceptions.BadRequest", "message": "Invalid JSON"})
             model, method = _about(path, body)
-            word, place = "GET" if method in READS else "POST", f"/{model}/{method}"
-
-            def strikes(kind: str) -> float | None:
-                fault = faults.strike(kind, word, place)
-                if fault is not None:
-                    db.books.enter("fault", db.now(), fault=kind, method=word, path=place)
-                return None if fault is None else fault.seconds
-
-            wait, over = strikes("throttle"), api.quota.wait()
+            word, place, over = "GET" if method in READS else "POST", f"/{model}/{method}", api.quota.wait()
             if over is not None:
-                db.books.enter("fault", db.now(), fault="over_limit", method=word, path=place)
-            if wait is not None or over is not None:
-                self._send(
-                    429, b"<h1>Too Many Requests</h1>", {"Retry-After": f"{wait if wait is not None else over:g}"}
-                )
-            elif strikes("fail") is not None:
-                self._send(500, b"<h1>Internal Server Error</h1>")
-            elif strikes("garbage") is not None:
-                self._send(200, b"<html>maintenance</html>")
-            else:
-                status, answer = api.answer(path, {k.lower(): v for k, v in self.headers.items()}, body)
-                self._late(strikes, status, answer)
+                own.book("over_limit", word, place)
+                return self.throttled(over)
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            return self.tempered(word, place, lambda: Reply(*api.answer(path, headers, body)))
 
-        def _late(self, strikes: Callable[[str], float | None], status: int, answer: Any) -> None:
-            faults.wait(strikes("slow") or 0.0)
-            lost = strikes("lose_answer")
-            if lost is not None:
-                faults.wait(lost)
-                self.close_connection = True
-            elif strikes("fail_after") is not None:
-                self._send(500, b"<h1>Internal Server Error</h1>")
-            else:
-                self._send(status, answer)
+        def throttled(self, wait: float) -> Reply:
+            return Reply(429, b"<h1>Too Many Requests</h1>", {"Retry-After": f"{wait:g}"})
 
-        def _send(self, status: int, body: Any, headers: Mapping[str, str] | None = None) -> None:
-            raw = body if isinstance(body, bytes) else _encode(body)
-            self.send_response(status)
-            for key, value in {"Content-Type": "application/json; charset=utf-8", **(headers or {})}.items():
-                self.send_header(key, value)
-            self.send_header("Content-Length", str(len(raw)))
-            self.end_headers()
-            self.wfile.write(raw)
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """The books are the log."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name=name, daemon=True)
-    thread.start()
-    rules.start()
-
-    def stop() -> None:
-        server.shutdown()
-        server.server_close()
-        thread.join(10)
-        rules.stop()
-        db.books.close()
-
-    url = f"http://127.0.0.1:{server.server_port}"
-    return Running(db=db, faults=faults, rules=rules, url=url, token=token, stop=stop)
+    url, stop = serve(Handler, [own], port=port, name=name)
+    return Running(db=db, faults=faults, rules=rules, quota=api.quota, url=url, token=token, stop=stop)
 
 
 def _about(path: str, body: Any) -> tuple[str, str]:
@@ -279,28 +220,6 @@ def _about(path: str, body: Any) -> tuple[str, str]:
         return (str(args[3]), str(args[4])) if len(args) > 4 else ("common", "read")
     parts = path.strip("/").split("/")
     return (parts[2], parts[3]) if len(parts) == 4 else ("", "")
-
-
-def _door(api: Api, rules: Rules, path: str, query: Mapping[str, str], data: bytes) -> Any:
-    """The sandbox's own doors: books, ill tempers, acts of people."""
-    if path == "/_books":
-        return api.db.books.after(int(query.get("after", "0")))
-    if path == "/_settled":
-        return {"settled": rules.settled(float(query.get("timeout", "10")))}
-    ask = _decode(data)
-    if path == "/_control":
-        if "limit" in ask:
-            api.quota.command(ask["limit"])
-        elif "conflict" in ask:
-            api.conflicts = int(ask["conflict"])
-        else:
-            api.faults.command(ask)
-        return {"ok": True}
-    act = ACTS.get(path.removeprefix("/_act/"))
-    if act is None:
-        raise Refused(404, "no_act", f"acts here: {', '.join(ACTS)}")
-    session = Session(companies=api.companies, context={"allowed_company_ids": sorted(api.companies), **PEOPLE})
-    return api.db.transact(lambda: act(api.db, ask, session))
 
 
 def play(part: Part) -> Playing:

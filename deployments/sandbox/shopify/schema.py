@@ -95,7 +95,7 @@ type Shop {{ name: String! currencyCode: CurrencyCode! }}
 type AccessScope {{ handle: String! }}
 type AppInstallation {{ accessScopes: [AccessScope!]! }}
 type LocationAddress {{ address1: String address2: String city: String province: String zip: String countryCode: String
-  phone: String }}
+  phone: String latitude: Float longitude: Float }}
 type Location implements Node {{ id: ID! legacyResourceId: UnsignedInt64! name: String! isActive: Boolean!
   fulfillsOnlineOrders: Boolean! updatedAt: DateTime! address: LocationAddress!
   inventoryLevels({_PAGED}, query: String): InventoryLevelConnection! }}
@@ -122,7 +122,7 @@ type CustomerEmailAddress {{ emailAddress: String! marketingState: CustomerEmail
   marketingUpdatedAt: DateTime }}
 type CustomerPhoneNumber {{ phoneNumber: String! }}
 type MailingAddress {{ name: String address1: String address2: String city: String province: String
-  provinceCode: String zip: String countryCodeV2: CountryCode phone: String }}
+  provinceCode: String zip: String countryCodeV2: CountryCode phone: String latitude: Float longitude: Float }}
 type Customer implements Node {{ id: ID! displayName: String! firstName: String lastName: String locale: String!
   verifiedEmail: Boolean! note: String tags: [String!]! taxExempt: Boolean! updatedAt: DateTime!
   defaultEmailAddress: CustomerEmailAddress defaultPhoneNumber: CustomerPhoneNumber defaultAddress: MailingAddress }}

@@ -8,7 +8,7 @@ whole units, but for goods by weight or length, of which a step is so many of it
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -117,15 +117,15 @@ def publish_by_location(
     """Channel to location to steps of one variant it may show there (whole units, where its step is 1); ``division``
     is that of the policies, for who asks of many variants.
 
-    ``free(l) = ⌊(max(0, sellable(l)) − reserved(l)) / step⌋``, at least 0; ``part(c, l)`` divides
+    ``free(l) = ⌊left(l) / step⌋``, with the locations that are `connected` as pools; ``part(c, l)`` divides
     ``⌊free(l) · Σ shares⌋`` by share, largest remainder first, ties in the order of ``policies``; then ``safety(c)`` is
-    taken from the channel's locations in the order of its policy, never below 0. What is reserved at no location (None)
-    is taken from those that the policies name, in their order, then from the others. A pooled channel has
-    ``⌊free(l) · share⌋`` of each, beside the others. Last, ``cap(c)`` is the most in all. Raises ValueError with the
-    sentences of ``problems``.
+    taken from the channel's locations in the order of its policy, never below 0. `left` takes from the locations that
+    the policies name first, in their order. A pooled channel has ``⌊free(l) · share⌋`` of each, beside the others.
+    Last, ``cap(c)`` is the most in all. Raises ValueError with the sentences of ``problems``.
     """
     plan = divided(policies) if division is None else division
-    units = free({name: sellable[name] for name in [*plan, *sellable] if name in sellable}, reserved, step)
+    ordered = {name: sellable[name] for name in [*plan, *sellable] if name in sellable}
+    units = free(ordered, reserved, step, connected(policies))
     parts: dict[str, dict[str, int]] = {channel: {} for channel in policies}
     for location, shares in plan.items():
         for channel, part in divide(units.get(location, 0), shares).items():
@@ -166,37 +166,68 @@ def _divided(policies: tuple[tuple[str, StockPolicy], ...]) -> Division:
     }
 
 
+def connected(policies: Mapping[str, StockPolicy]) -> tuple[frozenset[str], ...]:
+    """The locations that are sold from, in sets that no channel reaches across: those of channels that share a
+    location, directly or by way of others."""
+    return _connected(tuple(policy.locations for policy in policies.values()))
+
+
+@lru_cache(maxsize=64)
+def _connected(sets: tuple[tuple[str, ...], ...]) -> tuple[frozenset[str], ...]:
+    found: list[frozenset[str]] = []
+    for locations in sets:
+        touched = [one for one in found if one.intersection(locations)]
+        found = [one for one in found if one not in touched] + [frozenset(locations).union(*touched)]
+    return tuple(one for one in found if one)
+
+
 def free(
-    sellable: Mapping[str, Decimal], reserved: Mapping[str | None, Decimal], step: Decimal = ONE
+    sellable: Mapping[str, Decimal], reserved: Mapping[str | None, Decimal], step: Decimal = ONE,
+    pools: Iterable[Collection[str]] | None = None,
 ) -> dict[str, int]:
     """Location to whole steps nobody has claimed: ``⌊left / step⌋``; of an article sold by the piece, whole units."""
-    over = left(sellable, reserved)
+    over = left(sellable, reserved, pools)
     if step == 1:
         return {location: int(quantity) for location, quantity in over.items()}
     return {location: whole(quantity, step)[0] for location, quantity in over.items()}
 
 
-def left(sellable: Mapping[str, Decimal], reserved: Mapping[str | None, Decimal]) -> dict[str, Decimal]:
+def left(
+    sellable: Mapping[str, Decimal], reserved: Mapping[str | None, Decimal],
+    pools: Iterable[Collection[str]] | None = None,
+) -> dict[str, Decimal]:
     """Location to what nobody has claimed, exactly: negative stock counts 0, reservations never push below 0.
 
-    What is reserved at no location (None), and what is reserved at one beyond what lies there, is taken from the
-    locations in the order of ``sellable``: a fixed order, so that no reservation can ever raise what another location
-    shows. What is reserved where nothing lies is taken from no other place: a rule that hides a silent store's figure
-    would else empty the warehouse for receipts whose goods are gone already.
+    ``over(l) = max(0, sellable(l) − reserved(l))``, 0 where nothing lies. What is reserved beyond what lies there,
+    ``Σ max(0, reserved(l) − max(0, sellable(l)))`` over a pool, is taken from the pool's other locations, and what is
+    reserved at no location (None) from all, both in the order of ``sellable``. Hence, within one pool,
+    ``Σ left = max(0, Σ max(0, sellable) − Σ reserved)``, and no reservation and no loss raises what any location shows.
+
+    ``pools`` are `connected` locations; None: all are one. What lacks at a location of no pool is taken from no other.
     """
     over = {
         location: max(_NONE, quantity - reserved[location] if location in reserved and quantity > 0 else quantity)
         for location, quantity in sellable.items()
     }
-    nowhere = reserved.get(None, _NONE) + sum(
-        (max(_NONE, reserved[location] - quantity) for location, quantity in sellable.items()
-         if location in reserved and quantity > 0), start=_NONE,
-    )
-    for location in over if nowhere > 0 else ():
-        taken = min(nowhere, over[location])
-        over[location] -= taken
-        nowhere -= taken
+    lacking = {
+        place: units - max(_NONE, sellable.get(place, _NONE)) for place, units in reserved.items()
+        if place is not None and units > 0 and units > sellable.get(place, _NONE)
+    }
+    if lacking:
+        for pool in (over.keys() | lacking.keys(),) if pools is None else pools:
+            _take(over, [place for place in over if place in pool],
+                  sum((units for place, units in lacking.items() if place in pool), _NONE))
+    if None in reserved:
+        _take(over, over, reserved[None])
     return over
+
+
+def _take(over: dict[str, Decimal], places: Iterable[str], units: Decimal) -> None:
+    """Takes so many units from places in their order, as far as they have them."""
+    for place in tuple(places) if units > 0 else ():
+        taken = min(units, over[place])
+        over[place] -= taken
+        units -= taken
 
 
 def divide(units: int, shares: Mapping[str, Decimal]) -> dict[str, int]:

@@ -7,7 +7,7 @@ open back-order, which lowers what is promised, never what is sellable now. Amou
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, Final, TypeAlias
@@ -105,11 +105,15 @@ def owed(held: Holding) -> Decimal:
 
 
 class Place(Struct, frozen=True, kw_only=True):
-    """What counts of a variant at one place: ``units`` could be sold if none were reserved, ``missing`` are lacking."""
+    """What counts of a variant at one place: ``units`` could be sold if none were reserved, ``missing`` are lacking.
+
+    ``there`` is what lies there as far as anybody knows, before a rule hid some of it; None: ``units``.
+    """
 
     code: str
     units: Decimal
     missing: Decimal = ZERO
+    there: Decimal | None = None
 
 
 def pool(
@@ -117,23 +121,30 @@ def pool(
 ) -> tuple[dict[str, Decimal], dict[str | None, Decimal]]:
     """Places as ``allocation.publish_by_location`` takes them: (sellable before reservations, reserved), by code.
 
+    ``sellable = max(units, min(there, reserved))``: a hidden figure still covers what is reserved there, so that hiding
+    it shows nothing of the place and looks for nothing elsewhere; what is reserved beyond ``there`` is.
     Σ over places of what is missing is added to what is reserved at no place, so that it is taken off the pool:
     ``Σ free ≤ max(0, Σ units − Σ missing − Σ reserved)`` wherever each place covers its own reservations.
     """
     sellable: dict[str, Decimal] = {}
+    there: dict[str, Decimal] = {}
     promised: dict[str | None, Decimal] = {}
     for place in places:
         sellable[place.code] = sellable.get(place.code, ZERO) + place.units
+        there[place.code] = there.get(place.code, ZERO) + (place.units if place.there is None else place.there)
         if place.missing > 0:
             promised[None] = promised.get(None, ZERO) + place.missing
     for code, units in reserved:
         promised[code] = promised.get(code, ZERO) + units
-    return sellable, promised
+    return {
+        code: max(units, min(there[code], promised[code])) if code in promised else units
+        for code, units in sellable.items()
+    }, promised
 
 
 def back_orders(
     sellable: Mapping[str, Decimal], reserved: Mapping[str | None, Decimal], *, waiting: Decimal = ZERO,
-    owed: Decimal = ZERO,
+    owed: Decimal = ZERO, pools: Iterable[Collection[str]] | None = None,
 ) -> Decimal:
     """Open back-orders: units of orders that nothing there covers.
 
@@ -141,7 +152,7 @@ def back_orders(
     source allocated beyond what it has, and those reserved beyond what is there. What covers an order is in none of it.
     """
     there = sum((max(ZERO, units) for units in sellable.values()), ZERO)
-    covered = there - sum(left(sellable, reserved).values(), ZERO)
+    covered = there - sum(left(sellable, reserved, pools).values(), ZERO)
     return waiting + owed + sum(reserved.values(), ZERO) - covered
 
 

@@ -15,15 +15,17 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from connectors.base import Doc, Write
 from connectors.bitrix24 import Bitrix24
 from connectors.bitrix24_facts import MULTIPLE, RESOURCES
 from deployments.sandbox.bitrix24 import catalogue, orders
+from deployments.sandbox.bitrix24.events import happened
 from deployments.sandbox.bitrix24.queries import from_query
 from deployments.sandbox.bitrix24.server import TOKENS
+from deployments.sandbox.bitrix24.state import Portal
 from tests.contract.bitrix24_simulator import CLIENT, HOOK_SECRET, REFRESH, Simulated
 from tests.contract.harness import ports_with
 from tests.contract.vendor.checking import Place, Sent, Vendor
@@ -54,7 +56,7 @@ _ACTIVITY = dict.fromkeys(
 OTHERS = (
     "crm.deal.productrows.get", "crm.deal.productrows.set", "catalog.document.element.add", "catalog.document.conduct",
     "catalog.document.delete", "catalog.document.list", "catalog.product.offer.update", "events", "event.bind",
-    "event.get", "batch", "scope",
+    "event.get", "event.unbind", "event.offline.get", "event.offline.clear", "feature.get", "batch", "scope",
 )  # fmt: skip
 """What the connector calls beside the methods that its facts name."""
 
@@ -75,6 +77,7 @@ _LIST = {
 _ELSEWHERE = {
     "batch": Page(params={"cmd": (True, "object"), "halt": (False, "integer")}),
     "scope": Page(params={"full": (False, "boolean")}),
+    "feature.get": Page(params={"CODE": (True, "string")}),  # as events/offline-events calls it
     "crm.activity.list": Page(params=_LIST, fields=_ACTIVITY),
     "crm.activity.get": Page(params={"id": (True, "integer")}),
 }
@@ -126,6 +129,8 @@ def page(method: str) -> Page | None:
     inner = {}
     for part in rest:
         title = part.partition("\n")[0].lower()
+        if title.startswith("additional parameters"):
+            params |= dict(_rows(part.partition("## Code Examples")[0]))
         name = next((word for word in ("rows", "params", "fields") if word in title), None)
         if name is not None:
             inner[name] = dict(_rows(part.partition("## Code Examples")[0]))
@@ -240,6 +245,12 @@ def objection(method: str, params: Any) -> str | None:
         if not _fits(known.params[name][1], value):
             return f"{name}: {value!r} is no {known.params[name][1]}"
     lacking = [name for name, (demanded, _) in known.params.items() if demanded and params.get(name) in (None, "")]
+    if params.get("event_type") == "offline":   # events/offline-events: no handler is provided then
+        if "handler" in params:
+            return "handler: an offline event has none"
+        lacking = [name for name in lacking if name != "handler"]
+    elif "event_type" in params and params["event_type"] != "online":
+        return "event_type is online or offline"
     if lacking:
         return f"{lacking[0]} is required"
     if method == "batch":
@@ -306,7 +317,23 @@ def session() -> Simulated:
             docs = [doc for one in pages for doc in one.docs]
             list(connector.read(resource, pages[-1].cursor))
             connector.fetch(resource, [str(doc[connector.resources[resource].id]) for doc in docs])
+        _kept(portal, Bitrix24(
+            channel="crm-kz", url=simulated.url, options={**options, "events": "offline"}, ports=ports_with(secrets)
+        ))
+        connector.subscribe("http://127.0.0.1:8080/hooks/crm-kz")
     return simulated
+
+
+def _kept(portal: Portal, connector: Bitrix24) -> None:
+    """Events in the portal's queue, with a plan that holds packets and one that gives them away."""
+    portal.announce, portal.opening = partial(happened, portal), None
+    connector.subscribe("http://127.0.0.1:8080/hooks/crm-kz")
+    for portal.extended in (True, False):
+        made = portal.enter("contact", {"NAME": "Kept"}, by="people")
+        assert [[notice.id for notice in notices] for notices in connector.kept()] == [[str(made["ID"])]]
+        portal.drop("contact", made["ID"], "lost")
+        list(connector.kept())
+    portal.extended, portal.opening = True, portal.now()
 
 
 def _people(connector: Bitrix24) -> None:
@@ -384,7 +411,7 @@ class _Bitrix24(Vendor):
     def required(self, sent: Sent) -> Sequence[Place]:
         known = page(sent.operation)
         assert known is not None
-        found: list[Place] = [(name,) for name, (demanded, _) in known.params.items() if demanded]
+        found: list[Place] = [(name,) for name, (demanded, _) in known.params.items() if demanded and name in sent.body]
         if "fields" in sent.body:
             demanded = [name for name, rule in known.inner.get("fields", {}).items() if rule[0]]
             found += [("fields", name) for name in demanded]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import pytest
 from hypothesis import example, given, settings, strategies as st
 
 from mappings.commerce.breaker import Breaker, Effect, Move, Tally, judge, tally, together
@@ -44,7 +45,20 @@ def test_no_price_becomes_nothing_unseen() -> None:
     """P9: half of a catalogue at 0.00 is a known accident; one that was free already moves nothing."""
     assert one("100.00", "0.00") == one("100.00", "-1.00") == ("1 price would be zero or less",)
     assert one("0.00", "0.00") == ()
-    assert one("0.00", "1.00") == ("1 price would move by more than 30 %, the farthest from 0.00 to 1.00",)
+
+
+@pytest.mark.parametrize("was", ["0", "0.00", "-1"])
+def test_a_price_after_none_or_zero_is_a_first_price_and_no_rise(was: str) -> None:
+    """P9: a shop whose new variants stand at 0.00 until they have a price: thirty of them are priced unheld."""
+    assert one(was, "12990") == ()
+    firsts = [Effect(moves=(Move(before=Decimal(was), after=Decimal(n), currency="KZT"),)) for n in range(1, 31)]
+    assert judge(firsts, 100, RULE).because == ()
+    under = Move(before=Decimal(was), after=Decimal(9), currency="KZT", floor=Decimal(10))
+    assert judge([Effect(moves=(under,))], 1000, RULE).because == (
+        "1 price would be under the floor, such as 9 under 10",
+    )
+    turned = Move(before=Decimal(was), after=Decimal(9), currency="EUR", was_currency="KZT")
+    assert judge([Effect(moves=(turned,))], 1000, RULE).because == ("1 price would turn from KZT to EUR",)
 
 
 def test_another_currency_or_tax_mode_is_never_taken_for_a_price() -> None:

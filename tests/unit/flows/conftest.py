@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from tests.databases import registry_url, sqlite_url  # noqa: F401 (fixtures)
 from tests.scenario.kept import made
 from tests.scenario.world import World, world
 from tests.unit.flows.retail import live
+from tests.unit.flows.stockroom import Rooms, stockroom
 
 
 @pytest.fixture
@@ -39,6 +41,20 @@ def kettles_on_each(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[
     """The same on SQLite and on PostgreSQL in turn."""
     with made(tmp_path, ten_kettles, database=request.param) as found:
         yield found
+
+
+@pytest.fixture
+def room(tmp_path: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rooms]:  # noqa: F811 (fixture)
+    """Makes a stockroom on SQLite."""
+    with ExitStack() as open_:
+        yield lambda **how: open_.enter_context(stockroom(tmp_path, sqlite_url, monkeypatch, **how))
+
+
+@pytest.fixture
+def room_on_each(tmp_path: Path, registry_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rooms]:  # noqa: F811
+    """Makes a stockroom on SQLite and on PostgreSQL in turn."""
+    with ExitStack() as open_:
+        yield lambda **how: open_.enter_context(stockroom(tmp_path, registry_url, monkeypatch, **how))
 
 
 def ten_kettles(world: World) -> None:

@@ -6,7 +6,7 @@ that a test decides what was seen when, and what a request that began earlier br
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -231,7 +231,7 @@ class Stockroom:
     def free(self, item: str) -> int:
         """Units that are free of an item, everywhere together."""
         pool = self.pool(item)
-        return sum(free(pool.sellable, pool.reserved).values())
+        return sum(free(pool.sellable, pool.reserved, pools=pool.pools).values())
 
     def told(self, item: str) -> int:
         """What the shop would be told of an item now."""
@@ -265,6 +265,10 @@ class Stockroom:
         """The record of an item."""
         with self.house.registry.read() as tx:
             return next(one.uid for one in records_where(tx, "variant") if one.values["sku"] == item)
+
+
+Rooms = Callable[..., Stockroom]
+"""What makes a stockroom, given what `stockroom` is."""
 
 
 @contextmanager

@@ -15,7 +15,8 @@ from flows.budgets import Budget
 from flows.settings import load_project
 from flows.wiring import House
 from registry import Registry, budgets, open_registry
-from tests.scenario.world import World, write_project
+from tests.scenario.project import write_project
+from tests.scenario.world import World
 
 
 @contextmanager

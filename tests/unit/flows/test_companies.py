@@ -12,7 +12,8 @@ from flows.settings import load_project
 from flows.survey import survey
 from mappings.language import LintErrors
 from tests.databases import registry_url  # noqa: F401 (a fixture)
-from tests.scenario.world import World, world, write_project
+from tests.scenario.project import write_project
+from tests.scenario.world import World, world
 
 
 @pytest.fixture

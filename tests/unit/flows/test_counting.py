@@ -2,34 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 
 from flows.silence import listen
 from registry import Registry, Tx, close_outbox, outbox_rows, save_cursor
-from tests.databases import registry_url, sqlite_url  # noqa: F401 (fixtures)
-from tests.unit.flows.stockroom import Stockroom, moment, stockroom
+from tests.unit.flows.stockroom import Rooms, Stockroom, moment
 
-Rooms = Callable[..., Stockroom]
 ALWAYS = [{"days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"], "from": "00:00", "to": "23:59"}]
-
-
-@pytest.fixture
-def room(tmp_path: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rooms]:  # noqa: F811 (fixture)
-    """Makes a stockroom on SQLite."""
-    with ExitStack() as open_:
-        yield lambda **how: open_.enter_context(stockroom(tmp_path, sqlite_url, monkeypatch, **how))
-
-
-@pytest.fixture
-def room_on_each(tmp_path: Path, registry_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rooms]:  # noqa: F811
-    """Makes a stockroom on SQLite and on PostgreSQL in turn."""
-    with ExitStack() as open_:
-        yield lambda **how: open_.enter_context(stockroom(tmp_path, registry_url, monkeypatch, **how))
 
 
 def sell(room: Stockroom, number: str, units: int, at: datetime | None = None, register: str = "1") -> None:
@@ -194,3 +176,24 @@ def test_a_register_that_says_nothing_while_its_store_is_open_takes_the_store_of
     sell(room, "R2", 1, at=room.now())
     assert len(listen(room.house)) == 1
     assert room.free("K") == 14
+
+
+def test_what_is_sold_beyond_a_silent_stores_figure_is_kept_free_at_the_warehouse_and_no_more(
+    room_on_each: Rooms, later: Callable[[timedelta], None]
+) -> None:
+    """P8: the store has two, three were sold there: one is sent from the warehouse, also while its figure is hidden."""
+    room = room_on_each(pos="{posts_to_erp: per_receipt, silent_after: 3h, silent: zero}",
+                        store={"hours": ALWAYS, "zone": "UTC"})
+    room.figure("K", 2, place="st")
+    sell(room, "R1", 3)
+    assert (room.told("K"), room.free("K")) == (9, 9)
+    later(timedelta(hours=4))
+    assert len(listen(room.house)) == 1
+    assert (room.told("K"), room.free("K")) == (9, 9)
+
+
+def test_what_is_sold_where_nothing_was_ever_counted_is_kept_free_at_the_warehouse(room_on_each: Rooms) -> None:
+    """P8: a store whose figure was never told sold one: the shop shows nine of the ten."""
+    room = room_on_each()
+    sell(room, "R1", 1)
+    assert (room.told("K"), room.free("K")) == (9, 9)

@@ -17,23 +17,11 @@ from flows.figures import figures
 from flows.plan import Scope, plan
 from flows.pledges import raises, why_pooled
 from flows.stock_risk import in_words, stock_risk
-from registry import EscrowRow, RecordRow, Tx, escrows, put_escrows, put_links, put_records, records_by_field
+from registry import EscrowRow, RecordRow, Tx, put_escrows, put_links, put_records, records_by_field
 from tests.retailer import served
 from tests.scenario.world import LONG, WAREHOUSE, World
 from tests.unit.flows.retail import live, records, written
-
-BOTH = ("erp-kz", "shop-kz", "market-kz")
-
-
-def shown(world: World, sku: str = "KTL-1") -> tuple[int, int]:
-    return world.shown("shop", sku), world.shown("market", sku)
-
-
-def kept(world: World, channel: str, sku: str = "KTL-1") -> EscrowRow:
-    """What the registry reckons of an article on a channel."""
-    uid = records(world.house, "variant")[sku].uid
-    with world.registry.read() as tx:
-        return escrows(tx, [uid])[uid][channel]
+from tests.unit.flows.sharing import BOTH, kept, sell_unread, shown
 
 
 def go_hard(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,15 +49,7 @@ def test_what_is_told_is_reckoned_with(selling: World) -> None:
 
 def test_a_sale_that_nobody_read_is_not_put_back_on_show(selling: World) -> None:
     """P8: an absolute write would show the kettles again that were just sold."""
-    selling.buy("shop", {"KTL-1": 6})
-    selling.people.receive_goods("KTL-1", WAREHOUSE, 2)
-    steps.pull(selling.house, "erp-kz", "stock")
-    selling.people.temper("shop", "fail", on="GET /orders", next=50)
-    selling.step("push", "shop-kz", "stock")
-    assert sum(shown(selling)) <= 12 - 6
-    selling.people.calm("shop")
-    selling.pass_time(LONG)
-    live(selling, *BOTH)
+    sell_unread(selling, most=12 - 6)
     assert sum(shown(selling)) == 6
 
 

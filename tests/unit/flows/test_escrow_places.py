@@ -100,6 +100,19 @@ def test_a_shelf_that_was_looked_at_and_is_as_before_is_known_again(tills: World
     assert figures(tills, "K")["almaty-1"] == 2
 
 
+def test_a_zero_is_told_to_every_store_whose_tills_sell_and_to_no_other_place(tills: World) -> None:
+    """P8: a till sells freely what its shelf has no figure of; the warehouse is no store of theirs and gets no row."""
+    tills.goods("Z", on_hand=10)
+    for store in ("almaty-1", "almaty-2"):
+        tills.people.count_stock("Z", store, 0)
+    live(tills, *ALL)
+    pos = tills.sandbox.systems["pos"]
+    names = {doc["id"]: doc["code"] for doc in pos.docs("stores")}
+    rows = {names[doc["store"]]: doc["units"] for doc in pos.docs("shelves") if doc["sku"] == "Z"}
+    assert rows == {"almaty-1": 0, "almaty-2": 0}
+    assert not sell(tills, "almaty-1", 1, "Z")
+
+
 def test_a_sale_at_a_till_that_nobody_read_is_not_put_back_on_its_shelf(tills: World) -> None:
     """P8: the store takes in goods, and its shelf is told again before the receipt is read."""
     stocked(tills, "A")

@@ -11,23 +11,10 @@ import pytest
 from flows import steps
 from flows.apply import apply
 from flows.plan import plan
-from registry import EscrowRow, escrows
 from tests.scenario.stepped import in_twos, sell_in_twos
 from tests.scenario.world import LONG, WAREHOUSE, World
-from tests.unit.flows.retail import live, records
-
-BOTH = ("erp-kz", "shop-kz", "market-kz")
-
-
-def shown(world: World) -> tuple[int, int]:
-    return world.shown("shop", "KTL-1"), world.shown("market", "KTL-1")
-
-
-def kept(world: World, channel: str) -> EscrowRow:
-    """What the registry reckons of the article on a channel."""
-    uid = records(world.house, "variant")["KTL-1"].uid
-    with world.registry.read() as tx:
-        return escrows(tx, [uid])[uid][channel]
+from tests.unit.flows.retail import live
+from tests.unit.flows.sharing import BOTH, kept, sell_unread, shown
 
 
 @pytest.fixture
@@ -49,15 +36,7 @@ def test_what_is_told_is_reckoned_in_steps(selling: World) -> None:
 
 def test_a_sale_that_nobody_read_is_not_put_back_on_show(selling: World) -> None:
     """P8: as of goods by the piece; with fixed shares the shop would be told six again."""
-    selling.buy("shop", {"KTL-1": 6})
-    selling.people.receive_goods("KTL-1", WAREHOUSE, 2)
-    steps.pull(selling.house, "erp-kz", "stock")
-    selling.people.temper("shop", "fail", on="GET /orders", next=50)
-    selling.step("push", "shop-kz", "stock")
-    assert sum(shown(selling)) <= 13 - 6
-    selling.people.calm("shop")
-    selling.pass_time(LONG)
-    live(selling, *BOTH)
+    sell_unread(selling, most=13 - 6)
     assert sum(shown(selling)) == 6
 
 

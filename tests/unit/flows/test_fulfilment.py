@@ -46,7 +46,7 @@ from tests.databases import fresh_postgres, fresh_sqlite
 from tests.scenario.world import MOVING, STORES, WAREHOUSE, World, world
 
 QUARTER = 900.0
-ARTICLES = {f"K-{n:02}": 10 for n in range(1, 15)} | {"LAST": 1, "MANY": 60, "OLD": 10}
+ARTICLES = {f"K-{n:02}": 10 for n in range(1, 15)} | {"LAST": 1, "MANY": 60, "OLD": 10, "NEAR": 10}
 CARRIED = (("erp-kz", "customer"), ("erp-kz", "order"), ("market-kz", "decision"), ("shop-kz", "decision"))
 
 
@@ -398,6 +398,28 @@ def test_an_order_is_sent_from_the_place_that_has_it(retail: World) -> None:
     assert sorted(held(retail, "K-08")) == [(STORES[1], "1"), (WAREHOUSE, "1")]
     sent = {doc["source_number"]: doc["location"] for doc in entered(retail, first, second)}
     assert sent == {first.number: WAREHOUSE, second.number: STORES[1]}
+
+
+def test_an_order_is_sent_from_the_store_nearest_to_the_pin_on_the_shoppers_map(retail: World) -> None:
+    """Both stores have the goods, and stand in one town as the buyer does: the shop tells where the buyer is, the ERP
+    where the stores are. An address without a pin goes by the rule's order."""
+    erp = retail.sandbox.systems["erp"]
+    pins = {STORES[0]: ("43.2380", "76.9450"), STORES[1]: ("43.2050", "76.6690")}
+    for code, (lat, lon) in pins.items():
+        erp.put("locations", erp.get("locations", code) | {"geo": {"lat": lat, "lon": lon}}, by="people", id=code)
+    retail.step("pull", "erp-kz", "locations")
+    rules = retail.desk.project.fulfilment.of("shop-kz")
+    with_policy(
+        retail, routing={"stores": Routing(places=STORES, by=("distance",))},
+        channels={"shop-kz": replace(rules, routing={"ship": "stores"})},
+    )
+    home = {"name": "Ким", "address1": "Абая 10", "city": "Алматы", "countryCode": "KZ"}
+    far_west = {**home, "latitude": 43.21, "longitude": 76.68}
+    centre = {**home, "latitude": 43.24, "longitude": 76.93}
+    orders = [bought(retail, "NEAR", address=address) for address in (far_west, centre, home)]
+    carry(retail)
+    sent = {doc["source_number"]: doc["location"] for doc in entered(retail, *orders)}
+    assert [sent[order.number] for order in orders] == [STORES[1], STORES[0], STORES[0]]
 
 
 def test_an_order_no_place_can_serve_is_parked_with_the_remedy_keeps_its_goods_and_goes_on_by_itself(

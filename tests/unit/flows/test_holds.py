@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from flows.holds import CannotDecide, Shown, approve, hold_called, open_sets, reject, send_approved
+from flows.price_moves import Price, opens
 from flows.why import why
 from registry import outbox_counts
 from tests.databases import registry_url, sqlite_url  # noqa: F401 (fixtures)
@@ -167,6 +168,17 @@ def test_an_hour_later_the_window_is_empty(shop: World) -> None:
     type_prices(shop, {sku(n): "112.00" for n in range(10, 20)})
     assert held(shop) == []
     assert sorted(shown(shop).values()) == [Decimal(100)] * 20 + [Decimal(112)] * 20
+
+
+def test_a_first_price_is_no_change_that_a_breaker_counts_and_no_money_is_at_stake() -> None:
+    """P9: none before, or the 0.00 at which a shop opens an article; an article whose name changes too is a change."""
+    first = [Price(path="amount", before=before, after=Decimal(12990), currency="KZT") for before in (None, Decimal(0))]
+    rise = Price(path="amount", before=Decimal("0.01"), after=Decimal(12990), currency="KZT")
+    assert [price.moved for price in (*first, rise)] == [Decimal(0), Decimal(0), Decimal("12989.99")]
+    assert [opens("price", [price]) for price in (*first, rise)] == [True, True, False]
+    assert not opens("price", [*first, rise])
+    assert not opens("price", [])
+    assert not opens("variant", first)
 
 
 def test_a_held_price_that_is_put_right_at_its_source_is_forgotten(shop: World) -> None:

@@ -28,8 +28,9 @@ from registry import (
     outbox_counts,
     records_where,
 )
+from tests.scenario.border import Border, Crash
 from tests.scenario.kept import made
-from tests.scenario.world import Border, Crash, World
+from tests.scenario.world import World
 from tests.unit.flows.retail import again, allow, live, values
 
 ALL = ("erp-kz", "crm-kz", "shop-kz", "pos-kz", "market-kz")

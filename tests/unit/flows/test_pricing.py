@@ -26,8 +26,7 @@ from flows.why import why
 from registry import Hop, ShownPrice, hops_of, shown_prices
 from tests.scenario.world import World
 from tests.unit.flows.retail import again, items, live, outbox, records, written
-
-BOTH = ("erp-kz", "shop-kz", "market-kz")
+from tests.unit.flows.sharing import BOTH
 
 
 def rule(world: World, prices: str, **policies: str) -> None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,10 +15,8 @@ from mappings.commerce.stock.cohorts import Cohort
 from registry import promises
 from tests.scenario.world import WAREHOUSE, World
 from tests.unit.flows.retail import live, records
-from tests.unit.flows.stockroom import Stockroom, stockroom
-
-BOTH = ("erp-kz", "shop-kz", "market-kz")
-Rooms = Callable[..., Stockroom]
+from tests.unit.flows.sharing import BOTH
+from tests.unit.flows.stockroom import Rooms, Stockroom
 
 
 def today() -> date:
@@ -101,20 +96,6 @@ def test_a_pre_order_is_sold_before_anything_is_there_until_its_day(
     retail.people.cancel_in_shop(retail.placed["shop"][0].id)
     live(retail, *BOTH)
     assert (rows(retail), shown(retail)) == ([], (10, day.isoformat(), 0))
-
-
-@pytest.fixture
-def room_on_each(tmp_path: Path, registry_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rooms]:
-    """A stockroom on SQLite and on PostgreSQL in turn."""
-    entered: list[AbstractContextManager[Stockroom]] = []
-
-    def make(**how: Any) -> Stockroom:
-        entered.append(stockroom(tmp_path, registry_url, monkeypatch, **how))
-        return entered[-1].__enter__()
-
-    yield make
-    for one in entered:
-        one.__exit__(None, None, None)
 
 
 def promising(room: Stockroom, monkeypatch: pytest.MonkeyPatch) -> None:

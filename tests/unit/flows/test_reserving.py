@@ -2,32 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
-import pytest
-
-from tests.databases import registry_url, sqlite_url  # noqa: F401 (fixtures)
-from tests.unit.flows.stockroom import Stockroom, stockroom
-
-Rooms = Callable[..., Stockroom]
-
-
-@pytest.fixture
-def room(tmp_path: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rooms]:  # noqa: F811 (fixture)
-    """Makes a stockroom on SQLite."""
-    with ExitStack() as open_:
-        yield lambda **how: open_.enter_context(stockroom(tmp_path, sqlite_url, monkeypatch, **how))
-
-
-@pytest.fixture
-def room_on_each(tmp_path: Path, registry_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rooms]:  # noqa: F811
-    """Makes a stockroom on SQLite and on PostgreSQL in turn."""
-    with ExitStack() as open_:
-        yield lambda **how: open_.enter_context(stockroom(tmp_path, registry_url, monkeypatch, **how))
+from tests.unit.flows.stockroom import Rooms, Stockroom
 
 
 def sold(room: Stockroom, units: int = 2) -> None:

@@ -15,8 +15,7 @@ from registry import reserved
 from tests.scenario.kept import made
 from tests.scenario.world import LONG, WAREHOUSE, World
 from tests.unit.flows.retail import live, outbox, records, written
-
-BOTH = ("erp-kz", "shop-kz", "market-kz")
+from tests.unit.flows.sharing import BOTH, shown
 
 
 def promised(world: World, sku: str) -> list[Decimal]:
@@ -24,10 +23,6 @@ def promised(world: World, sku: str) -> list[Decimal]:
     uid = records(world.house, "variant")[sku].uid
     with world.registry.read() as tx:
         return [quantity for _, _, quantity, _ in reserved(tx, [uid])[uid]]
-
-
-def shown(world: World, sku: str = "KTL-1") -> tuple[int, int]:
-    return world.shown("shop", sku), world.shown("market", sku)
 
 
 @pytest.fixture

@@ -13,12 +13,7 @@ from flows import steps, stopping
 from registry import Tx, all_overrides, audit_rows, end_override, mark_due, outbox_rows
 from tests.scenario.world import WAREHOUSE, World
 from tests.unit.flows.retail import live, records
-
-BOTH = ("erp-kz", "shop-kz", "market-kz")
-
-
-def shown(world: World, sku: str = "KTL-1") -> tuple[int, int]:
-    return world.shown("shop", sku), world.shown("market", sku)
+from tests.unit.flows.sharing import BOTH, shown
 
 
 def pushed(world: World) -> None:

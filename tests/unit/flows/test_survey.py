@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from deployments.cli import app
 from flows.settings import ENTITIES
 from flows.survey import KINDS, survey
 from registry import records_where, runs
@@ -94,6 +97,32 @@ def test_the_same_person_twice_is_found_without_saying_who(clean: World) -> None
     assert said.startswith("2 customers of crm-kz")
     assert "Aigerim" not in str(survey(clean.house).row())
     assert "double@example.kz" not in str(survey(clean.house).row())
+
+
+def test_the_command_says_how_much_is_wrong_and_what_is_worst_and_that_nothing_is(
+    clean: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person's first look: one line per kind, with the money; what is away is named; finding things is no failure."""
+    monkeypatch.setenv("SERAI_PROJECT", str(clean.house.project.folder))
+    monkeypatch.setenv("SERAI_REGISTRY", clean.url)
+
+    def said(*words: str) -> list[str]:
+        done = CliRunner().invoke(app, ["survey", *words], catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        return [line.strip() for line in done.output.splitlines()]
+
+    assert said() == [*(f"0 {words}" for words in KINDS.values()), "the channels agree"]
+    clean.people.edit("shop", "prices", shop_id(clean, "KTL-1"), {"amountMinor": 90000})
+    clean.people.temper("market", "fail", next=100)
+    lines = said()
+    assert f"1 {KINDS['price']}, 600.00 KZT at stake" in lines
+    assert any(line.startswith("market-kz was left out: ") for line in lines)
+    assert "the channels agree" not in lines
+    worst = next(line for line in lines if "shop-kz shows 900.00" in line)
+    assert "KTL-1 on shop-kz" in worst
+    assert "600.00" in worst.rpartition("KZT")[2]
+    found = json.loads("\n".join(said("--json")))
+    assert (found["counts"]["price"], list(found["unreachable"])) == (1, ["market-kz"])
 
 
 def test_a_system_that_is_away_is_named_and_the_others_are_surveyed(clean: World) -> None:

@@ -13,8 +13,7 @@ from flows.why import Unknown, why
 from tests.scenario.kept import made
 from tests.scenario.world import WAREHOUSE, World
 from tests.unit.flows.retail import live, records
-
-BOTH = ("erp-kz", "shop-kz", "market-kz")
+from tests.unit.flows.sharing import BOTH
 
 
 @pytest.fixture

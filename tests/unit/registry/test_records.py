@@ -5,49 +5,27 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
-from decimal import Decimal
-
-import pytest
 
 from registry import (
-    BindingRow,
-    Decision,
-    HopRow,
-    ParkedRow,
     RecordRow,
     Registry,
-    RegistryError,
-    Reservation,
     Tx,
-    bindings_of,
-    claim_due,
     claim_keys,
-    decide,
     drop_keys,
-    hops_of,
     keys_of,
     linked,
     lock_records,
-    mark_due,
-    merge_records,
     new_uids,
     open_registry,
-    outbox_rows,
     own_key,
     owners,
-    park,
-    parked,
-    put_bindings,
-    put_hops,
     put_links,
     put_records,
-    put_reservations,
     records,
     records_by_field,
     records_where,
-    reserved,
     resolve,
-    uids_for,
+    set_people,
 )
 
 
@@ -187,18 +165,6 @@ def test_changing_a_record_keeps_its_own_key(reg: Registry) -> None:
         assert linked(tx, "stock", "variant", ["v", "w"]) == {"v": [], "w": ["s"]}
 
 
-def test_stock_of_merged_variants_belongs_to_the_survivor(reg: Registry) -> None:
-    """P2: after two variants became one, its stock is that of both, and a place that both had keeps both figures."""
-    with reg.write() as tx:
-        put_records(tx, [RecordRow(uid=uid, entity="variant", values={}) for uid in ("old", "new")])
-        for uid, key in (("s1", "old@l1"), ("s2", "old@l2"), ("s3", "new@l2")):
-            put_records(tx, [RecordRow(uid=uid, entity="stock", values={}, key=key)])
-        merge_records(tx, "old", "new")
-        assert linked(tx, "stock", "variant", ["old", "new"]) == {"old": [], "new": ["s1", "s2", "s3"]}
-        key = ("stock", "variant@location", "new@l2")
-        assert owners(tx, [key]) == {key: "s3"}
-
-
 def test_of_two_pages_that_make_the_same_record_one_is_run_again(postgres_url: str) -> None:
     """P2: what was new when it was looked for and is not when it is stored makes the page begin anew."""
     reg = open_registry(postgres_url)
@@ -219,64 +185,17 @@ def test_of_two_pages_that_make_the_same_record_one_is_run_again(postgres_url: s
     reg.close()
 
 
-def test_a_merged_record_is_answered_by_its_survivor(reg: Registry) -> None:
-    """P1: after a merge every id, key, reference, promise and write leads to the survivor; the history is whole."""
-    line = {"variant": "old", "channel": "shop", "quantity": Decimal("2.5")}
+def test_a_record_that_stands_for_another_answers_for_it(reg: Registry) -> None:
+    """P1: by uid, by lock and in lists; apart again, each answers for itself."""
     with reg.write() as tx:
-        put(tx, "old", "new", "older")
-        put(tx, "s", entity="bundle")
-        put_bindings(
-            tx, [BindingRow(channel="erp", entity="variant", external_id=f"x{u}", uid=u) for u in ("old", "new")]
-        )
-        claim_keys(tx, [("variant", "sku", "A", "old"), ("variant", "sku", "B", "new")])
-        put_links(
-            tx, [("s", "bundle", "variant", "old"), ("s", "bundle", "other", "new"), ("old", "variant", "product", "p")]
-        )
-        put_reservations(tx, [Reservation(order="o", line="1", **line)])
-        park(tx, [ParkedRow(channel="shop", entity="variant", direction="outward", message="m", record_uid="old")])
-        put_hops(tx, [HopRow(uid=u, entity="variant", channel="erp", direction="inward") for u in ("old", "new")])
-        mark_due(tx, [("shop", "variant", u, None, False, None) for u in ("old", "new")])
-        mark_due(tx, [("pos", "variant", "old", None, False, None)])
+        put(tx, "old", "new", "s", entity="customer")
+        set_people(tx, {"old": "new"})
     with reg.write() as tx:
-        merge_records(tx, "older", "old")
-        merge_records(tx, "old", "new")
-        assert resolve(tx, ["older", "old", "new", "s"]) == {"older": "new", "old": "new", "new": "new", "s": "s"}
-        assert {asked: found.uid for asked, found in lock_records(tx, ["older", "old"]).items()} == {
-            "older": "new",
-            "old": "new",
-        }
-        assert uids_for(tx, "erp", [("variant", "xold")]) == {("variant", "xold"): "new"}
-        assert [at.external_id for at in bindings_of(tx, ["new"])["new"]] == ["xnew", "xold"]
-        assert owners(tx, [("variant", "sku", "A")]) == {("variant", "sku", "A"): "new"}
-        assert linked(tx, "bundle", "variant", ["old", "new"]) == {"old": [], "new": ["s"]}
-        assert reserved(tx, ["old", "new"]) == {"old": [], "new": [("shop", None, Decimal("2.5"), "o")]}
-        assert [item.record_uid for item in parked(tx)] == ["new"]
-        assert len(hops_of(tx, "new")) == 2
-        assert sorted((row.channel, row.uid) for row in outbox_rows(tx)) == [("pos", "new"), ("shop", "new")]
-        assert [found.uid for found in records_where(tx, "variant")] == ["new"]
-
-
-def test_a_merge_never_drops_a_write_that_may_be_on_the_channel(reg: Registry) -> None:
-    """P3: what is in flight under the old uid is settled under it."""
-    with reg.write() as tx:
-        put(tx, "old", "new")
-        mark_due(tx, [("shop", "variant", u, None, False, None) for u in ("old", "new")])
-        rows = claim_due(tx, "shop", "variant", 10)
-        decide(tx, [Decision(id=row.id, key=row.uid, op="update", payload=b"") for row in rows if row.uid == "old"])
-        merge_records(tx, "old", "new")
-        assert sorted((row.uid, row.state) for row in outbox_rows(tx)) == [("new", "due"), ("old", "sent")]
-
-
-def test_things_of_different_kinds_are_not_merged(reg: Registry) -> None:
-    """P1: a merge of a product into a variant is refused and changes nothing."""
-    with reg.write() as tx:
-        put(tx, "v")
-        put(tx, "p", entity="product")
-        with pytest.raises(RegistryError, match="two records of one kind"):
-            merge_records(tx, "p", "v")
-        with pytest.raises(RegistryError, match="two records of one kind"):
-            merge_records(tx, "nobody", "v")
-        assert resolve(tx, ["p"]) == {"p": "p"}
+        assert resolve(tx, ["old", "new", "s"]) == {"old": "new", "new": "new", "s": "s"}
+        assert {asked: found.uid for asked, found in lock_records(tx, ["old"]).items()} == {"old": "new"}
+        assert sorted(found.uid for found in records_where(tx, "customer")) == ["new", "s"]
+        set_people(tx, {"old": "old"})
+        assert resolve(tx, ["old"]) == {"old": "old"}
 
 
 def test_uids_are_unique_and_sort_by_age() -> None:

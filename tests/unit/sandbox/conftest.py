@@ -14,6 +14,7 @@ import pytest
 
 from deployments.sandbox import Sandbox, start_sandbox
 from deployments.sandbox.people import People
+from tests.listening import Ear, listening
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,12 @@ def sandbox() -> Iterator[Sandbox]:
 @pytest.fixture
 def ask(sandbox: Sandbox) -> Ask:
     return asking(sandbox)
+
+
+@pytest.fixture
+def hook() -> Iterator[Ear]:
+    with listening() as ear:
+        yield ear
 
 
 @pytest.fixture

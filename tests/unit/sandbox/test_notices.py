@@ -5,67 +5,30 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import threading
 import time
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
-
-import pytest
 
 from deployments.sandbox import Sandbox
 from deployments.sandbox.people import People
+from tests.listening import Ear
 from tests.unit.sandbox.conftest import Ask
 
 
-class Hook:
-    """A receiver that answers 202, or ``failing`` times 500, and keeps what came."""
-
-    def __init__(self) -> None:
-        self.met: list[tuple[dict[str, str], bytes]] = []
-        self.failing = 0
-        hook = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                hook.met.append(({name.lower(): value for name, value in self.headers.items()}, body))
-                status = 500 if hook.failing > 0 else 202
-                hook.failing -= 1
-                self.send_response(status)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, format: str, *args: Any) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/hook"
-        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-
-    def ids(self) -> list[str]:
-        return [json.loads(body)["id"] for _, body in self.met]
+def ids(hook: Ear) -> list[str]:
+    return [json.loads(request.body)["id"] for request in hook.heard]
 
 
-@pytest.fixture
-def hook() -> Iterator[Hook]:
-    running = Hook()
-    yield running
-    running.server.shutdown()
-    running.server.server_close()
-
-
-def subscribed(ask: Ask, system: str, hook: Hook) -> None:
+def subscribed(ask: Ask, system: str, hook: Ear) -> None:
     assert ask(system, "POST", "/webhooks", {"url": hook.url}).status == 201
     assert ask(system, "POST", "/webhooks", {"url": hook.url}).status == 200
 
 
-def test_a_change_is_announced_signed_and_once(sandbox: Sandbox, ask: Ask, people: People, hook: Hook) -> None:
+def test_a_change_is_announced_signed_and_once(sandbox: Sandbox, ask: Ask, people: People, hook: Ear) -> None:
     """The signature covers timestamp and body; subscribing twice does not double notices; the books tell of them."""
     subscribed(ask, "shop", hook)
     people.edit_phone("shop", "9001", "+77770001122")
     assert people.notices_sent("shop")
-    ((headers, body),) = hook.met
+    (request,) = hook.heard
+    headers, body = request.headers, request.body
     signed = headers["x-timestamp"].encode() + b"." + body
     secret = sandbox.hook_secrets["shop"].encode()
     assert headers["x-signature"] == hmac.new(secret, signed, hashlib.sha256).hexdigest()
@@ -76,24 +39,24 @@ def test_a_change_is_announced_signed_and_once(sandbox: Sandbox, ask: Ask, peopl
     assert [(entry["id"], entry["outcome"]) for entry in entries] == [("9001", "delivered")]
 
 
-def test_several_changes_of_the_erp_may_come_as_one_notice(ask: Ask, people: People, hook: Hook) -> None:
+def test_several_changes_of_the_erp_may_come_as_one_notice(ask: Ask, people: People, hook: Ear) -> None:
     """Coalesced: every change is told, in one delivery or more."""
     subscribed(ask, "erp", hook)
     rows = [{"op": "update", "id": f"retail:{sku}", "doc": {"amount": "999"}} for sku in ("007", "1E5", "00712")]
     assert ask("erp", "POST", "/prices/batch", {"items": rows}).status == 200
     assert people.notices_sent("erp")
-    told = [event["id"] for _, body in hook.met for event in json.loads(body)["events"]]
+    told = [event["id"] for request in hook.heard for event in json.loads(request.body)["events"]]
     assert told == ["retail:007", "retail:1E5", "retail:00712"]
 
 
-def test_a_refused_notice_is_sent_again_and_given_up_in_the_end(ask: Ask, people: People, hook: Hook) -> None:
+def test_a_refused_notice_is_sent_again_and_given_up_in_the_end(ask: Ask, people: People, hook: Ear) -> None:
     """Bounded retries with the same delivery id; after three the platform gives up, and its books say so."""
     subscribed(ask, "crm", hook)
     hook.failing = 2
     people.edit_phone("crm", "50101", "1")
     assert people.notices_sent("crm")
-    assert len({headers["x-delivery"] for headers, _ in hook.met}) == 1
-    assert len(hook.met) == 3
+    assert len({request.headers["x-delivery"] for request in hook.heard}) == 1
+    assert len(hook.heard) == 3
     hook.failing = 3
     people.edit_phone("crm", "50102", "2")
     assert people.notices_sent("crm")
@@ -101,33 +64,33 @@ def test_a_refused_notice_is_sent_again_and_given_up_in_the_end(ask: Ask, people
     assert outcomes == ["failed", "failed", "delivered", "failed", "failed", "given up"]
 
 
-def test_notices_are_lost_doubled_and_out_of_order_on_command(ask: Ask, people: People, hook: Hook) -> None:
+def test_notices_are_lost_doubled_and_out_of_order_on_command(ask: Ask, people: People, hook: Ear) -> None:
     """What a receiver must survive; the lost one stands in the platform's books only."""
     subscribed(ask, "market", hook)
     people.temper("market", "drop")
     people.edit("market", "offers", "007", {"title": "Казан 1"})
     assert people.notices_sent("market")
-    assert hook.met == []
+    assert hook.heard == []
     people.temper("market", "duplicate")
     people.edit("market", "offers", "1E5", {"title": "Казан 2"})
     assert people.notices_sent("market")
-    assert hook.ids() == ["1E5", "1E5"]
-    assert len({headers["x-delivery"] for headers, _ in hook.met}) == 1
+    assert ids(hook) == ["1E5", "1E5"]
+    assert len({request.headers["x-delivery"] for request in hook.heard}) == 1
     people.temper("market", "reorder")
     for sku in ("007", "1E5"):
         people.edit("market", "offers", sku, {"title": "Казан 3"})
     assert people.notices_sent("market")
-    assert hook.ids()[2:] == ["1E5", "007"]
+    assert ids(hook)[2:] == ["1E5", "007"]
     assert next(entry["outcome"] for entry in people.books("market") if entry["kind"] == "notice") == "dropped"
 
 
-def test_a_held_notice_goes_out_when_nothing_follows(ask: Ask, people: People, hook: Hook) -> None:
+def test_a_held_notice_goes_out_when_nothing_follows(ask: Ask, people: People, hook: Ear) -> None:
     """Out of order is not lost."""
     subscribed(ask, "market", hook)
     people.temper("market", "reorder")
     people.edit("market", "offers", "007", {"title": "Казан 1"})
     assert people.notices_sent("market")
-    assert hook.ids() == ["007"]
+    assert ids(hook) == ["007"]
 
 
 def test_the_sandbox_notifies_this_machine_only(ask: Ask) -> None:

@@ -8,19 +8,18 @@ from datetime import UTC, datetime
 import pytest
 import yaml
 
-from connectors.base import Request, Write
+from connectors.base import Write
 from connectors.errors import RetryLater
 from connectors.generic_rest import GenericRest
 from connectors.paging import at
 from connectors.ports import Ports, SystemClock
 from deployments.sandbox import Sandbox
 from deployments.sandbox.people import People
+from tests.listening import Ear
 from tests.projects import RETAIL
 from tests.unit.sandbox.conftest import Ask
-from tests.unit.sandbox.test_notices import Hook, hook
 from tests.unit.sandbox.test_writes import SALE
 
-__all__ = ["hook"]
 PLATFORMS = RETAIL / "platforms"
 SYSTEMS = ("erp", "crm", "shop", "pos", "market")
 
@@ -137,15 +136,14 @@ def test_a_sale_whose_answer_was_lost_is_found_by_our_reference(
 
 
 @pytest.mark.parametrize("name", ["erp", "shop"])
-def test_a_notice_is_taken_for_genuine(channels: dict[str, GenericRest], people: People, hook: Hook, name: str) -> None:
+def test_a_notice_is_taken_for_genuine(channels: dict[str, GenericRest], people: People, hook: Ear, name: str) -> None:
     """The description names the signature as the system makes it; the notice names resource, id and moment."""
     channels[name].subscribe(hook.url)
     channels[name].subscribe(hook.url)
     resource, id, changes = {"erp": ("items", "007", {"name": "Қазан"}), "shop": ("orders", "40001", {})}[name]
     people.edit(name, resource, id, changes)
     assert people.notices_sent(name)
-    ((headers, body),) = hook.met
-    request = Request(method="POST", url=hook.url, query={}, headers=headers, body=body, at=datetime.now(UTC))
+    (request,) = hook.heard
     (notice,) = channels[name].receive(request).notices
     assert (notice.resource, notice.id) == (resource, id)
     assert abs((notice.at - datetime.now(UTC)).total_seconds()) < 30
