@@ -40,21 +40,35 @@ shop-kz: {locations: [almaty-wh, almaty-1], share: 0.6, allocation: hard}
 market-kz: {locations: [almaty-wh], share: 0.4, allocation: hard}
 pos-kz: {locations: [almaty-1, almaty-2], share: 0.4, allocation: hard}
 """
+ALL_SHOWN = """\
+sources:
+  erp-kz: {figure: on_hand, restocks: source}
+pos:
+  pos-kz: {posts_to_erp: per_receipt}
+shop-kz: {locations: [almaty-wh, almaty-1], share: 0.5, allocation: hard}
+market-kz: {locations: [almaty-wh, almaty-2], share: 0.5, allocation: hard}
+pos-kz: {locations: [almaty-1, almaty-2], share: 0.5, allocation: hard}
+"""
+"""No place has anything that nobody shows: a unit too many on show is one too many in the sum."""
 TILLS, SHOP, MARKET = "pos-kz", "shop-kz", "market-kz"
 
 
 @contextmanager
-def shelved(tmp_path: Path, url: str, seed: int) -> Iterator[World]:
-    """No goods yet, and nothing is switched on."""
+def shelved(tmp_path: Path, url: str, seed: int, *, all_shown: bool = False) -> Iterator[World]:
+    """No goods yet, and nothing is switched on. ``all_shown``: some channel shows each unit of every place."""
     with world(tmp_path, url, seed) as found:
         files = found.desk.project.folder
         (files / "mappings" / "sandbox_pos").mkdir(parents=True, exist_ok=True)
         (files / "mappings" / "sandbox_pos" / "shelves.yaml").write_text(SHELVES, encoding="utf-8")
-        (files / "policies" / "stock.yaml").write_text(POLICY, encoding="utf-8")
+        (files / "policies" / "stock.yaml").write_text(ALL_SHOWN if all_shown else POLICY, encoding="utf-8")
         fulfilment = files / "policies" / "fulfilment.yaml"
-        fulfilment.write_text(fulfilment.read_text(encoding="utf-8").replace(
+        rules = fulfilment.read_text(encoding="utf-8").replace(
             "curbside: counters}", "curbside: counters, ship: doors}"
-        ).replace("routing:\n", "routing:\n  doors: {places: [almaty-1, almaty-wh]}\n", 1), encoding="utf-8")
+        ).replace("routing:\n", "routing:\n  doors: {places: [almaty-1, almaty-wh]}\n", 1)
+        if all_shown:
+            rules = rules.replace("routing:\n", "routing:\n  cellars: {places: [almaty-2, almaty-wh]}\n", 1)
+            rules = rules.replace("acceptance: automatic}", "acceptance: automatic, routing: {ship: cellars}}", 1)
+        fulfilment.write_text(rules, encoding="utf-8")
         channels = files / "channels.yaml"
         text = channels.read_text(encoding="utf-8")
         at = text.index("pos-kz:")
