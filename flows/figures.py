@@ -18,6 +18,7 @@ from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from flows.holdings import Pool, Seen, articles, pools
 from flows.pledges import (
@@ -133,24 +134,33 @@ def figures(
     exposed = exposures(tx, soft, every) if soft and not pooled else {}
     decided = overrides(tx, "stock", list(every), now)
     division = divided(policies)
-    found = {}
+    found: dict[str, Figure] = {}
+    alike: dict[tuple[Any, ...], tuple[Figure, int, Mapping[str, int]]] = {}
     for variant, stocks in every.items():
         known = there.get(variant)
         if known is None:                       # a bundle that holds itself can be put together never
             continue
         step = known.step
+        beside = exposed.get(variant)
+        word = decided.get((channel, variant)) or decided.get((EVERYWHERE, variant))
+        like = _likeness(known, beside) if pledged is None and not calm and word is None else None
+        twin = alike.get(like) if like is not None else None
+        if twin is not None:
+            same, publish, split = twin
+            found[variant] = replace(
+                same, by_stock=_spread(publish, split, stocks, places, step),
+                policy={**same.policy, "variant": variant},
+            )
+            continue
         holds = holding_for(policies, known.article)
         rule = holds.get(channel)
         sellable = {code: known.sellable[code] for code in codes if code in known.sellable}
         promised = {code: units for code, units in known.reserved.items() if code is None or code in codes}
         shares = division if holds is policies else divided(holds)
         split = publish_by_location(sellable, promised, holds, step, shares).get(channel, {})
-        split, because = _overridden(
-            split, decided.get((channel, variant)) or decided.get((EVERYWHERE, variant)), step
-        )
+        split, because = _overridden(split, word, step)
         target = sum(split.values())
         kept = pledged.by_variant.get(variant, {}) if pledged is not None else {}
-        beside = exposed.get(variant)
         others_now = {
             name: units for name, units in {
                 name: covering(Decimal(units), step) for name, units in {**(beside or {}), **kept}.items()
@@ -200,7 +210,18 @@ def figures(
                 **_why(house.project.stock.get(channel), rule, known, told),
             },
         )
+        if like is not None:
+            alike[like] = found[variant], publish, split
     return found
+
+
+def _likeness(known: Pool, beside: Mapping[str, Units] | None) -> tuple[Any, ...] | None:
+    """What a figure follows from where neither an escrow nor a person nor a promise decides: two variants with the
+    same have the same figure. None where a sentence of its own belongs to it."""
+    if known.article is not None or any(one.because for one in known.standings):
+        return None
+    amounts = [(code, str(units)) for code, units in (*known.sellable.items(), *known.reserved.items())]
+    return known.step, bool(known.parts), len(known.sellable), *amounts, *(beside.items() if beside else ())
 
 
 def _by_escrow(

@@ -7,12 +7,13 @@ moment, from who is silent, and from what is being counted, and every departure 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from flows.reserving import recipes
 from flows.wiring import House
@@ -50,6 +51,7 @@ from registry import (
     before_counts,
     bindings_of,
     cursors,
+    encode,
     linked,
     promises,
     records,
@@ -160,6 +162,7 @@ class _Known:
     mute: Mapping[str, str]
     packs: Mapping[str, tuple[str, Decimal]]
     articles: Mapping[str, Article]
+    alike: dict[tuple[Any, ...], Pool] = field(default_factory=dict)
 
 
 def pools(
@@ -290,8 +293,15 @@ def _own(
     """The pool of a variant that has stock of its own.
 
     What a place lacks is taken off the pool that channels sell from; a place that none of them sells from has no pool,
-    and its lack is a fault that is only told.
+    and its lack is a fault that is only told. Of variants that are alike it is reached once a page.
     """
+    like = None if promised else _likeness(known, variant)
+    twin = known.alike.get(like) if like is not None else None
+    if twin is not None:
+        return replace(twin, standings=[
+            replace(one, stock=row["uid"])
+            for one, row in zip(twin.standings, known.stocks.get(variant, ()), strict=True)
+        ])
     sold_from = frozenset[str]().union(*(known.pools or ()))
     standings = [_standing(house, known, variant, stock, now) for stock in known.stocks.get(variant, ())]
     code_of = {uid: values.get("code", uid) for uid, values in known.places.items()}
@@ -311,11 +321,33 @@ def _own(
         if row.waiting:
             waiting[code] = waiting.get(code, ZERO) + row.quantity
     step = known.variants.get(variant, {}).get("step")
-    return Pool(
+    found = Pool(
         sellable=sellable, reserved=reserved, standings=standings, waiting=waiting, article=known.articles.get(variant),
         step=ONE if step is None else Decimal(step),
         pools=known.pools,
     )
+    if like is not None and not any(one.faults or one.because for one in standings):    # those name the article
+        known.alike[like] = found
+    return found
+
+
+def _likeness(known: _Known, variant: str) -> tuple[Any, ...] | None:
+    """What a pool follows from that nothing is promised of: two variants with the same have the same.
+
+    None where more than the sources' words decides: a silence, a count, a cohort, a case of several.
+    """
+    if known.dead or known.mute or known.before or known.packs or known.articles:
+        return None
+    described = known.variants.get(variant)
+    like: list[Any] = [] if described is None else [described.get("unit"), described.get("step")]
+    for row in known.stocks.get(variant, ()):
+        like.append(known.source.get(row["uid"]))
+        like.append(encode({name: said for name, said in row.items() if name not in _ITS_OWN}))
+    return tuple(like)
+
+
+_ITS_OWN: Final = frozenset(("uid", "variant", "as_of"))
+"""What of a row of stock tells which it is, not what there is."""
 
 
 def promises_of(tx: Tx, variants: Collection[str]) -> dict[str, list[Reservation]]:

@@ -15,7 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from flows.content import as_they_are, with_content
-from flows.figures import Escrowed, Figure, Units, figures, shown
+from flows.figures import Escrowed, Figure, Told, Units, figures, shown
 from flows.people import CUSTOMER
 from flows.placing import show_places
 from flows.pledges import AT
@@ -173,10 +173,11 @@ def _view(
     for row in stocks:
         variant = row["variant"]
         units: Units = 0
-        if variant in figures:
-            mine[variant] = figures[variant]
-            units = figures[variant].by_stock.get(row["uid"], 0)
-            day = figures[variant].available_on
+        figure = figures.get(variant)
+        if figure is not None:
+            mine[variant] = figure
+            units = figure.by_stock.get(row["uid"], 0)
+            day = figure.available_on
             row["available_on"] = None if day is None else day.isoformat()
         row["publish"] = str(units)
         published += units
@@ -188,16 +189,20 @@ def _view(
             shaped[entity] = rows[0] if rows else None
         else:
             shaped[plural(entity)] = rows
-    alone = next((one.by_listing[uid] for one in mine.values() if uid in one.by_listing), None)
-    publish, target = published, published if alone is None else alone.target
-    waits = next((one.waits for one in mine.values() if one.waits), "") if alone is None else alone.waits
+    publish, target, waits = published, published, ""
+    alone: Told | None = None
+    available_on: date | None = None
+    for one in mine.values():
+        waits = waits or one.waits
+        available_on = available_on or one.available_on
+        alone = alone or one.by_listing.get(uid)
+    if alone is not None:
+        target, waits = alone.target, alone.waits
     if group.base != "stock":
         publish, target = sum(one.publish for one in mine.values()), sum(one.target for one in mine.values())
     return View(
         uid=uid, values=shaped, parts=parts, publish=publish if stocks else None, target=target if stocks else None,
-        waits=waits,
-        escrowed=None if alone is None else alone.escrowed,
-        available_on=next((one.available_on for one in mine.values() if one.available_on is not None), None),
+        waits=waits, escrowed=None if alone is None else alone.escrowed, available_on=available_on,
         policy={"stock": [figure.policy for figure in mine.values()]} if mine else {},
     )
 

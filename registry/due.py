@@ -13,9 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, Final, TypeAlias
 
-from sqlalchemy import BigInteger, bindparam, delete, func, select, update
+from sqlalchemy import BigInteger, Update, bindparam, delete, func, select, update
 
 from registry import bulk
 from registry.codec import micros
@@ -162,15 +163,24 @@ def wake(
     With ``before`` only what began to wait before that moment: those whose waker came between their look and their
     wait are found so.
     """
+    values = {"on": channel, "of": entity, "because": reason, "began": None if before is None else micros(before)}
+    given = {name: value for name, value in values.items() if value is not None}
+    return tx.run(_woken(tx.postgres, frozenset(given)), {**given, "stamp": tx.stamp})
+
+
+@cache
+def _woken(postgres: bool, given: frozenset[str]) -> Update:
+    """Makes due what waits, by the values that are given."""
     waits = [outbox.c.state == "waiting", outbox.c.stalled_at.is_not(None)]  # has an index
-    if channel is not None:
-        waits.append(func.coalesce(outbox.c.channel, "") == channel)  # or SQLite reads all that is open
-    if entity is not None:
-        waits.append(func.coalesce(outbox.c.entity, "") == entity)
-    if reason is not None:
-        waits.append(outbox.c.reason == reason)
-    if before is not None:
-        waits.append(outbox.c.due_at < micros(before))
-    if tx.postgres:     # whoever holds a waiting row makes it due: to wait for them would be a way to deadlocks
+    if "on" in given:
+        waits.append(func.coalesce(outbox.c.channel, "") == bindparam("on"))  # or SQLite reads all that is open
+    if "of" in given:
+        waits.append(func.coalesce(outbox.c.entity, "") == bindparam("of"))
+    if "because" in given:
+        waits.append(outbox.c.reason == bindparam("because"))
+    if "began" in given:
+        waits.append(outbox.c.due_at < bindparam("began", type_=BigInteger))
+    if postgres:     # whoever holds a waiting row makes it due: to wait for them would be a way to deadlocks
         waits = [outbox.c.id.in_(select(outbox.c.id).where(*waits).with_for_update(skip_locked=True))]
-    return tx.run(update(outbox).where(*waits).values(state="due", due_at=tx.stamp, stalled_at=None))
+    stamp = bindparam("stamp", type_=BigInteger)
+    return update(outbox).where(*waits).values(state="due", due_at=stamp, stalled_at=None)
