@@ -303,7 +303,7 @@ class People:
 
     def fetches(self, url: str, *, every: float) -> None:
         """The marketplace that takes a price list fetches it there, every so many seconds."""
-        self._call("POST", "pricelist", "_control", {"fetch": url, "every": every})
+        self._call("POST", "pricelist", "_control", {"fetch": {"url": url, "every": every}})
 
     def temper(self, system: str, fault: str, **how: Any) -> None:
         """The system falls into an ill temper; faults.py lists them and their keys."""

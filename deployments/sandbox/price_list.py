@@ -5,7 +5,8 @@ What surprises here:
 * No call ever reaches it, and it sends no notice: its shelf is what the last whole file said. A file that cannot be
   read, or is another merchant's, changes nothing; the books say why.
 * It asks by the tag of the file it has; an answer of 304 leaves its shelf as it is.
-* Where its file lies and how often it comes is told at ``/_control``: ``{"fetch": "http://127.0.0.1:…", "every": 1}``.
+* Where its file lies and how often it comes is told at ``/_control``:
+  ``{"fetch": {"url": "http://127.0.0.1:…", "every": 1}}``.
 """
 
 from __future__ import annotations
@@ -15,16 +16,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
-import msgspec
 import requests
 
 from deployments.sandbox.books import Books
 from deployments.sandbox.design import Refused
+from deployments.sandbox.faults import Faults
+from deployments.sandbox.serving import Handler, Reply, Simulated, as_text, serve
 from deployments.sandbox.start import Part, Playing
 
 MERCHANT = "KARAVAN"
@@ -32,7 +33,6 @@ MERCHANT = "KARAVAN"
 LIST = "market"
 """The price list that buyers there see, in the books."""
 _NS = "{kaspiShopping}"
-_encode = msgspec.json.Encoder(decimal_format="string").encode
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,7 +48,7 @@ class Marketplace:
     """The shelf and who fills it; ``look`` fetches once, ``begin`` lets it do so again and again until ``stop``."""
 
     def __init__(self, *, books: Books, wall: Callable[[], datetime]) -> None:
-        self.books, self._wall = books, wall
+        self.books, self.now = books, wall
         self.shelf: dict[str, Offer] = {}
         self._url, self._tag, self._every = "", "", 0.0
         self._said = ""
@@ -69,11 +69,10 @@ class Marketplace:
             self._thread.start()
 
     def stop(self) -> None:
-        """Nothing is fetched any more, and the books are on disk."""
+        """Nothing is fetched any more."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join(15)
-        self.books.close()
 
     def _run(self) -> None:
         while not self._stop.wait(self._every):
@@ -84,7 +83,7 @@ class Marketplace:
         with self._lock:
             said = self._look()
             if said != self._said:
-                self.books.enter("fetch", self._wall(), said=said, offers=len(self.shelf))
+                self.books.enter("fetch", self.now(), said=said, offers=len(self.shelf))
             self._said = said
             return said
 
@@ -108,7 +107,7 @@ class Marketplace:
 
     def _take(self, offers: Mapping[str, Offer]) -> None:
         """Afterwards the shelf is what the file says; what it does not name any more is gone from it."""
-        now = self._wall()
+        now = self.now()
         for sku in sorted(self.shelf.keys() | offers.keys()):
             was, offer = self.shelf.get(sku), offers.get(sku)
             if (was and was.price) != (offer and offer.price):
@@ -143,59 +142,25 @@ def offers_of(content: bytes) -> dict[str, Offer]:
 def play(part: Part) -> Playing:
     """Plays the marketplace of the demo's retailer; its shelf is empty until it was told where its file lies."""
     market = Marketplace(books=part.books, wall=part.wall)
-    server = _served(market)
+    here = Simulated(
+        system=market, faults=Faults(), notices=None, act=lambda act, ask: act(ask),
+        acts={"fetch": lambda ask: {"said": market.look(), "offers": len(market.shelf)}},
+        controls={"fetch": lambda told: market.begin(str(told["url"]), float(told["every"]))},
+    )  # fmt: skip
+    url, ended = serve(type("_PriceList", (_Doors,), {"simulated": here}), [here], port=0, name=part.name)
 
     def stop() -> None:
         market.stop()
-        server.shutdown()
-        server.server_close()
+        ended()
 
-    url = f"http://127.0.0.1:{server.server_port}"
     return Playing(url=url, secrets={"TOKEN": f"price-list-{part.seed}"}, stop=stop)
 
 
-def _served(market: Marketplace) -> ThreadingHTTPServer:
-    """The sandbox's own doors (README.md); the marketplace has none of its own."""
+class _Doors(Handler):
+    """It has the sandbox's own doors only."""
 
-    def door(path: str, query: Mapping[str, str], ask: Any) -> Any:
-        if path == "/_books":
-            return market.books.after(int(query.get("after", "0")))
-        if path == "/_settled":
-            return {"settled": True}
-        if path == "/_control" and "fetch" in ask:
-            market.begin(str(ask["fetch"]), float(ask["every"]))
-            return {"ok": True}
-        if path == "/_act/fetch":
-            return {"said": market.look(), "offers": len(market.shelf)}
-        raise Refused(404, "no_act", "acts here: fetch")
+    def asked(self, path: str, query: str, data: bytes) -> Reply:
+        return Reply(404, {"error": {"code": "not_found", "message": "nobody can ask it anything"}})
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-        wbufsize = -1
-        timeout = 120
-
-        def _serve(self) -> None:
-            data = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            path, _, query = self.path.partition("?")
-            status, body = 200, None
-            try:
-                body = door(path, dict(parse_qsl(query)), msgspec.json.decode(data) if data else {})
-            except Refused as refused:
-                status, body = refused.status, {"error": refused.error}
-            raw = _encode(body)
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(raw)))
-            self.end_headers()
-            self.wfile.write(raw)
-
-        do_GET = do_POST = _serve
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """The books are the log."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-    return server
+    def encode(self, body: Any) -> bytes:
+        return as_text(body)

@@ -26,6 +26,7 @@ class Served:
     """A system as the server offers it: ``token`` may do everything, ``reader`` only read."""
 
     system: System
+    notices: Notices
     simulated: Simulated
     token: str
     reader: str
@@ -42,7 +43,7 @@ def served(system: System, notices: Notices, *, token: str, reader: str) -> Serv
         system=system, faults=system.faults, notices=notices, acts={**ACTS, **system.design.acts}, act=act,
         controls={"limit": system.quota.command}, decode=_decode,
     )  # fmt: skip
-    return Served(system=system, simulated=simulated, token=token, reader=reader)
+    return Served(system=system, notices=notices, simulated=simulated, token=token, reader=reader)
 
 
 def handler(systems: Mapping[str, Served]) -> type[serving.Handler]:
@@ -117,12 +118,12 @@ def _routed(
     if path == "/ping":
         return Reply(200, {"system": system.design.name, "now": system.design.written(system.now())})
     if path == "/webhooks" and reads:
-        return Reply(200, {"items": [{"url": url} for url in one.simulated.notices.urls()]})
+        return Reply(200, {"items": [{"url": url} for url in one.notices.urls()]})
     if path == "/webhooks":
         ask = _json(data)
         if method != "POST" or not isinstance(ask, dict) or not isinstance(ask.get("url"), str):
             raise Refused(422, "invalid", 'POST {"url": "…"}', field="url")
-        return Reply(201 if one.simulated.notices.subscribe(ask["url"]) else 200, {"url": ask["url"]})
+        return Reply(201 if one.notices.subscribe(ask["url"]) else 200, {"url": ask["url"]})
     steps = [unquote(step) for step in path[1:].split("/")]
     name = steps[0]
     if name not in system.design.collections:

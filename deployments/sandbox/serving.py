@@ -53,11 +53,11 @@ class System(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Simulated:
-    """A system with its ill tempers, its notices and the people around it."""
+    """A system with its ill tempers, its notices (None: it sends none) and the people around it."""
 
     system: System
     faults: Faults
-    notices: Notices
+    notices: Notices | None
     acts: Mapping[str, Callable[..., Any]]
     act: Callable[[Callable[..., Any], Doc], Any]
     """Does one of the acts as it is done here: to what, under which lock."""
@@ -77,7 +77,7 @@ class Simulated:
         if method == "GET" and path == "/_books":
             return self.system.books.after(int(query.get("after", "0")))
         if method == "GET" and path == "/_settled":
-            return {"settled": self.notices.settled(float(query.get("timeout", "10")))}
+            return {"settled": self.notices is None or self.notices.settled(float(query.get("timeout", "10")))}
         ask = decoded(self.decode, data)
         if method != "POST" or not isinstance(ask, dict):
             raise Refused(405, "not_allowed", "POST an object")
@@ -250,16 +250,17 @@ def serve(
     server = _Server(port, handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name=name, daemon=True)
     thread.start()
-    for one in simulated:
-        one.notices.start()
+    sending = [one.notices for one in simulated if one.notices is not None]
+    for notices in sending:
+        notices.start()
 
     def stop() -> None:
         server.shutdown()
         server.server_close()
         server.drop_connections()
         thread.join(10)
-        for one in simulated:
-            one.notices.stop()
+        for notices in sending:
+            notices.stop()
         for one in simulated:
             one.system.books.close()
 

@@ -7,9 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
-from shutil import copytree
 
 import pytest
 
@@ -18,12 +16,11 @@ from deployments.sandbox.amazon.fill import enter
 from deployments.sandbox.amazon.server import start
 from deployments.sandbox.amazon.state import Market
 from deployments.sandbox.people import People
-from deployments.sandbox.start import Part, Playing, start_sandbox
+from deployments.sandbox.start import Part, Playing
 from flows import steps
-from flows.wiring import House, opened
-from registry import consent, outbox_counts
-from tests.projects import RETAIL
-from tests.retailer import environment
+from flows.wiring import House
+from registry import outbox_counts
+from tests.scenario.played import played
 
 CHANNELS = """\
 erp-kz:
@@ -94,13 +91,6 @@ class Selling:
 @pytest.fixture
 def selling(tmp_path: Path) -> Iterator[Selling]:
     """Five kettles lie in the warehouse and are shown on Amazon, at the ERP's price, under hard allocation."""
-    folder = tmp_path / "project"
-    (folder / "policies").mkdir(parents=True)
-    copytree(RETAIL / "platforms", folder / "platforms")
-    company = "kz: {name: Karavan Home, country: KZ, currency: KZT, tax: 0.16, price_list: retail}\n"
-    for name, text in {"companies": company, "channels": CHANNELS, "authority": AUTHORITY}.items():
-        (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
-    (folder / "policies" / "stock.yaml").write_text(STOCK, encoding="utf-8")
     made: list[Market] = []
 
     def play(part: Part) -> Playing:
@@ -114,19 +104,13 @@ def selling(tmp_path: Path) -> Iterator[Selling]:
             url=running.url, secrets={name.upper(): text for name, text in running.secrets.items()}, stop=running.stop
         )
 
-    sandbox = start_sandbox(filled=False, players={"amazon": play})
-    try:
-        with environment(sandbox.environment() | {"SERAI_DEV": "1"}), opened(folder) as house:
-            for channel in house.project.channels.values():
-                for entity in channel.receives:
-                    house.registry.attempt(partial(consent, channel_name=channel.name, entity=entity, who="Aigerim"))
-            found = Selling(house=house, people=sandbox.people(), market=made[0])
-            found.people.enter("KTL", product="K", title="Чайник", price="12490.00", cost="5000.00")
-            found.people.receive_goods("KTL", "almaty-wh", 5)
-            found.quiet()
-            yield found
-    finally:
-        sandbox.stop()
+    files = {"channels": CHANNELS, "authority": AUTHORITY, "policies/stock": STOCK}
+    with played(tmp_path / "project", {"amazon": play}, files) as (house, people):
+        found = Selling(house=house, people=people, market=made[0])
+        people.enter("KTL", product="K", title="Чайник", price="12490.00", cost="5000.00")
+        people.receive_goods("KTL", "almaty-wh", 5)
+        found.quiet()
+        yield found
 
 
 def test_a_figure_that_amazon_still_works_on_is_not_submitted_again(selling: Selling) -> None:
