@@ -14,6 +14,7 @@ import argparse
 import asyncio
 import getpass
 import os
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from connectors.errors import ConnectorError
+from deployments.prefect_server import know_time_zones
 from flows.apply import first_release
 from flows.steps import resources_of
 from flows.wiring import House, opened
@@ -153,6 +155,7 @@ async def bring_about(
     os.environ.setdefault("DO_NOT_TRACK", "1")
     from prefect.client.orchestration import get_client
 
+    know_time_zones()
     done = Deployed()
     async with get_client() as client:
         error = await client.api_healthcheck()
@@ -205,7 +208,11 @@ async def _one(client: PrefectClient, row: Wanted, described: Mapping[str, Any])
         "tags": sorted(row.tags),
         "entrypoint": row.entrypoint,
         "work_pool_name": described["work_pool"]["name"],
-        "job_variables": {"env": {**described["environment"], **_passed_on()}, "working_dir": str(CHECKOUT)},
+        "job_variables": {
+            "command": shlex.join([sys.executable, "-m", "prefect.engine"]),
+            "env": {**described["environment"], **_passed_on()},
+            "working_dir": str(CHECKOUT),
+        },
     }
     outcome = "created"
     try:
