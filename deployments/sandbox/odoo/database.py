@@ -84,6 +84,8 @@ class Database:
     numbers: dict[str, int] = field(default_factory=dict)
     quants: dict[tuple[int, int], int] = field(default_factory=dict)
     compute: dict[tuple[str, str], Callable[[Database, int, Session], Any]] = field(default_factory=dict)
+    _linked: dict[tuple[str, str], dict[int, set[int]]] = field(default_factory=dict)
+    """Model and link → the record linked to → the records that link to it; of the links that were asked for."""
     _undo: list[tuple[str, int, Row | None]] = field(default_factory=list)
     _entries: list[tuple[str, Doc]] = field(default_factory=list)
     _changed: dict[Change, None] = field(default_factory=dict)
@@ -101,10 +103,7 @@ class Database:
                 found = work()
             except BaseException:
                 for model, id, row in reversed(self._undo):
-                    if row is None:
-                        self.rows[model].pop(id, None)
-                    else:
-                        self.rows[model][id] = row
+                    self._put(model, id, row)
                 self._reindex()
                 self._undo, self._entries, self._changed = [], [], {}
                 raise
@@ -139,7 +138,8 @@ class Database:
 
     def all(self, model: str, /, **values: Any) -> Iterator[Doc]:
         """The records that have these values, oldest first."""
-        for row in list(self.rows[model].values()):
+        rows = self.rows[model]
+        for row in [rows[id] for id in self._among(model, [[name, "=", value] for name, value in values.items()])]:
             if all(row.doc.get(name) == value for name, value in values.items()):
                 yield row.doc
 
@@ -155,7 +155,7 @@ class Database:
             bare["active"] = True
         moment = self._stamp(model)
         self._undo.append((model, id, None))
-        self.rows[model][id] = Row(doc={**bare, **values, "id": id}, at=moment, made=moment)
+        self._put(model, id, Row(doc={**bare, **values, "id": id}, at=moment, made=moment))
         self._changed[model, id] = None
         return id
 
@@ -165,12 +165,46 @@ class Database:
         old = self.rows[model][id]
         self._undo.append((model, id, old))
         at = self._stamp(model) if stamped else old.at
-        self.rows[model][id] = Row(doc={**old.doc, **values}, at=at, made=old.made)
+        self._put(model, id, Row(doc={**old.doc, **values}, at=at, made=old.made))
         self._changed[model, id] = None
 
     def delete(self, model: str, id: int) -> None:
         """The record is gone without a trace."""
-        self._undo.append((model, id, self.rows[model].pop(id)))
+        self._undo.append((model, id, self.rows[model][id]))
+        self._put(model, id, None)
+
+    def _put(self, model: str, id: int, row: Row | None) -> None:
+        """The record is this row (None: it is gone), also where it is looked up by its links."""
+        rows = self.rows[model]
+        for (of, name), found in self._linked.items():
+            if of == model:
+                if id in rows:
+                    found.get(rows[id].doc[name], set()).discard(id)
+                if row is not None:
+                    found.setdefault(row.doc[name], set()).add(id)
+        if row is not None:
+            rows[id] = row
+        else:
+            rows.pop(id, None)
+
+    def _among(self, model: str, terms: Sequence[Any]) -> list[int]:
+        """The records, oldest first, among which are all that the terms find: fewer where one of them names links."""
+        rows = self.rows[model]
+        for name, operator, wanted in terms:
+            ids = wanted if operator == "in" and isinstance(wanted, frozenset) else [wanted]
+            if operator not in ("=", "in") or not all(type(id) is int for id in ids):
+                continue
+            if name == "id":
+                return sorted(rows.keys() & ids)
+            kind = MODELS[model].get(name)
+            if kind is not None and kind.type == "many2one" and _kept(kind) and (model, name) not in self.compute:
+                found = self._linked.get((model, name))
+                if found is None:
+                    found = self._linked[model, name] = {}
+                    for id, row in rows.items():
+                        found.setdefault(row.doc[name], set()).add(id)
+                return sorted({one for id in ids for one in found.get(id, ())})
+        return list(rows)
 
     def _stamp(self, model: str) -> datetime:
         return self.now() - timedelta(seconds=0.0 if self.opening is not None else self.late(model))
@@ -210,20 +244,27 @@ class Database:
         named = {term[0] for term in domain if not isinstance(term, str)}
         hidden = "active" in fields and "active" not in named and session.context.get("active_test", True)
         owned = "company_id" in fields
-        found, rows = list[int](), self.rows[model]
+        found = list[int]()
+        for term in domain:
+            if not isinstance(term, str):
+                self._searched(model, term)
         domain = [_quick(term) for term in domain]
-        wanted = [term[2] for term in domain if term[:2] == ["id", "in"] and isinstance(term[2], frozenset)]
         simple = not any(isinstance(term, str) for term in domain)
-        for id in sorted(wanted[0] & rows.keys()) if wanted and simple else list(rows):
-            row = rows[id]
+        if simple:  # what is quickly looked at comes first
+            domain.sort(key=lambda term: "." in term[0] or (model, term[0]) in self.compute)
+        for id in self._among(model, domain) if simple else list(self.rows[model]):
+            if not (
+                all(self._term(model, id, term, session) for term in domain) if simple
+                else self._holds(model, id, domain, session)
+            ):  # fmt: skip
+                continue
             if hidden and not self.value(model, id, "active", session):
                 continue
             if owned and self.value(model, id, "company_id", session) not in allowed | {False}:
                 continue
-            if model == "res.company" and row.doc["id"] not in allowed:
+            if model == "res.company" and id not in allowed:
                 continue
-            if self._holds(model, id, domain, session):
-                found.append(id)
+            found.append(id)
         for part in reversed([part.split() for part in order.split(",")]):
             if part[0] not in fields or not fields[part[0]].stored:
                 raise value_error(f"Invalid field '{part[0]}' on model '{model}'")
@@ -248,10 +289,8 @@ class Database:
 
     def _term(self, model: str, id: int, term: Sequence[Any], session: Session) -> bool:
         name, operator, wanted = term
-        head, _, rest = str(name).partition(".")
-        kind = MODELS[model].get(head)
-        if kind is None or (not kind.stored and (model, head) not in _SEARCHABLE):
-            raise value_error(f"Invalid field {model}.{head} in leaf {tuple(term)!r}")
+        head, _, rest = name.partition(".")
+        kind = MODELS[model][head]
         value = self.value(model, id, head, session)
         if rest:
             ids = value if isinstance(value, list) else [] if value is False else [value]
@@ -259,6 +298,14 @@ class Database:
                 return any(self._term(kind.of, one, [rest, "!=", False], session) for one in ids)
             return any(self._term(kind.of, one, [rest, operator, wanted], session) for one in ids)
         return _compare(self.version, kind, value, operator, wanted)
+
+    def _searched(self, model: str, term: Sequence[Any]) -> None:
+        """Raises the failure of a term that asks for what cannot be searched."""
+        for name in str(term[0]).split("."):
+            kind = MODELS.get(model, {}).get(name)
+            if kind is None or (not kind.stored and (model, name) not in _SEARCHABLE):
+                raise value_error(f"Invalid field {model}.{name} in leaf {tuple(term)!r}")
+            model = kind.of
 
     def names(self, model: str) -> Mapping[str, str]:
         """Field as this version calls it → field of 19."""

@@ -43,7 +43,7 @@ class Hooks(Notices):
     def __init__(self, shop: Shop, faults: Faults, secret: str) -> None:
         super().__init__(SHOP, shop.books, faults, secret)
         self._shop, self._key = shop, secret
-        self._bodies: dict[tuple[str, str, datetime], bytes] = {}
+        self._bodies: dict[tuple[str, str, str], bytes] = {}
 
     def told(self, topic: str, id: str, at: datetime) -> None:
         """A topic's subscribers are told of a record, as it is now."""
@@ -52,7 +52,7 @@ class Hooks(Notices):
         if self._urls:
             while len(self._bodies) > KEPT:
                 del self._bodies[next(iter(self._bodies))]
-            self._bodies[topic, id, at] = json.dumps(self._body(topic, id, at)).encode()
+            self._bodies[topic, id, stamp(at)] = json.dumps(self._body(topic, id, at)).encode()
             self.announce(topic, id, at)
 
     def _body(self, topic: str, id: str, at: datetime) -> Doc:
@@ -71,10 +71,9 @@ class Hooks(Notices):
     def _post(self, url: str, delivery: str, data: bytes) -> bool:
         told = msgspec.json.decode(data)
         topic, id, at = told["resource"], told["id"], told["at"]
-        found = next((key for key in self._bodies if key[:2] == (topic, id) and stamp(key[2]) == at), None)
-        if found is None:
+        body = self._bodies.get((topic, id, at))
+        if body is None:
             return True
-        body = self._bodies[found]
         signed = base64.b64encode(hmac.new(self._key.encode(), body, hashlib.sha256).digest()).decode()
         return self.delivered(url, body, {
             "X-Shopify-Topic": topic, "X-Shopify-Hmac-Sha256": signed, "X-Shopify-Event-Id": delivery,
