@@ -95,9 +95,9 @@ def to_do(house: House) -> dict[Hand, list[Place]]:
     """
     registry = house.registry
     with registry.read() as tx:
-        mode = modes(tx)
-        stopped = paused(tx)
         waiting = channels_due(tx)
+        mode = modes(tx) if waiting else {}     # ten looks a second, and mostly there is nothing to do
+        stopped = paused(tx) if waiting else set()
         due = [(channel, entity) for channel, entity, _ in waiting]
         ahead = {("push", (channel, entity)) for channel, entity, at in waiting if at <= tx.now - AHEAD / 2}
         unsettled = [(channel, entity) for channel, entity, _ in to_settle(tx)]

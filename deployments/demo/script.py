@@ -37,7 +37,8 @@ class Keeper(Protocol):
     def reconcile(self) -> str: ...
     def settled(self, number: str) -> str: ...
     def explain(self, sku: str) -> str: ...
-    def deployed_run(self) -> str: ...
+    def begin_run(self) -> str: ...
+    def ended_run(self) -> str: ...
 
 
 def _nothing() -> str:
@@ -73,10 +74,10 @@ def day(people: People, keeper: Keeper, goods: Goods) -> Iterator[Moment]:
                  act=the(scenes.last_kettle), follow=follow, seen=the(scenes.who_got_the_kettle))
     yield Moment(at="10:30", what=f"the ERP counts 7 of {goods.stocked} and reprices {goods.priced}",
                  act=lambda: _count_and_price(people, goods), follow=follow)
-    yield Moment(at="10:45", what="the timetable: a deployed flow through Prefect's worker", follow=keeper.deployed_run)
     yield Moment(at="11:00", what="an ERP clerk types 9.99 for a whole category", follow=keeper.mass_change,
                  act=the(scenes.mistyped), seen=the(scenes.prices_shown))
     yield Moment(at="11:20", what="the clerk puts the prices back", act=the(scenes.corrected), follow=keeper.put_back)
+    yield Moment(at="11:30", what="the timetable: a deployed flow begins in Prefect's worker", follow=keeper.begin_run)
     yield Moment(at="11:40", what="a till in Almaty sells two", act=lambda: _till(people, goods), follow=follow)
     yield Moment(at="12:00", what="somebody buys in the shop, to collect in the store on Dostyk", follow=follow,
                  act=the(scenes.to_collect), seen=the(scenes.where_it_waits))
@@ -88,6 +89,7 @@ def day(people: People, keeper: Keeper, goods: Goods) -> Iterator[Moment]:
                  act=the(scenes.offline))
     yield Moment(at="13:20", what="the line is there again, the shift is posted late", act=the(scenes.late_shift),
                  follow=follow, seen=the(scenes.past_sales))
+    yield Moment(at="13:25", what="the deployed flow has ended", follow=keeper.ended_run)
     yield Moment(at="13:30", what="two orders on the marketplace, two in the shop; one person is behind two of them",
                  act=lambda: _orders(people, goods, placed), follow=follow)
     yield Moment(at="13:50", what="the warehouse sends both of the shop and one of the marketplace",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from connectors.errors import RetryLater
@@ -26,6 +27,7 @@ from registry import Tx, modes, open_deadlines, outbox_counts, parked, runs, set
 
 WHO = "demo"
 WAITS_AT_MOST = 40.0
+LOOKS_EVERY = 0.05
 LOOKS = 3
 """How often a person looks at what is held: a set may grow while it is looked at."""
 MOVING = ("due", "decided", "sent", "accepted", "unknown")
@@ -45,6 +47,8 @@ class WithSerai:
 
     def __post_init__(self) -> None:
         self.lags: list[float] = []
+        self._aside = ThreadPoolExecutor(1, thread_name_prefix="deployed run")
+        self._run: Future[tuple[str, str]] | None = None
         self.surveys: list[Survey] = []
         self.answers: list[Why] = []
 
@@ -67,8 +71,6 @@ class WithSerai:
         return f"{bound} documents bound to their records; {settled}{more}"
 
     def catch_up(self) -> str:
-        for system in self.systems:
-            self.people.notices_sent(system)
         return self._wait()
 
     def mass_change(self) -> str:
@@ -153,10 +155,19 @@ class WithSerai:
         said = f"apart from {', '.join(apart)}" if apart else "and each is as it was booked"
         return f"{len(report.orders)} orders in the report, {said}; {followed}"
 
-    def deployed_run(self) -> str:
-        from deployments.deploy import run_deployed
+    def begin_run(self) -> str:
+        def run() -> tuple[str, str]:
+            from deployments.deploy import run_deployed
 
-        state, address = asyncio.run(run_deployed("pull", "erp-kz-prices"))
+            return asyncio.run(run_deployed("pull", "erp-kz-prices"))
+
+        self._run = self._aside.submit(run)
+        return "pull/erp-kz-prices is to run in a process of the worker; the day goes on meanwhile"
+
+    def ended_run(self) -> str:
+        if self._run is None:
+            raise AssertionError("begin_run comes before")
+        state, address = self._run.result()
         if state != "Completed":
             raise DidNotSettle(f"the deployed run ended as {state}: {address}")
         return f"{state}: {address}"
@@ -216,30 +227,33 @@ class WithSerai:
         )
 
     def _wait(self) -> str:
-        """Waits until no notice, no write is on its way for a moment; the sentence says how long that took."""
+        """Waits until no notice and no write is on its way; the sentence says how long that took."""
         began = time.monotonic()
-        still = 0.0
         while True:
-            moving = self._moving()
-            now = time.monotonic()
-            if moving:
-                still = 0.0
-            elif still == 0.0:
-                still = now
-            elif now - still >= 0.3:
-                lag = still - began
+            moving, done = self._moving()
+            # A notice that no system has under way is taken in, and whatever followed from one meanwhile is a run.
+            if not moving:
+                moving = next((f"notices of {one}" for one in self.systems if not self._told(one)), "")
+            if not moving and self._moving() == ("", done):
+                lag = time.monotonic() - began
                 self.lags.append(lag)
                 return f"agreed after {lag:.1f} s"
-            if now - began > WAITS_AT_MOST:
+            if time.monotonic() - began > WAITS_AT_MOST:
                 raise DidNotSettle(f"still moving after {WAITS_AT_MOST:.0f} s: {moving}")
-            time.sleep(0.05)
+            time.sleep(LOOKS_EVERY)
 
-    def _moving(self) -> dict[str, int]:
+    def _told(self, system: str) -> bool:
+        return self.people.notices_sent(system, timeout=1)
+
+    def _moving(self) -> tuple[str, frozenset[str]]:
+        """What is on its way ("": nothing), and the latest runs."""
+        waiting = self.house.registry.inbox.depth()
+        if waiting:
+            return ", ".join(f"{n} notices of {channel}" for channel, n in waiting.items()), frozenset()
         with self.house.registry.read() as tx:
             mode = modes(tx)
-            found = {f"{channel} {entity} {state}": n for (channel, entity, state), n in outbox_counts(tx).items()
-                     if state in MOVING and mode.get((channel, entity)) == "on"}
-            offers = open_deadlines(tx, "accept", 1_000)
-        found.update({f"offers of {row.channel}": 1 for row in offers if mode.get((row.channel, "order")) == "on"})
-        found.update({f"notices of {channel}": n for channel, n in self.house.registry.inbox.depth().items()})
-        return found
+            found = [f"{n} {entity} {state} for {channel}" for (channel, entity, state), n in outbox_counts(tx).items()
+                     if state in MOVING and mode.get((channel, entity)) == "on"]
+            found += [f"an offer of {row.channel}" for row in open_deadlines(tx, "accept", 1_000)
+                      if mode.get((row.channel, "order")) == "on"]
+            return ", ".join(found), frozenset(row.run for row in runs(tx, limit=20))

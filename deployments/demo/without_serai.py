@@ -68,5 +68,8 @@ class WithoutSerai:
     def explain(self, sku: str) -> str:
         return "the script cannot say"
 
-    def deployed_run(self) -> str:
+    def begin_run(self) -> str:
         return "the script is its own timetable"
+
+    def ended_run(self) -> str:
+        return "the script tells nobody of its rounds"
