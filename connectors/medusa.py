@@ -33,7 +33,7 @@ from urllib.parse import quote
 
 from connectors.answers import AWAY, Answer, Unsure, encoded, masked
 from connectors.auth import secret
-from connectors.base import Doc, Receipt, Resource, Write, in_order
+from connectors.base import Doc, Receipt, Resource, Write
 from connectors.errors import Misconfigured, RetryLater, ShapeChanged
 from connectors.medusa_facts import (
     FULFILMENTS,
@@ -55,7 +55,7 @@ from connectors.medusa_facts import (
 from connectors.paging import Position
 from connectors.rest import Rest
 from connectors.verified import Verified
-from connectors.writes import NOT_FOUND, judged, settled
+from connectors.writes import NOT_FOUND, in_order, judged, settled
 
 _Sender: TypeAlias = Callable[[Resource, Sequence[Write]], Mapping[str, Doc]]
 """Writes that go in one call → the documents Medusa then holds, by key."""
