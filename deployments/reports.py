@@ -75,18 +75,25 @@ class Reports:
         with self._lock:
             batches, self._batches = self._batches, {}
             dropped, self._dropped = self._dropped, {}
-        for channel, rows in batches.items():
-            if dropped.get(channel):
-                rows.append({"at": "", "what": f"{dropped[channel]:,} more batches: see the runs in the console"})
-            try:
-                publish(api, channel, rows)
-            except Exception as error:  # noqa: BLE001  # whatever Prefect does, the drain works on
-                log.warning(
-                    "%s: Prefect did not take the report of %d batches (%s); they are in the registry",
-                    channel,
-                    len(rows),
-                    type(error).__name__,
-                )
+        if not batches:
+            return
+        # importing Prefect takes over a second: only here, in this thread
+        from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_ALLOW_EPHEMERAL_MODE, temporary_settings
+
+        # without the second setting Prefect would start a server of its own where none answers
+        with temporary_settings({PREFECT_API_URL: api, PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: False}):
+            for channel, rows in batches.items():
+                if dropped.get(channel):
+                    rows.append({"at": "", "what": f"{dropped[channel]:,} more batches: see the runs in the console"})
+                try:
+                    publish(channel, rows)
+                except Exception as error:  # noqa: BLE001  # whatever Prefect does, the drain works on
+                    log.warning(
+                        "%s: Prefect did not take the report of %d batches (%s); they are in the registry",
+                        channel,
+                        len(rows),
+                        type(error).__name__,
+                    )
 
 
 def batch_row(ledger: Ledger) -> dict[str, Any]:
@@ -101,14 +108,9 @@ def batch_row(ledger: Ledger) -> dict[str, Any]:
     }
 
 
-def publish(api: str, channel: str, rows: Sequence[Mapping[str, Any]]) -> None:
+def publish(channel: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """One flow run that carries these batches as a table; raises whatever Prefect raises, TimeoutError included."""
-    # importing Prefect takes over a second: only here, in this thread
-    from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_ALLOW_EPHEMERAL_MODE, temporary_settings
-
     from flows.sync import drained
 
     minute = time.strftime("%H:%M", time.gmtime())
-    # without the second setting Prefect would start a server of its own where none answers
-    with temporary_settings({PREFECT_API_URL: api, PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: False}):
-        asyncio.run(asyncio.wait_for(drained(channel=channel, minute=minute, batches=list(rows)), ANSWERS_WITHIN))
+    asyncio.run(asyncio.wait_for(drained(channel=channel, minute=minute, batches=list(rows)), ANSWERS_WITHIN))

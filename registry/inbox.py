@@ -22,6 +22,8 @@ T = TypeVar("T")
 
 NoticeRow: TypeAlias = tuple[str, str, str, str, datetime, bytes | None]
 """(channel, delivery, resource, external id, the source's moment, body or None)"""
+_DEPTH = select(inbox.c.channel, func.count()).where(inbox.c.done_at.is_(None)).group_by(inbox.c.channel)
+_NEXT_READY = select(func.min(inbox.c.ready_at)).where(inbox.c.done_at.is_(None))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -128,14 +130,13 @@ class Inbox:
 
     def depth(self) -> dict[str, int]:
         """Channel → notices not done; channels without any are left out."""
-        statement = select(inbox.c.channel, func.count()).where(inbox.c.done_at.is_(None)).group_by(inbox.c.channel)
         with transaction(self._engine, self._registry.now, write=False) as tx:
-            return {row[0]: row[1] for row in tx.rows(statement)}
+            return {row[0]: row[1] for row in tx.rows(_DEPTH)}
 
     def next_ready(self) -> datetime | None:
         """When the next waiting notice may be claimed (also in the past), None when nothing waits."""
         with transaction(self._engine, self._registry.now, write=False) as tx:
-            at = tx.rows(select(func.min(inbox.c.ready_at)).where(inbox.c.done_at.is_(None)))[0][0]
+            at = tx.rows(_NEXT_READY)[0][0]
             return None if at is None else moment(at)
 
     def prune(self, before: datetime) -> int:
