@@ -123,6 +123,20 @@ def test_notices_lost_or_doubled_leave_the_same_books(retail: World, temper: str
     assert [doc["source_number"] for doc in retail.sandbox.systems["erp"].docs("orders")] == [placed.number]
 
 
+def test_a_notice_that_comes_before_the_one_it_depends_on_waits_for_it_and_no_longer(retail: World) -> None:
+    """P1: the article is announced before its product; the product's notice brings both, and nothing is read."""
+    retail.goods("KTL-1", on_hand=10)
+    now = retail.house.registry.now()
+    retail.registry.inbox.put([("erp-kz", "d-1", "items", "KTL-1", now, None)])
+    (first,) = retail.step("take_notices")
+    assert first.total("waiting") == 1
+    retail.registry.inbox.put([("erp-kz", "d-2", "products", "P-KTL-1", now, None)])
+    told = retail.step("take_notices")
+    assert [ledger.total("created") for ledger in told] == [1, 1]
+    assert records(retail.house, "variant").keys() == {"KTL-1"}
+    assert retail.parked() == []
+
+
 def test_a_notice_of_what_is_gone_is_asked_for_before_it_is_believed(kettles: World) -> None:
     """P10: a notice alone deletes nothing: the document is fetched, and as long as it is there it stays."""
     (page,) = kettles.sandbox.systems["shop"].docs("products")
