@@ -270,7 +270,11 @@ class _House:
         if process is None:
             raise AssertionError("start leaves a process")
         try:
-            code = process.wait(timeout=STARTS_WITHIN * 2)
+            code = process.wait(timeout=PREFECT_STARTS_WITHIN)
+        except subprocess.TimeoutExpired:
+            _end([part])
+            late = f"had not ended after {PREFECT_STARTS_WITHIN:.0f} s"
+            raise CannotStart(f"{name} {late}; its log {part.log} ends:\n{part.last_lines(12)}") from None
         except BaseException:
             _end([part])
             raise

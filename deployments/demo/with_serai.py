@@ -26,7 +26,8 @@ from flows.wiring import House
 from registry import Tx, modes, open_deadlines, outbox_counts, parked, runs, set_mode
 
 WHO = "demo"
-WAITS_AT_MOST = 40.0
+STUCK_AFTER = 40.0
+"""Seconds in which the same things are on their way, to the number."""
 LOOKS_EVERY = 0.05
 LOOKS = 3
 """How often a person looks at what is held: a set may grow while it is looked at."""
@@ -159,7 +160,7 @@ class WithSerai:
         def run() -> tuple[str, str]:
             from deployments.deploy import run_deployed
 
-            return asyncio.run(run_deployed("pull", "erp-kz-prices"))
+            return asyncio.run(run_deployed("pull", "erp-kz-prices", wait=300))
 
         self._run = self._aside.submit(run)
         return "pull/erp-kz-prices is to run in a process of the worker; the day goes on meanwhile"
@@ -228,7 +229,8 @@ class WithSerai:
 
     def _wait(self) -> str:
         """Waits until no notice and no write is on its way; the sentence says how long that took."""
-        began = time.monotonic()
+        began = moved_at = time.monotonic()
+        before = ""
         while True:
             moving, done = self._moving()
             # A notice that no system has under way is taken in, and whatever followed from one meanwhile is a run.
@@ -238,8 +240,10 @@ class WithSerai:
                 lag = time.monotonic() - began
                 self.lags.append(lag)
                 return f"agreed after {lag:.1f} s"
-            if time.monotonic() - began > WAITS_AT_MOST:
-                raise DidNotSettle(f"still moving after {WAITS_AT_MOST:.0f} s: {moving}")
+            if moving != before:
+                moved_at, before = time.monotonic(), moving
+            elif time.monotonic() - moved_at > STUCK_AFTER:
+                raise DidNotSettle(f"nothing has moved for {STUCK_AFTER:.0f} s: {moving}")
             time.sleep(LOOKS_EVERY)
 
     def _told(self, system: str) -> bool:
