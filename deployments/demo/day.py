@@ -12,7 +12,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -51,7 +51,7 @@ def run_demo(*, once: bool, json: bool, without_serai: bool, seed: int = SEED) -
         if once:
             with ThreadPoolExecutor(1) as aside:  # the copy loop plays while Prefect's server starts
                 loop = aside.submit(play_aside, seed)
-                played = play(sandbox, folder, seed, say)
+                played = play(sandbox, folder, seed, say, after=loop.result)
                 beside = {line["at"]: line for line in loop.result()["lines"]}
             for line in played["lines"]:
                 line["loop"] = said(beside[line["at"]])
@@ -126,8 +126,11 @@ def look_around(sandbox: Sandbox, folder: Path, say: Any) -> int:
     return 0
 
 
-def play(sandbox: Sandbox, folder: Path, seed: int, say: Any) -> dict[str, Any]:
-    """The day with Serai; what happened, the verdict, and Serai's own counts beside the books'."""
+def play(sandbox: Sandbox, folder: Path, seed: int, say: Any, *, after: Callable[[], object]) -> dict[str, Any]:
+    """The day with Serai; what happened, the verdict, and Serai's own counts beside the books'.
+
+    It begins when Prefect answers and ``after`` has returned, which needs the same cores.
+    """
     from deployments.local import running
 
     with running(folder, env=sandbox.environment(), ports={"prefect": 0, "console": 0, "receiver": 0}, say=say) as here:
@@ -135,6 +138,7 @@ def play(sandbox: Sandbox, folder: Path, seed: int, say: Any) -> dict[str, Any]:
         from deployments.demo.with_serai import WithSerai
         from flows.wiring import opened
 
+        after()
         began_at = time.monotonic()
         people = sandbox.people()
         connect(sandbox, here.urls["receiver"], every=FETCHED_EVERY)
