@@ -76,7 +76,7 @@ class Amazon(Rest):
     platform = "amazon"
     verified = Verified(
         when="2026-11", contract="models of August 2026: every request; usage plans", examples="74 sandbox answers",
-        simulator="stateful, its answers and notifications held against the models",
+        simulator="stateful, its answers, notifications and queue held against the models",
     )  # fmt: skip
     limits: ClassVar[Mapping[str, Limit]] = facts_of.LIMITS
 

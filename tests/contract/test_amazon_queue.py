@@ -158,7 +158,7 @@ def running() -> Iterator[Running]:
 
 
 def test_the_marketplace_tells_its_queue_of_what_was_subscribed_to(running: Running) -> None:
-    """A sale is told as its order and its listing, goods in the network and a settlement report too; each is fetched."""
+    """A sale is told as its order and its listing; goods in the network and a settlement report are told too."""
     connector = connect(running)
     connector.subscribe("http://127.0.0.1:9/never")
     id = ACTS["order"](running.market, {"lines": [{"sku": "K0", "quantity": 10}], "name": "D"})["id"]
@@ -188,7 +188,7 @@ def test_wrong_keys_are_named_and_never_shown(running: Running, keys: dict[str, 
     """P13: a person reads which secret to set; neither it nor a signature stands in any error of the chain."""
     url = running.settings["queue_url"]
     running.queue.waiting.put(json.dumps(order(1)))
-    with pytest.raises(Misconfigured, match="aws_secret_access_key|aws_access_key_id") as found:
+    with pytest.raises(Misconfigured, match=r"aws_secret_access_key|aws_access_key_id") as found:
         list(reading(url, keys=keys).kept())
     said = "".join(traceback.format_exception(found.value))
     assert str(found.value).startswith("market-kz: ")

@@ -2,8 +2,8 @@
 
 What surprises here:
 
-* The seller's queue at Amazon's cloud (sqs.py) is served at the same address. ``{"queue": "http://127.0.0.1:…"}`` at
-  ``/_control`` says that notifications are carried on from there instead: what an API destination does.
+* The seller's queue at Amazon's cloud (sqs.py) is served at the same address, where the header ``x-amz-target`` asks
+  for it.
 * Writes that reached an operation are booked as ``write``.
 """
 
@@ -55,10 +55,7 @@ def start(market: Market, *, port: int = 0, seed: int = 7, plan: Plan | None = N
         with market.lock:
             return verb(market, ask)
 
-    own = Simulated(
-        system=market, faults=faults, notices=queue, acts=ACTS, act=act,
-        controls={"queue": lambda address: queue.carried_to(str(address))},
-    )  # fmt: skip
+    own = Simulated(system=market, faults=faults, notices=queue, acts=ACTS, act=act)
 
     class Handler(serving.Handler):
         simulated = own
