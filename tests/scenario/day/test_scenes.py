@@ -23,8 +23,8 @@ from tests.scenario.world import World, world
 from tests.unit.flows.test_companies import sells_in_plovdiv
 
 ROUNDS = 12
-LEFT_OUT = ("09:00", "09:10", "09:20", "11:30", "13:25", "15:45", "15:50", "15:55", "16:00", "16:30", "16:45", "18:00", "19:00",
-            "20:00", "21:00")
+LEFT_OUT = ("09:00", "09:10", "09:20", "11:30", "13:25", "15:45", "15:50", "15:55", "16:00", "16:30", "16:45",
+            "18:00", "19:00", "20:00", "21:00")
 """First contact, the timetable, Amazon and the price list, bad weather: other tests play these."""
 HERE = tuple(name for name in SYSTEMS if name not in MORE)
 GOODS = Goods(stocked="G-1", priced="G-2", ordered="G-3", second="G-4", third="G-5", till="G-6", collect="G-7",
