@@ -47,12 +47,14 @@ def sync(karavan: Karavan, channels: Sequence[str] | None = None) -> list[Ledger
     On a slow machine a stretch of work ends with the rest of it still to do.
     """
     found: list[Ledger] = []
-    while not found or any(ledger.more for ledger in ledgers):
+    more = True
+    while more:
         ledgers = sync_all(karavan.house, channels=channels)
         assert [ledger.note for ledger in ledgers if ledger.note] == []
         assert [fault for ledger in ledgers for fault in ledger.faults] == []
         assert all(ledger.balanced for ledger in ledgers)
         found += ledgers
+        more = any(ledger.more for ledger in ledgers)
         print(*(ledger.sentence() for ledger in ledgers), sep="\n")
     return found
 
