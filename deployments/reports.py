@@ -24,7 +24,7 @@ MOST_ROWS: Final = 500
 ANSWERS_WITHIN: Final = 30.0
 """Seconds Prefect has for one report."""
 LAST_WORDS: Final = 5.0
-"""Seconds the last report may take when the drain ends."""
+"""Seconds the last reports may take together when the drain ends."""
 
 
 class Reports:
@@ -41,7 +41,9 @@ class Reports:
         self._dropped: dict[str, int] = {}
         self._since = 0.0
         self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._run, args=(api,), name="reports", daemon=True)
+        self._until: float | None = None
+        # No daemon: Python would end while the thread imports or speaks, and abort.
+        self._thread = threading.Thread(target=self._run, args=(api,), name="reports")
 
     def __enter__(self) -> Self:
         if self._api is None:
@@ -51,6 +53,7 @@ class Reports:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._until = time.monotonic() + LAST_WORDS
         self._ending.set()
         if self._thread.is_alive():
             self._thread.join(LAST_WORDS)
@@ -85,8 +88,9 @@ class Reports:
             for channel, rows in batches.items():
                 if dropped.get(channel):
                     rows.append({"at": "", "what": f"{dropped[channel]:,} more batches: see the runs in the console"})
+                within = ANSWERS_WITHIN if self._until is None else self._until - time.monotonic()
                 try:
-                    publish(channel, rows)
+                    publish(channel, rows, within)
                 except Exception as error:  # noqa: BLE001  # whatever Prefect does, the drain works on
                     log.warning(
                         "%s: Prefect did not take the report of %d batches (%s); they are in the registry",
@@ -108,9 +112,11 @@ def batch_row(ledger: Ledger) -> dict[str, Any]:
     }
 
 
-def publish(channel: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """One flow run that carries these batches as a table; raises whatever Prefect raises, TimeoutError included."""
+def publish(channel: str, rows: Sequence[Mapping[str, Any]], within: float) -> None:
+    """One flow run that carries these batches as a table; raises whatever Prefect raises, and TimeoutError."""
+    if within <= 0:
+        raise TimeoutError
     from flows.sync import drained
 
     minute = time.strftime("%H:%M", time.gmtime())
-    asyncio.run(asyncio.wait_for(drained(channel=channel, minute=minute, batches=list(rows)), ANSWERS_WITHIN))
+    asyncio.run(asyncio.wait_for(drained(channel=channel, minute=minute, batches=list(rows)), within))
