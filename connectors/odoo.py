@@ -81,9 +81,9 @@ class Odoo(Rest):
     platform = "odoo"
     verified = Verified(
         when="2026-11",
-        contract="no schema is published; every call by fields and methods of 19.0 as looked up",
+        contract="no schema is published; every call by fields and methods in the source of 16.0 to 19.0",
         examples="3 answers of the documentation's page",
-        simulator="a stateful one of 16 to 19",
+        simulator="a stateful one of 16 to 19, its answers and models held against that source",
     )
     resources = RESOURCES
     auth: Mapping[str, str] = {"scheme": "bearer", "token": "token"}
@@ -339,7 +339,11 @@ class Odoo(Rest):
 
     def subscribe(self, url: str) -> None:
         """Afterwards automation rules of Odoo (17 or newer) post to the address, with our key in it; needs the right to
-        administer Odoo. Calling it again changes nothing."""
+        administer Odoo. Calling it again changes nothing. Raises Misconfigured for 16, whose rules post nothing."""
+        if self.version < 17:
+            raise Misconfigured(
+                f"{self.channel}: automation rules of Odoo {self.version} post nothing; rely on schedule and reconcile"
+            )
         told = f"{url}?key={quote(self.ports.secrets.get('hook_secret'), safe='')}"
         there = {
             head(row["model_id"]) for row in self.rows("ir.actions.server", [["webhook_url", "=", told]], ["model_id"])

@@ -6,7 +6,8 @@ What surprises here:
   drain does so all the time. The drain then acts on them like on any other.
 * A platform forgets them once they are stored, never before (P1): what was stored and not forgotten comes again and is
   the same delivery.
-* A message that is no notice would come for ever: it is parked, with what it says, and then forgotten too.
+* A message that is no notice would come for ever: it is parked by its id and then forgotten too. What it says is not
+  kept: nobody could find it there for whom it names (P13).
 """
 
 from __future__ import annotations
@@ -62,7 +63,6 @@ def _park(house: House, channel: str, found: Sequence[Unreadable]) -> None:
     rows = [
         ParkedRow(
             channel=channel, entity=MESSAGE, direction="inward", external_id=one.id,
-            document=one.text.encode("utf-8", "backslashreplace"),
             message=f"a message that the platform kept for us is no notice: {one.why}",
             remedy="nothing was lost by it that the timetable does not read; ask whoever else writes there, then "
                    "`serai replay` lets it go",

@@ -21,6 +21,7 @@ from deployments.sandbox.amazon.state import Market
 from deployments.sandbox.people import People
 from deployments.sandbox.start import Part, Playing
 from flows import steps
+from flows.checking import check
 from flows.collecting import collect
 from flows.wiring import House
 from registry import parked, runs
@@ -123,7 +124,7 @@ def crash(*_: Any) -> None:
 
 
 def test_a_message_that_nobody_can_read_is_parked_and_let_go(tmp_path: Path) -> None:
-    """P6: it does not come for ever; it says what it is, keeps what it says, and a person lets it go."""
+    """P6, P13: it does not come for ever; why stands there, not what it says, and a person lets it go."""
     with selling(tmp_path / "project") as (house, people, running):
         running.queue.waiting.put("<html>not ours</html>")
         bought(people)
@@ -133,7 +134,8 @@ def test_a_message_that_nobody_can_read_is_parked_and_let_go(tmp_path: Path) -> 
         assert orders(house) == 1
         with house.registry.read() as tx:
             (row,) = parked(tx, "amazon-kz")
-        assert (row.entity, row.document) == ("message", b"<html>not ours</html>")
+        assert (row.entity, row.document) == ("message", None)
+        assert row.external_id
         assert "it is not JSON" in row.message
         steps.replay(house, [row.uid])
         with house.registry.read() as tx:
@@ -159,5 +161,9 @@ def test_a_queue_that_refuses_or_is_away_stops_no_reading_and_the_channel_says_s
         with pytest.raises(RetryLater):
             collect(house, "amazon-kz")
         assert len(running.queue.waiting) == waiting
+        (heard,) = [found for found in check(house, "amazon-kz") if found.what == "notices"]
+        assert (heard.works, "aws_secret_access_key" in heard.detail) == (False, True)
         running.queue.waiting.refuses = False
+        (heard,) = [found for found in check(house, "amazon-kz") if found.what == "notices"]
+        assert heard.works
         assert collect(house, "amazon-kz") == waiting
