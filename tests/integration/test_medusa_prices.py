@@ -130,6 +130,9 @@ def test_a_sale_a_price_for_the_staff_and_one_from_ten_pieces_on_stand_in_lists_
     told(offered)
     assert shop(offered).sees(variant)[0] == 100
     assert [row[0] for row in shop(offered).listed("SALE") if row[4] is None or row[4] > TODAY] == [70, 75, 91]
+    before = shop(offered).books.stamps()
+    told(offered)
+    assert written(before, shop(offered).books.stamps()) == {}
     assert in_list(offered, own) == theirs
 
 
