@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from connectors.base import Connector, Notice, Unreadable
-from connectors.errors import ConnectorError, Misconfigured
+from connectors.errors import ConnectorError
 from flows.wiring import House
 from registry import ParkedRow, park
 
@@ -33,7 +33,7 @@ def listening(house: House) -> list[str]:
     """The channels whose platform can be waited for; who cannot be asked at all says so when it is read."""
     found = []
     for channel in house.settings.channels:
-        with suppress(Misconfigured):
+        with suppress(Exception):  # whatever is wrong with one channel must not stop the others
             if house.connector(channel).listens:
                 found.append(channel)
     return found
