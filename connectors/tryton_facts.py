@@ -88,9 +88,9 @@ FIELDS: Mapping[str, Sequence[str]] = {
                   "outgoing_moves.origin.note"],
     "receipts": ["number", "state", "create_date", "point.name", "point.storage_location.warehouse", "currency.code",
                  "total", "lines.product", "lines.product.code", "lines.product.name", "lines.product.type",
-                 "lines.create_date", "lines.quantity", "lines.unit.symbol", "lines.unit_gross_price", "lines.unit_list_price",
-                 "payments.amount", "payments.method.name", "payments.method.cash", "payments.session.create_date",
-                 "payments.session.state", "payments.session.last_modified_at"],
+                 "lines.create_date", "lines.quantity", "lines.unit.symbol", "lines.unit_gross_price",
+                 "lines.unit_list_price", "payments.amount", "payments.method.name", "payments.method.cash",
+                 "payments.session.create_date", "payments.session.state", "payments.session.last_modified_at"],
 }  # fmt: skip
 FLOATS = frozenset({"quantity"})
 TRANSIENT = ("deadlock", "serializ", "lock timeout", "canceling statement", "connection", "too many clients")

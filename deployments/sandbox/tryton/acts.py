@@ -79,7 +79,8 @@ class Tills:
         total = self.db.value(SALE, sale, "total")
         self.db.books.enter(
             "sale", self.db.now(), id=doc["number"], store=self._code(point), total=str(total), currency="KZT",
-            lines=lines, sold_at=self._moment(sale).isoformat(), shift=None, why="people",
+            tenders=[{"kind": tender, "amount": str(total)}], lines=lines, sold_at=self._moment(sale).isoformat(),
+            shift=None, why="people",
         )  # fmt: skip
         return {"id": doc["number"], "number": doc["number"], "total": total}
 
@@ -117,7 +118,7 @@ class Tills:
         total = self.db.transact(work)
         self.db.books.enter(
             "return", self.db.now(), id=f"{number}-back", number=str(number), store=self._code(point), total=str(total),
-            lines=[{"sku": str(one["line"]), "quantity": str(one["quantity"]), "to": "STOCK",
+            lines=[{"sku": str(one["line"]), "quantity": str(one["quantity"]), "to": "SHELF",
                     "tax_rate": str(rate_of(self.db, sold[str(one["line"])]["product"]))} for one in ask["lines"]],
             payments=[{"kind": "CASH", "amount": str(total)}], why="people",
         )  # fmt: skip
@@ -156,7 +157,7 @@ class Tills:
             sold = self.db.all(SALE, point=row.doc["point"])
             own = [sale for sale in sold if epoch(self._moment(sale["id"])) >= since]
             name = self.db.get("sale.point", row.doc["point"])["name"]
-            return {"id": str(row.doc["id"]), "till": name, "opened": since, "closed": epoch(row.at),
+            return {"id": str(row.doc["id"]), "till": name, "opened": since, "closed": epoch(row.at) + 1,
                     "receipts": [sale["number"] for sale in own]}  # fmt: skip
         sale = self.db.one(SALE, number=str(ask["id"])) if ask["resource"] == "receipts" else None
         if sale is None:

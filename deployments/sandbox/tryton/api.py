@@ -13,7 +13,7 @@ from typing import Any
 from deployments.sandbox.notation import Doc
 from deployments.sandbox.tryton.database import Database, Failure, plain, tagged, unknown, user_error
 from deployments.sandbox.tryton.models import MODELS
-from deployments.sandbox.tryton.trade import BUTTONS
+from deployments.sandbox.tryton.trade import BUTTONS, asked
 
 LOG_IN = ("common.db.login", "model.res.user.get_preferences")
 READS = ("search_read", *(method.rpartition(".")[2] for method in LOG_IN))
@@ -77,6 +77,7 @@ class Api:
         if model not in WRITABLE:
             raise user_error(f'You are not allowed to access "{MODELS[model].label}".')
         entries = list(_booked(self.db, model, verb, arguments))
+        before = {int(entry["id"]): self._asked(int(entry["id"])) for entry in entries if entry["resource"] == "prices"}
         try:
             done = self.db.transact(lambda: self._done(model, verb, arguments, context.get("_timestamp") or {}))
         except Failure as failure:
@@ -85,7 +86,17 @@ class Api:
             raise
         for entry in entries:
             self._book(entry, changed=entry["changed"], code=None, made=done)
+        for id, was in before.items():
+            now = self._asked(id)
+            if was != now:
+                sku = self.db.get("product.product", id)["code"]
+                self.db.books.enter("price", self.db.now(), sku=sku, list="tills", was=was, now=now, currency="KZT",
+                                    why="api")  # fmt: skip
         return done
+
+    def _asked(self, product: int) -> str | None:
+        price = asked(self.db, product) if product in self.db.rows["product.product"] else None
+        return None if price is None else f"{price[0]:.2f}"
 
     def _found(self, model: str, context: Mapping[str, Any], domain: list[Any], offset: int = 0,
                limit: int | None = None, order: Any = None, fields: Sequence[str] = ()) -> list[Doc]:  # fmt: skip
