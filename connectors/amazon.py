@@ -15,8 +15,9 @@ What surprises here (Amazon's models of August 2026; threads and pages where nam
   buyer while it is Pending. What Amazon sends from its network (AFN) is not ours to confirm.
 * Shipments are confirmed by Orders v0; 2026-01-01 only reads. With our package reference it can be said again.
 * Feeds and reports lie at addresses of their own, packed; a feed takes up to 25,000 messages, one in two minutes.
-* Notices come from a queue of Amazon's cloud. Nothing here speaks its signature: an API destination (EventBridge) or a
-  pipe carries them to the receiver, with a key in ``x-api-key``. They are hints, and each is fetched.
+* Notices stand in a queue of Amazon's cloud, which wants AWS keys of the retailer's (amazon_queue.py); without them an
+  API destination (EventBridge) or a pipe may carry them to the receiver, with a key in ``x-api-key``. They are hints,
+  and each is fetched.
 * Reports are only made for 90 days, settlement reports by Amazon itself, about every two weeks.
 """
 
@@ -35,12 +36,13 @@ from connectors import (
     amazon_facts as facts_of,
     amazon_feeds as feeds,
     amazon_notices as notices,
+    amazon_queue as queues,
     amazon_reports as reports,
     amazon_writes as written,
 )
 from connectors.amazon_cancelling import Cancelling, is_cancelled
 from connectors.answers import AWAY, Answer, Unsure, encoded, said, trouble
-from connectors.base import Cursor, Doc, Page, Receipt, Received, Request, Resource, Write
+from connectors.base import Cursor, Doc, Notice, Page, Receipt, Received, Request, Resource, Unreadable, Write
 from connectors.errors import Forged, Misconfigured, RetryLater, ShapeChanged
 from connectors.limits import Limit
 from connectors.paging import Position, at
@@ -63,16 +65,18 @@ WINDOWS = ("createdAfter", "lastUpdatedAfter")
 
 class Amazon(Rest):
     """One seller on one marketplace. ``url`` is the address of the region (https://sellingpartnerapi-eu.amazon.com);
-    secrets: ``client_id``, ``client_secret``, ``refresh_token``, and ``hook_secret`` for notices.
+    secrets: ``client_id``, ``client_secret``, ``refresh_token``; for notices ``aws_access_key_id`` and
+    ``aws_secret_access_key``, or ``hook_secret`` where something carries them.
 
     Options: ``seller``, ``marketplace`` (their ids), ``orders_from`` (the moment from which orders are read; 30 days),
-    ``personal`` (roles, token), ``queue`` (the ARN of the notices' queue), ``feed_from`` (60), ``page_size``, ``lag``.
+    ``personal`` (roles, token), ``queue`` (the ARN of the notices' queue), ``queue_url`` (where it is not at the
+    address that follows from that), ``feed_from`` (60), ``page_size``, ``lag``.
     """
 
     platform = "amazon"
     verified = Verified(
         when="2026-11", contract="models of August 2026: every request; usage plans", examples="74 sandbox answers",
-        simulator="stateful, its answers and notifications held against the models",
+        simulator="stateful, its answers, notifications and queue held against the models",
     )  # fmt: skip
     limits: ClassVar[Mapping[str, Limit]] = facts_of.LIMITS
 
@@ -91,6 +95,10 @@ class Amazon(Rest):
             "token_url": str(self.options.get("token_url", facts_of.LWA)), "refresh_token": "refresh_token",
             "client_id": "client_id", "client_secret": "client_secret",
         }  # fmt: skip
+        self._queue = queues.queue_of(
+            channel=self.channel, base=self.url, options=self.options, ports=self.ports, post=self._signed
+        )
+        self.listens = self._queue is not None
 
     def _setting(self, name: str) -> str:
         value = self.options.get(name)
@@ -369,13 +377,15 @@ class Amazon(Rest):
     def subscribe(self, url: str) -> None:
         """Afterwards Amazon tells the queue of the settings of every type that is read here; again changes nothing.
 
-        What carries the queue's documents to ``url`` (a pipe, an API destination) is set up at Amazon's cloud.
+        The queue is polled where its keys stand among the secrets. What else carries its documents to ``url`` (a pipe,
+        an API destination) is set up at Amazon's cloud.
         """
         arn = self.options.get("queue")
         if not isinstance(arn, str):
             raise Misconfigured(
-                f"{self.channel}: `queue` is missing in the settings: the ARN of the queue (arn:aws:sqs:…) whose "
-                f"documents an API destination carries to {url} with the key `hook_secret` in x-api-key"
+                f"{self.channel}: `queue` is missing in the settings: the ARN of a queue (arn:aws:sqs:…), read with "
+                f"the secrets {' and '.join(queues.KEYS)}, or carried to {url} by an API destination with the "
+                "key `hook_secret` in x-api-key"
             )
         form = {"grant_type": "client_credentials", "scope": facts_of.GRANTLESS,
                 "client_id": self.ports.secrets.get("client_id"),
@@ -391,6 +401,25 @@ class Amazon(Rest):
         if problem is None and not answer.ok:
             told = self.clean(said(answer.body))
             problem = Misconfigured(f"{self._where(method, path)}: Amazon refuses the destination: {told}")
+        if problem is not None:
+            raise problem
+        return answer
+
+    def kept(self, wait: float = 0.0) -> Iterator[Sequence[Notice | Unreadable]]:
+        """What stands in the queue, ten by ten, the first waited for; gone there once the next ones are asked for."""
+        if self._queue is None:
+            return
+        wait = min(wait, self._timeout[1] / 2)
+        while messages := self._named(partial(self._queue.messages, wait)):
+            yield [one for message in messages for one in notices.told(message, self.ports.clock.now(), self.seller)]
+            self._named(partial(self._queue.forget, messages))
+            wait = 0.0
+
+    def _signed(self, address: str, data: bytes, headers: Mapping[str, str], proof: Mapping[str, str]) -> Answer:
+        """What the queue answers; it draws on no limit of the Selling Partner API."""
+        answer = self._send("POST", address, proof=proof, form=data, headers=headers, cost=0)
+        where = f"{self.channel}: the queue at {urlsplit(address).netloc}"
+        problem = trouble(where, answer, self.clean, partial(self._remedy, *queues.KEYS))
         if problem is not None:
             raise problem
         return answer

@@ -14,7 +14,7 @@ Errors stand in errors.py, ports in ports.py.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Literal, TypeAlias
@@ -86,6 +86,15 @@ class Notice:
     id: str
     at: datetime
     doc: Doc | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unreadable:
+    """A message that a platform kept for us and that is no notice: its id there, why, and what it says."""
+
+    id: str
+    why: str
+    text: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -179,9 +188,11 @@ class Connector(ABC):
     that reading and writing a resource need.
 
     ``options`` are the channel's settings as its YAML has them (secrets still as references), ``fields`` the fields
-    wanted per resource (empty: all). ``lane`` ("live", "backfill", …) goes with each ``budget.take``."""
+    wanted per resource (empty: all). ``lane`` ("live", "backfill", …) goes with each ``budget.take``. ``listens``: what
+    the platform keeps for us can be waited for there, so that it is heard of at once."""
 
     platform: ClassVar[str]
+    listens: bool = False
     verified: Verified = Verified()
     limits: ClassVar[Mapping[str, Limit]] = {}
     scopes: Mapping[str, Sequence[str]] = {}
@@ -233,15 +244,7 @@ class Connector(ABC):
         """Verifies an inbound request and names what changed; raises Forged."""
         raise Forged(f"{self.channel}: {self.platform} sends no notices")
 
-    def kept(self) -> Iterator[Sequence[Notice]]:
-        """Notices that the platform keeps until they are asked for; who goes on past some has stored them."""
+    def kept(self, wait: float = 0.0) -> Iterator[Sequence[Notice | Unreadable]]:
+        """Notices that the platform keeps until they are asked for; who goes on past some has stored them. One that
+        `listens` waits so many seconds for the first."""
         return iter(())
-
-
-def in_order(writes: Iterable[Write], receipts: Mapping[str, Receipt]) -> Iterator[Receipt]:
-    """Receipts in the order of their writes; a write the platform's answer passed over is unknown."""
-    for write in writes:
-        found = receipts.get(write.key)
-        if found is None:
-            found = Receipt(outcome="unknown", id=write.id, detail="the answer did not mention it")
-        yield found

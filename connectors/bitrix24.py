@@ -40,7 +40,7 @@ from connectors import (
     bitrix24_writes as written,
 )
 from connectors.answers import Answer, said
-from connectors.base import Cursor, Doc, Notice, Page, Receipt, Received, Request, Resource, Write
+from connectors.base import Cursor, Doc, Notice, Page, Receipt, Received, Request, Resource, Unreadable, Write
 from connectors.bitrix24_batch import MADE, Call, Said
 from connectors.bitrix24_sending import Sending, lost, unwrapped
 from connectors.errors import ConnectorError, Forged, Misconfigured, RetryLater, ShapeChanged
@@ -374,7 +374,7 @@ class Bitrix24(Rest):
             )
         events.bind(self._asked, url, offline=self._queued)
 
-    def kept(self) -> Iterator[Sequence[Notice]]:
+    def kept(self, wait: float = 0.0) -> Iterator[Sequence[Notice | Unreadable]]:
         """Where the setting ``events: offline`` says so: what the portal kept for us."""
         if self._queued and not self._hooked:
             yield from events.kept(self._asked, self.ports.clock.now)

@@ -31,9 +31,11 @@ from decimal import Decimal
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
+from msgspec import structs
+
 from connectors.answers import AWAY, Answer, Unsure, encoded, masked
 from connectors.auth import secret
-from connectors.base import Doc, Receipt, Resource, Write, in_order
+from connectors.base import Doc, Receipt, Resource, Write
 from connectors.errors import Misconfigured, RetryLater, ShapeChanged
 from connectors.medusa_facts import (
     FULFILMENTS,
@@ -52,10 +54,11 @@ from connectors.medusa_facts import (
     price_docs,
     price_id,
 )
+from connectors.medusa_lists import ROUTE, PriceLists, list_of, listed_docs
 from connectors.paging import Position
 from connectors.rest import Rest
 from connectors.verified import Verified
-from connectors.writes import NOT_FOUND, judged, settled
+from connectors.writes import NOT_FOUND, in_order, judged, settled
 
 _Sender: TypeAlias = Callable[[Resource, Sequence[Write]], Mapping[str, Doc]]
 """Writes that go in one call → the documents Medusa then holds, by key."""
@@ -70,8 +73,8 @@ class Medusa(Rest):
 
     platform = "medusa"
     verified = Verified(
-        when="2026-11", contract="OpenAPI of 2.0: customers in full, else paths and parameters",
-        simulator="of what 2.21.2 does with customers", real="Medusa 2.21.2",
+        when="2026-11", contract="OpenAPI of 2.0: customers and price lists in full, else paths and parameters",
+        simulator="of what 2.21.2 does with customers and price lists", real="Medusa 2.21.2",
     )
     resources = RESOURCES
     auth: Mapping[str, str] = {"scheme": "basic_key", "token": "key"}
@@ -80,6 +83,7 @@ class Medusa(Rest):
         super().__init__(**given)
         self.resources = adjusted(RESOURCES, self.options)
         self._own: Doc | None = None
+        self._lists = self._price_lists()
 
     def proof(self, refused: str | None = None) -> Mapping[str, str]:
         """Basic, with the key as the user and no password."""
@@ -101,6 +105,8 @@ class Medusa(Rest):
         rows = super().documents(facts, answer)
         if facts.params.get("fields") == LEVELS:
             return [found for item in rows for found in level_docs(item)]
+        if facts.path == ROUTE:
+            return [price for found in rows for price in listed_docs(found)]
         if "*prices" in facts.params.get("fields", ""):
             return [price for variant in rows for price in price_docs(variant)]
         if facts.create == "POST fulfillments":
@@ -114,7 +120,10 @@ class Medusa(Rest):
     def fetch(self, resource: str, ids: Sequence[str]) -> Mapping[str, Doc | None]:
         """Every id asked for, once; None: Medusa has no such document, or no longer."""
         facts, found = self.facts(resource), dict[str, Doc | None].fromkeys(ids)
-        heads = list(dict.fromkeys(id.partition("@")[0] for id in found))
+        if resource in ("prices", "price_lists"):
+            found |= self._price_lists().held(ids)
+            ids = [id for id in found if list_of(id) is None and resource == "prices"]
+        heads = list(dict.fromkeys(id.partition("@")[0] for id in ids))
         for start in range(0, len(heads), 50):
             for doc in self._by("id", facts, heads[start : start + 50]):
                 if str(doc["id"]) in found and doc.get("deleted_at") is None:
@@ -132,7 +141,7 @@ class Medusa(Rest):
 
     def write(self, resource: str, writes: Sequence[Write]) -> Iterator[Receipt]:
         """One receipt per write, in order. Raises RetryLater or Misconfigured when the rest was not sent."""
-        facts = self.facts(resource)
+        facts, self._lists = self.facts(resource), self._price_lists()
         senders: Mapping[str, _Sender] = {
             "products": self._send_products,
             "variants": self._send_variants,
@@ -145,7 +154,7 @@ class Medusa(Rest):
         parts = parted(facts, writes)[::-1]
         while parts:
             part = parts.pop()
-            if send is None or any(write.op == "delete" for write in part):
+            if send is None or (resource != "prices" and any(write.op == "delete" for write in part)):
                 raise Misconfigured(f"{self.channel}: {resource} takes no {part[0].op}; archive with an update instead")
             receipts = self._sent(facts, part, send)
             if receipts is None:
@@ -162,7 +171,8 @@ class Medusa(Rest):
         """Receipts by key of writes that go together; None: refused as a whole, so that halves may be sent."""
         try:
             again = [
-                write for write in part if write.op == "create" and write.attempt > 1 and facts.reference is not None
+                write for write in part
+                if write.op == "create" and write.attempt > 1 and facts.reference_field is not None
             ]
             looked = {write.key: self.by_reference(facts, write) for write in again}
             found = {key: receipt for key, receipt in looked.items() if receipt.outcome == "applied"}
@@ -178,11 +188,16 @@ class Medusa(Rest):
             return {part[0].key: Receipt(outcome="rejected", id=part[0].id, detail=f"{self.channel}: {fault}")}
         except (Unsure, ShapeChanged) as fault:
             return {write.key: Receipt(outcome="unknown", id=write.id, detail=str(fault)) for write in part}
-        return found | {key: Receipt(outcome="applied", id=str(doc["id"]), doc=doc) for key, doc in docs.items()}
+        gone = {write.key for write in part if write.op == "delete"}
+        return found | {
+            key: Receipt(outcome="applied", id=str(doc["id"]), doc=None if key in gone else doc)
+            for key, doc in docs.items()
+        }
 
     def _post(self, facts: Resource, path: str, body: Doc) -> Doc:
         """What Medusa answers to a POST, with the resource's fields; raises _RefusedError on 4xx."""
-        answer = self.exchange("POST", path, params={"fields": facts.params["fields"]}, body=encoded(body))
+        wanted = {"fields": facts.params["fields"]} if facts.params["fields"] else {}
+        answer = self.exchange("POST", path, params=wanted, body=encoded(body))
         if not answer.ok:
             raise _RefusedError(answer)
         if not isinstance(answer.body, dict):
@@ -253,7 +268,15 @@ class Medusa(Rest):
                 raise _RefusedError(answer)
 
     def _send_prices(self, facts: Resource, writes: Sequence[Write]) -> Mapping[str, Doc]:
-        product = str(writes[0].doc["product_id"])
+        first, lists = writes[0], self._lists
+        if first.op == "delete":
+            lists.take(str(write.id) for write in writes)      # a usual price stays: goods without one cannot be sold
+            return {write.key: {"id": write.id} for write in writes}
+        if first.doc.get("price_list") is not None:
+            found = lists.put(writes)
+            lists.take(write.id for write in writes if write.id is not None and write.id != found[write.key]["id"])
+            return found
+        product = str(first.doc["product_id"])
         update = [
             {"id": write.doc["variant_id"],
              "prices": [{"currency_code": write.doc["currency_code"], "amount": write.doc["amount"]}]}
@@ -265,7 +288,22 @@ class Medusa(Rest):
             for variant in answer["updated"]
             for price in price_docs({"product_id": product, **variant})
         }
+        lists.take(write.id for write in writes if write.id is not None and list_of(write.id) is not None)
         return {write.key: held[price_id(write.doc)] for write in writes}
+
+    def _price_lists(self) -> PriceLists:
+        """Our price lists as they are from now on."""
+        facts = self.facts("price_lists")
+
+        def post(path: str, fields: str, body: Doc) -> Doc:
+            return self._post(replace(facts, params={"fields": fields}), path, body)
+
+        def drop(path: str) -> None:
+            answer = self.exchange("DELETE", path)
+            if not answer.ok:
+                raise _RefusedError(answer)
+
+        return PriceLists(self._ask, post, drop)
 
     def _send_stock(self, facts: Resource, writes: Sequence[Write]) -> Mapping[str, Doc]:
         items = list(dict.fromkeys(str(write.doc["inventory_item_id"]) for write in writes))
@@ -351,10 +389,12 @@ class Medusa(Rest):
         """By our reference; a stock level and a price by the place that their documents name."""
         facts = self.facts(resource)
         places = {"prices": price_id, "stock": level_id}.get(resource)
-        ids = {write.key: write.id if places is None else places(write.doc) for write in writes}
+        ids = {write.key: write.id if places is None or write.op == "delete" else places(write.doc) for write in writes}
         held = self.fetch(resource, [id for id in ids.values() if id is not None])
         for write in writes:
             id = ids[write.key]
+            if resource == "prices" and write.op != "delete":       # its list is looked at whenever it is written
+                write = structs.replace(write, doc={"amount": write.doc["amount"]})
             yield self.by_reference(facts, write) if id is None else settled(facts, write, held[id])
 
     def by_reference(self, facts: Resource, write: Write) -> Receipt:

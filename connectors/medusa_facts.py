@@ -12,6 +12,7 @@ from typing import Any
 
 from connectors.base import Doc, Resource, Write
 from connectors.errors import ShapeChanged
+from connectors.medusa_lists import BATCH, READ, list_of, place_of
 
 KEY = "serai_key"
 """Where our reference stands in ``metadata``."""
@@ -45,7 +46,9 @@ RESOURCES: Mapping[str, Resource] = {
                         since="updated_at[$gte]", create="POST variants/batch", update="POST variants/batch", batch=50,
                         reference="sku", reference_field=f"metadata.{KEY}"),
     "prices": _listed("/admin/product-variants", "variants", "id,product_id,updated_at,deleted_at,*prices",
-                      since="updated_at[$gte]", create="POST variants/batch", update="POST variants/batch", batch=50),
+                      since="updated_at[$gte]", create="POST variants/batch", update="POST variants/batch",
+                      delete="POST prices/batch", batch=50, reference="variant_id"),
+    "price_lists": replace(_listed("/admin/price-lists", "price_lists", READ, updated=None), page_size=5),
     "stock": _listed("/admin/inventory-items", "inventory_items", LEVELS, updated=None, stock_kind="available",
                      create="POST location-levels/batch", update="POST location-levels/batch", batch=100),
     "customers": _streamed("/admin/customers", "customers",
@@ -75,16 +78,26 @@ def adjusted(resources: Mapping[str, Resource], options: Mapping[str, Any]) -> M
 
 
 def parted(facts: Resource, writes: Sequence[Write]) -> list[list[Write]]:
-    """Neighbouring writes that may go in one call: variants and prices of one product, others up to a batch."""
+    """Neighbouring writes that may go in one call: variants and prices of one product or list, others up to a batch."""
     parts: list[list[Write]] = []
     for write in writes:
         last = parts[-1] if parts else []
-        same = not last or last[0].doc.get("product_id") == write.doc.get("product_id")
-        if last and same and len(last) < facts.batch:
+        listed = _list_of(write) is not None
+        same = bool(last) and (
+            _list_of(last[0]) == _list_of(write) if listed or _list_of(last[0]) is not None
+            else last[0].doc.get("product_id") == write.doc.get("product_id")
+        ) and (last[0].op == "delete") is (write.op == "delete")
+        if same and len(last) < (BATCH if listed else facts.batch):
             last.append(write)
         else:
             parts.append([write])
     return parts
+
+
+def _list_of(write: Write) -> str | None:
+    """The price list that a write is about; None: none."""
+    found: str | None = list_of(write.id) if write.op == "delete" else write.doc.get("price_list")
+    return found
 
 
 def paired(
@@ -122,7 +135,8 @@ def level_docs(item: Doc) -> list[Doc]:
 
 
 def price_id(doc: Doc) -> str:
-    return f"{doc['variant_id']}@{doc['currency_code']}"
+    """The place of a price: of a variant in a currency, or in one of our lists."""
+    return f"{doc['variant_id']}@{doc['currency_code']}" if doc.get("price_list") is None else place_of(doc)
 
 
 def price_docs(variant: Doc) -> list[Doc]:

@@ -213,7 +213,7 @@ class Rest(Connector):
                 raw = self._drained(response, started)
                 status, received = response.status_code, {k.lower(): v for k, v in response.headers.items()}
         except (requests.RequestException, HTTPError, OSError) as failure:
-            problem: ConnectorError | None = self._failed(where, failure)
+            problem: ConnectorError | None = self._failed(where, urlsplit(target).netloc, failure)
         else:
             problem = None
         if problem is not None:
@@ -238,25 +238,27 @@ class Rest(Connector):
             chunks.append(chunk)
         return b"".join(chunks)
 
-    def _failed(self, where: str, failure: Exception) -> ConnectorError:
+    def _failed(self, where: str, host: str, failure: Exception) -> ConnectorError:
         """The error for a request without an answer; it never quotes the library's, which may hold our credential."""
         cause: Any = failure.args[0] if failure.args else None
         reason = cause.reason if isinstance(cause, MaxRetryError) else None
         if isinstance(failure, requests.exceptions.SSLError):
-            return Misconfigured(f"{where}: the certificate of {self._host} is not trusted; renew it or correct `url`")
+            return Misconfigured(f"{where}: the certificate of {host} is not trusted; renew it or correct `url`")
         if isinstance(failure, requests.ConnectTimeout) or isinstance(reason, NewConnectionError | ConnectTimeoutError):
-            what = f"{self._host} cannot be reached; is the system running and `url` right?"
+            what = f"{host} cannot be reached; is the system running and `url` right?"
             return RetryLater(f"{where}: {what}", after=AWAY)
         if isinstance(failure, requests.exceptions.InvalidHeader | requests.exceptions.InvalidURL):
             return Misconfigured(f"{where}: the request cannot be formed; correct `url` and the secrets of the channel")
         if isinstance(failure, requests.Timeout):
-            what = f"{self._host} did not answer within {self._timeout[1]:g} s; it is tried again"
+            what = f"{host} did not answer within {self._timeout[1]:g} s; it is tried again"
             return Unsure(f"{where}: {what}, raise `timeout` when it is always this slow", after=AWAY, silent=True)
-        return Unsure(f"{where}: the connection to {self._host} broke before the answer was complete", after=AWAY)
+        return Unsure(f"{where}: the connection to {host} broke before the answer was complete", after=AWAY)
 
-    def _remedy(self) -> str:
+    def _remedy(self, *secrets: str) -> str:
+        """What to do about a refused credential: ``secrets``, or those of ``auth``."""
         references = self.options.get("secrets") or {}
-        names = [value for key, value in self.auth.items() if value in references and key != "scheme"]
+        proving = secrets or tuple(value for key, value in self.auth.items() if key != "scheme")
+        names = [name for name in proving if name in references]
         named = ", ".join(f"`{name}`{_shown(references[name])}" for name in names or sorted(references))
         return f"grant it to the account behind {'secret ' + named if named else 'this channel'}, or set that again"
 

@@ -17,7 +17,7 @@ is the bare list, without ``results`` a 2xx says that all of them were applied.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from hashlib import sha256
@@ -25,7 +25,7 @@ from typing import Any
 from urllib.parse import quote
 
 from connectors.answers import AWAY, Answer, Unsure, encoded, said
-from connectors.base import Doc, Receipt, Resource, Write, in_order
+from connectors.base import Doc, Receipt, Resource, Write
 from connectors.errors import Misconfigured, RetryLater, ShapeChanged
 from connectors.paging import ABSENT, at
 
@@ -314,3 +314,12 @@ def _call_for(outlet: _Outlet, write: Write) -> tuple[str, str]:
             f"{outlet.where}: {facts.path} takes no {write.op}; describe it as `{write.op}: METHOD path`"
         )
     return filled(template, write.id)
+
+
+def in_order(writes: Iterable[Write], receipts: Mapping[str, Receipt]) -> Iterator[Receipt]:
+    """Receipts in the order of their writes; a write the platform's answer passed over is unknown."""
+    for write in writes:
+        found = receipts.get(write.key)
+        if found is None:
+            found = Receipt(outcome="unknown", id=write.id, detail="the answer did not mention it")
+        yield found

@@ -7,6 +7,7 @@ What surprises here:
   work holds up no stop.
 * Nothing here remembers anything that matters. What is to do stands in the inbox and the outbox; a drain that is
   killed leaves claims that run out, and the next one goes on (P15). Any number of drains may run.
+* Where a platform keeps notices for us and can be waited for (a queue), a thread of its own waits there all the time.
 * Prefect only hears of it afterwards, from a thread of its own: with its server away the drain works on.
 * Its sign of life is a lease, renewed every few seconds; ``alive`` reads it.
 """
@@ -34,6 +35,7 @@ from connectors.errors import ConnectorError, Misconfigured, RetryLater
 from deployments.reports import Reports
 from deployments.telling import kind_and_place, log_to_stderr
 from flows import steps
+from flows.collecting import collect, listening
 from flows.ledger import Ledger, Stretch
 from flows.release import on_disk
 from flows.settings import ROUTE_ORDER
@@ -57,12 +59,12 @@ from registry import (
 log = logging.getLogger("serai.drain")
 
 Place: TypeAlias = tuple[str, str, str]
-"""channel, what is done ("notices", "settle", "push", "lapse"), entity ("" where there is none)"""
+"""channel, what is done ("hear", "notices", "settle", "push", "lapse"), entity ("" where there is none)"""
 
-Side: TypeAlias = Literal["in", "out", "ahead"]
+Side: TypeAlias = Literal["ear", "in", "out", "ahead"]
 Hand: TypeAlias = tuple[str, Side]
-"""channel, and what it does there, ``ahead`` being what goes out before all else: each has a thread, none waits for the
-others"""
+"""channel, and what it does there, ``ear`` being who waits for notices, ``ahead`` what goes out before all else: each
+has a thread, none waits for the others"""
 
 LOOKS_EVERY: Final = 0.1
 """Seconds between two looks at inbox and outbox while nothing happens: two small statements."""
@@ -72,6 +74,8 @@ wait does wait for the transaction of a page."""
 AT_ONCE: Final = Stretch(seconds=1.0, records=100)
 """The same of what cannot wait: a page is decided and sent before the next, so small ones are out sooner."""
 NOTICES: Final = 500
+HEARS_FOR: Final = 2.0
+"""Seconds for which a platform is waited at for notices; whoever ends waits for that long."""
 ASKS_EVERY: Final = 2.0
 """Seconds between two looks at whether another release is in force."""
 RESTS: Final = 1.0
@@ -148,6 +152,7 @@ class Drain:
         self._beat_at = 0.0
         self._asked_at = time.monotonic()
         self._lapse_at = 0.0
+        self._listening: Sequence[str] = ()
         self.renewed = False
         """Whether it ended because another release is in force: whoever runs it opens the house anew and goes on."""
         self._stop = threading.Event()
@@ -155,6 +160,7 @@ class Drain:
 
     def run(self) -> None:
         """Works until ``stop``, or until another release is in force; ends after the batches that are under way."""
+        self._listening = listening(self._house)
         try:
             while not self._stop.is_set() and not self._outdated():
                 self._look()
@@ -210,6 +216,7 @@ class Drain:
         if time.monotonic() >= self._lapse_at:
             self._lapse_at = time.monotonic() + LAPSES_EVERY
             found[LAPSE[0], "in"] = [LAPSE]
+        found |= {(channel, "ear"): [(channel, "hear", "")] for channel in self._listening}
         given = False
         for hand, places in found.items():
             awake = [place for place in places if not self._rests_still(hand) and not self._rests_still((hand, place))]
@@ -246,6 +253,10 @@ class Drain:
     def _do(self, hand: Hand, place: Place) -> bool:
         """One kind of work until a look is due; whether anything moved."""
         channel, kind, entity = place
+        if kind == "hear":
+            began = time.monotonic()
+            new = collect(self._house, channel, wait=HEARS_FOR)
+            return new > 0 or time.monotonic() - began >= HEARS_FOR / 2  # who does not wait is not asked all the time
         if kind == "notices":
             ledgers = steps.take_notices(self._house, limit=NOTICES, channels=[channel])
         elif kind == "lapse":

@@ -94,7 +94,7 @@ def decide_page(
             repricing.all_of(house, tx, channel, group, row)
             verdicts.unchanged(row, "a rule began or ended: each of its prices is looked at")
         elif view is not None and view.price is not None and view.price.silent:
-            verdicts.unpriced(row, view.price)
+            verdicts.unpriced(row, view, view.price, bound.get(row.uid))
         elif view is not None and view.missing:
             verdicts.unready(row, view, bound.get(row.uid))
         elif view is not None and group.base == group.entity == "order" and view.values.get("status") == "offered":

@@ -11,16 +11,14 @@ What surprises here:
 from __future__ import annotations
 
 import re
-import sqlite3
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any, Final
 
+from flows.erasing_files import clean_files, left_in_files
 from flows.people import CUSTOMER
 from flows.regions import personal
 from flows.stewards import find
@@ -151,9 +149,9 @@ def erase(house: House, name: str, *, who: str, because: str) -> Proof:
     if house.registry._inbox_engine is not house.registry.engine:
         Inbox(house.registry, house.registry._inbox_engine)._write(partial(_inbox, subject=subject, proof=proof))
     proof.identities = subject.people
-    _files(house.project.state, subject.texts, proof)
-    files = forget_freed(house.registry)
-    _check(house, subject, files, proof)
+    proof.removed.update(clean_files(house.project.state, subject.texts))
+    forget_freed(house.registry)
+    _check(house, subject, proof)
     said = cleaned(because, subject.texts)
     house.registry.attempt(lambda tx: put_erasure(tx, ErasureRow(
         uid=uid, at=at, who=who, because=said, identities=subject.people, proof=proof.row()
@@ -354,27 +352,7 @@ def _tell(house: House, tx: Tx, subject: _Subject, proof: Proof) -> None:
     mark_due(tx, [(*key, None, True, "erase") for key in sorted(due)])
 
 
-def _files(state: Path, texts: Collection[str], proof: Proof) -> None:
-    """Logs and other texts of the project's own folder, and the database of the Prefect that `serai up` runs."""
-    for path in _texts_in(state):
-        said = path.read_text(encoding="utf-8", errors="surrogateescape")
-        clean = cleaned(said, texts)
-        if clean != said:
-            with path.open("r+", encoding="utf-8", errors="surrogateescape") as file:      # who appends goes on
-                file.write(clean)
-                file.truncate()
-            proof.removed["logs"] += 1
-    for path in _prefect(state):
-        with closing(sqlite3.connect(path, timeout=30, isolation_level=None)) as conn:
-            for table, column in _columns(conn):
-                for row, value in _saying(conn, table, column, texts):
-                    _overwrite(conn, table, column, row, cleaned(value, texts))
-                    proof.removed["prefect"] += 1
-            conn.execute("VACUUM")
-            conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-
-
-def _check(house: House, subject: _Subject, files: Iterable[Path], proof: Proof) -> None:
+def _check(house: House, subject: _Subject, proof: Proof) -> None:
     """Looks through everything once more; ``left`` says where something of the person still stands."""
     keep = house.project.customers.erasure.keep
 
@@ -391,44 +369,4 @@ def _check(house: House, subject: _Subject, files: Iterable[Path], proof: Proof)
             tables(tx, "inbox")
     if house.registry._inbox_engine is not house.registry.engine:
         Inbox(house.registry, house.registry._inbox_engine)._write(partial(tables, part="inbox"))
-    for path in _texts_in(house.project.state):
-        if cleaned(said := path.read_text(encoding="utf-8", errors="surrogateescape"), subject.texts) != said:
-            proof.left[path.name] += 1
-    for path in _prefect(house.project.state):
-        with closing(sqlite3.connect(path, timeout=30)) as conn:
-            for table, column in _columns(conn):
-                proof.left.update([f"prefect {table}.{column}"] * len(_saying(conn, table, column, subject.texts)))
-
-
-def _overwrite(conn: sqlite3.Connection, table: str, column: str, row: int, text: str) -> None:
-    """Two names that differed by what was taken out of them alone (keys, flows) are told apart by their rows."""
-    statement = f'UPDATE "{table}" SET "{column}" = ? WHERE rowid = ?'  # noqa: S608 — names of its own tables
-    try:
-        conn.execute(statement, (text, row))
-    except sqlite3.IntegrityError:
-        conn.execute(statement, (f"{text}-{row}", row))
-
-
-def _texts_in(state: Path) -> list[Path]:
-    return sorted(path for kind in ("*.log", "*.log.*", "*.json", "*.jsonl", "*.txt", "*.html")
-                  for path in state.rglob(kind) if path.is_file())
-
-
-def _prefect(state: Path) -> list[Path]:
-    return sorted(path for path in (state / "prefect").rglob("*.db") if path.is_file())
-
-
-def _columns(conn: sqlite3.Connection) -> list[tuple[str, str]]:
-    """(table, column) of everything that may hold text."""
-    tables = [row[0] for row in conn.execute(
-        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")]
-    return [
-        (table, row[1]) for table in tables for row in conn.execute(f'PRAGMA table_info("{table}")')
-        if not re.match(r"(?i)(bigint|integer|boolean|float|blob)", row[2])
-    ]
-
-
-def _saying(conn: sqlite3.Connection, table: str, column: str, texts: Collection[str]) -> list[tuple[int, str]]:
-    """(row, text) of a column that says one of these."""
-    found = conn.execute(f'SELECT rowid, "{column}" FROM "{table}" WHERE typeof("{column}") = \'text\'')  # noqa: S608 — names of its own tables
-    return [(row, value) for row, value in found if cleaned(value, texts) != value]
+    proof.left.update(left_in_files(house.project.state, subject.texts))

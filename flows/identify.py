@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from flows.identities import identities
 from flows.matching import report_matches
 from flows.people import CUSTOMER
-from flows.pricing import unmatched_homes
+from flows.pricing import told_apart, unmatched_homes
 from flows.renaming import doubtful
 from flows.wiring import OURS
 from flows.work import Item, Work
@@ -47,7 +47,8 @@ def identify(work: Work, entity: str, items: list[Item]) -> list[Item]:
     }
     owned = owners(work.tx, [(entity, kind, value) for pairs in keys.values() for kind, value in pairs])
     ours = _ours(work, entity, items)
-    if entity == "price" and not work.house.may_create(work.channel, entity):
+    each = told_apart(work.house.of(work.channel).outward.get("price"))
+    if entity == "price" and not each and not work.house.may_create(work.channel, entity):
         owned |= _prices_of_lists(work, items, keys, owned)
     may_create = work.house.may_create(work.channel, entity)
     matched: list[Item] = []

@@ -5,6 +5,8 @@ What surprises here:
 * A channel shows one price of a variant, whatever records its list has of it. The write is filed under one of them, the
   *home*: the one that the channel's own item is bound to, else the usual price of the list. What touches any other
   record of the list is passed on to the home when it is looked at (`Offer.home`).
+* A platform that holds prices with their windows (its mapping writes them: `told_apart`) is told each price for a time,
+  a group, a reduction or so many units by itself, ahead of its time. The home is then the usual price.
 * What another channel shows counts for ``not_above`` and ``not_below`` as seen *and* as aimed at, whichever is
   stricter, so that a raise waits until the other's is confirmed.
 """
@@ -12,15 +14,16 @@ What surprises here:
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from flows.routes import Group
 from flows.wiring import House
-from mappings.commerce.prices.lists import plain
+from mappings.commerce.prices.lists import COST, Overlap, apart, pick, plain
 from mappings.commerce.prices.money import exact
 from mappings.commerce.prices.pipeline import Held, Pipeline, Priced, price
 from mappings.commerce.prices.reference import EU, Reference, Shown, lowest_before, unit_price, usual_before
@@ -43,12 +46,17 @@ PRICE: Final = "$price"
 OTHER_LIST: Final = "a price list of other customers"
 ELSEWHERE: Final = "told under the channel's own record of this price"
 NO_PRICE: Final = "no price of the channel's list holds now"
+NO_MORE: Final = "it is a price no more"
+OVER: Final = "it ended before the channel heard of it"
+APART: Final = "apart"
+"""In what is kept of a price: it was told by itself, so it is not what the channel shows at every moment."""
 
 
 class Offer(Struct, frozen=True, kw_only=True):
     """What a channel is to show of a variant: the price as the outward mapping sees it, or why there is none.
 
-    ``home`` is the record the write is filed under; ``policy`` what is kept of it for `serai why`.
+    ``home`` is the record the write is filed under; ``policy`` what is kept of it for `serai why`; ``apart`` uid → what
+    is told of a price by itself, where the platform holds such.
     """
 
     row: dict[str, Any] | None = None
@@ -56,11 +64,13 @@ class Offer(Struct, frozen=True, kw_only=True):
     held: Held | None = None
     policy: dict[str, Any] | None = None
     result: Priced | None = None
+    apart: Mapping[str, Telling] = {}
 
 
 class Telling(Struct, frozen=True, kw_only=True):
     """A group's price: its row, or why nothing may be told now: ``held`` (a person must act), ``nothing`` (there is
-    nothing to tell), ``instead`` (it is told under that record).
+    nothing to tell), ``instead`` (it is told under that record). ``over``: its time is past, so only a channel that
+    heard of it hears more.
     """
 
     row: dict[str, Any] | None = None
@@ -68,6 +78,7 @@ class Telling(Struct, frozen=True, kw_only=True):
     nothing: str = ""
     instead: str | None = None
     policy: dict[str, Any] | None = None
+    over: bool = False
 
     @property
     def silent(self) -> bool:
@@ -78,6 +89,11 @@ class Telling(Struct, frozen=True, kw_only=True):
 def carries(group: Group) -> bool:
     """Whether the group's writes carry prices."""
     return "price" in (group.entity, group.base, *group.joins)
+
+
+def told_apart(group: Group | None) -> bool:
+    """Whether the platform holds prices with their windows itself, so that each is told as it stands."""
+    return group is not None and group.entity == group.base == "price" and {"valid_from", "valid_to"} <= group.needs
 
 
 def pipeline_of(house: House, channel: str) -> Pipeline:
@@ -122,11 +138,17 @@ def priced(
     if group.base == "price":
         of = {uid: values["variant"] for uid, values in base.items() if values["list"] in mine}
     content = "'unit_price'" in group.mapping.source
-    found = offers(house, tx, channel, of.values(), now, whole=content)
-    return {uid: _telling(group, uid, found[of[uid]]) if uid in of else Telling(nothing=OTHER_LIST) for uid in base}
+    found = offers(house, tx, channel, of.values(), now, whole=content, each=told_apart(group))
+    return {
+        uid: _telling(house, channel, group, uid, row, found[of[uid]]) if uid in of else Telling(nothing=OTHER_LIST)
+        for uid, row in base.items()
+    }
 
 
-def _telling(group: Group, uid: str, offer: Offer) -> Telling:
+def _telling(house: House, channel: str, group: Group, uid: str, row: Mapping[str, Any], offer: Offer) -> Telling:
+    pipeline = pipeline_of(house, channel)
+    if told_apart(group) and apart(row, pipeline.price_list, pipeline.group):
+        return offer.apart.get(uid, Telling(nothing=NO_MORE))
     if group.base == "price" and offer.home != uid:
         return Telling(nothing=NO_PRICE) if offer.home is None else Telling(instead=offer.home)
     if offer.held is not None:
@@ -137,9 +159,11 @@ def _telling(group: Group, uid: str, offer: Offer) -> Telling:
 
 
 def offers(
-    house: House, tx: Tx, channel: str, variants: Collection[str], now: datetime, *, whole: bool = True
+    house: House, tx: Tx, channel: str, variants: Collection[str], now: datetime, *, whole: bool = True,
+    each: bool = False,
 ) -> dict[str, Offer]:
-    """Variant → what the channel is to show of it at a moment; a constant number of statements.
+    """Variant → what the channel is to show of it at a moment; a constant number of statements. With ``each`` it is
+    what stands there besides the prices that are told by themselves, and those.
 
     Five at most: the prices, the variants, what was seen to be shown, what is bound, what people said for now. Without
     ``whole`` the variants are looked at only where the channel has rules of its own.
@@ -157,11 +181,26 @@ def offers(
     history: dict[tuple[str, str], list[ShownPrice]] = {}
     if near or (reducing and pipeline.country in EU):
         history = shown_prices(tx, wanted if near else sorted(reducing), {channel, *near})
-    homes = _homes(tx, channel, pipeline.price_list, prices)
+    alone: dict[str, list[dict[str, Any]]] = {variant: [] for variant in wanted}
+    usual = prices
+    if told_apart(house.of(channel).outward.get("price")):
+        alone = {variant: [row for row in rows if apart(row, pipeline.price_list, pipeline.group)]
+                 for variant, rows in prices.items()}
+        usual = {variant: [row for row in rows if not apart(row, pipeline.price_list, pipeline.group)]
+                 for variant, rows in prices.items()}
+    homes = _homes(tx, channel, pipeline.price_list, usual)
     known = _Known(house=house, now=now, history=history, said=overrides(tx, "price", wanted, now))
-    return {
-        variant: _offer(known, pipeline, variant, prices[variant], goods.get(variant, {}), homes.get(variant))
+    shown = usual if each else prices
+    found = {
+        variant: _offer(known, pipeline, variant, shown[variant], goods.get(variant, {}), homes.get(variant))
         for variant in wanted
+    }
+    return found if not each else {
+        variant: structs.replace(offer, apart={
+            row["uid"]: _by_itself(known, pipeline, row, prices[variant], goods.get(variant, {}))
+            for row in alone[variant]
+        })
+        for variant, offer in found.items()
     }
 
 
@@ -255,6 +294,40 @@ def _reference(
     return lowest_before(
         mine, begins, Shown(amount=found.amount, currency=found.currency, tax_mode=found.tax_mode, start=begins)
     )
+
+
+def _by_itself(
+    known: _Known, pipeline: Pipeline, row: dict[str, Any], prices: Sequence[dict[str, Any]], goods: Mapping[str, Any]
+) -> Telling:
+    """A price as it will stand beside the usual one: the channel's rules laid over it alone, when it begins or now."""
+    start, end = (None if row.get(edge) is None else datetime.fromisoformat(row[edge])
+                  for edge in ("valid_from", "valid_to"))
+    if start is not None and end is not None and start >= end:
+        return Telling(nothing="it ends before it begins")
+    over = end is not None and end <= known.now
+    at = end - timedelta(microseconds=1) if over and end is not None else max(known.now, start or known.now)
+    least = Decimal(1 if row.get("min_quantity") is None else row["min_quantity"])
+    try:
+        pick(prices, pipeline.price_list, at.isoformat(), currency=row["amount"]["currency"], group=row.get("group"),
+             quantity=least)
+    except Overlap as fault:
+        if any(one["uid"] == row["uid"] for one in fault.prices):
+            return Telling(held=Held(reason=str(fault), rule="overlap", remedy="end one of them where prices are kept"))
+    now_for_all = at == known.now and row.get("group") in (None, pipeline.group) and least <= 1
+    beside = [one for one in prices if one["list"] != pipeline.price_list or one.get("kind") == COST]
+    found = _price(
+        structs.replace(known, now=at, said=known.said if now_for_all else {}),
+        replace(pipeline, group=row.get("group")), row["variant"], [{**row, "min_quantity": None}, *beside], goods,
+    )
+    if not isinstance(found, Priced):
+        return Telling(nothing=NO_PRICE) if found is None else Telling(held=found)
+    told = {**row, "tax_mode": found.tax_mode, "reference_price": None, "unit_price": None, "breaks": None}
+    if len(found.steps) > 1:
+        told["amount"] = _money(found.amount, found.currency)
+    return Telling(row=told, over=over, policy={
+        "variant": row["variant"], "at": at.isoformat(), **told["amount"], "tax_mode": found.tax_mode, APART: True,
+        "floor": None if found.floor is None else f"{found.floor:f}", "steps": list(found.steps),
+    })
 
 
 def recomputed(policy: Mapping[str, Any]) -> dict[str, str]:

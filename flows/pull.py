@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from connectors.base import Cursor, Doc, Page
 from connectors.errors import ConnectorError, Misconfigured, RetryLater
 from flows.accept import accept_page
-from flows.collecting import collect, keeps_notices
+from flows.collecting import MESSAGE, collect, keeps_notices
 from flows.consequences import Change, follow
 from flows.drift import drifted
 from flows.escrows import caught_up
@@ -97,9 +97,9 @@ def pull(
 ) -> Ledger:
     """Reads a resource from its cursor on (``full``: from page one) and accepts it, page by page.
 
-    With the first resource of a channel the notices that its platform keeps for us are asked for. Returns with ``more``
-    when the stretch is spent. Another worker's lease makes it a no-op with a note. Raises what the connector raises;
-    the pages before are committed and the cursor stands behind them.
+    With the first resource of a channel the notices that its platform keeps for us are asked for; where that fails, the
+    ledger says so. Returns with ``more`` when the stretch is spent. Another worker's lease makes it a no-op with a
+    note. Raises what the connector raises; the pages before are committed and the cursor stands behind them.
     """
     stretch = stretch or Stretch()
     account = house.account(channel, resource, "inward")
@@ -107,7 +107,10 @@ def pull(
     if not followed:
         return account.ledger(house.registry.now(), note="everything it carries is switched off")
     if keeps_notices(house, channel) and _first(house, channel) == resource:
-        collect(house, channel)
+        try:
+            collect(house, channel)
+        except ConnectorError as fault:  # its run says so; what the resource holds is read all the same
+            account.fault(str(fault))
     lease = acquire(house.registry, channel, resource, lane, house.owner, LEASE_SECONDS)
     if lease is None:
         return account.ledger(house.registry.now(), note="another worker reads it now")
@@ -464,10 +467,14 @@ def _put_right(house: House, tx: Tx, channel: str) -> None:
 def replay(house: House, uids: Sequence[str] | None = None, *, channel: str | None = None) -> list[Ledger]:
     """Takes parked items up again: inward by fetching the document anew, outward by marking it due.
 
-    Afterwards what succeeded is no longer parked; what did not says so again, with one more to its ``times``.
+    Afterwards what succeeded is no longer parked; what did not says so again, with one more to its ``times``. A message
+    that is no notice can only be let go.
     """
     with house.registry.read() as tx:
         rows = parked(tx, channel, uids=uids)
+    messages = [row.key for row in rows if row.entity == MESSAGE]
+    if messages:
+        house.registry.attempt(lambda tx: unpark(tx, messages, state="dismissed"))
     ledgers = []
     inward: dict[tuple[str, str], list[Parked]] = {}
     for row in rows:

@@ -18,6 +18,7 @@ from flows.figures import RAISE_WAITS, Units, of_text
 from flows.ledger import Account
 from flows.people import CUSTOMER
 from flows.pledges import PUBLISH
+from flows.pricing import told_apart
 from flows.render import View
 from flows.routes import Group
 from flows.wiring import House, not_there
@@ -97,6 +98,8 @@ def record_receipts(
         old = bound.get(one.row.uid)
         told = _projection(house, channel, group, one, receipt, old, answered.get(one.write.key), now)
         (rows if old is not None and old.external_id == told.external_id else fresh).append(told)
+        if old is not None and old.external_id != told.external_id and told_apart(group):
+            rows.append(old.row(state="gone", told=None, told_hash=None))     # the price has another place there now
         before = None if old is None else old.kept.get(PUBLISH)
         lowered = lowered or (one.publish is not None and (before is None or of_text(before) > one.publish))
         created = created or old is None
@@ -255,6 +258,7 @@ def _projection(
         told=None if gone else one.text, told_hash=None if gone else one.mark, told_at=now, kept=kept,
         version=old.version if old is not None else None, asked_at=now,
         verified_at=now if receipt.doc is not None else (old.verified_at if old is not None else None),
-        mapping_hash=old.mapping_hash if old is not None else None, state="live",
+        mapping_hash=old.mapping_hash if old is not None else None,
+        state="gone" if gone and told_apart(group) else "live",
         pending=answer is None and group.base == group.entity and not gone,
     )

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
-from flows.pricing import carries, lists_of, neighbours, pipeline_of
+from flows.pricing import APART, carries, lists_of, neighbours, pipeline_of, told_apart
 from flows.routes import Group
 from flows.wiring import House
+from mappings.commerce.prices.lists import apart
 from mappings.commerce.prices.pipeline import moments
 from registry import DueRow, OutboxRow, ShownRow, Tx, linked, mark_due, put_shown_prices, records_where
 
@@ -128,6 +129,8 @@ def confirmed(house: House, tx: Tx, channel: str, told: Sequence[Told], now: dat
     is_read = any("price" in mapping.inward for mapping in house.of(channel).inward.values())
     rows = []
     for one in told:
+        if APART in one.price:      # it stands beside the usual price, maybe for later or for some buyers
+            continue
         says: Mapping[str, Any] = {
             "amount": {name: one.price[name] for name in ("amount", "currency")}, "tax_mode": one.price["tax_mode"],
         }
@@ -145,9 +148,10 @@ def read(
     house: House, tx: Tx, channel: str, values: Iterable[Mapping[str, Any]], asked_at: datetime, run: str
 ) -> None:
     """Keeps what a channel was seen to show, asked at a moment: the prices of the list that it sells from."""
-    name = pipeline_of(house, channel).price_list
+    name, each = pipeline_of(house, channel).price_list, told_apart(house.of(channel).outward.get("price"))
     rows = [
         row for one in values if one.get("list") == name and one.get("variant") is not None
+        and not (each and apart(one, name))
         if (row := shown_row(channel, one["variant"], one, asked_at, f"run {run}")) is not None
     ]
     if rows:

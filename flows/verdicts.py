@@ -121,9 +121,12 @@ class Verdicts:
             field="location", rule="routing", message=message, remedy=remedy,
         ))
 
-    def unpriced(self, row: OutboxRow, price: pricing.Telling) -> None:
+    def unpriced(self, row: OutboxRow, view: View, price: pricing.Telling, bound: Binding | None) -> None:
         """A price that is told under another record is due there; one that is held is a person's, until what it lacks
-        is there; the channel keeps what it shows."""
+        is there; the channel keeps what it shows. One that was told by itself and is none any more is taken back."""
+        if price.nothing == pricing.NO_MORE and self.deletes and bound is not None and bound.told_hash is not None:
+            self._withdraw(row, view, bound)
+            return
         if price.instead is not None:
             self.passed.append((self.channel, self.group.entity, price.instead, row.due_at, row.forced, row.cause))
             self.unchanged(row, pricing.ELSEWHERE)
@@ -175,6 +178,9 @@ class Verdicts:
         """Unchanged, adopted, waiting for consent, or decided."""
         if view.escrowed is not None:
             self.escrowed(row, view, view.escrowed, doc, id, bound, may_create)
+            return
+        if bound is None and view.price is not None and view.price.over:
+            self.unchanged(row, pricing.OVER)
             return
         text = encode(doc)
         mark = digest(text)

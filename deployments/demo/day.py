@@ -161,9 +161,8 @@ def play(sandbox: Sandbox, folder: Path, seed: int, say: Any) -> dict[str, Any]:
 
 
 def connect(sandbox: Sandbox, receiver: str, *, every: float) -> None:
-    """What is set up outside of Serai: Amazon's queue is carried to the receiver, the price list is fetched there."""
+    """What is set up outside of Serai: the price list is fetched at the receiver."""
     people, token = sandbox.people(), sandbox.playing["pricelist"].secrets["TOKEN"]
-    people.carries(f"{receiver}/hooks/{channel_of('amazon')}")
     people.fetches(f"{receiver}/feeds/{channel_of('pricelist')}/{token}", every=every)
 
 

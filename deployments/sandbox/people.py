@@ -304,10 +304,6 @@ class People:
 
     # -- the sandbox itself
 
-    def carries(self, url: str) -> None:
-        """What stands in Amazon's queue of notifications is carried to an address from now on."""
-        self._call("POST", "amazon", "_control", {"queue": url})
-
     def fetches(self, url: str, *, every: float) -> None:
         """The marketplace that takes a price list fetches it there, every so many seconds."""
         self._call("POST", "pricelist", "_control", {"fetch": {"url": url, "every": every}})

@@ -245,10 +245,25 @@ def compiled(source: str, constants: dict[str, Any], name: str) -> dict[str, Any
     return space
 
 
-def digest(texts: list[str], *schemas: Any) -> str:
+def digest(texts: list[str], source_schema: Schema | None, canonical: Mapping[str, Schema]) -> str:
     """The content hash of a mapping: its texts, the schemas, the compiler's version."""
     made = hashlib.blake2b(digest_size=16)
-    for part in (VERSION, *texts, *(json.dumps(schema, sort_keys=True, default=str) for schema in schemas)):
+    for part in (VERSION, *texts, _written(source_schema), _canonical_written(canonical)):
         encoded = part.encode("utf-8", "surrogatepass")
         made.update(len(encoded).to_bytes(8, "big") + encoded)
     return made.hexdigest()
+
+
+def _written(schema: Any) -> str:
+    return json.dumps(schema, sort_keys=True, default=str)
+
+
+def _canonical_written(canonical: Mapping[str, Schema]) -> str:
+    """The same object stands behind all mappings of a house, so it is written once."""
+    global _last
+    if _last[0] is not canonical:
+        _last = (canonical, _written(dict(canonical)))
+    return _last[1]
+
+
+_last: tuple[Mapping[str, Schema] | None, str] = (None, "")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import decimal
 from collections.abc import Callable, Mapping as Table, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from mappings.language import compiler
 from mappings.language.faults import Fault, Inward, Outward, Skip
@@ -160,8 +160,28 @@ def compile(  # the word for it; `mappings.language.compile` reads well
     FileNotFoundError. ``canonical`` holds a schema per entity (and the files their ``$ref`` name). Raises
     ``LintErrors`` with every mistake found.
     """
+    made_of = _MADE_OF.get((name, text))
+    if made_of is not None and made_of.same(load, source_schema, canonical):
+        return made_of.mapping
+    given: dict[str, str | None] = {}
+
+    def noted(relative: str) -> str:
+        given[relative] = None
+        given[relative] = found = load(relative)
+        return found
+
+    mapping = _compiled(text, name, noted, source_schema, canonical)
+    _keep(_MADE_OF, (name, text), _MadeOf(
+        given=given, source_schema=source_schema, canonical=dict(canonical), mapping=mapping
+    ))
+    return mapping
+
+
+def _compiled(
+    text: str, name: str, load: Callable[[str], str], source_schema: Schema | None, canonical: Table[str, Schema]
+) -> Mapping:
     file, texts = read(text, name, load, canonical)
-    digest = compiler.digest(texts, source_schema, dict(canonical))
+    digest = compiler.digest(texts, source_schema, canonical)
     known = _COMPILED.get((name, digest))
     if known is not None:
         return known
@@ -194,15 +214,43 @@ def compile(  # the word for it; `mappings.language.compile` reads well
         _rows=made.rows,
         _space=space,
     )
-    if len(_COMPILED) >= MAX_COMPILED:
-        _COMPILED.pop(next(iter(_COMPILED)), None)
-    _COMPILED[name, digest] = mapping
+    _keep(_COMPILED, (name, digest), mapping)
     return mapping
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _MadeOf:
+    """What a mapping was compiled from beside its text; ``given``: by name, None where there was no such file."""
+
+    given: Table[str, str | None]
+    source_schema: Schema | None
+    canonical: Table[str, Schema]
+    mapping: Mapping
+
+    def same(self, load: Callable[[str], str], source_schema: Schema | None, canonical: Table[str, Schema]) -> bool:
+        """Whether all of it still is what it was."""
+        for relative, text in self.given.items():
+            try:
+                if load(relative) != text:
+                    return False
+            except FileNotFoundError:
+                if text is not None:
+                    return False
+        return source_schema == self.source_schema and dict(canonical) == self.canonical
 
 
 MAX_COMPILED = 500
 _COMPILED: dict[tuple[str, str], Mapping] = {}
 """Mappings of this process by name and content; the oldest goes first. Reading a file takes a tenth of compiling it."""
+_MADE_OF: dict[tuple[str, str], _MadeOf] = {}
+"""By name and text what was compiled last: whoever opens the same files again does not even read them as YAML."""
+_Kept = TypeVar("_Kept")
+
+
+def _keep(kept: dict[tuple[str, str], _Kept], key: tuple[str, str], value: _Kept) -> None:
+    if len(kept) >= MAX_COMPILED:
+        kept.pop(next(iter(kept)), None)
+    kept[key] = value
 
 
 def _head(block: Block, canonical: Table[str, Schema]) -> tuple[OutwardHead, Shape]:

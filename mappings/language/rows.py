@@ -15,6 +15,8 @@ from mappings.language.scalars import Scalars
 from mappings.language.shapes import ANY, Shape
 from mappings.language.tracing import RowInfo
 
+_OUT = re.compile(r"\bout\.(\w+)")
+
 
 class Rows(Scalars):
     """Emits the statements of rows into ``lines``."""
@@ -70,7 +72,7 @@ class Rows(Scalars):
         ``fields`` of the result are the values of the ``wanted`` rows, before they take the target's form.
         """
         scope = scope.inner(out={})
-        used = {row.name for row in rows if row.name in wanted or _mentions(rows, row.name)}
+        used = {*wanted, *_mentioned(rows)}
         before, self.wanted = self.wanted, _wanted(rows, used)
         always: list[tuple[str, str]] = []
         maybe: list[tuple[str, str]] = []
@@ -360,9 +362,14 @@ def _wanted(rows: list[Row], used: set[str]) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _mentions(rows: list[Row], name: str) -> bool:
-    pattern = re.compile(rf"\bout\.{re.escape(name)}\b")
-    return any(pattern.search(text) for row in rows for text in _texts(row))
+def _mentioned(rows: list[Row]) -> set[str]:
+    """Those of the rows whose values any of them reads as ``out.name``."""
+    text = "\n".join(text for row in rows for text in _texts(row) if "out." in text)
+    words = set(_OUT.findall(text))
+    return {
+        row.name for row in rows
+        if row.name in words or (not row.name.isidentifier() and re.search(rf"\bout\.{re.escape(row.name)}\b", text))
+    }
 
 
 def _texts(row: Row) -> Iterator[str]:

@@ -23,7 +23,8 @@ def _iso(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _refused(status: int, kind: str, message: str) -> Reply:
+def refused(status: int, kind: str, message: str) -> Reply:
+    """A refusal in Medusa's words."""
     return Reply(status=status, body={"type": kind, "message": message})
 
 
@@ -45,33 +46,37 @@ class Shop(Simulator):
     def handle(self, call: Call) -> Reply:
         given = base64.b64decode(call.headers.get("authorization", "").removeprefix("Basic ")).decode()
         if given != f"{KEY}:":
-            return _refused(401, "unauthorized", "Unauthorized")
+            return refused(401, "unauthorized", "Unauthorized")
+        return self.serve(call)
+
+    def serve(self, call: Call) -> Reply:
+        """What it answers to somebody who may ask."""
         if call.path == "/admin/stores":
             return Reply(body={"stores": [{"id": "store_1", "default_sales_channel_id": "sc_1"}]})
         if call.path == "/admin/shipping-profiles":
             return Reply(body={"shipping_profiles": [{"id": "sp_1"}]})
         id = call.path.removeprefix("/admin/customers").strip("/")
         if not call.path.startswith("/admin/customers") or (id and id not in self.rows):
-            return _refused(404, "not_found", f"Customer with id: {id} was not found")
+            return refused(404, "not_found", f"Customer with id: {id} was not found")
         if call.method == "GET" and not id:
             return self._list(call.query)
         unknown = set(call.json) - set(FIELDS)
         if unknown:
-            return _refused(400, "invalid_data", f"Invalid request: Unrecognized fields: {', '.join(sorted(unknown))}")
+            return refused(400, "invalid_data", f"Invalid request: Unrecognized fields: {', '.join(sorted(unknown))}")
         if id:
             self.rows[id].update(call.json, updated_at=_iso(self.now))
             return Reply(body={"customer": self.rows[id]})
         email = call.json.get("email")
         if not isinstance(email, str) or "@" not in email:
-            return _refused(400, "invalid_data", f"Field 'email' is no address: {email}; ask ops@shop.example")
+            return refused(400, "invalid_data", f"Field 'email' is no address: {email}; ask ops@shop.example")
         if any(row["email"] == email for row in self.rows.values()):
-            return _refused(400, "invalid_data", f"Customer with email: {email}, has_account: false, already exists.")
+            return refused(400, "invalid_data", f"Customer with email: {email}, has_account: false, already exists.")
         return Reply(body={"customer": self.put(call.json, self.now)})
 
     def _list(self, query: Mapping[str, str]) -> Reply:
         named = [name.split("[")[0] for name in query if name not in PARAMETERS]
         if set(named) - {"id", "email"}:
-            return _refused(400, "invalid_data", f"Invalid request: Unrecognized fields: {named}")
+            return refused(400, "invalid_data", f"Invalid request: Unrecognized fields: {named}")
         rows = sorted(self.rows.values(), key=lambda row: str(row[query.get("order", "id")]))
         for name in dict.fromkeys(named):
             wanted = [value for key, value in query.items() if key.split("[")[0] == name and key not in PARAMETERS]

@@ -257,7 +257,7 @@ def test_returns_are_taken_when_the_goods_are_back(running: Running) -> None:
 
 def test_what_the_queue_carries_names_what_changed(running: Running) -> None:
     """P2: a sale is told as its order and its listing; the key proves the sender, and each is fetched."""
-    connector = connect(running, settings={"queue": "arn:aws:sqs:eu-west-1:1:serai"})
+    connector = connect(running)
     with listening(lambda: NOW) as ear:
         url = f"{ear.url}/hooks/market-kz"
         for _ in range(2):

@@ -31,9 +31,11 @@ PATHS = (
     ("get", "/admin/products/{id}"),
     ("get", "/admin/orders/{id}"),
     ("get", "/admin/reservations"),
+    ("post", "/admin/price-lists/{id}/prices/batch"),
 )
 SINCE = {
     "/admin/inventory-items/location-levels/batch": "2.5: levels of several items in one call",
+    "/admin/price-lists/{id}/prices": "2.12.3: what a list holds, page by page",
     "/admin/products/{id}/options/batch": "2.17: values of an option on a route of its own",
 }
 LATER = {"returns": {"updated_at"}}

@@ -70,7 +70,8 @@ def tell_prefect(up: Up) -> str:
 def test_nothing_of_a_person_is_left_in_the_database_of_prefect(up: Up) -> None:
     """P13: whatever a run, its artifacts and its logs said; the server goes on, and the run is still there."""
     run = tell_prefect(up)
-    until(lambda: {"flow", "flow_run", "flow_run_state", "artifact", "artifact_collection", "log"} <= said(up), 30)
+    places = {"flow", "flow_run", "flow_run_state", "artifact", "artifact_collection", "log", "events"}
+    until(lambda: places <= said(up), 60)
     (uid,) = new_uids(1)
     values = {"name": NAME, "email": MAIL, "phone": PHONE}
     with environment({name: up.env[name] for name in ("DEPOT_URL", "DEPOT_TOKEN")}), opened(up.project) as house:

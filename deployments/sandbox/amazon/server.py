@@ -2,8 +2,8 @@
 
 What surprises here:
 
-* ``{"queue": "http://127.0.0.1:…"}`` at ``/_control`` says where the notifications of the seller's queue are carried
-  to: what an API destination behind SQS or EventBridge does.
+* The seller's queue at Amazon's cloud (sqs.py) is served at the same address, where the header ``x-amz-target`` asks
+  for it.
 * Writes that reached an operation are booked as ``write``.
 """
 
@@ -18,6 +18,7 @@ from deployments.sandbox.amazon.acts import ACTS
 from deployments.sandbox.amazon.api import Api, Plan, errors
 from deployments.sandbox.amazon.fill import fill
 from deployments.sandbox.amazon.queue import Queue
+from deployments.sandbox.amazon.sqs import ARN, KEY_ID, PATH, TARGET
 from deployments.sandbox.amazon.state import Market
 from deployments.sandbox.books import Books
 from deployments.sandbox.faults import Faults
@@ -40,7 +41,7 @@ class Running:
     url: str
     secrets: Mapping[str, str]
     settings: Mapping[str, str]
-    """What a channel on it is told: ``seller``, ``marketplace``, ``token_url``."""
+    """What a channel on it is told: ``seller``, ``marketplace``, ``token_url``, ``queue``, ``queue_url``."""
     stop: Callable[[], None]
 
 
@@ -54,10 +55,7 @@ def start(market: Market, *, port: int = 0, seed: int = 7, plan: Plan | None = N
         with market.lock:
             return verb(market, ask)
 
-    own = Simulated(
-        system=market, faults=faults, notices=queue, acts=ACTS, act=act,
-        controls={"queue": lambda address: queue.carried_to(str(address))},
-    )  # fmt: skip
+    own = Simulated(system=market, faults=faults, notices=queue, acts=ACTS, act=act)
 
     class Handler(serving.Handler):
         simulated = own
@@ -74,6 +72,8 @@ def start(market: Market, *, port: int = 0, seed: int = 7, plan: Plan | None = N
 
         def _answer(self, path: str, query: str, data: bytes) -> Reply:
             headers = {name.lower(): value for name, value in self.headers.items()}
+            if headers.get("x-amz-target", "").startswith(TARGET):
+                return queue.waiting.answer(headers, data, f"http://{headers.get('host')}")
             reply = api.answer(self.command, path, dict(parse_qsl(query, keep_blank_values=True)), headers, data)
             if self.command != "GET" and not path.startswith("/auth"):
                 market.books.enter(
@@ -84,8 +84,10 @@ def start(market: Market, *, port: int = 0, seed: int = 7, plan: Plan | None = N
 
     url, stop = serve(Handler, [own], port=port, name="amazon")
     api.url = url
-    secrets = {"client_id": api.client, "client_secret": api.secret, "refresh_token": api.refresh, "hook_secret": key}
-    settings = {"seller": market.seller, "marketplace": market.marketplace, "token_url": f"{url}/auth/o2/token"}
+    secrets = {"client_id": api.client, "client_secret": api.secret, "refresh_token": api.refresh, "hook_secret": key,
+               "aws_access_key_id": KEY_ID, "aws_secret_access_key": key}  # fmt: skip
+    settings = {"seller": market.seller, "marketplace": market.marketplace, "token_url": f"{url}/auth/o2/token",
+                "queue": ARN, "queue_url": url + PATH}  # fmt: skip
     return Running(
         market=market, api=api, faults=faults, queue=queue, url=url, secrets=secrets, settings=settings, stop=stop
     )  # fmt: skip

@@ -113,6 +113,13 @@ def plain(price: Price) -> bool:
     )
 
 
+def apart(price: Price, price_list: str, group: str | None = None) -> bool:
+    """Whether a platform that holds prices with their windows is told this one by itself: it is on the channel's list,
+    no cost, and not the list's usual price for whom the channel sells to (``group``; None: everybody)."""
+    mine = {**price, "group": None} if price.get("group") == group else price
+    return price["list"] == price_list and price.get("kind") != COST and not plain(mine)
+
+
 def _window(price: Price) -> tuple[datetime | None, datetime | None]:
     start, end = price.get("valid_from"), price.get("valid_to")
     return None if start is None else moment(start), None if end is None else moment(end)

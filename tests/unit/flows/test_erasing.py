@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 import zlib
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import pytest
 
-from flows import stewards
+from flows import erasing_files, stewards
 from flows.erasing import ERASED, erase, phone_forms
 from flows.matching import CannotBind
 from mappings.commerce.customers.policy import Erasure
@@ -152,6 +154,38 @@ def test_nothing_of_a_person_is_left_anywhere_and_nothing_comes_back(retail_on_e
         (kept,) = erasures(tx)
     assert kept.proof["clean"] is True
     assert NAME not in kept.because
+
+
+def test_what_a_running_prefect_writes_only_afterwards_is_taken_out_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P13: its server keeps events for seconds before they reach its database."""
+    monkeypatch.setattr(erasing_files, "LATE", 1.0)
+    path = tmp_path / "prefect" / "prefect.db"
+    path.parent.mkdir()
+    started, swept = Event(), Event()
+
+    def server() -> None:
+        with closing(sqlite3.connect(path, isolation_level=None, timeout=30)) as conn:
+            conn.execute("PRAGMA journal_mode = WAL")
+            conn.execute("CREATE TABLE events (id TEXT, payload JSON)")
+            conn.execute("INSERT INTO events VALUES ('one', ?)", (f'{{"who": "{MAIL}"}}',))
+            started.set()
+            while conn.execute("SELECT count(*) FROM events WHERE payload LIKE ?", (f"%{MAIL}%",)).fetchone() != (0,):
+                time.sleep(0.01)
+            conn.execute("INSERT INTO events VALUES ('two', ?)", (f'{{"who": "{MAIL}"}}',))
+            swept.wait(60)
+
+    writer = Thread(target=server)
+    writer.start()
+    try:
+        assert started.wait(60)
+        removed = erasing_files.clean_files(tmp_path, [MAIL])
+        assert list(erasing_files.left_in_files(tmp_path, [MAIL])) == []
+    finally:
+        swept.set()
+        writer.join(60)
+    assert removed["prefect"] == 2
 
 
 def test_what_the_law_demands_of_invoices_stays_and_the_proof_names_it(retail: World) -> None:
