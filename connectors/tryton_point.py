@@ -20,22 +20,28 @@ What surprises here (seen on trytond_sale_point 8.0.0, November 2026; the rest s
 * A code is unique among active products (prefix of the template + suffix of the product): it is our reference. A
   barcode must have the right check digit, or nothing of the article is taken. Taking an article off sale that is still
   in stock is a UserWarning, which only ``_skip_warnings`` in the context passes over.
+* Tryton calls nobody. So it is asked every few seconds which receipts changed of late; its stamps tell one change of a
+  receipt from the next, and each is told once.
 * Reading receipts takes the group *POS*, writing articles *Product Administration*; a group that is missing is a
   UserError inside HTTP 200.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from connectors.answers import Unsure
-from connectors.base import Doc, Receipt, Write
+from connectors.base import Doc, Notice, Receipt, Write
 from connectors.errors import Misconfigured, RetryLater, ShapeChanged
 from connectors.tryton import Refused, Tryton
-from connectors.tryton_facts import TILL, adjusted, barcode, expected
+from connectors.tryton_facts import ONLY, STAMP, TILL, adjusted, barcode, expected, naive
 from connectors.verified import Verified
+from connectors.window import moment
 
+LOOKS_EVERY = 5.0
 TOGETHER = 100
 """Prices go out together, so many in a call."""
 
@@ -44,7 +50,7 @@ class TrytonPoint(Tryton):
     """The sale points of one company of a Tryton database; ``url``, secrets and options as `Tryton` has them.
 
     Options: ``category`` (name of the accounting category that new articles get: their accounts and taxes; not needed
-    where Tryton has one only).
+    where Tryton has one only), ``looks_every`` (5; seconds between two questions for new receipts).
     """
 
     platform = "tryton_point"
@@ -52,12 +58,17 @@ class TrytonPoint(Tryton):
         when="2026-11", simulator="of what trytond 8.0.12 does", real="trytond_sale_point 8.0.0 on PostgreSQL 15"
     )
     resources = TILL
+    listens = True
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
         self.resources = adjusted(TILL, self.options)
         self._ids: dict[tuple[str, str], int] = {}
         """What new articles are made of: (model, name) → id, units by their symbol; read once."""
+        self._looks_every = float(self.options.get("looks_every", LOOKS_EVERY))
+        self._looked_at = -self._looks_every
+        self._told: frozenset[str] = frozenset()
+        """Which changes of receipts were told, of those that are still young."""
 
     def check(self) -> None:
         """Logs in, and looks up what new articles are made of."""
@@ -77,6 +88,27 @@ class TrytonPoint(Tryton):
             return
         for start in range(0, len(writes), TOGETHER):
             yield from self._priced(writes[start : start + TOGETHER])
+
+    def kept(self, wait: float = 0.0) -> Iterator[Sequence[Notice]]:
+        """The receipts that changed since the last look, when the next is due; none where that is after ``wait``.
+
+        Whoever looks for the first time is told what changed of late.
+        """
+        due = self._looked_at + self._looks_every - time.monotonic()
+        time.sleep(max(0.0, min(due, wait)))
+        if due > wait:
+            return
+        self._looked_at = time.monotonic()
+        facts = self.facts("receipts")
+        since = self.ports.clock.now() - timedelta(seconds=facts.lag + self._looks_every)
+        domain = [*ONLY["receipts"], [STAMP, ">=", naive(since)]]
+        rows = self._rows(facts.path, domain, ["number"], order=[[STAMP, "ASC"], ["id", "ASC"]])
+        young = {f"receipts {row['id']} {row['_timestamp']}": row for row in rows}
+        yield [
+            Notice(delivery=delivery, resource="receipts", id=str(row["id"]), at=at)
+            for delivery, row in young.items() if delivery not in self._told and (at := moment(row[STAMP])) is not None
+        ]  # fmt: skip
+        self._told = frozenset(young)  # who asked has stored them
 
     # ── articles ─────────────────────────────────────────────────────────────────────────────────────────────────
 

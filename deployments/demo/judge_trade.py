@@ -141,7 +141,7 @@ def returns_wrong(books: Books, began: Mapping[str, int], said: list[str]) -> in
     receipts = {str(entry["id"]): entry for entry in books["pos"] if entry["kind"] == "sale"}
     faults = []
     shop = {str(entry["number"]): entry for entry in _of(books, "shop", began, "refund")}
-    desk = {number: _kept(entry) for number, entry in shop.items() if entry["why"] == "people"}
+    desk = {number: _kept(entry) for number, entry in shop.items() if entry.get("why") == "people"}
     desk |= {str(entry["number"]): entry for entry in _of(books, "pos", began, "return")}
     erp = {str(entry["number"]): entry for entry in _of(books, "erp", began, "return")}
     for number, taken in desk.items():

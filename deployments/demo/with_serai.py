@@ -28,8 +28,6 @@ WHO = "demo"
 WAITS_AT_MOST = 40.0
 LOOKS = 3
 """How often a person looks at what is held: a set may grow while it is looked at."""
-SILENT = "pos-kz"
-"""The tills call nobody: their timetable's next run is awaited."""
 MOVING = ("due", "decided", "sent", "accepted", "unknown")
 
 
@@ -71,7 +69,6 @@ class WithSerai:
     def catch_up(self) -> str:
         for system in self.systems:
             self.people.notices_sent(system)
-        steps.pull(self.house, SILENT, "receipts")
         return self._wait()
 
     def mass_change(self) -> str:

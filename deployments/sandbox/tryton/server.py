@@ -1,11 +1,13 @@
 """The simulated Tryton over real HTTP on 127.0.0.1: JSON-RPC at ``/rpc/``, and the sandbox's doors beside it.
 
-What surprises here: it calls nobody. To ill tempers a read is a ``GET /<model>``, any other call a ``POST``;
+What surprises here: it calls nobody; who wants to know of receipts asks for them, and has heard of one when he asks a
+second time after it. To ill tempers a read is a ``GET /<model>``, any other call a ``POST``;
 ``/_control`` also takes ``{"sessions": true}``: every session ends. The doors stand under the database's name too.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,9 +22,42 @@ from deployments.sandbox.tryton.acts import ACTS, Tills
 from deployments.sandbox.tryton.api import LOG_IN, READS, Api
 from deployments.sandbox.tryton.database import Database, Failure
 from deployments.sandbox.tryton.fill import empty, fill
+from deployments.sandbox.tryton.trade import SALE
 
 PLACES = {"reads": "GET", "catalogue": "/product.product"}
 USER, DATABASE = "serai", "tills"
+
+
+class Asked:
+    """How often receipts were asked for since the last of them changed; nobody asks unless he wants to know."""
+
+    def __init__(self) -> None:
+        self._news = threading.Condition()
+        self._times = 2
+
+    def start(self) -> None:
+        """Nothing to begin."""
+
+    def stop(self) -> None:
+        """Nobody waits any more."""
+        self.asked(2)
+
+    def changed(self, model: str, id: int) -> None:
+        """A record was written."""
+        if model == SALE:
+            with self._news:
+                self._times = 0
+
+    def asked(self, times: int = 1) -> None:
+        """Somebody asked for receipts."""
+        with self._news:
+            self._times += times
+            self._news.notify_all()
+
+    def settled(self, timeout: float = 10.0) -> bool:
+        """Waits until who asked for receipts has stored what he was told, since he asks again."""
+        with self._news:
+            return self._news.wait_for(lambda: self._times >= 2, timeout)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +86,10 @@ def start(db: Database, *, port: int = 0, seed: int = 7, name: str = "tryton") -
         except Failure as failure:
             raise Refused(422, "refused", str(failure.error[1])) from None
 
+    heard = Asked()
+    db.changed = heard.changed
     own = Simulated(
-        system=db, faults=faults, notices=None, acts=ACTS, act=act, controls={"sessions": api.end_sessions}
+        system=db, faults=faults, notices=heard, acts=ACTS, act=act, controls={"sessions": api.end_sessions}
     )
 
     class Handler(serving.Handler):
@@ -74,6 +111,8 @@ def start(db: Database, *, port: int = 0, seed: int = 7, name: str = "tryton") -
                 return Reply(*api.answer(headers, request))
             model, _, verb = method.removeprefix("model.").rpartition(".")
             word = "GET" if verb in READS else "POST"
+            if model == SALE:
+                heard.asked()
             return self.tempered(word, f"/{model}", lambda: Reply(*api.answer(headers, request)))
 
         def throttled(self, wait: float) -> Reply:
