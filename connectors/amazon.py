@@ -46,6 +46,7 @@ from connectors.base import Cursor, Doc, Notice, Page, Receipt, Received, Reques
 from connectors.errors import Forged, Misconfigured, RetryLater, ShapeChanged
 from connectors.limits import Limit
 from connectors.paging import Position, at
+from connectors.ports import LOOKING
 from connectors.rest import Rest
 from connectors.scan import pages
 from connectors.verified import Verified
@@ -410,7 +411,7 @@ class Amazon(Rest):
         if self._queue is None:
             return
         wait = min(wait, self._timeout[1] / 2)
-        while messages := self._named(partial(self._queue.messages, wait)):
+        while messages := self._named(partial(self._queue.messages, wait, hide=self.lane not in LOOKING)):
             yield [one for message in messages for one in notices.told(message, self.ports.clock.now(), self.seller)]
             self._named(partial(self._queue.forget, messages))
             wait = 0.0

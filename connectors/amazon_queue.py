@@ -52,9 +52,9 @@ class Queue:
     ports: Ports
     post: Post
 
-    def messages(self, wait: float) -> Sequence[Doc]:
+    def messages(self, wait: float, *, hide: bool = True) -> Sequence[Doc]:
         """Up to ten messages, hidden from others for `HIDDEN` seconds; none came within ``wait`` seconds: none."""
-        asked = {"MaxNumberOfMessages": AT_ONCE, "VisibilityTimeout": HIDDEN,
+        asked = {"MaxNumberOfMessages": AT_ONCE, "VisibilityTimeout": HIDDEN if hide else 0,
                  "WaitTimeSeconds": min(int(wait), LONGEST_WAIT)}  # fmt: skip
         found = self._ask("ReceiveMessage", asked).get("Messages") or []
         if not isinstance(found, list) or not all(map(_is_message, found)):

@@ -81,9 +81,9 @@ class Odoo(Rest):
     platform = "odoo"
     verified = Verified(
         when="2026-11",
-        contract="no schema is published; every call by fields and methods of 19.0 as looked up",
+        contract="no schema is published; every call by fields and methods in the source of 16.0 to 19.0",
         examples="3 answers of the documentation's page",
-        simulator="a stateful one of 16 to 19",
+        simulator="a stateful one of 16 to 19, its answers and models held against that source",
     )
     resources = RESOURCES
     auth: Mapping[str, str] = {"scheme": "bearer", "token": "token"}

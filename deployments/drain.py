@@ -68,9 +68,11 @@ has a thread, none waits for the others"""
 
 LOOKS_EVERY: Final = 0.1
 """Seconds between two looks at inbox and outbox while nothing happens: two small statements."""
-STRETCH: Final = Stretch(seconds=1.0, records=300)
-"""Work between two looks at whether to end; small, because nothing is reported per stretch, and because what cannot
-wait does wait for the transaction of a page."""
+LOOKS_A_SHARE: Final = 20
+"""What became of writes is looked for at most so that one part in so many of the time goes into looking: it reads every
+open write, and a first sync has a hundred thousand of them."""
+STRETCH: Final = Stretch(seconds=1.0)
+"""Work between two looks at whether to end; small, because nothing is reported per stretch."""
 AT_ONCE: Final = Stretch(seconds=1.0, records=100)
 """The same of what cannot wait: a page is decided and sent before the next, so small ones are out sooner."""
 NOTICES: Final = 500
@@ -91,11 +93,11 @@ ALIVE_FOR: Final = 15.0
 BEATS_EVERY: Final = 5.0
 
 
-def to_do(house: House) -> dict[Hand, list[Place]]:
+def to_do(house: House, *, settling: bool = True) -> dict[Hand, list[Place]]:
     """What each hand has to do now, in the order of its entities; only what may be done.
 
     Writes are sent for an entity that is on, to a channel whose writes are not paused. What became of writes already
-    sent is found out in any case: that sends nothing.
+    sent is found out in any case (that sends nothing), unless not ``settling``.
     """
     registry = house.registry
     with registry.read() as tx:
@@ -104,7 +106,7 @@ def to_do(house: House) -> dict[Hand, list[Place]]:
         waiting = channels_due(tx)
         due = [(channel, entity) for channel, entity, _ in waiting]
         ahead = {("push", (channel, entity)) for channel, entity, at in waiting if at <= tx.now - AHEAD / 2}
-        unsettled = [(channel, entity) for channel, entity, _ in to_settle(tx)]
+        unsettled = [(channel, entity) for channel, entity, _ in to_settle(tx)] if settling else []
         now = tx.now
     ready = registry.inbox.next_ready()
     noticed = sorted(registry.inbox.depth()) if ready is not None and ready <= now else []
@@ -152,6 +154,7 @@ class Drain:
         self._beat_at = 0.0
         self._asked_at = time.monotonic()
         self._lapse_at = 0.0
+        self._settle_at = 0.0
         self._listening: Sequence[str] = ()
         self.renewed = False
         """Whether it ended because another release is in force: whoever runs it opens the house anew and goes on."""
@@ -204,15 +207,19 @@ class Drain:
         self._news.set()
 
     def _look(self) -> bool:
-        """Gives each idle hand what there is to do; whether there was anything to give."""
+        """Gives each idle hand what there is to do; whether there was anything to give, or may have been."""
         self._busy = {hand: future for hand, future in self._busy.items() if not future.done()}
+        began = time.monotonic()
+        settling = began >= self._settle_at
         try:
             self._beat()
-            found = to_do(self._house)
+            found = to_do(self._house, settling=settling)
         except (SQLAlchemyError, RegistryError) as error:
             log.error("the registry does not answer (%s); looking again in %.0f s", type(error).__name__, RESTS)
             self._stop.wait(RESTS)
             return True
+        if settling:
+            self._settle_at = time.monotonic() + LOOKS_A_SHARE * (time.monotonic() - began)
         if time.monotonic() >= self._lapse_at:
             self._lapse_at = time.monotonic() + LAPSES_EVERY
             found[LAPSE[0], "in"] = [LAPSE]
@@ -225,7 +232,7 @@ class Drain:
                 thread = self._threads.setdefault(hand, ThreadPoolExecutor(max_workers=1, thread_name_prefix=name))
                 self._busy[hand] = thread.submit(self._work, hand, awake)
                 given = True
-        return given
+        return given or not settling
 
     def _rests_still(self, what: Hand | tuple[Hand, Place]) -> bool:
         return self._rests.get(what, 0.0) > time.monotonic()

@@ -37,6 +37,8 @@ def check(house: House, channel: str) -> list[Finding]:
     except ConnectorError as fault:
         return [Finding(what="the account", works=False, detail=_said(channel, fault))]
     found = [Finding(what="the account", works=True, detail="the platform answers and takes the credential")]
+    if connector.listens:
+        found.append(_heard(connector, channel))
     granted = _granted(connector, channel, found)
     mappings = house.of(channel)
     carried = resources_of(house, channel)
@@ -63,6 +65,16 @@ def check(house: House, channel: str) -> list[Finding]:
     return found
 
 
+def _heard(connector: Connector, channel: str) -> Finding:
+    """Whether what the platform keeps for us can be asked for; nobody goes on, so that all of it stays there."""
+    try:
+        with closing(cast(Any, connector.kept())) as batches:
+            next(batches, None)
+    except ConnectorError as fault:
+        return Finding(what="notices", works=_failed(fault), detail=_said(channel, fault))
+    return Finding(what="notices", works=True, detail="what the platform keeps for us can be read")
+
+
 def _granted(connector: Connector, channel: str, found: list[Finding]) -> frozenset[str] | None:
     try:
         return connector.granted()
@@ -77,12 +89,16 @@ def _readable(connector: Connector, channel: str, resource: str) -> Finding:
         with closing(cast(Any, connector.read(resource))) as pages:
             docs: Sequence[Any] = next(pages).docs
     except ConnectorError as fault:
-        busy = isinstance(fault, RetryLater)
-        return Finding(what=f"{resource}: read", works=None if busy else False, detail=_said(channel, fault))
+        return Finding(what=f"{resource}: read", works=_failed(fault), detail=_said(channel, fault))
     except StopIteration:
         return Finding(what=f"{resource}: read", works=True, detail="nothing there")
     several = "1 document" if len(docs) == 1 else f"{len(docs)} documents"
     return Finding(what=f"{resource}: read", works=True, detail=f"{several} on the first page")
+
+
+def _failed(fault: ConnectorError) -> bool | None:
+    """It does not work; None: whether it does was not to be known now."""
+    return None if isinstance(fault, RetryLater) else False
 
 
 def _said(channel: str, fault: ConnectorError) -> str:

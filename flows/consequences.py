@@ -95,6 +95,7 @@ def follow(house: House, tx: Tx, changes: Sequence[Change], *, now: datetime, ca
         *settled.due,
         *((*key, None, forced, cause) for key, forced in due.items()),
         *dated(house, by_entity.get("price", ()), now, cause),
+        *repricing.beside(house, tx, by_entity.get("price", ()), cause),
         *back_orders.dated(house, stocks, now, cause),
         *repricing.follow(house, tx, by_entity.get("variant", ()), cause),
     ])

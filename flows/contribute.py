@@ -76,7 +76,7 @@ def contribute(work: Work, entity: str, items: list[Item]) -> None:
         text = group[0].text if alone else encode(values)
         mark = group[0].mark if alone else digest(text)
         held_values = None if before is None else before.values
-        moved = before is None or before.hash != mark
+        moved = before is None or before.hash != mark or _again(work, before)
         if moved:
             _record(work, entity, uid, values, text, mark, before, group[0])
         for item in group:
@@ -94,6 +94,11 @@ def contribute(work: Work, entity: str, items: list[Item]) -> None:
             else:
                 work.account.count(entity, "created" if item.new else "updated")
             work.documents.add(item.record.doc)
+
+
+def _again(work: Work, before: Record) -> bool:
+    """Whether what was a price no more is one again: who has a say lists it."""
+    return before.entity == "price" and before.state != "live" and work.house.may_create(work.channel, "price")
 
 
 def _others(work: Work, entity: str, held: Sequence[str]) -> Mapping[str, Sequence[Binding]]:
@@ -195,7 +200,8 @@ def _record(
     item: Item,
 ) -> None:
     """Adds the record, its links and its hop to what will be stored."""
-    state = "archived" if values.get("status") == "archived" else "live"
+    over = entity == "price" and before is not None and before.state != "live" and not _again(work, before)
+    state = "archived" if over or values.get("status") == "archived" else "live"
     own = OWN_KEY.get(entity, ())
     links = [(uid, entity, name, values[name]) for name in work.house.references.get(entity, ())
              if name not in own and values.get(name) is not None]

@@ -47,6 +47,7 @@ from registry import (
     digest,
     finish_scan,
     holdable,
+    holders,
     load_cursor,
     lock_entities,
     lock_records,
@@ -61,8 +62,8 @@ from registry import (
     renew,
     save_cursor,
     scan_of,
-    uids_for,
     unpark,
+    wait_is_over,
 )
 
 LEASE_SECONDS = 120.0
@@ -289,16 +290,22 @@ def _park_refused(
     account.add(house.registry.attempt(work))
 
 
-def _fetch(house: House, account: Account, channel: str, resource: str, ids: Sequence[str]) -> None:
-    """Reads these documents now and accepts them; those that no longer exist are gone."""
+def _fetch(
+    house: House, account: Account, channel: str, resource: str, ids: Sequence[str], *, again: bool = True
+) -> None:
+    """Reads these documents now and accepts them; those that no longer exist are gone.
+
+    What a write of ours overtook meanwhile is read once more: whoever asked for it may never ask again (P5).
+    """
     asked_at = house.registry.now()
     found = house.connector(channel).fetch(resource, ids)
     docs = [doc for doc in found.values() if doc is not None]
-    if docs:
-        take(house, account, channel, resource, docs, asked_at)
+    stale = take(house, account, channel, resource, docs, asked_at) if docs else set()
     gone = [id for id, doc in found.items() if doc is None]
     if gone:
         vanish(house, account, channel, resource, gone)
+    if stale and again:
+        _fetch(house, account, channel, resource, sorted(stale), again=False)
 
 
 def _missing(house: House, account: Account, channel: str, resource: str, scan: str) -> None:
@@ -314,7 +321,10 @@ def _missing(house: House, account: Account, channel: str, resource: str, scan: 
 
 
 def vanish(house: House, account: Account, channel: str, resource: str, ids: Sequence[str]) -> None:
-    """The channel says that these do not exist: bindings are gone; where it has authority, records are archived."""
+    """The channel says that these do not exist: bindings are gone; where it has authority, records are archived.
+
+    A price has no status of its own: one that no other channel with a say keeps is a price no more.
+    """
     _, entities = _followed(house, channel, resource)
 
     def work(tx: Tx) -> None:
@@ -324,10 +334,12 @@ def vanish(house: House, account: Account, channel: str, resource: str, ids: Seq
         put_bindings(tx, [binding.row(state="gone") for binding in live])
         ours = {str(b.uid): b for b in live if house.may_create(channel, b.entity)}
         changes = []
+        priced = holders(tx, [uid for uid, b in ours.items() if b.entity == "price"])
+        kept = {uid for uid, names in priced.items() if any(house.may_create(name, "price") for name in names)}
         for uid, record in lock_records(tx, sorted(ours)).items():
-            if record.values.get("status") not in ("active", "archived"):
+            if uid in kept or (uid not in priced and record.values.get("status") not in ("active", "archived")):
                 continue
-            values = {**record.values, "status": "archived"}
+            values = dict(record.values) if uid in priced else {**record.values, "status": "archived"}
             put_records(tx, [RecordRow(uid=record.uid, entity=record.entity, values=values, state="archived")])
             changes.append(Change(entity=record.entity, uid=uid, source=channel, before=record.values, after=values))
         follow(house, tx, changes, now=house.registry.now(), cause=channel)
@@ -340,15 +352,22 @@ def vanish(house: House, account: Account, channel: str, resource: str, ids: Seq
 def _again(house: House, account: Account, channel: str, resource: str) -> None:
     """At the end of a read: items whose reference has come since, and stock whose reservations were posted."""
     with house.registry.read() as tx:
-        waiting = [row for row in parked(tx, channel, kinds=("waiting",)) if row.resource == resource]
-        wanted = [row.awaits for row in waiting if row.awaits is not None]
-        there = uids_for(tx, channel, wanted)
         found = matchable(house, tx, channel, house.of(channel).inward[resource].inward)
-    ready = {house.document_of(row) for row in waiting if row.awaits in there} | set(found)
+    ready = _no_longer_waiting(house, channel).get(resource, set()) | set(found)
     if ready:
         _fetch(house, account, channel, resource, sorted(ready))
     if "stock" in house.of(channel).inward[resource].inward and house.may_create(channel, "stock"):
         _recount(house, account, channel, resource)
+
+
+def _no_longer_waiting(house: House, channel: str) -> dict[str, set[str]]:
+    """Resource → ids of documents that waited for what is there now."""
+    found: dict[str, set[str]] = {}
+    with house.registry.read() as tx:
+        for row in wait_is_over(tx, channel):
+            if row.resource is not None and row.resource in house.of(channel).inward:
+                found.setdefault(row.resource, set()).add(house.document_of(row))
+    return found
 
 
 def _recount(house: House, account: Account, channel: str, resource: str) -> None:
@@ -389,10 +408,11 @@ def take_notices(house: House, *, limit: int = 500, channels: Sequence[str] | No
     for row in rows:
         groups.setdefault((row.channel, row.resource), []).append(row)
     ledgers = []
+    told: dict[str, None] = {}
     for (channel, resource), notices in sorted(groups.items(), key=lambda group: _rank(house, *group[0])):
         uids = [notice.uid for notice in notices]
         if resource not in house.of(channel).inward or not _followed(house, channel, resource)[0]:
-            house.registry.inbox.done(uids)
+            house.registry.inbox.done(uids, house.owner)
             continue
         account = house.account(channel, resource, "inward")
         try:
@@ -403,10 +423,29 @@ def take_notices(house: House, *, limit: int = 500, channels: Sequence[str] | No
             house.registry.inbox.fail(uids, str(fault), house.registry.now() + timedelta(seconds=wait))
             ledgers.append(house.finish(account.ledger(house.registry.now(), note=str(fault)), error=str(fault)))
             continue
-        house.registry.inbox.done(uids)
+        house.registry.inbox.done(uids, house.owner)
         ledgers.append(house.finish(account.ledger(house.registry.now())))
+        told[channel] = None
+    for channel in told:
+        ledgers += _others_again(house, channel)
     if ledgers:
         ledgers += recount_posted(house)
+    return ledgers
+
+
+def _others_again(house: House, channel: str) -> list[Ledger]:
+    """Documents of other resources that waited for what these brought, such as a parcel whose order came after it."""
+    ledgers = []
+    for resource, ids in _no_longer_waiting(house, channel).items():
+        if not _followed(house, channel, resource)[0]:
+            continue
+        account = house.account(channel, resource, "inward")
+        try:
+            _fetch(house, account, channel, resource, sorted(ids))
+        except ConnectorError as fault:     # they wait on: the next notice or read of the channel asks again
+            ledgers.append(house.finish(account.ledger(house.registry.now(), note=str(fault)), error=str(fault)))
+            continue
+        ledgers.append(house.finish(account.ledger(house.registry.now())))
     return ledgers
 
 

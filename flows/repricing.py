@@ -19,7 +19,7 @@ from msgspec import Struct
 from flows.pricing import APART, carries, lists_of, neighbours, pipeline_of, told_apart
 from flows.routes import Group
 from flows.wiring import House
-from mappings.commerce.prices.lists import apart
+from mappings.commerce.prices.lists import apart, plain
 from mappings.commerce.prices.pipeline import moments
 from registry import DueRow, OutboxRow, ShownRow, Tx, linked, mark_due, put_shown_prices, records_where
 
@@ -64,6 +64,17 @@ def follow(house: House, tx: Tx, changes: Sequence[Change], cause: str) -> list[
     content = [change.uid for change in changes if change.before is not None
                and change.before.get("net_content") != change.after.get("net_content")]
     return [*due_rows(house, tx, moved, cause, only=written), *due_rows(house, tx, content, cause)]
+
+
+def beside(house: House, tx: Tx, changes: Sequence[Change], cause: str) -> list[DueRow]:
+    """What a change of a dated price makes due where such are told by themselves: the variant's others, which it may
+    have contradicted until now. One statement, or none."""
+    apart_on = {route.channel for route in house.routes.get("price", ()) if told_apart(route.group)}
+    moved = [
+        change.after["variant"] for change in changes if change.after.get("variant") is not None
+        and change.before is not None and not (plain(change.before) and plain(change.after))
+    ] if apart_on else []
+    return due_rows(house, tx, moved, cause, only=apart_on - {cause})
 
 
 def dependents(house: House, channel: str) -> list[str]:

@@ -121,6 +121,7 @@ from registry.parked import (
     parked,
     parked_counts,
     unpark,
+    wait_is_over,
 )
 from registry.people import (
     ErasureRow,
@@ -450,6 +451,7 @@ __all__ = [
     "unpark",
     "unread_escrows",
     "verbatim",
+    "wait_is_over",
     "wake",
     "with_traits",
     "write_audit",

@@ -1,7 +1,12 @@
 """Verified notices between the receiver's 202 and the step that acts on them: stored durably, each delivery once.
 
-What surprises here: the inbox has transactions of its own, because on SQLite it is a file of its own; a row stays
-after it is done, for it is what recognises a repeated delivery.
+What surprises here:
+
+* The inbox has transactions of its own, because on SQLite it is a file of its own.
+* A delivery that comes again while it waits is the same one. One that comes again once somebody has begun to act on it
+  is acted on again: many platforms name no delivery and stamp whole seconds, so that two changes within a second are
+  told in the same words, and the second may be younger than what was fetched for the first. A row stays after it is
+  done, so that a repetition takes its place and whoever repeats a captured one fills no table.
 """
 
 from __future__ import annotations
@@ -47,7 +52,11 @@ class Inbox:
         self._engine = engine
 
     def put(self, notices: Iterable[NoticeRow]) -> int:
-        """Afterwards every notice is on disk, once per (channel, delivery); the number that was new."""
+        """Afterwards every notice is on disk, once per (channel, delivery), and somebody will act on it.
+
+        Returns the number that is to be acted on because of this call: new ones, and those whose turn had begun or was
+        over.
+        """
         rows = list(notices)
         uids = new_uids(len(rows))
 
@@ -68,7 +77,19 @@ class Inbox:
                 (uid, channel, delivery, resource, external_id, micros(at), body, tx.stamp, 0, tx.stamp)
                 for uid, (channel, delivery, resource, external_id, at, body) in zip(uids, rows, strict=True)
             ]
-            return bulk.upsert(tx, "inbox", columns, stored, key=("channel", "delivery"), change={})
+            return bulk.upsert(
+                tx,
+                "inbox",
+                columns,
+                stored,
+                key=("channel", "delivery"),
+                change={
+                    **{name: f"excluded.{name}" for name in ("at", "body", "received_at", "ready_at")},
+                    "claimed_by": "NULL",
+                    "done_at": "NULL",
+                },
+                unless="inbox.done_at IS NULL AND inbox.claimed_by IS NULL",
+            )
 
         return self._write(work)
 
@@ -109,11 +130,15 @@ class Inbox:
 
         return self._write(work)
 
-    def done(self, uids: Collection[str]) -> int:
-        """Afterwards these are finished and their bodies dropped; their deliveries stay known."""
+    def done(self, uids: Collection[str], owner: str) -> int:
+        """Afterwards those that ``owner`` still holds are finished and their bodies dropped; the number of them.
+
+        What came again since it was claimed is nobody's: it waits for its next turn.
+        """
 
         def work(tx: Tx) -> int:
-            return bulk.change(tx, update(inbox).values(done_at=tx.stamp, body=None), inbox.c.uid, uids)
+            mine = update(inbox).where(inbox.c.claimed_by == owner, inbox.c.done_at.is_(None))
+            return bulk.change(tx, mine.values(done_at=tx.stamp, body=None), inbox.c.uid, uids)
 
         return self._write(work)
 
@@ -139,7 +164,7 @@ class Inbox:
             return None if at is None else moment(at)
 
     def prune(self, before: datetime) -> int:
-        """Forgets notices done before that moment: their deliveries would count as new again."""
+        """Forgets notices done before that moment."""
         return self._write(lambda tx: tx.run(delete(inbox).where(inbox.c.done_at < micros(before))))
 
     def _write(self, work: Callable[[Tx], T]) -> T:

@@ -16,7 +16,7 @@ from sqlalchemy import bindparam, func, literal_column, select, update
 from registry import bulk
 from registry.codec import digest, moment, new_uids
 from registry.engine import AnyRow, RegistryError, Tx
-from registry.tables import parked as items
+from registry.tables import binding, parked as items
 
 ParkedKey: TypeAlias = tuple[str, str, str, str]
 """(channel, entity, subject, direction); the subject is the external id inward, the record's uid outward."""
@@ -160,6 +160,21 @@ def parked(
     if uids is not None:
         statement = statement.where(bulk.within(tx, items.c.uid, uids))
     return [_row(row) for row in tx.rows(statement)]
+
+
+_COME = select(items).join(
+    binding, (binding.c.channel == items.c.channel) & (binding.c.entity == items.c.awaits_entity)
+    & (binding.c.external_id == items.c.awaits_id),
+).where(
+    items.c.channel == bindparam("on"), items.c.kind == "waiting", items.c.direction == "inward",
+    items.c.state == literal_column("'open'"), items.c.awaits_id.is_not(None),
+    binding.c.uid.is_not(None), binding.c.state == "live",
+)  # fmt: skip
+
+
+def wait_is_over(tx: Tx, channel: str) -> list[Parked]:
+    """Inward items of a channel that wait for what is there by now; usually there are none."""
+    return [_row(row) for row in tx.rows(_COME, {"on": channel})]
 
 
 def parked_counts(tx: Tx) -> dict[tuple[str, str, str, str], int]:

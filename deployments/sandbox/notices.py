@@ -143,12 +143,16 @@ class Notices:
         for delivery, data, events in reversed(held):
             self._send(delivery, data, events)
 
+    def addresses(self, events: Sequence[Event]) -> Sequence[str]:
+        """Who is told of these; asked by the thread that sends, long after they happened."""
+        return self.urls()
+
     def _send(self, delivery: str, data: bytes, events: Sequence[Event]) -> None:
-        for url in list(self._urls):
+        for url in self.addresses(events):
             for attempt in range(1, ATTEMPTS + 1):
                 if self._stopping:
                     return
-                done = self._post(url, delivery, data)
+                done = self._post(url, delivery, data, events)
                 outcome = "delivered" if done else "failed" if attempt < ATTEMPTS else "given up"
                 self._book(delivery, events, url=url, attempt=attempt, outcome=outcome)
                 if done:
@@ -156,7 +160,7 @@ class Notices:
                 if attempt < ATTEMPTS:
                     time.sleep(PAUSES[attempt - 1])
 
-    def _post(self, url: str, delivery: str, data: bytes) -> bool:
+    def _post(self, url: str, delivery: str, data: bytes, events: Sequence[Event]) -> bool:
         return self.delivered(url, data, self._signed(delivery, data))
 
     def _signed(self, delivery: str, data: bytes) -> dict[str, str]:

@@ -152,6 +152,11 @@ def together(done: Tally, known: int, rule: Breaker) -> tuple[str, ...]:
     ``changed ≥ at_least and changed > records · known`` · ``changed ≥ at_least and Σ size > moved · known`` (the share
     of items times the size of their moves) · ``deleted ≥ at_least and deleted > deletions · known``. Where
     ``stock`` is ``hold``: ``zeroed ≥ at_least and zeroed > zeroed · known``.
+
+    It is asked before each page goes out, of what went out within the window and of the whole page: what is due at once
+    is held from its first item. Of a change that comes in a trickle no more is live when the rest is held than fewer
+    than ``at_least`` items, or ``records · known`` items whose sizes sum up to ``moved · known``; none moved by more
+    than ``price``.
     """
     reasons = []
     if done.changed >= rule.at_least and done.changed > rule.records * known:

@@ -58,7 +58,8 @@ class ListShop(Shop):
         if unknown or (not id and not {"title", "description"} <= set(call.json)):
             return refused(400, "invalid_data", f"Invalid request: {sorted(unknown)}")
         known = id or f"plist_{len(self.calls):06d}"
-        bare: Doc = {"starts_at": None, "ends_at": None, "status": "draft", "type": "sale", "rules": {}, "metadata": None}
+        bare: Doc = {"starts_at": None, "ends_at": None, "status": "draft", "type": "sale", "rules": {},
+                     "metadata": None}  # fmt: skip
         self.lists[known] = {**bare, **self.lists.get(known, {}), **call.json, "id": known}
         return Reply(body={"price_list": self._row(known, False)})
 

@@ -107,6 +107,10 @@ def between(
     """A house of its own between the ERP and a shop, each behind a proxy."""
     folder = into / "project"
     shutil.copytree(HERE / project, folder)
+    if isinstance(shop, MedusaShop):
+        rows = folder / "channels.yaml"
+        rows.write_text(rows.read_text(encoding="utf-8").replace("cusgroup_staff", shop.staff), encoding="utf-8")
+        (folder / "campaigns").mkdir()
     name = f"SERAI_{shop.name.upper()}"
     with (
         Proxy(shop.url).running() as door,

@@ -27,7 +27,7 @@ WATCHED = {
     "tryton": ("party_party", "party_address", "party_contact_mechanism", "product_template", "product_product",
                "sale_sale", "sale_line", "stock_move", "stock_shipment_out"),
     "medusa": ("product", "product_variant", "price", "inventory_item", "inventory_level", "reservation_item", "order",
-               "order_line_item", "customer", "fulfillment", "fulfillment_label"),
+               "order_line_item", "customer", "fulfillment", "fulfillment_label", "price_list", "price_list_rule"),
     "vendure": ("product", "product_translation", "product_variant", "product_variant_translation",
                 "product_variant_price", "product_option", "stock_level", "order", "order_line", "customer",
                 "fulfillment"),
@@ -161,6 +161,24 @@ class MedusaShop:
         self.books = Books(system="medusa", url=system.database_url)
         self.head = {"x-publishable-api-key": system.publishable}
         self.region = self._ask("GET", "/store/regions")["regions"][0]["id"]
+        self.staff = str(self.admin("POST", "/admin/customer-groups", {"name": "Staff"})["customer_group"]["id"])
+
+    def admin(self, method: str, path: str, body: object = None) -> Any:
+        """What Medusa's admin API answers to somebody at its dashboard."""
+        answer = requests.request(method, self.url + path, json=body, auth=(self.key, ""), timeout=60)
+        assert answer.ok, answer.text
+        return answer.json()
+
+    def listed(self, sku: str) -> list[Row]:
+        """(amount, from how many pieces on, kind of list, its window, whom it is for) of a SKU's prices in lists."""
+        query = """
+            SELECT price.amount, price.min_quantity, list.type, list.starts_at, list.ends_at, rule.value->>0
+            FROM price JOIN price_list list ON list.id = price.price_list_id AND list.deleted_at IS NULL
+            JOIN product_variant_price_set link ON link.price_set_id = price.price_set_id
+            JOIN product_variant variant ON variant.id = link.variant_id
+            LEFT JOIN price_list_rule rule ON rule.price_list_id = list.id AND rule.deleted_at IS NULL
+            WHERE variant.sku = %s AND price.deleted_at IS NULL ORDER BY price.amount"""
+        return self.books.rows(query, sku)
 
     def _ask(self, method: str, path: str, body: object = None) -> Any:
         answer = requests.request(method, self.url + path, json=body, headers=self.head, timeout=60)

@@ -21,6 +21,7 @@ from deployments.sandbox.amazon.state import Market
 from deployments.sandbox.people import People
 from deployments.sandbox.start import Part, Playing
 from flows import steps
+from flows.checking import check
 from flows.collecting import collect
 from flows.wiring import House
 from registry import parked, runs
@@ -159,5 +160,9 @@ def test_a_queue_that_refuses_or_is_away_stops_no_reading_and_the_channel_says_s
         with pytest.raises(RetryLater):
             collect(house, "amazon-kz")
         assert len(running.queue.waiting) == waiting
+        (heard,) = [found for found in check(house, "amazon-kz") if found.what == "notices"]
+        assert (heard.works, "aws_secret_access_key" in heard.detail) == (False, True)
         running.queue.waiting.refuses = False
+        (heard,) = [found for found in check(house, "amazon-kz") if found.what == "notices"]
+        assert heard.works
         assert collect(house, "amazon-kz") == waiting

@@ -205,7 +205,7 @@ class working:
             if stream is not None:
                 stream.close()
         try:
-            self.process.wait(30)
+            self.process.wait(300)      # it ends its round; only one that hangs is killed
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait(10)

@@ -12,17 +12,16 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
-
-import msgspec
 
 from deployments.sandbox.amazon.sqs import ARN, Waiting
 from deployments.sandbox.amazon.state import Market, stamp
 from deployments.sandbox.faults import Faults
 from deployments.sandbox.market import MARKET
 from deployments.sandbox.notation import Doc
-from deployments.sandbox.notices import Notices
+from deployments.sandbox.notices import Event, Notices
 
 KEPT = 20_000
 SMALL = ("FEED_PROCESSING_FINISHED", "REPORT_PROCESSING_FINISHED")
@@ -86,8 +85,8 @@ class Queue(Notices):
             kind, id = "unknown", ""
         self._book(id, [(kind, id, self._market.now())], url=ARN, attempt=1, outcome="delivered")
 
-    def _post(self, url: str, delivery: str, data: bytes) -> bool:
-        body = self._documents.get(str(msgspec.json.decode(data)["id"]))
+    def _post(self, url: str, delivery: str, data: bytes, events: Sequence[Event]) -> bool:
+        body = self._documents.get(events[0][1])
         headers = {"Content-Type": "application/json", "x-api-key": self._key}
         return body is None or self.delivered(url, body, headers)
 

@@ -202,7 +202,13 @@ class Database:
             return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
         if kind.type == "float":
             return float(value or 0)
+        if name == "type" and self.version < 18 and kind.type == "selection" and self._counted(model, id, session):
+            return "product"
         return False if value is None or value == "" else value
+
+    def _counted(self, model: str, id: int, session: Session) -> bool:
+        """Goods whose stock is counted, which before 18 were a type of their own."""
+        return "is_storable" in MODELS[model] and bool(self.value(model, id, "is_storable", session))
 
     def search(self, model: str, domain: Sequence[Any], session: Session, order: str = "id") -> list[int]:
         """The ids that a domain finds, in an order; archived ones and other companies' are not among them."""

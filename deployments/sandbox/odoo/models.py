@@ -1,7 +1,8 @@
 """The models of the simulated Odoo: which fields there are, of which type, and what older versions call them.
 
-What surprises here: these are facts of Odoo 19.0 Community (public repository odoo/odoo and the documentation of 19.0,
-looked up 2026-11-22), only as many as a retailer's house touches; a field that is not here is refused, as Odoo does.
+What surprises here: these are facts of Odoo 19.0 Community, only as many as a retailer's house touches; a field that is
+not here is refused, as Odoo does. A table of what Odoo's source says, which knows nothing of this one, is held against
+it (`tests/contract/vendor/odoo_published.py`).
 
 A field's type: ``char text html bool int float money date datetime``, ``a|b|c`` a selection, ``>model`` many to one,
 ``*model.field`` one to many, ``&model`` many to many. ``=`` before it: computed and not stored, so that it can neither
@@ -11,7 +12,7 @@ required.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 _TEXT = {
@@ -100,7 +101,7 @@ _TEXT = {
     "pos.payment.method": "name char!",
     "pos.payment": "pos_order_id >pos.order! | amount money! | payment_method_id >pos.payment.method!",
     "pos.order": "name char | pos_reference char | session_id >pos.session! | config_id =>pos.config"
-    " | date_order datetime | state draft|cancel|paid|done|invoiced | partner_id >res.partner | amount_total float"
+    " | date_order datetime | state draft|cancel|paid|done | partner_id >res.partner | amount_total float"
     " | amount_tax float | amount_paid float | currency_id =>res.currency | company_id >res.company"
     " | lines *pos.order.line.order_id | payment_ids *pos.payment.pos_order_id",
     "pos.order.line": "order_id >pos.order! | product_id >product.product! | full_product_name char | qty float"
@@ -119,11 +120,18 @@ METHODS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 OLDER: Mapping[int, Mapping[str, Mapping[str, str | None]]] = {
     18: {"sale.order.line": {"product_uom_id": "product_uom", "tax_ids": "tax_id"}},
     17: {"product.template": {"is_storable": None}, "product.product": {"is_storable": None}},
-    16: {"sale.order": {"amount_paid": None}, "stock.move": {"quantity": "quantity_done", "picked": None}},
+    16: {"sale.order": {"amount_paid": None}, "stock.move": {"quantity": "quantity_done", "picked": None},
+         "base.automation": {"action_server_ids": None},
+         "ir.actions.server": {"base_automation_id": None, "webhook_url": None, "webhook_field_ids": None}},
 }
 """Up to this version → model → field of 19 → its name then; None: it was not there."""
 UNTIL: Mapping[tuple[str, str], int] = {("stock.move", "name"): 18}
 """The last version that had a field."""
+SINCE: Mapping[tuple[str, str], Mapping[str, int]] = {
+    ("product.template", "type"): {"combo": 17}, ("product.product", "type"): {"combo": 17},
+    ("sale.order", "delivery_status"): {"started": 18}, ("ir.actions.server", "state"): {"webhook": 17},
+}  # fmt: skip
+"""Values of a selection that 16 had not, and the first version that has them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -160,6 +168,12 @@ MODELS: Mapping[str, Mapping[str, Field]] = {
     model: {**_fields(" | ".join(f"{name} {type}" for name, type in LOGGED.items())), **_fields(text)}
     for model, text in _TEXT.items()
 }
+
+
+def choices(version: int, model: str, name: str) -> Sequence[str]:
+    """The values that a selection has in a version."""
+    since = SINCE.get((model, name), {})
+    return [value for value in MODELS[model][name].of.split("|") if version >= since.get(value, 0)]
 
 
 def renamed(version: int, model: str) -> Mapping[str, str | None]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from deployments.sandbox.notation import Doc
 from deployments.sandbox.odoo.database import Database, Failure, Session, moment, value_error
-from deployments.sandbox.odoo.models import MODELS, UNTIL, Field
+from deployments.sandbox.odoo.models import MODELS, UNTIL, Field, choices
 
 
 def create(db: Database, model: str, values: Mapping[str, Any], session: Session) -> int:
@@ -95,7 +95,7 @@ def _checked(db: Database, model: str, name: str, kind: Field, value: Any) -> An
         if isinstance(value, str | bool):
             raise value_error(f"could not convert {value!r} to float")
         return float(value)
-    if kind.type == "selection" and value not in kind.of.split("|"):
+    if kind.type == "selection" and value not in choices(db.version, model, name):
         raise value_error(f"Wrong value for {model}.{name}: {value!r}")
     if kind.type == "boolean":
         return bool(value)

@@ -20,7 +20,7 @@ from deployments.sandbox import serving
 from deployments.sandbox.erp import ERP
 from deployments.sandbox.faults import Faults
 from deployments.sandbox.notation import Doc
-from deployments.sandbox.notices import Notices
+from deployments.sandbox.notices import Event, Notices
 from deployments.sandbox.odoo.acts import ACTS, PEOPLE
 from deployments.sandbox.odoo.calls import OF_MODEL, READS, called
 from deployments.sandbox.odoo.database import Database, Failure, Session
@@ -40,6 +40,10 @@ class Rules(Notices):
     def __init__(self, db: Database, faults: Faults) -> None:
         super().__init__(ERP, db.books, faults, "")
         self._db = db
+        self._to: dict[str, str] = {}
+
+    def addresses(self, events: Sequence[Event]) -> Sequence[str]:
+        return list(dict.fromkeys(self._to[model] for model, _, _ in events))
 
     def told(self, model: str, id: int, at: datetime) -> None:
         """The rules of a model hear of a record."""
@@ -47,6 +51,7 @@ class Rules(Notices):
         for rule in self._db.all("base.automation", model_id=0 if of is None else of["id"], active=True):
             for action in self._db.all("ir.actions.server", base_automation_id=rule["id"], state="webhook"):
                 self._urls = [action["webhook_url"]]
+                self._to[model] = action["webhook_url"]
                 names = [self._db.get("ir.model.fields", one)["name"] for one in action["webhook_field_ids"]]
                 more = (
                     {}
@@ -56,10 +61,8 @@ class Rules(Notices):
                 body = {"_model": model, "_id": id, "_action": f"{action['name']}(#{action['id']})", **more}
                 self.announce(model, serving.as_number(body).decode(), at)
 
-    def _post(self, url: str, delivery: str, data: bytes) -> bool:
-        told = _decode(data)
-        bodies = [event["id"] for event in told.get("events", [told])]
-        return all(self.delivered(url, body.encode(), {"Content-Type": "application/json"}) for body in bodies)
+    def _post(self, url: str, delivery: str, data: bytes, events: Sequence[Event]) -> bool:
+        return all(self.delivered(url, body.encode(), {"Content-Type": "application/json"}) for _, body, _ in events)
 
 
 @dataclass(frozen=True, kw_only=True)

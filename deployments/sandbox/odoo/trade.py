@@ -334,14 +334,18 @@ def lying(db: Database, product: int, places: Iterable[int]) -> Decimal:
 
 
 def delivered(db: Database, order: int) -> Any:
-    """How far a sale has been delivered, as Odoo says it; False where nothing is to be."""
-    out = [one for one in db.all("stock.picking", sale_id=order) if one["picking_type_code"] == "outgoing"]
-    states = [one["state"] for one in out]
+    """How far a sale has been delivered, as Odoo says it: transfers back count too; False where nothing is to be."""
+    transfers = list(db.all("stock.picking", sale_id=order))
+    states = [one["state"] for one in transfers]
     if not states or all(state == "cancel" for state in states):
         return False
     if all(state in ("done", "cancel") for state in states):
         return "full"
-    return "partial" if "done" in states else "pending"
+    if "done" not in states:
+        return "pending"
+    gone = sum(move["quantity"] * (1 if one["picking_type_code"] == "outgoing" else -1)
+               for one in transfers if one["state"] == "done" for move in db.all("stock.move", picking_id=one["id"]))
+    return "partial" if gone > 0 or db.version < 18 else "started"
 
 
 def sku_of(db: Database, product: int) -> str:

@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
@@ -23,7 +23,7 @@ from deployments.sandbox import serving
 from deployments.sandbox.books import Books
 from deployments.sandbox.faults import Faults
 from deployments.sandbox.notation import Doc
-from deployments.sandbox.notices import Notices
+from deployments.sandbox.notices import Event, Notices
 from deployments.sandbox.serving import Reply, Simulated, serve
 from deployments.sandbox.shop import SHOP
 from deployments.sandbox.shopify.api import SCOPES, Api, Bucket
@@ -43,16 +43,23 @@ class Hooks(Notices):
     def __init__(self, shop: Shop, faults: Faults, secret: str) -> None:
         super().__init__(SHOP, shop.books, faults, secret)
         self._shop, self._key = shop, secret
-        self._bodies: dict[tuple[str, str, datetime], bytes] = {}
+        self._bodies: dict[Event, bytes] = {}
+
+    def addresses(self, events: Sequence[Event]) -> Sequence[str]:
+        return self._subscribers(events[0][0])
+
+    def _subscribers(self, topic: str) -> Sequence[str]:
+        word = topic.upper().replace("/", "_")
+        return list(dict.fromkeys(hook["uri"] for hook in list(self._shop.hooks) if hook["topic"] == word))
 
     def told(self, topic: str, id: str, at: datetime) -> None:
         """A topic's subscribers are told of a record, as it is now."""
-        word = topic.upper().replace("/", "_")
-        self._urls = list(dict.fromkeys(hook["uri"] for hook in self._shop.hooks if hook["topic"] == word))
-        if self._urls:
+        subscribers = self._subscribers(topic)
+        if subscribers:
             while len(self._bodies) > KEPT:
                 del self._bodies[next(iter(self._bodies))]
             self._bodies[topic, id, at] = json.dumps(self._body(topic, id, at)).encode()
+            self._urls = list(subscribers)
             self.announce(topic, id, at)
 
     def _body(self, topic: str, id: str, at: datetime) -> Doc:
@@ -68,17 +75,15 @@ class Hooks(Notices):
             own["variants"] = [{"id": int(legacy(v["id"]))} for v in self._shop.variants_of(id)]
         return own
 
-    def _post(self, url: str, delivery: str, data: bytes) -> bool:
-        told = msgspec.json.decode(data)
-        topic, id, at = told["resource"], told["id"], told["at"]
-        found = next((key for key in self._bodies if key[:2] == (topic, id) and stamp(key[2]) == at), None)
-        if found is None:
+    def _post(self, url: str, delivery: str, data: bytes, events: Sequence[Event]) -> bool:
+        topic, _, at = events[0]
+        body = self._bodies.get(events[0])
+        if body is None:
             return True
-        body = self._bodies[found]
         signed = base64.b64encode(hmac.new(self._key.encode(), body, hashlib.sha256).digest()).decode()
         return self.delivered(url, body, {
             "X-Shopify-Topic": topic, "X-Shopify-Hmac-Sha256": signed, "X-Shopify-Event-Id": delivery,
-            "X-Shopify-Webhook-Id": str(uuid.uuid4()), "X-Shopify-Triggered-At": at,
+            "X-Shopify-Webhook-Id": str(uuid.uuid4()), "X-Shopify-Triggered-At": stamp(at),
             "X-Shopify-API-Version": "2026-10", "X-Shopify-Shop-Domain": "127.0.0.1",
         })  # fmt: skip
 

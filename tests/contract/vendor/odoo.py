@@ -1,16 +1,18 @@
-"""Odoo 19: it publishes no schema, so every call is judged by facts that were looked up, by field and by method.
+"""Odoo 16 to 19: it publishes no schema, so every call is judged by what its source says, by field and by method.
 
-What surprises here: the facts are those of ``deployments/sandbox/odoo/models.py`` (the sources of odoo/odoo and the
-documentation of 19.0, looked up 2026-11-22); they know no module beyond those a retailer's house needs. A field that is
-computed may be asked for and neither written nor, where it is not stored, searched.
+What surprises here:
+
+* The facts are those of ``odoo_published.py``, read by hand in the public source; neither connector nor simulator knows
+  them. They judge what the connector asks, what the simulator answers, and the simulator's own table of models.
+* A call of JSON-RPC is written down as one of JSON-2: its positions are given the names that the source has for them.
+* A field that is computed may be asked for and neither written nor searched, unless the source says how.
 """
 
 from __future__ import annotations
 
 import json
 import random
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from functools import cache
 from typing import Any, ClassVar
@@ -20,42 +22,68 @@ from connectors.answers import Answer
 from connectors.base import Doc, Write
 from connectors.odoo import Odoo
 from deployments.sandbox.odoo.acts import ACTS, PEOPLE
-from deployments.sandbox.odoo.database import _SEARCHABLE, Session
+from deployments.sandbox.odoo.calls import OF_MODEL
+from deployments.sandbox.odoo.database import Session
 from deployments.sandbox.odoo.fill import ADMIN
-from deployments.sandbox.odoo.models import METHODS, MODELS as EVERY, UNTIL, Field
-from tests.contract.harness import EARLY, ports_with
+from deployments.sandbox.odoo.models import MODELS as SIMULATED, choices
+from deployments.sandbox.odoo.server import DATABASE, LOGIN
+from tests.contract.harness import EARLY, Call, Reply, ports_with
 from tests.contract.odoo_simulator import HOOK_SECRET, TOKEN, Simulated
 from tests.contract.vendor.checking import Place, Sent, Vendor, places
+from tests.contract.vendor.odoo_judging import GIVEN, demanded, looser, objections, told_right, whole
+from tests.contract.vendor.odoo_published import METHODS, VERSIONS, models
 
-MODELS = {
-    model: {name: kind for name, kind in fields.items() if (model, name) not in UNTIL}
-    for model, fields in EVERY.items()
-}
-"""As 19 has them."""
-OPERATORS = ("=", "!=", "in", "not in", ">", ">=", "<", "<=", "like", "ilike", "=like", "=ilike", "child_of")
-CONTEXT: Mapping[str, type | tuple[type, ...]] = {
-    "lang": str, "active_test": bool, "allowed_company_ids": list, "location": int, "disable_cancel_warning": bool,
-    "skip_backorder": bool, "skip_immediate": bool, "skip_sms": bool, "serai_write": str,
-}  # fmt: skip
-UNKNOWN = Field(type="", stored=False)
-GIVEN: Mapping[str, tuple[str, ...]] = {"create": ("vals_list",), "write": ("ids", "vals"), "search_read": (),
-                                        "fields_get": ()}  # fmt: skip
-"""What a method cannot do without; an action wants ids."""
+
+class Recorded(Simulated):
+    """An Odoo that keeps what it was asked and what it answered."""
+
+    def __init__(self, version: int) -> None:
+        super().__init__(version)
+        self.told: list[tuple[Sent, int, Any]] = []
+
+    def handle(self, call: Call) -> Reply:
+        reply = super().handle(call)
+        if self.is_work(call):
+            status, body = reply.status, reply.body
+            if call.path == "/jsonrpc":
+                status, body = (200, body["result"]) if "result" in body else (500, body["error"]["data"])
+            self.told.append((sent(call), status, json.loads(json.dumps(body))))
+        return reply
+
+
+def sent(call: Call) -> Sent:
+    """A call in the form of JSON-2; one of JSON-RPC gives its arguments by position, after the ids."""
+    assert call.method == "POST"
+    body = json.loads(call.body)
+    if call.path != "/jsonrpc":
+        model, method = call.path.removeprefix("/json/2/").split("/")
+        return Sent(operation=f"{model}.{method}", body=body)
+    params = body["params"]
+    assert (params["service"], params["method"], params["args"][:3]) == ("object", "execute_kw", [DATABASE, 2, TOKEN])
+    model, method, given, named = params["args"][3:]
+    made: Doc = {} if method in OF_MODEL else {"ids": given[0]}
+    names = METHODS.get(model, {}).get(method, METHODS[""].get(method, ()))
+    for name, value in zip(names, given if method in OF_MODEL else given[1:], strict=False):
+        made[name] = value
+    assert not set(made) & set(named), "given twice"
+    return Sent(operation=f"{model}.{method}", body=made | named)
 
 
 @cache
-def session() -> Simulated:
-    """An Odoo in which the connector did everything it can; the calls it made are in ``calls``."""
-    made = Simulated()
+def session(version: int) -> Recorded:
+    """An Odoo in which the connector did everything it can."""
+    made = Recorded(version)
     made.moment = EARLY
+    older = {} if version >= 19 else {"version": version, "user": LOGIN, "database": DATABASE}
     connector = Odoo(
         channel="erp-kz", url=made.url, ports=ports_with({"token": TOKEN, "hook_secret": HOOK_SECRET}),
         options={"secrets": {"token": "env:T", "hook_secret": "env:H"}, "company": 1, "page_size": 3, "lag": 5,
-                 "charges": {"delivery": "DELIVERY", "discount": "DISCOUNT"}},
+                 "charges": {"delivery": "DELIVERY", "discount": "DISCOUNT"}, **older},
     )  # fmt: skip
     with made.running():
         connector.check()
-        connector.subscribe("http://127.0.0.1:8080/hooks/erp-kz")
+        if version > 16:  # automation rules of 16 post nothing
+            connector.subscribe("http://127.0.0.1:8080/hooks/erp-kz")
         variants = _goods(made, connector)
         _trade(made, connector, variants)
         _tills(made, variants)
@@ -153,11 +181,15 @@ def _tills(made: Simulated, variants: Sequence[str]) -> None:
 
 
 class _Odoo(Vendor):
-    """JSON-2 of Odoo 19."""
+    """JSON-2 of Odoo 19, JSON-RPC of those before."""
 
-    name, folder = "odoo", "odoo"
+    folder: ClassVar[str] = "odoo"
     demanded: ClassVar[int] = 20
-    read: ClassVar[int] = 3
+
+    def __init__(self, version: int) -> None:
+        self.version, self.models = version, models(version)
+        self.name = "odoo" if version == 19 else f"odoo-{version}"  # type: ignore[misc]  # one of a kind per version
+        self.read = 3 if version == 19 else 0  # type: ignore[misc]  # the page shows JSON-2
 
     def known(self) -> Sequence[str]:
         read = {facts.path for facts in odoo_facts.RESOURCES.values()}
@@ -174,6 +206,9 @@ class _Odoo(Vendor):
                  "stock.picking.button_validate", "sale.order.line.fields_get", "sale.order.fields_get",
                  "stock.picking.fields_get"}  # fmt: skip
         more = {"product.attribute", "product.attribute.value", "base.automation"}
+        if self.version == 16:
+            more -= {"base.automation"}
+            read -= {"ir.model", "ir.model.fields", "ir.actions.server"}
         return sorted(
             {f"{model}.search_read" for model in read}
             | {f"{model}.create" for model in (made | more) - {"product.product"}}
@@ -182,28 +217,23 @@ class _Odoo(Vendor):
         )
 
     def recorded(self) -> Sequence[Sent]:
-        found = []
-        for call in session().calls:
-            assert call.method == "POST"
-            model, method = call.path.removeprefix("/json/2/").split("/")
-            found.append(Sent(operation=f"{model}.{method}", body=json.loads(call.body)))
-        return found
+        return [asked for asked, _, _ in session(self.version).told]
 
     def objection(self, sent: Sent) -> str | None:
         model, _, method = sent.operation.rpartition(".")
-        if model not in MODELS:
+        if model not in self.models:
             return f"no model {model}"
         parameters = METHODS.get(model, {}).get(method, METHODS[""].get(method))
         if parameters is None:
             return f"{model} has no method {method}"
-        return next(_objections(model, method, parameters, sent.body), None)
+        return next(objections(self.models, model, method, parameters, sent.body), None)
 
     def required(self, sent: Sent) -> Sequence[Place]:
         model, _, method = sent.operation.rpartition(".")
         found: list[Place] = [(name,) for name in GIVEN.get(method, ("ids",))]
         if method == "create":
             for index, values in enumerate(sent.body["vals_list"]):
-                found += _demanded(model, values, ("vals_list", index))
+                found += demanded(self.models, model, values, ("vals_list", index))
         return found
 
     def breakable(self, sent: Sent) -> list[Place]:
@@ -224,19 +254,64 @@ class _Odoo(Vendor):
         return Sent(operation=sent.operation, body=body)
 
     def misfits(self) -> Sequence[str]:
-        db, found = session().db, list[str]()
+        return [*self._answers(), *self._kept(), *self._table()]
+
+    def _answers(self) -> Iterator[str]:
+        """What the simulator answered and Odoo would not."""
+        for asked, status, body in session(self.version).told:
+            model, _, method = asked.operation.rpartition(".")
+            where = f"{asked.operation} {json.dumps(asked.body)[:80]}"
+            if status != 200:
+                if set(body) != {"name", "message", "arguments", "context", "debug"}:
+                    yield f"{where}: {sorted(body)} is no error"
+            elif method == "create":
+                made = body if isinstance(body, list) else []
+                if len(made) != len(asked.body["vals_list"]) or not all(map(whole, made)):
+                    yield f"{where}: a list of ids is returned, not {body!r}"
+            elif method == "write":
+                if body is not True:
+                    yield f"{where}: true is returned, not {body!r}"
+            elif method == "fields_get":
+                wanted = {name: self.models[model][name].type for name in asked.body["allfields"]
+                          if name in self.models[model]}  # fmt: skip
+                if body != {name: {"type": type} for name, type in wanted.items()}:
+                    yield f"{where}: {body!r}"
+            elif method == "search_read":
+                for row in body:
+                    if set(row) != {"id", *asked.body["fields"]}:
+                        yield f"{where}: {sorted(row)}"
+                    yield from (f"{where}: {name}: {value!r}" for name, value in row.items()
+                                if not told_right(self.models[model][name], value))  # fmt: skip
+
+    def _kept(self) -> Iterator[str]:
+        """Values that stand in the simulator's database and that Odoo could not hold or would tell otherwise."""
+        db = session(self.version).db
         for model, rows in db.rows.items():
             for id in rows:
-                for name, kind in MODELS[model].items():
-                    value = db.told(model, id, name, ADMIN)
-                    if not _told_right(kind, value):
-                        found.append(f"{model}.{name} of {id}: {value!r}")
-        return found
+                for name, inside in db.names(model).items():
+                    value = db.told(model, id, inside, ADMIN)
+                    kind = self.models[model].get(name)
+                    if kind is not None and not told_right(kind, value):
+                        yield f"{model}.{name} of {id}: {value!r}"
+
+    def _table(self) -> Iterator[str]:
+        """Fields of the simulator that Odoo has not, or of which it may do more than with Odoo's."""
+        db = session(self.version).db
+        for model, fields in SIMULATED.items():
+            for name, inside in db.names(model).items():
+                kind = self.models[model].get(name)
+                if kind is None:
+                    yield f"{model}.{name}: there is no such field in {self.version}"
+                else:
+                    ours = fields[inside]
+                    values = choices(self.version, model, inside) if ours.type == "selection" else ()
+                    yield from (f"{model}.{name}: {more}" for more in looser(ours, values, kind))
 
     def examples(self) -> Sequence[tuple[str, str | None]]:
         """The three answers of the documentation's page, read by the connector: records, a bad key, the version."""
-        made = Simulated()
-        connector = Odoo(channel="erp-kz", url=made.url, ports=ports_with({"token": TOKEN}), options={})
+        if self.version < 19:
+            return ()
+        connector = Odoo(channel="erp-kz", url="http://127.0.0.1:9", ports=ports_with({"token": TOKEN}), options={})
         answers = {
             "records": (200, [{"id": 25, "name": "Deco Addict"}], "[{'id': 25, 'name': 'Deco Addict'}]"),
             "a bad key": (401, {"name": "werkzeug.exceptions.Unauthorized", "message": "Invalid apikey",
@@ -261,175 +336,10 @@ class _Odoo(Vendor):
         return [
             Sent(operation="res.partner.search_read", body={**partner, "domain": []}),
             Sent(operation="res.partner.create", body={**partner, "vals_list": [{"name": "A"}]}),
-            Sent(operation="product.product.search_read", body={"context": {}, "domain": [["free_qty", ">", 0]]}),
+            Sent(operation="stock.quant.search_read", body={"context": {}, "domain": [["available_quantity", ">", 0]]}),
+            Sent(operation="product.product.search_read", body={"context": {}, "order": "free_qty"}),
             Sent(operation="product.product.write", body={"context": {}, "ids": [1], "vals": {"free_qty": 5}}),
         ]
 
 
-def _objections(model: str, method: str, parameters: Sequence[str], body: Any) -> Iterator[str]:
-    for name in body:
-        if name not in (*parameters, "ids", "context"):
-            yield f"{method} has no parameter {name}"
-    for name in GIVEN.get(method, ("ids",)):
-        if name not in body:
-            yield f"{method} needs {name}"
-    ids = body.get("ids")
-    if ids is not None and method in ("search_read", "create", "fields_get"):
-        yield f"{method} takes no ids"
-    if ids is not None and not (isinstance(ids, list) and ids and all(_whole(id) for id in ids)):
-        yield "ids are whole numbers"
-    if not isinstance(body.get("context"), dict):
-        yield "no context"
-        return
-    for name, value in body["context"].items():
-        if name not in CONTEXT or not isinstance(value, CONTEXT[name]) or (_whole(value) and CONTEXT[name] is bool):
-            yield f"context {name}: {value!r}"
-        if name == "allowed_company_ids" and not all(_whole(one) for one in value):
-            yield f"context {name}: {value!r}"
-    for name in ("limit", "offset"):
-        if body.get(name) is not None and not _whole(body[name]):
-            yield f"{name} is no number"
-    for name in ("fields", "attributes", "allfields"):
-        yield from _listed(model, name, body.get(name, []))
-    order = body.get("order", "id")
-    parts = [part.strip() for part in order.split(",")] if isinstance(order, str) else [""]
-    sorted_by = [re.fullmatch(r"(\w+)( desc)?", part) for part in parts]
-    if any(part is None or not MODELS[model].get(part[1], UNKNOWN).stored for part in sorted_by):
-        yield f"order {order!r}"
-    domain = body.get("domain", [])
-    if not isinstance(domain, list):
-        yield "a domain is a list"
-        return
-    for term in domain:
-        yield from _term(model, term)
-    rows = body.get("vals_list", [body["vals"]] if "vals" in body else [])
-    if not isinstance(rows, list):
-        yield "values are a list"
-        return
-    for values in rows:
-        yield from _values(model, values, method == "create")
-
-
-def _whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _listed(model: str, name: str, value: Any) -> Iterator[str]:
-    if not isinstance(value, list):
-        yield f"{name} is no list"
-        return
-    for one in value:
-        if not isinstance(one, str) or (name != "attributes" and one not in MODELS[model]):
-            yield f"{model} has no field {one!r}"
-        if name == "attributes" and one not in ("type", "string", "required", "readonly"):
-            yield f"attribute {one!r}"
-
-
-def _term(model: str, term: Any) -> Iterator[str]:
-    if term in ("&", "|", "!"):
-        return
-    if not isinstance(term, list) or len(term) != 3 or not isinstance(term[0], str) or term[1] not in OPERATORS:
-        yield f"a term is [field, operator, value]: {term!r}"
-        return
-    steps, of = term[0].split("."), model
-    for number, step in enumerate(steps):
-        kind = MODELS[of].get(step)
-        if (
-            kind is None
-            or not (kind.stored or (of, step) in _SEARCHABLE)
-            or (number < len(steps) - 1 and kind.of not in MODELS)
-        ):
-            yield f"{of}.{step} cannot be searched"
-            return
-        of = kind.of
-    values = term[2] if isinstance(term[2], list) else [term[2]]
-    if any(isinstance(value, dict | list) for value in values) or (
-        isinstance(term[2], list) != (term[1] in ("in", "not in"))
-    ):
-        yield f"{term[0]} {term[1]}: {term[2]!r}"
-
-
-def _values(model: str, values: Any, fresh: bool) -> Iterator[str]:
-    if not isinstance(values, dict):
-        yield "values are an object"
-        return
-    for name, value in values.items():
-        kind = MODELS[model].get(name)
-        if kind is None or (kind.computed and (model, name) not in _ON_TEMPLATE):
-            yield f"{model}.{name} cannot be written"
-        elif not _fits(kind, value):
-            yield f"{model}.{name}: {value!r}"
-        elif kind.type in ("one2many", "many2many"):
-            for command in value:
-                if command[0] in (0, 1) and len(command) == 3 and _whole(command[1]):
-                    yield from _values(kind.of, command[2], command[0] == 0)
-                elif command[0] not in (4, 6) or not all(
-                    _whole(id) for id in (command[2] if command[0] == 6 else [command[1]])
-                ):
-                    yield f"{model}.{name}: command {command!r}"
-    if fresh:
-        yield from (f"{model} needs {place[-1]}" for place in _needs(model) if values.get(place) in (None, False, ""))
-
-
-_ON_TEMPLATE = {
-    ("product.product", name) for name in ("name", "list_price", "type", "uom_id", "is_storable", "sale_ok")
-}
-_OWN: Mapping[str, tuple[str, ...]] = {
-    "product.template": ("uom_id",), "product.product": ("product_tmpl_id",),
-    "stock.picking": ("location_id", "location_dest_id"),
-    "stock.move": ("location_id", "location_dest_id"), "sale.order.line": ("order_id",), "ir.actions.server": (),
-    "product.template.attribute.line": ("product_tmpl_id",), "crm.lead": ("type",),
-}  # fmt: skip
-"""Required fields that Odoo itself fills, from a default or the record around."""
-_MORE: Mapping[str, tuple[str, ...]] = {"res.partner": ("name",), "sale.order.line": ("product_id",)}
-"""What a constraint demands: a contact has a name, a line of goods a product."""
-
-
-def _needs(model: str) -> list[str]:
-    own = _OWN.get(model, ())
-    demanded = [name for name, kind in MODELS[model].items() if kind.required and not kind.computed and name not in own]
-    return [*demanded, *_MORE.get(model, ())]
-
-
-def _demanded(model: str, values: Mapping[str, Any], place: Place) -> list[Place]:
-    found: list[Place] = [(*place, name) for name in _needs(model)]
-    for name, value in values.items():
-        if MODELS[model][name].type == "one2many":
-            for index, command in enumerate(value):
-                if command[0] == 0:
-                    found += _demanded(MODELS[model][name].of, command[2], (*place, name, index, 2))
-    return found
-
-
-def _fits(kind: Field, value: Any) -> bool:
-    if value is False:
-        return True
-    if kind.type in ("one2many", "many2many"):
-        return isinstance(value, list) and all(isinstance(one, list) and one for one in value)
-    if kind.type in ("many2one", "integer"):
-        return _whole(value)
-    if kind.type == "float":
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    if kind.type == "boolean":
-        return isinstance(value, bool)
-    if kind.type == "datetime":
-        return isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", value) is not None
-    if kind.type == "selection":
-        return value in kind.of.split("|")
-    return isinstance(value, str)
-
-
-def _told_right(kind: Field, value: Any) -> bool:
-    """As Odoo tells it: false for empty, a pair for a link, numbers as numbers."""
-    if kind.type == "many2one":
-        return value is False or (
-            isinstance(value, list) and len(value) == 2 and _whole(value[0]) and isinstance(value[1], str)
-        )
-    if kind.type in ("one2many", "many2many"):
-        return isinstance(value, list) and all(_whole(id) for id in value)
-    if kind.type == "float":
-        return isinstance(value, float)
-    return value != "" and _fits(kind, value)
-
-
-VENDOR = _Odoo()
+VENDORS = [_Odoo(version) for version in reversed(VERSIONS)]

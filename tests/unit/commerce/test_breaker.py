@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import example, given, settings, strategies as st
 
-from mappings.commerce.breaker import Breaker, Effect, Move, Tally, judge, tally, together
+from mappings.commerce.breaker import Breaker, Effect, Move, Tally, alone, judge, tally, together
 
 RULE = Breaker(records=Decimal("0.3"), price=Decimal("0.3"), at_least=20)
 AMOUNTS = st.decimals(Decimal("0.01"), 10**9, places=2)
@@ -106,6 +106,24 @@ def test_more_writes_never_make_a_held_set_pass(effects: list[Effect], more: lis
     """P9: once a cause did too much, doing more does not heal it."""
     done = tally(effects)
     assert not together(done, known, RULE) or together(done + tally(more), known, RULE)
+
+
+@settings(max_examples=60)
+@given(st.lists(EFFECTS, max_size=40), st.integers(0, 60))
+def test_of_a_change_in_a_trickle_no_more_is_live_than_the_limits_say(pages: list[list[Effect]], known: int) -> None:
+    """P9: each page is judged with what went before it; what is live stays under ``at_least`` or under the shares."""
+    seen, live = Tally(), list[Effect]()
+    for page in pages:
+        seen += tally(page)
+        if together(seen, known, RULE):
+            break
+        live += [one for one in page if not alone([one], RULE)]
+    done = tally(live)
+    within = done.changed <= RULE.records * known and done.moved <= RULE.moved * known
+    assert done.changed < RULE.at_least or within
+    assert done.deleted < RULE.at_least or done.deleted <= RULE.deletions * known
+    assert all(abs(move.after - move.before) <= RULE.price * move.before for one in live for move in one.moves
+               if move.before is not None and move.before > 0)
 
 
 def test_deletions_and_falls_to_zero_have_limits_of_their_own() -> None:

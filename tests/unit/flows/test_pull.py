@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from connectors.errors import RetryLater, ShapeChanged
 from flows import steps
+from flows.wiring import opened
 from registry import cursors
+from tests.prefect.places import write_project
 from tests.scenario.world import LONG, World
 from tests.unit.flows.retail import again, binding, live, mode, outbox, product, records, values, written
 
@@ -123,6 +127,20 @@ def test_notices_lost_or_doubled_leave_the_same_books(retail: World, temper: str
     assert [doc["source_number"] for doc in retail.sandbox.systems["erp"].docs("orders")] == [placed.number]
 
 
+def test_a_notice_that_comes_before_the_one_it_depends_on_waits_for_it_and_no_longer(retail: World) -> None:
+    """P1: the article is announced before its product; the product's notice brings both, and nothing is read."""
+    retail.goods("KTL-1", on_hand=10)
+    now = retail.house.registry.now()
+    retail.registry.inbox.put([("erp-kz", "d-1", "items", "KTL-1", now, None)])
+    (first,) = retail.step("take_notices")
+    assert first.total("waiting") == 1
+    retail.registry.inbox.put([("erp-kz", "d-2", "products", "P-KTL-1", now, None)])
+    told = retail.step("take_notices")
+    assert [ledger.total("created") for ledger in told] == [1, 1]
+    assert records(retail.house, "variant").keys() == {"KTL-1"}
+    assert retail.parked() == []
+
+
 def test_a_notice_of_what_is_gone_is_asked_for_before_it_is_believed(kettles: World) -> None:
     """P10: a notice alone deletes nothing: the document is fetched, and as long as it is there it stays."""
     (page,) = kettles.sandbox.systems["shop"].docs("products")
@@ -180,3 +198,39 @@ def test_one_channel_that_is_away_stops_no_other(kettles: World) -> None:
     marks = [line for line in written(kettles, {"shop": 0}, "shop") if line.startswith("variants")]
     assert marks
     assert not [key for key in outbox(kettles.house) if key.startswith("shop-kz variant")]
+
+
+OWN = """\
+platform: {platform}
+resource: payouts
+id: id
+inward:
+  location:
+    code: id
+    name: id
+    kind: = 'warehouse'
+    status: = 'active'
+"""
+
+
+def test_a_mapping_of_what_a_platform_does_not_have_is_read_from_nowhere(tmp_path: Path) -> None:
+    """What a platform of ours has is known by itself, and what a described one has is what its description names:
+    neither an address nor a secret need be there to say what is read."""
+    write_project(tmp_path)
+    channels = tmp_path / "channels.yaml"
+    depot = channels.read_text(encoding="utf-8")
+    channels.write_text(depot + depot.replace("depot:", "shop:").replace("platform: depot", "platform: shopify"),
+                        encoding="utf-8")
+    for platform in ("depot", "shopify"):
+        own = tmp_path / "mappings" / platform / "payouts.yaml"
+        own.parent.mkdir(exist_ok=True)
+        own.write_text(OWN.format(platform=platform), encoding="utf-8")
+    own.with_name("payouts.schema.json").write_text("{}", encoding="utf-8")
+    (tmp_path / "mappings" / "depot" / "payouts.schema.json").write_text("{}", encoding="utf-8")
+    with opened(tmp_path) as house:
+        there = house.offered("shop")
+        assert there is not None
+        assert "payouts" in house.of("shop").inward
+        assert ("orders" in there, "payouts" in there, house.offered("depot")) == (True, False, None)
+        assert steps.resources_of(house, "shop") == ["locations"]
+        assert sorted(steps.resources_of(house, "depot")) == ["payouts", "places"]

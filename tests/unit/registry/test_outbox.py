@@ -254,6 +254,25 @@ def test_a_dated_change_survives_the_writes_before_it(reg: Registry) -> None:
         assert [at for *_, at in channels_due(tx, also_later=True)] == [later]
 
 
+def test_every_place_with_a_due_write_is_found_once_the_longest_waiting_first(reg: Registry) -> None:
+    """P1: no channel and no entity is passed over, however many writes others have; what stands still is not due."""
+    with reg.write() as tx:
+        ago = {
+            ("shop", "stock"): 5, ("shop", "price"): 40, ("erp", "order"): 20, ("till", "stock"): 30,
+            ("a", "variant"): 1,
+        }
+        for (channel, entity), seconds in ago.items():
+            mark_due(tx, [(channel, entity, uid, tx.now - timedelta(seconds=seconds + n), False, None)
+                          for n, uid in enumerate("xyz")])
+        mark_due(tx, [("shop", "offer", "later", tx.now + timedelta(hours=1), False, None)])
+        stalled = claim_due(tx, "till", "stock", 10)
+        set_outbox(tx, [OutboxChange(id=row.id, state="held") for row in stalled])
+        sent(tx, claim_due(tx, "erp", "order", 1))      # the oldest of three is on its way
+        assert [(channel, entity, (tx.now - at).seconds) for channel, entity, at in channels_due(tx)] == [
+            ("shop", "price", 42), ("erp", "order", 21), ("shop", "stock", 7), ("a", "variant", 3),
+        ]
+
+
 def test_a_forced_write_stays_forced_until_it_is_sent(reg: Registry) -> None:
     """P4: what must be put back is written although the projection says that nothing changed."""
     with reg.write() as tx:

@@ -263,8 +263,8 @@ def test_a_page_being_committed_keeps_the_lease_from_others(postgres_url: str) -
 
 
 # ── the inbox ───────────────────────────────────────────────────────────────────────────────────────────────────────
-def test_a_repeated_delivery_counts_once_even_after_it_is_done(reg: Registry) -> None:
-    """P2: platforms deliver again; a delivery is known for as long as its row is."""
+def test_a_repeated_delivery_is_one_row_that_is_ready_again_once_somebody_had_begun_with_it(reg: Registry) -> None:
+    """P1, P2: platforms deliver again, and tell two changes within a second in the same words."""
     notice = ("shop", "d1", "orders", "7", NOON, b'{"id": 7}')
     assert reg.inbox.put([notice, notice, ("pos", "d1", "orders", "7", NOON, None)]) == 2
     assert reg.inbox.put([notice]) == 0
@@ -273,9 +273,16 @@ def test_a_repeated_delivery_counts_once_even_after_it_is_done(reg: Registry) ->
     assert (claimed.channel, claimed.resource, claimed.id, claimed.at, claimed.body, claimed.attempts) == (
         "shop", "orders", "7", NOON, b'{"id": 7}', 1,
     )  # fmt: skip
-    assert reg.inbox.done([claimed.uid]) == 1
-    assert reg.inbox.put([notice]) == 0
+    assert reg.inbox.put([notice]) == 1
+    (again,) = reg.inbox.claim(10, "another", 60, channels=["shop"])
+    assert (again.uid, again.body) == (claimed.uid, b'{"id": 7}')
+    assert reg.inbox.done([claimed.uid], "drain") == 0, "another has it now, who may die with it"
+    assert reg.inbox.done([claimed.uid], "another") == 1
     assert reg.inbox.waiting() == 1
+    assert reg.inbox.put([notice]) == 1
+    assert reg.inbox.depth() == {"shop": 1, "pos": 1}
+    (last,) = reg.inbox.claim(10, "drain", 60, channels=["shop"])
+    assert reg.inbox.done([last.uid], "drain") == 1
     assert reg.inbox.prune(reg.now() + timedelta(seconds=1)) == 1
     assert reg.inbox.put([notice]) == 1
 

@@ -8,7 +8,9 @@ import json
 import time
 
 from deployments.sandbox import Sandbox
+from deployments.sandbox.faults import Faults
 from deployments.sandbox.people import People
+from deployments.sandbox.shopify.server import Hooks, empty
 from tests.listening import Ear
 from tests.unit.sandbox.conftest import Ask
 
@@ -103,3 +105,25 @@ def test_the_sandbox_notifies_this_machine_only(ask: Ask) -> None:
         "http://127.0.0.1:x/",
     ):
         assert ask("shop", "POST", "/webhooks", {"url": url}).status == 422
+
+
+def test_a_webhook_that_waits_its_turn_reaches_its_subscriber_whatever_is_announced_meanwhile(hook: Ear) -> None:
+    """The shop tells each topic's subscribers, as they were told of it: later news of other topics takes none away,
+    and of two changes within one second each is told as it was."""
+    shop = empty()
+    product = shop.product({"title": "Чайник"})["id"]
+    (variant,) = shop.variants_of(product)
+    place = shop.put(shop.gid("Location"), {"name": "Warehouse", "fulfillsOnlineOrders": True})["id"]
+    shop.hooks += [{"topic": topic, "uri": hook.url} for topic in ("PRODUCTS_UPDATE", "INVENTORY_LEVELS_UPDATE")]
+    hooks = Hooks(shop, Faults(), "secret")
+    shop.announce = hooks.told
+    shop.stock(variant["item"], place, available=5)
+    shop.stock(variant["item"], place, available=-2)
+    shop.product({"title": "Самовар"}, id=product)
+    shop.put(shop.gid("Customer"), {"email": "dina@example.kz"}, "customers/create")
+    hooks.start()
+    assert hooks.settled(30)
+    hooks.stop()
+    bodies = [(request.headers["x-shopify-topic"], json.loads(request.body)) for request in hook.heard]
+    assert [topic for topic, _ in bodies] == ["inventory_levels/update", "inventory_levels/update", "products/update"]
+    assert [body.get("available") for _, body in bodies] == [5, 3, None]
