@@ -74,7 +74,7 @@ class Tryton(Rest):
 
     platform = "tryton"
     verified = Verified(
-        when="2026-11", simulator="of what trytond 8.0.12 does", real="trytond 8.0.12 on PostgreSQL 15"
+        when="2026-11", simulator="of what trytond 8.0.12 does with parties", real="trytond 8.0.12 on PostgreSQL 15"
     )
     resources = RESOURCES
     auth: Mapping[str, str] = {"scheme": "session", "user": "user", "password": "password"}

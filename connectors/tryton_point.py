@@ -55,8 +55,9 @@ class TrytonPoint(Tryton):
 
     platform = "tryton_point"
     verified = Verified(
-        when="2026-11", simulator="of what trytond 8.0.12 does", real="trytond_sale_point 8.0.0 on PostgreSQL 15"
-    )
+        when="2026-11", simulator="stateful, its answers and refusals compared with the real one's",
+        real="trytond_sale_point 8.0.0 on PostgreSQL 15",
+    )  # fmt: skip
     resources = TILL
     listens = True
 

@@ -168,12 +168,12 @@ class People:
         unknown_order when the desk was not told that the order may be brought there.
         """
         rows = [{"line": line, "quantity": quantity, "to": to} for line, quantity in lines.items()]
-        return Decimal(self._act(self.desk, "take_back", store=store, number=number, lines=rows)["total"])
+        return Decimal(self._act(self.desk, "bring_back", store=store, number=number, lines=rows)["total"])
 
     def bring_to_till(self, store: str, receipt: str, lines: Mapping[str, int]) -> Decimal:
         """Somebody brings {SKU: quantity} of a receipt back to the till that sold it; what was paid back."""
         rows = [{"line": sku, "quantity": quantity, "to": "SHELF"} for sku, quantity in lines.items()]
-        return Decimal(self._act("pos", "take_back", store=store, receipt=receipt, lines=rows)["total"])
+        return Decimal(self._act("pos", "bring_back", store=store, receipt=receipt, lines=rows)["total"])
 
     def exchange(
         self, store: str, back: Mapping[str, int], lines: Mapping[str, int], *, number: str | None = None,

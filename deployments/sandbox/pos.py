@@ -291,7 +291,7 @@ POS = Design(
     resolution=timedelta(seconds=1),
     lists=Lists(style="keyset", size=100, since="since", position="after", reference="reference", envelope=_envelope),
     acts={
-        "sell": sell, "pickup": pickup, "cut_off": cut_off, "back_online": back_online, "take_back": take_back,
+        "sell": sell, "pickup": pickup, "cut_off": cut_off, "back_online": back_online, "bring_back": take_back,
         "exchange": exchange,
     },
     collections={

@@ -147,7 +147,7 @@ def expire(shop: Shop, ask: Mapping[str, Any]) -> Doc:
         return {"expired": len(over)}
 
 
-def take_back(shop: Shop, ask: Mapping[str, Any]) -> Doc:
+def bring_back(shop: Shop, ask: Mapping[str, Any]) -> Doc:
     """A store takes back what was bought here, in the shop's own app: ``{store, number, lines: [{line: sku,
     quantity}]}``; the goods stay there, the money goes back to the order's payments from the last one on.
     """
@@ -176,5 +176,5 @@ def edit_phone(shop: Shop, ask: Mapping[str, Any]) -> Doc:
 
 VERBS: Mapping[str, Callable[[Shop, Mapping[str, Any]], Doc]] = {
     **ACTS, "order": buy, "order_state": order_state, "cancel": give_up, "sign": sign, "collect_cash": collect_cash,
-    "expire": expire, "edit_phone": edit_phone, "take_back": take_back,
+    "expire": expire, "edit_phone": edit_phone, "bring_back": bring_back,
 }  # fmt: skip

@@ -92,7 +92,7 @@ class Tills:
 
     # ── coming back ──────────────────────────────────────────────────────────────────────────────────────────────
 
-    def take_back(self, ask: Mapping[str, Any]) -> Doc:
+    def bring_back(self, ask: Mapping[str, Any]) -> Doc:
         """Goods of a receipt come back: ``{store, receipt: number, lines: [{line: sku, quantity}]}``; cash goes out.
 
         unknown_order for what no till sold: an order of a shop is taken back by the shop.
@@ -183,6 +183,6 @@ class Tills:
 
 
 ACTS: Mapping[str, Callable[[Tills, Mapping[str, Any]], Doc]] = {
-    "sell": Tills.sell, "take_back": Tills.take_back, "cut_off": Tills.cut_off, "back_online": Tills.back_online,
+    "sell": Tills.sell, "bring_back": Tills.bring_back, "cut_off": Tills.cut_off, "back_online": Tills.back_online,
     "look": Tills.look,
 }  # fmt: skip

@@ -213,11 +213,15 @@ class Database:
         doc, of = self.rows[model][id].doc, MODELS[model].label
         for name, kind in fields.items():
             value = doc.get(name)
-            if kind.required and (value is None or value == ""):
+            if kind.required and value is None:
                 raise user_error(f'A value is required for field "{kind.label}" in "{of}".')
+            if kind.required and value == "":
+                called = doc.get("name") or ""
+                raise user_error(f'A value is required for field "{kind.label}" in record "{called}" of "{of}".')
             if kind.type == "many2one" and value is not None and value not in self.rows[kind.of]:
                 raise user_error(f'The value "{value}" for field "{kind.label}" in "{of}" does not exist.')
             if kind.digits is not None and isinstance(value, Decimal) and _decimals(value) > kind.digits:
+                of = f"Product {kind.label}" if model.startswith("product.") else of  # a company has its own prices
                 raise user_error(
                     f'The number of digits in the value "\'{value}\'" for field "{kind.label}" in record "({id})" of '
                     f'"{of}" exceeds the limit of "(None, {kind.digits})".'
