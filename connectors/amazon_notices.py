@@ -65,7 +65,7 @@ def told(message: Doc, arrived: datetime, seller: str) -> Iterator[Notice | Unre
     except ValueError as fault:
         found, flaws = [], [f"it is not JSON: {fault}"]
     if flaws:
-        yield Unreadable(id=message["MessageId"], why=flaws[0], text=text)
+        yield Unreadable(id=message["MessageId"], why=f"{flaws[0]} ({len(text)} characters)")
         return
     for document in found:
         notice = noticed(document, arrived, seller)

@@ -90,11 +90,10 @@ class Notice:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Unreadable:
-    """A message that a platform kept for us and that is no notice: its id there, why, and what it says."""
+    """A message that a platform kept for us and that is no notice: its id there, and why; never what it says."""
 
     id: str
     why: str
-    text: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -83,7 +83,7 @@ class Medusa(Rest):
         super().__init__(**given)
         self.resources = adjusted(RESOURCES, self.options)
         self._own: Doc | None = None
-        self._lists = self._price_lists()
+        self._lists = PriceLists(self._ask, self._change)
 
     def proof(self, refused: str | None = None) -> Mapping[str, str]:
         """Basic, with the key as the user and no password."""
@@ -121,7 +121,7 @@ class Medusa(Rest):
         """Every id asked for, once; None: Medusa has no such document, or no longer."""
         facts, found = self.facts(resource), dict[str, Doc | None].fromkeys(ids)
         if resource in ("prices", "price_lists"):
-            found |= self._price_lists().held(ids)
+            found |= PriceLists(self._ask, self._change).held(ids)
             ids = [id for id in found if list_of(id) is None and resource == "prices"]
         heads = list(dict.fromkeys(id.partition("@")[0] for id in ids))
         for start in range(0, len(heads), 50):
@@ -141,7 +141,7 @@ class Medusa(Rest):
 
     def write(self, resource: str, writes: Sequence[Write]) -> Iterator[Receipt]:
         """One receipt per write, in order. Raises RetryLater or Misconfigured when the rest was not sent."""
-        facts, self._lists = self.facts(resource), self._price_lists()
+        facts, self._lists = self.facts(resource), PriceLists(self._ask, self._change)
         senders: Mapping[str, _Sender] = {
             "products": self._send_products,
             "variants": self._send_variants,
@@ -196,12 +196,16 @@ class Medusa(Rest):
 
     def _post(self, facts: Resource, path: str, body: Doc) -> Doc:
         """What Medusa answers to a POST, with the resource's fields; raises _RefusedError on 4xx."""
-        wanted = {"fields": facts.params["fields"]} if facts.params["fields"] else {}
-        answer = self.exchange("POST", path, params=wanted, body=encoded(body))
+        return self._change("POST", path, facts.params["fields"], body)
+
+    def _change(self, method: str, path: str, fields: str = "", body: Doc | None = None) -> Doc:
+        """What Medusa answers to a call that changes something, with these fields; raises _RefusedError on 4xx."""
+        sent = None if body is None else encoded(body)
+        answer = self.exchange(method, path, params={"fields": fields} if fields else {}, body=sent)
         if not answer.ok:
             raise _RefusedError(answer)
         if not isinstance(answer.body, dict):
-            raise ShapeChanged(f"{self.channel}: POST {path}: the answer is no object")
+            raise ShapeChanged(f"{self.channel}: {method} {path}: the answer is no object")
         return answer.body
 
     def _ask(self, path: str, **params: str) -> Doc:
@@ -263,20 +267,12 @@ class Medusa(Rest):
         else:
             body = {"update": [{"product_option_id": option["id"], "add": [{"value": sku} for sku in lacking]}]}
         if lacking:
-            answer = self.exchange("POST", f"/admin/products/{product}/options/batch", body=body)
-            if not answer.ok:
-                raise _RefusedError(answer)
+            self._change("POST", f"/admin/products/{product}/options/batch", body=body)
 
     def _send_prices(self, facts: Resource, writes: Sequence[Write]) -> Mapping[str, Doc]:
-        first, lists = writes[0], self._lists
-        if first.op == "delete":
-            lists.take(str(write.id) for write in writes)      # a usual price stays: goods without one cannot be sold
-            return {write.key: {"id": write.id} for write in writes}
-        if first.doc.get("price_list") is not None:
-            found = lists.put(writes)
-            lists.take(write.id for write in writes if write.id is not None and write.id != found[write.key]["id"])
-            return found
-        product = str(first.doc["product_id"])
+        if (listed := self._lists.write(writes)) is not None:
+            return listed
+        product = str(writes[0].doc["product_id"])
         update = [
             {"id": write.doc["variant_id"],
              "prices": [{"currency_code": write.doc["currency_code"], "amount": write.doc["amount"]}]}
@@ -288,22 +284,8 @@ class Medusa(Rest):
             for variant in answer["updated"]
             for price in price_docs({"product_id": product, **variant})
         }
-        lists.take(write.id for write in writes if write.id is not None and list_of(write.id) is not None)
+        self._lists.leave(writes, {})
         return {write.key: held[price_id(write.doc)] for write in writes}
-
-    def _price_lists(self) -> PriceLists:
-        """Our price lists as they are from now on."""
-        facts = self.facts("price_lists")
-
-        def post(path: str, fields: str, body: Doc) -> Doc:
-            return self._post(replace(facts, params={"fields": fields}), path, body)
-
-        def drop(path: str) -> None:
-            answer = self.exchange("DELETE", path)
-            if not answer.ok:
-                raise _RefusedError(answer)
-
-        return PriceLists(self._ask, post, drop)
 
     def _send_stock(self, facts: Resource, writes: Sequence[Write]) -> Mapping[str, Doc]:
         items = list(dict.fromkeys(str(write.doc["inventory_item_id"]) for write in writes))

@@ -71,10 +71,8 @@ def listed_docs(row: Doc) -> list[Doc]:
 class PriceLists:
     """Our price lists as one page of writes finds and leaves them; what it has read counts for that page only."""
 
-    def __init__(
-        self, ask: Callable[..., Doc], post: Callable[[str, str, Doc], Doc], drop: Callable[[str], None]
-    ) -> None:
-        self._ask, self._post, self._drop = ask, post, drop
+    def __init__(self, ask: Callable[..., Doc], change: Callable[..., Doc]) -> None:
+        self._ask, self._change = ask, change
         self._rows: dict[str, list[Doc]] | None = None
         self._prices: dict[str, list[Doc]] = {}
 
@@ -85,6 +83,27 @@ class PriceLists:
         docs = [doc for reference in sorted(references) for row in self._of(reference)
                 for doc in listed_docs({**row, "prices": self._in(row)})]  # fmt: skip
         return {doc["id"]: doc for doc in docs if doc["id"] in wanted}
+
+    def write(self, writes: Sequence[Write]) -> Mapping[str, Doc] | None:
+        """The documents of prices that were put into their list or taken back; None: these are usual prices.
+
+        A usual price is not taken away: goods without one cannot be sold.
+        """
+        if writes[0].op == "delete":
+            self.take(str(write.id) for write in writes)
+            return {write.key: {"id": write.id} for write in writes}
+        if writes[0].doc.get("price_list") is None:
+            return None
+        found = self.put(writes)
+        self.leave(writes, found)
+        return found
+
+    def leave(self, writes: Sequence[Write], held: Mapping[str, Doc]) -> None:
+        """Afterwards what stands elsewhere now (``held``, by key; else as a usual price) is in no list of before."""
+        self.take(
+            write.id for write in writes
+            if write.id is not None and (write.key not in held or held[write.key]["id"] != write.id)
+        )
 
     def put(self, writes: Sequence[Write]) -> Mapping[str, Doc]:
         """Afterwards the list that these documents name is as they say and holds each of their prices once."""
@@ -119,7 +138,7 @@ class PriceLists:
                 left = len(self._in(row)) - len(out)
                 self._batch(row, {"delete": out})
                 if left == 0:
-                    self._drop(f"{ROUTE}/{quote(row['id'], safe='')}")
+                    self._change("DELETE", _path(row))
                     self._of(reference).remove(row)
 
     def _of(self, reference: str) -> list[Doc]:
@@ -145,7 +164,7 @@ class PriceLists:
             self._prices[id] = [
                 {**price, "rules": price.get("price_rules"),
                  "variant_id": (price["price_set"].get("variant") or {}).get("id")}
-                for price in self._all(f"{ROUTE}/{quote(id, safe='')}/prices", "prices", PRICE)
+                for price in self._all(f"{_path(row)}/prices", "prices", PRICE)
             ]  # fmt: skip
         return self._prices[id]
 
@@ -161,7 +180,7 @@ class PriceLists:
         body = {"title": wanted["title"], "description": "Kept by Serai: its prices follow from the price records.",
                 "status": "active", "metadata": {REFERENCE: wanted["price_list"]},
                 **{name: value for name, value in _shape(wanted).items() if value is not None}}  # fmt: skip
-        row: Doc = self._post(ROUTE, LIST, body)["price_list"]
+        row: Doc = self._change("POST", ROUTE, LIST, body)["price_list"]
         self._of(wanted["price_list"]).append(row)
         self._prices[row["id"]] = []
         return row
@@ -169,14 +188,18 @@ class PriceLists:
     def _shaped(self, row: Doc, wanted: Doc) -> None:
         """Somebody may have given the list another window, kind or group; to switch it off is theirs."""
         if _said(row) != _said(wanted):
-            self._post(f"{ROUTE}/{quote(row['id'], safe='')}", LIST, _shape(wanted))
+            self._change("POST", _path(row), LIST, _shape(wanted))
             row.update({name: wanted[name] for name in ("type", "starts_at", "ends_at")}, rules=_shape(wanted)["rules"])
 
     def _batch(self, row: Doc, body: Mapping[str, list[Any]]) -> None:
         if not any(body.values()):
             return
         self._prices.pop(row["id"], None)
-        self._post(f"{ROUTE}/{quote(row['id'], safe='')}/prices/batch", "", dict(body))
+        self._change("POST", f"{_path(row)}/prices/batch", body=dict(body))
+
+
+def _path(row: Doc) -> str:
+    return f"{ROUTE}/{quote(str(row['id']), safe='')}"
 
 
 def _reference(row: Doc) -> str | None:

@@ -339,7 +339,11 @@ class Odoo(Rest):
 
     def subscribe(self, url: str) -> None:
         """Afterwards automation rules of Odoo (17 or newer) post to the address, with our key in it; needs the right to
-        administer Odoo. Calling it again changes nothing."""
+        administer Odoo. Calling it again changes nothing. Raises Misconfigured for 16, whose rules post nothing."""
+        if self.version < 17:
+            raise Misconfigured(
+                f"{self.channel}: automation rules of Odoo {self.version} post nothing; rely on schedule and reconcile"
+            )
         told = f"{url}?key={quote(self.ports.secrets.get('hook_secret'), safe='')}"
         there = {
             head(row["model_id"]) for row in self.rows("ir.actions.server", [["webhook_url", "=", told]], ["model_id"])

@@ -6,7 +6,8 @@ What surprises here:
   drain does so all the time. The drain then acts on them like on any other.
 * A platform forgets them once they are stored, never before (P1): what was stored and not forgotten comes again and is
   the same delivery.
-* A message that is no notice would come for ever: it is parked, with what it says, and then forgotten too.
+* A message that is no notice would come for ever: it is parked by its id and then forgotten too. What it says is not
+  kept: nobody could find it there for whom it names (P13).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from connectors.base import Connector, Notice, Unreadable
-from connectors.errors import ConnectorError, Misconfigured
+from connectors.errors import ConnectorError
 from flows.wiring import House
 from registry import ParkedRow, park
 
@@ -32,7 +33,7 @@ def listening(house: House) -> list[str]:
     """The channels whose platform can be waited for; who cannot be asked at all says so when it is read."""
     found = []
     for channel in house.settings.channels:
-        with suppress(Misconfigured):
+        with suppress(Exception):  # whatever is wrong with one channel must not stop the others
             if house.connector(channel).listens:
                 found.append(channel)
     return found
@@ -62,7 +63,6 @@ def _park(house: House, channel: str, found: Sequence[Unreadable]) -> None:
     rows = [
         ParkedRow(
             channel=channel, entity=MESSAGE, direction="inward", external_id=one.id,
-            document=one.text.encode("utf-8", "backslashreplace"),
             message=f"a message that the platform kept for us is no notice: {one.why}",
             remedy="nothing was lost by it that the timetable does not read; ask whoever else writes there, then "
                    "`serai replay` lets it go",

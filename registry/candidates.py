@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import Select, bindparam, delete, select
 
 from registry import bulk
 from registry.codec import Json, as_text, decode, moment
@@ -60,14 +61,22 @@ def candidates(
     tx: Tx, channel: str | None = None, *, entity: str | None = None, kinds: Collection[str] = (), limit: int = 10_000
 ) -> list[Candidate]:
     """The report in the order of channel, entity and external id."""
+    given = {"channel": channel, "entity": entity, "kind": tuple(kinds) or None}
+    asked = {f"{name}_": value for name, value in given.items() if value is not None}
+    return [_row(row) for row in tx.rows(_report(*asked), {**asked, "limit_": limit})]
+
+
+@cache
+def _report(*asked: str) -> Select[Any]:
+    """Built once for what is asked: it is asked at the end of every read."""
     statement = select(candidate).order_by(candidate.c.channel, candidate.c.entity, candidate.c.external_id)
-    if channel is not None:
-        statement = statement.where(candidate.c.channel == channel)
-    if entity is not None:
-        statement = statement.where(candidate.c.entity == entity)
-    if kinds:
-        statement = statement.where(candidate.c.kind.in_(tuple(kinds)))
-    return [_row(row) for row in tx.rows(statement.limit(limit))]
+    if "channel_" in asked:
+        statement = statement.where(candidate.c.channel == bindparam("channel_"))
+    if "entity_" in asked:
+        statement = statement.where(candidate.c.entity == bindparam("entity_"))
+    if "kind_" in asked:
+        statement = statement.where(candidate.c.kind.in_(bindparam("kind_", expanding=True)))
+    return statement.limit(bindparam("limit_"))
 
 
 def drop_candidates(tx: Tx, channel: str, entity: str, external_ids: Collection[str]) -> int:

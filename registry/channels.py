@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 
 from registry import bulk
 from registry.codec import moment
@@ -18,6 +18,14 @@ ChannelSetting: TypeAlias = tuple[str, str, str, Mapping[str, str]]
 """(name, platform, company, {entity: its first mode})"""
 LIVE = ("canary", "on")
 """The modes in which what a channel says counts."""
+# Built once: these are asked for at every page, and building a statement costs more than running it.
+_MODES = (
+    select(mode.c.channel, mode.c.entity, mode.c.mode)
+    .join(channel, channel.c.name == mode.c.channel)
+    .where(channel.c.vanished_at.is_(None))
+)
+_PAUSED = select(channel.c.name).where(channel.c.paused)
+_REBOUND = select(channel.c.rebound).where(channel.c.name == bindparam("name_"))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,7 +75,7 @@ def rebound(tx: Tx, name: str) -> int:
     """How often documents of the channel came to mean other records: what was concluded before the last time may not
     hold any more. Read before the references it is kept with.
     """
-    found = tx.rows(select(channel.c.rebound).where(channel.c.name == name))
+    found = tx.rows(_REBOUND, {"name_": name})
     return int(found[0].rebound) if found else 0
 
 
@@ -78,12 +86,7 @@ def rebind(tx: Tx, names: Iterable[str]) -> None:
 
 def modes(tx: Tx) -> dict[tuple[str, str], str]:
     """(channel, entity) → off | shadow | canary | on, of every channel that has not vanished."""
-    found = tx.rows(
-        select(mode.c.channel, mode.c.entity, mode.c.mode)
-        .join(channel, channel.c.name == mode.c.channel)
-        .where(channel.c.vanished_at.is_(None))
-    )
-    return {(row.channel, row.entity): row.mode for row in found}
+    return {(name, entity): word for name, entity, word in tx.rows(_MODES)}
 
 
 def live_since(tx: Tx, entity: str) -> dict[str, datetime]:
@@ -147,7 +150,7 @@ def set_pause(tx: Tx, channel_name: str, paused: bool, who: str, because: str) -
 
 def paused(tx: Tx) -> set[str]:
     """Names of the channels whose writes are paused."""
-    return {row.name for row in tx.rows(select(channel.c.name).where(channel.c.paused))}
+    return {row.name for row in tx.rows(_PAUSED)}
 
 
 def consent(tx: Tx, channel_name: str, entity: str, who: str, because: str = "the match report was accepted") -> None:

@@ -11,13 +11,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import bindparam, delete, func, insert, select
 
 from registry import bulk
 from registry.codec import decode, encode, micros, moment, new_uids
 from registry.engine import Tx
 from registry.sightings import unpack
 from registry.tables import binding, cursor, scan, sighting
+
+# Built once: these are asked for at every page, and building a statement costs more than running it.
+_CURSOR = select(cursor.c.cursor).where(
+    cursor.c.channel == bindparam("channel_"),
+    cursor.c.resource == bindparam("resource_"),
+    cursor.c.lane == bindparam("lane_"),
+)
+_OF_RESOURCE = (scan.c.channel == bindparam("channel_"), scan.c.resource == bindparam("resource_"))
+_SCAN = select(scan).where(*_OF_RESOURCE)
+_DROP_SCAN = delete(scan).where(*_OF_RESOURCE)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,7 +56,7 @@ class Scan:
 
 def load_cursor(tx: Tx, channel: str, resource: str, lane: str) -> dict[str, Any] | None:
     """The stored cursor, or None when nothing was read yet."""
-    found = tx.rows(select(cursor.c.cursor).where(*_place(channel, resource, lane)))
+    found = tx.rows(_CURSOR, {"channel_": channel, "resource_": resource, "lane_": lane})
     return decode(found[0].cursor) if found else None
 
 
@@ -110,7 +120,7 @@ def begin_scan(
 
 def scan_of(tx: Tx, channel: str, resource: str) -> Scan | None:
     """The unfinished scan of a resource, None when there is none."""
-    found = tx.rows(select(scan).where(scan.c.channel == channel, scan.c.resource == resource))
+    found = tx.rows(_SCAN, {"channel_": channel, "resource_": resource})
     return _scan(found[0]) if found else None
 
 
@@ -155,7 +165,7 @@ def finish_scan(tx: Tx, scan_id: str) -> list[tuple[str, str, str | None]]:
 
 def drop_scan(tx: Tx, channel: str, resource: str) -> None:
     """Forgets the unfinished scan of a resource; what its pages saw, and when, stays known."""
-    tx.run(delete(scan).where(scan.c.channel == channel, scan.c.resource == resource))
+    tx.run(_DROP_SCAN, {"channel_": channel, "resource_": resource})
 
 
 def _scan(row: Any) -> Scan:
@@ -167,7 +177,3 @@ def _scan(row: Any) -> Scan:
         from_page_one=row.from_page_one,
         began_at=moment(row.began_at),
     )
-
-
-def _place(channel: str, resource: str, lane: str) -> tuple[Any, ...]:
-    return (cursor.c.channel == channel, cursor.c.resource == resource, cursor.c.lane == lane)

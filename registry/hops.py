@@ -47,8 +47,9 @@ _COLUMNS = ("uid", "entity", "channel", "direction", "at", "run", "external_id",
 
 def put_hops(tx: Tx, rows: Iterable[HopRow]) -> int:
     """Afterwards these hops are known, stamped with the transaction's moment; the number stored."""
+    stamp = tx.stamp
     stored = [
-        (row.uid, row.entity, row.channel, row.direction, tx.stamp, row.run, row.external_id, row.document_hash,
+        (row.uid, row.entity, row.channel, row.direction, stamp, row.run, row.external_id, row.document_hash,
          row.before_hash, row.after_hash, row.mapping_hash, as_text(row.policy), row.key, row.detail,
          row.release)
         for row in rows

@@ -9,12 +9,23 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import bindparam, select, update
 
 from registry import bulk
 from registry.codec import micros, moment
 from registry.engine import LeaseLost, Registry, Tx
 from registry.tables import lease as leases
+
+# Built once: these are asked for at every page, and building a statement costs more than running it.
+_PLACE = (
+    leases.c.channel == bindparam("channel_"),
+    leases.c.resource == bindparam("resource_"),
+    leases.c.lane == bindparam("lane_"),
+)
+_EPOCH = select(leases.c.epoch).where(*_PLACE)
+_HELD = select(leases.c.epoch, leases.c.until, leases.c.owner).where(*_PLACE).with_for_update(read=True)
+_RENEW = update(leases).where(*_PLACE).values(until=bindparam("until_"))
+_RELEASE = update(leases).where(*_PLACE, leases.c.epoch == bindparam("epoch_")).values(until=0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,7 +56,7 @@ def acquire(reg: Registry, channel: str, resource: str, lane: str, owner: str, s
         )
         if not taken:
             return None
-        row = tx.rows(select(leases.c.epoch).where(*_place(channel, resource, lane)))[0]
+        row = tx.rows(_EPOCH, _place(channel, resource, lane))[0]
         return Lease(channel=channel, resource=resource, lane=lane, owner=owner, epoch=row.epoch, until=moment(until))
 
     return reg.attempt(work)
@@ -57,7 +68,7 @@ def renew(reg: Registry, lease: Lease, seconds: float = 60.0) -> Lease:
     def work(tx: Tx) -> Lease:
         check_lease(tx, lease)
         until = tx.now + timedelta(seconds=seconds)
-        tx.run(update(leases).where(*_place(lease.channel, lease.resource, lease.lane)).values(until=micros(until)))
+        tx.run(_RENEW, {**_place(lease.channel, lease.resource, lease.lane), "until_": micros(until)})
         return replace(lease, until=until)
 
     return reg.attempt(work)
@@ -67,16 +78,14 @@ def release(reg: Registry, lease: Lease) -> None:
     """Afterwards another may acquire it at once; does nothing when it is no longer ours."""
 
     def work(tx: Tx) -> None:
-        place = _place(lease.channel, lease.resource, lease.lane)
-        tx.run(update(leases).where(*place, leases.c.epoch == lease.epoch).values(until=0))
+        tx.run(_RELEASE, {**_place(lease.channel, lease.resource, lease.lane), "epoch_": lease.epoch})
 
     reg.attempt(work)
 
 
 def check_lease(tx: Tx, lease: Lease) -> None:
     """Nobody else acquires this lease before the transaction ends; raises LeaseLost when that is already too late."""
-    place = _place(lease.channel, lease.resource, lease.lane)
-    found = tx.rows(select(leases.c.epoch, leases.c.until, leases.c.owner).where(*place).with_for_update(read=True))
+    found = tx.rows(_HELD, _place(lease.channel, lease.resource, lease.lane))
     where = f"{lease.channel} {lease.resource} ({lease.lane})"
     if not found or found[0].epoch != lease.epoch:
         holder = found[0].owner if found else "nobody"
@@ -101,5 +110,5 @@ def held(tx: Tx) -> list[Lease]:
     ]
 
 
-def _place(channel: str, resource: str, lane: str) -> tuple[ColumnElement[bool], ...]:
-    return (leases.c.channel == channel, leases.c.resource == resource, leases.c.lane == lane)
+def _place(channel: str, resource: str, lane: str) -> dict[str, str | int]:
+    return {"channel_": channel, "resource_": resource, "lane_": lane}

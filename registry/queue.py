@@ -6,7 +6,7 @@ from collections.abc import Collection
 from datetime import datetime
 from operator import itemgetter
 
-from sqlalchemy import bindparam, func, or_, select, text
+from sqlalchemy import BigInteger, bindparam, func, or_, select, text
 
 from registry import bulk
 from registry.codec import moment
@@ -70,20 +70,22 @@ _DUE = text(
 
 
 def to_settle(tx: Tx) -> list[tuple[str, str, datetime]]:
-    """(channel, entity, oldest moment) with something for ``open_writes``."""
-    oldest = func.min(outbox.c.due_at)
-    found = tx.rows(
-        select(outbox.c.channel, outbox.c.entity, oldest)
-        .where(
-            outbox.c.stalled_at.is_(None),
-            outbox.c.state.in_(("accepted", "unknown", "sent")),
-            or_(outbox.c.state == "sent", outbox.c.due_at <= tx.stamp),
-            or_(outbox.c.claimed_until.is_(None), outbox.c.claimed_until <= tx.stamp),
-        )
-        .group_by(outbox.c.channel, outbox.c.entity)
-        .order_by(oldest)
+    """(channel, entity, oldest moment) with something for ``open_writes``. Reads every open write that moves."""
+    return [(row[0], row[1], moment(row[2])) for row in tx.rows(_UNSETTLED, {"stamp": tx.stamp})]
+
+
+_STAMP = bindparam("stamp", type_=BigInteger)
+_UNSETTLED = (
+    select(outbox.c.channel, outbox.c.entity, func.min(outbox.c.due_at).label("oldest"))
+    .where(
+        outbox.c.stalled_at.is_(None),
+        outbox.c.state.in_(("accepted", "unknown", "sent")),
+        or_(outbox.c.state == "sent", outbox.c.due_at <= _STAMP),
+        or_(outbox.c.claimed_until.is_(None), outbox.c.claimed_until <= _STAMP),
     )
-    return [(row[0], row[1], moment(row[2])) for row in found]
+    .group_by(outbox.c.channel, outbox.c.entity)
+    .order_by("oldest")
+)
 
 
 _FLIGHTS = bulk.Keyed(

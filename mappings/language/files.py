@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from mappings.language.grammar import HEADERS, SHARED, Block, File, Leaf
@@ -50,7 +51,7 @@ def read(text: str, name: str, load: Callable[[str], str], entities: Mapping[str
             break
         texts.append(base_text)
         reader.texts[label] = base_text.splitlines()
-        base = load_node(base_text, label)
+        base = _below(base_text, label)
         if not reader.is_map(base, "a mapping file"):
             break
         over = map_of({key: value for key, value in root.items() if key != "extends"}, root, root.keys)
@@ -72,7 +73,7 @@ def read(text: str, name: str, load: Callable[[str], str], entities: Mapping[str
         forms = load(relative)
         texts.append(forms)
         reader.texts[f"mappings/{relative}"] = forms.splitlines()
-        platform = load_node(forms, f"mappings/{relative}")
+        platform = _below(forms, f"mappings/{relative}")
         if reader.is_map(platform, "forms"):
             form_nodes.append(map_of({k: v for k, v in platform.items() if k not in SHARED}, platform, platform.keys))
             _share(reader, platform, shared)
@@ -110,6 +111,12 @@ def read(text: str, name: str, load: Callable[[str], str], entities: Mapping[str
     if reader.errors:
         raise LintErrors(reader.errors)
     return file, texts
+
+
+@lru_cache(maxsize=64)
+def _below(text: str, name: str) -> Node:
+    """What many files lie over is read once; nobody changes a node that was read."""
+    return load_node(text, name)
 
 
 def _share(reader: Reader, node: Node, shared: dict[str, dict[str, Node]]) -> None:

@@ -18,7 +18,7 @@ from sqlalchemy import (
     text,
 )
 
-from registry.tables.frame import Key, Moment, Serial, metadata, one_of
+from registry.tables.frame import Key, Moment, Serial, either, metadata, one_of
 
 OUTBOX_STATES = ("due", "decided", "sent", "accepted", "unknown", "waiting", "held", "parked", "rejected")
 IN_FLIGHT = ("decided", "sent", "accepted", "unknown")
@@ -76,11 +76,11 @@ outbox = Table(
     UniqueConstraint("uid", "entity", "channel", name="one_open_write_per_channel_entity_and_record"),
     one_of("state", *OUTBOX_STATES, name="outbox_state_is_known"),
     CheckConstraint(
-        "state NOT IN ('decided', 'sent', 'accepted', 'unknown') OR (key IS NOT NULL AND payload IS NOT NULL)",
+        f"NOT {either('state', *IN_FLIGHT)} OR (key IS NOT NULL AND payload IS NOT NULL)",
         name="a_write_in_flight_has_its_key_and_payload",
     ),
     CheckConstraint(  # so that an update of the state alone, which no index names, moves the row in no index
-        "(stalled_at IS NOT NULL) = (state IN ('waiting', 'held', 'parked', 'rejected'))",
+        f"(stalled_at IS NOT NULL) = {either('state', 'waiting', 'held', 'parked', 'rejected')}",
         name="what_stands_still_says_since_when",
     ),
     Index(

@@ -124,6 +124,11 @@ class OlderPartners(Partners):
 
     name = "odoo-16"
     version = 16
+    secrets: ClassVar[Mapping[str, str]] = {"token": TOKEN}
+    lacks: ClassVar[Mapping[str, str]] = {
+        "delete": Partners.lacks["delete"], "rpc": Partners.lacks["rpc"],
+        "notices": "its automation rules post nothing",
+    }  # fmt: skip
 
     def options(self, simulator: Simulator) -> Mapping[str, Any]:
         return {**super().options(simulator), "version": 16, "user": LOGIN, "database": DATABASE}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
@@ -49,39 +50,59 @@ class Proxy:
                 threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
-        with client, socket.create_connection(self._target, timeout=60) as upstream, contextlib.suppress(OSError):
-            silent, answered = threading.Event(), threading.Event()
-            back = threading.Thread(target=self._answer, args=(upstream, client, silent, answered), daemon=True)
-            back.start()
+        with client, contextlib.suppress(OSError), contextlib.ExitStack() as opened:
+            line: _Line | None = None
             seen, told = b"", False
             while data := client.recv(65536):
-                if answered.is_set():  # the next request on the same connection
-                    answered.clear()
+                fresh = line is None or line.stale()
+                if line is None or fresh:
+                    line = _Line(self, client, opened.enter_context(socket.create_connection(self._target, timeout=60)))
+                if fresh or line.answered.is_set():  # the next request on the same connection
+                    line.answered.clear()
                     seen, told = b"", False
                 seen = (seen + data)[-1_000_000:]
                 marker, met = self._marker, self._met
                 if marker is not None and marker in seen:
                     self._marker = None
-                    silent.set()
-                upstream.sendall(data)
+                    line.silent.set()
+                line.system.sendall(data)
                 if met is not None and not told and met[0] in seen:
                     told = True
                     self._met = (met[0], met[1] - 1, met[2]) if met[1] > 1 else None
                     if met[1] == 1:
                         met[2]()
-            upstream.shutdown(socket.SHUT_WR)
-            back.join(60)
+            if line is not None:
+                line.system.shutdown(socket.SHUT_WR)
+                line.back.join(60)
 
-    def _answer(
-        self, upstream: socket.socket, client: socket.socket, silent: threading.Event, answered: threading.Event
-    ) -> None:
+
+class _Line:
+    """A connection to the system behind the proxy, and who carries its answers back.
+
+    Node closes a connection that was idle for five seconds, on a busy machine just as the next request is on its way:
+    one that has rested for three is not used again, and its end is kept from the caller.
+    """
+
+    def __init__(self, proxy: Proxy, client: socket.socket, system: socket.socket) -> None:
+        self.silent, self.answered = threading.Event(), threading.Event()
+        self.proxy, self.client, self.system = proxy, client, system
+        self.kept, self.last = False, time.monotonic()
+        self.back = threading.Thread(target=self._carry, daemon=True)
+        self.back.start()
+
+    def stale(self) -> bool:
+        """Whether it has rested too long since its last answer."""
+        return self.kept and self.answered.is_set() and time.monotonic() - self.last > 3
+
+    def _carry(self) -> None:
         with contextlib.suppress(OSError):
-            while data := upstream.recv(65536):
-                answered.set()
-                if not silent.is_set():
-                    client.sendall(data)
-            if silent.is_set():
-                self.swallowed += 1
+            while data := self.system.recv(65536):
+                self.last, self.kept = time.monotonic(), self.kept or b"\r\nConnection: keep-alive\r\n" in data
+                self.answered.set()
+                if not self.silent.is_set():
+                    self.client.sendall(data)
+            if self.silent.is_set():
+                self.proxy.swallowed += 1
                 threading.Event().wait(60)  # the caller hears nothing, not even an end
-            else:
-                client.shutdown(socket.SHUT_WR)
+            elif not self.kept:
+                self.client.shutdown(socket.SHUT_WR)

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from decimal import Decimal
 
@@ -41,13 +41,22 @@ OWN_ROWS: dict[str, dict[str, dict[str, int]]] = {
 KETTLE = {"medusa": "4006381333931", "vendure": "5901234123457"}
 
 
-def sync(karavan: Karavan) -> list[Ledger]:
-    """Until nothing is due; nothing may fail, wait for a person, or not add up."""
-    ledgers = sync_all(karavan.house)
-    assert [ledger.note for ledger in ledgers if ledger.note] == []
-    assert [fault for ledger in ledgers for fault in ledger.faults] == []
-    assert all(ledger.balanced for ledger in ledgers)
-    return ledgers
+def sync(karavan: Karavan, channels: Sequence[str] | None = None) -> list[Ledger]:
+    """Until nothing is due (on these channels); nothing may fail, wait for a person, or not add up.
+
+    On a slow machine a stretch of work ends with the rest of it still to do.
+    """
+    found: list[Ledger] = []
+    more = True
+    while more:
+        ledgers = sync_all(karavan.house, channels=channels)
+        assert [ledger.note for ledger in ledgers if ledger.note] == []
+        assert [fault for ledger in ledgers for fault in ledger.faults] == []
+        assert all(ledger.balanced for ledger in ledgers)
+        found += ledgers
+        more = any(ledger.more for ledger in ledgers)
+        print(*(ledger.sentence() for ledger in ledgers), sep="\n")
+    return found
 
 
 def in_shop(karavan: Karavan, sku: str) -> str:

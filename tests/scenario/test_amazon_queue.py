@@ -124,7 +124,7 @@ def crash(*_: Any) -> None:
 
 
 def test_a_message_that_nobody_can_read_is_parked_and_let_go(tmp_path: Path) -> None:
-    """P6: it does not come for ever; it says what it is, keeps what it says, and a person lets it go."""
+    """P6, P13: it does not come for ever; why stands there, not what it says, and a person lets it go."""
     with selling(tmp_path / "project") as (house, people, running):
         running.queue.waiting.put("<html>not ours</html>")
         bought(people)
@@ -134,7 +134,8 @@ def test_a_message_that_nobody_can_read_is_parked_and_let_go(tmp_path: Path) -> 
         assert orders(house) == 1
         with house.registry.read() as tx:
             (row,) = parked(tx, "amazon-kz")
-        assert (row.entity, row.document) == ("message", b"<html>not ours</html>")
+        assert (row.entity, row.document) == ("message", None)
+        assert row.external_id
         assert "it is not JSON" in row.message
         steps.replay(house, [row.uid])
         with house.registry.read() as tx:
