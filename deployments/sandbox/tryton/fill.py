@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Final
 
-from deployments.demo.data import OPENED, Retailer, Variant
+from deployments.demo.data import OPENED, Product, Retailer, Variant
 from deployments.sandbox.books import Books
 from deployments.sandbox.tryton.database import Database
 from deployments.sandbox.tryton.trade import AFTER, COMPUTE
@@ -45,16 +45,16 @@ def store(db: Database, code: str, name: str, prefix: str) -> int:
     return db.create("sale.point", till)
 
 
-def article(db: Database, variant: Variant) -> None:
-    """An article as it was entered by hand: a template with one product."""
+def article(db: Database, product: Product, variant: Variant) -> None:
+    """An article as it was once taken from the ERP: a template with one product, under the ERP's name for it."""
     price = variant.price_in("pos")
-    product = {"suffix_code": variant.sku, "gross_price": price,
+    own = {"suffix_code": variant.sku, "gross_price": price,
                "list_price": (price / Decimal("1.16")).quantize(Decimal("0.0001"))}  # fmt: skip
     if variant.gtin is not None:
-        product["identifiers"] = [["create", [{"type": "ean", "code": variant.gtin}]]]
+        own["identifiers"] = [["create", [{"type": "ean", "code": variant.gtin}]]]
     db.create("product.template", {
-        "name": variant.name, "default_uom": 1, "sale_uom": 1, "salable": True, "account_category": 1,
-        "products": [["create", [product]]],
+        "name": f"{product.title} ({', '.join(variant.options.values())})", "default_uom": 1, "sale_uom": 1,
+        "salable": True, "account_category": 1, "products": [["create", [own]]],
     })  # fmt: skip
     db.book("price", sku=variant.sku, list="tills", was=None, now=f"{price:.2f}", currency="KZT", why="opening")
 
@@ -66,9 +66,10 @@ def fill(db: Database, retailer: Retailer) -> None:
         stores = [place for place in retailer.locations if place.company == "kz" and place.kind == "store"]
         for n, place in enumerate(stores, 1):
             store(db, place.code, place.name, f"{n}-")
-        for variant in retailer.variants():
-            if "pos" in variant.sold_in:
-                article(db, variant)
+        for product in retailer.products:
+            for variant in product.variants:
+                if "pos" in variant.sold_in:
+                    article(db, product, variant)
 
     db.opening = OPENED
     db.transact(work)
