@@ -4,7 +4,7 @@ What surprises here:
 
 * The errors say nothing of what was wrong with the notice: whoever forges one learns nothing.
 * A delivery's id is believed only where the signature covers it. Otherwise the signed bytes are the id: whoever sends
-  a captured notice again under a new delivery id gets the old one, and the inbox refuses it as known.
+  a captured notice again under a new delivery id gets the old one, which has one row in the inbox, however often.
 * The platform sends the same notice again when our answer got lost, so a repetition within the tolerance is not
   refused here but told apart by that id; after the tolerance it is stale.
 * While a secret is being rotated, ``<name>_previous`` among the channel's secrets is valid too.

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -24,7 +24,10 @@ MOST_ROWS: Final = 500
 ANSWERS_WITHIN: Final = 30.0
 """Seconds Prefect has for one report."""
 LAST_WORDS: Final = 5.0
-"""Seconds the last report may take when the drain ends."""
+"""Seconds that reports may take when the drain ends, the one under way included; the others are dropped."""
+ENDS_WITHIN: Final = 60.0
+"""Seconds after which the drain ends though its reports hang where nothing can be taken back."""
+LOOKS_EVERY: Final = 0.2
 
 
 class Reports:
@@ -41,6 +44,8 @@ class Reports:
         self._dropped: dict[str, int] = {}
         self._since = 0.0
         self._ending = threading.Event()
+        self._until = float("inf")
+        """When the last report must have been taken, by the monotonic clock."""
         self._thread = threading.Thread(target=self._run, args=(api,), name="reports", daemon=True)
 
     def __enter__(self) -> Self:
@@ -51,9 +56,10 @@ class Reports:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._until = time.monotonic() + LAST_WORDS
         self._ending.set()
-        if self._thread.is_alive():
-            self._thread.join(LAST_WORDS)
+        if self._thread.is_alive():     # an interpreter that ends under a thread of Prefect's aborts: it is waited for
+            self._thread.join(ENDS_WITHIN)
 
     def add(self, ledger: Ledger) -> None:
         """Notes a batch for the next report; returns at once."""
@@ -75,18 +81,25 @@ class Reports:
         with self._lock:
             batches, self._batches = self._batches, {}
             dropped, self._dropped = self._dropped, {}
-        for channel, rows in batches.items():
-            if dropped.get(channel):
-                rows.append({"at": "", "what": f"{dropped[channel]:,} more batches: see the runs in the console"})
-            try:
-                publish(api, channel, rows)
-            except Exception as error:  # noqa: BLE001  # whatever Prefect does, the drain works on
-                log.warning(
-                    "%s: Prefect did not take the report of %d batches (%s); they are in the registry",
-                    channel,
-                    len(rows),
-                    type(error).__name__,
-                )
+        if not batches or time.monotonic() >= self._until:
+            return
+        # importing Prefect takes over a second: only here, in this thread
+        from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_ALLOW_EPHEMERAL_MODE, temporary_settings
+
+        # without the second setting Prefect would start a server of its own where none answers
+        with temporary_settings({PREFECT_API_URL: api, PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: False}):
+            for channel, rows in batches.items():
+                if dropped.get(channel):
+                    rows.append({"at": "", "what": f"{dropped[channel]:,} more batches: see the runs in the console"})
+                try:
+                    publish(channel, rows, lambda: self._until)
+                except Exception as error:  # noqa: BLE001  # whatever Prefect does, the drain works on
+                    log.warning(
+                        "%s: Prefect did not take the report of %d batches (%s); they are in the registry",
+                        channel,
+                        len(rows),
+                        type(error).__name__,
+                    )
 
 
 def batch_row(ledger: Ledger) -> dict[str, Any]:
@@ -101,14 +114,25 @@ def batch_row(ledger: Ledger) -> dict[str, Any]:
     }
 
 
-def publish(api: str, channel: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """One flow run that carries these batches as a table; raises whatever Prefect raises, TimeoutError included."""
-    # importing Prefect takes over a second: only here, in this thread
-    from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_ALLOW_EPHEMERAL_MODE, temporary_settings
+def publish(channel: str, rows: Sequence[Mapping[str, Any]], until: Callable[[], float]) -> None:
+    """One flow run that carries these batches as a table; raises whatever Prefect raises, TimeoutError included.
 
+    It is given up after ANSWERS_WITHIN, and at the moment ``until`` says, which may be brought forward meanwhile.
+    """
     from flows.sync import drained
 
     minute = time.strftime("%H:%M", time.gmtime())
-    # without the second setting Prefect would start a server of its own where none answers
-    with temporary_settings({PREFECT_API_URL: api, PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: False}):
-        asyncio.run(asyncio.wait_for(drained(channel=channel, minute=minute, batches=list(rows)), ANSWERS_WITHIN))
+    asyncio.run(_within(drained(channel=channel, minute=minute, batches=list(rows)), until))
+
+
+async def _within(work: Coroutine[Any, Any, object], until: Callable[[], float]) -> None:
+    task = asyncio.ensure_future(work)
+    longest = time.monotonic() + ANSWERS_WITHIN
+    while not task.done() and time.monotonic() < min(longest, until()):
+        await asyncio.wait([task], timeout=LOOKS_EVERY)
+    if not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=LAST_WORDS)
+    if not task.done() or task.cancelled():
+        raise TimeoutError
+    task.result()

@@ -203,10 +203,14 @@ def _ask(house: House, keeper: str, uid: str, seconds: float) -> str:
             sent.set_exception(fault)
         else:
             sent.set_result(None)
+        finally:
+            house.beside.discard(thread)
 
     trouble = ""
     until = time.monotonic() + seconds
-    threading.Thread(target=send, daemon=True, name=f"points at {keeper}").start()
+    thread = threading.Thread(target=send, daemon=True, name=f"points at {keeper}")
+    house.beside.add(thread)
+    thread.start()
     try:
         sent.result(seconds)
     except TimeoutError:

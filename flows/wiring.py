@@ -11,6 +11,7 @@ import gc
 import hashlib
 import os
 import threading
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -51,6 +52,8 @@ from registry import (
     put_run,
 )
 
+ENDS_WITHIN = 60.0
+"""Seconds that whoever closes a house waits for those at work in it."""
 OURS = "serai-"
 """How every idempotency key begins: a document that carries one was written by us."""
 RELEASE = "release"
@@ -77,6 +80,8 @@ class House:
     paces: dict[tuple[str, str], float] = field(default_factory=dict, repr=False)
     """(channel, entity) → the seconds that a write took of late, with its answer; (channel, ``read`` and a resource) →
     those that a document took to be committed."""
+    beside: set[threading.Thread] = field(default_factory=set, repr=False)
+    """Threads at work for somebody who waits no longer; who closes the house waits for them."""
     _local: threading.local = field(default_factory=threading.local, repr=False)
 
     @property
@@ -331,7 +336,10 @@ class House:
         return ledger
 
     def close(self) -> None:
-        """Afterwards no connection of this house is open."""
+        """Afterwards no connection of this house is open, and nobody works in it, unless it hangs for ENDS_WITHIN."""
+        until = time.monotonic() + ENDS_WITHIN
+        for thread in tuple(self.beside):
+            thread.join(max(0.0, until - time.monotonic()))
         self.registry.close()
 
 

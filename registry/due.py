@@ -21,7 +21,7 @@ from sqlalchemy import BigInteger, Update, bindparam, delete, func, select, upda
 from registry import bulk
 from registry.codec import micros
 from registry.engine import Tx
-from registry.tables import IN_FLIGHT, outbox, outbox_later
+from registry.tables import IN_FLIGHT, STALLED, either, outbox, outbox_later
 
 AHEAD: Final = timedelta(hours=12)
 """Writes that must not wait behind bulk work are marked due so long ago: what is longest due goes first."""
@@ -29,21 +29,19 @@ HELD_AHEAD: Final = int(AHEAD.total_seconds() * 1_000_000) // 2
 """Whatever is due for so many microseconds counts as marked ahead."""
 DueRow: TypeAlias = tuple[str, str, str, datetime | None, bool, str | None]
 """(channel, entity, uid, due at (None: now), forced, cause)"""
-STALLED: Final = "'waiting', 'held', 'parked', 'rejected'"
-"""The states of what stands still, as SQL lists them."""
-_FLYING = ", ".join(f"'{state}'" for state in IN_FLIGHT)
 _STATE = '"outbox".state'
+_STILL = either(_STATE, *STALLED)
 _MARK = {
-    "state": f"CASE WHEN {_STATE} IN ({STALLED}) THEN 'due' ELSE {_STATE} END",
+    "state": f"CASE WHEN {_STILL} THEN 'due' ELSE {_STATE} END",
     "due_at": (
-        f"CASE WHEN {_STATE} IN ({STALLED}) THEN excluded.due_at "
+        f"CASE WHEN {_STILL} THEN excluded.due_at "
         f"WHEN {_STATE} IN ('decided', 'sent') AND excluded.due_at <= excluded.created_at - {HELD_AHEAD} "
         "THEN excluded.due_at "
         f'WHEN {_STATE} = \'due\' AND "outbox".attempt = 0 AND excluded.due_at < "outbox".due_at '
         'THEN excluded.due_at ELSE "outbox".due_at END'
     ),
-    "due_again": f'CASE WHEN {_STATE} IN ({_FLYING}) THEN TRUE ELSE "outbox".due_again END',
-    "stalled_at": f'CASE WHEN {_STATE} IN ({STALLED}) THEN NULL ELSE "outbox".stalled_at END',
+    "due_again": f'CASE WHEN {either(_STATE, *IN_FLIGHT)} THEN TRUE ELSE "outbox".due_again END',
+    "stalled_at": f'CASE WHEN {_STILL} THEN NULL ELSE "outbox".stalled_at END',
     "forced": '("outbox".forced OR excluded.forced)',
     "cause": 'coalesce(excluded.cause, "outbox".cause)',
 }

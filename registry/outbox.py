@@ -20,9 +20,9 @@ from sqlalchemy import BigInteger, Integer, and_, bindparam, case, delete, or_, 
 
 from registry import bulk
 from registry.codec import maybe_micros, maybe_moment, moment
-from registry.due import HELD_AHEAD, STALLED, ripen
+from registry.due import HELD_AHEAD, ripen
 from registry.engine import AnyRow, AnySelect, Tx
-from registry.tables import outbox
+from registry.tables import STALLED, either, outbox
 
 
 class OutboxRow(Struct, frozen=True, kw_only=True):
@@ -201,7 +201,8 @@ def set_outbox(tx: Tx, changes: Iterable[OutboxChange], *, owner: str | None = N
     """
     wanted = {row.id: row for row in changes}
     ours = _ours(tx, wanted, owner, ())
-    again = f'(:state IN ({STALLED}) AND "outbox".due_again)'
+    still = either(":state", *STALLED)
+    again = f'({still} AND "outbox".due_again)'
     bulk.update(
         tx,
         "outbox",
@@ -218,10 +219,10 @@ def set_outbox(tx: Tx, changes: Iterable[OutboxChange], *, owner: str | None = N
             "forced": '("outbox".forced OR :forced)',
             "due_at": f'CASE WHEN {again} AND "outbox".due_at <= {tx.stamp - HELD_AHEAD} THEN "outbox".due_at '
             f'WHEN {again} THEN {tx.stamp} ELSE coalesce(:due_at, "outbox".due_at) END',
-            "due_again": f"CASE WHEN :state IN ({STALLED}, 'due') THEN FALSE ELSE \"outbox\".due_again END",
+            "due_again": f"CASE WHEN :state = 'due' OR {still} THEN FALSE ELSE \"outbox\".due_again END",
             "claimed_by": "NULL",
             "claimed_until": "NULL",
-            "stalled_at": f"CASE WHEN :state IN ({STALLED}) AND NOT {again} THEN {tx.stamp} ELSE NULL END",
+            "stalled_at": f"CASE WHEN {still} AND NOT {again} THEN {tx.stamp} ELSE NULL END",
         },
     )
     return ours

@@ -10,7 +10,7 @@ from __future__ import annotations
 from registry.tables.budgets import budget
 from registry.tables.customers import LIKENESS_STATES, answer, erased, erasure, likeness, opt_out, trait
 from registry.tables.escrow import OVERRIDDEN, escrow, override
-from registry.tables.frame import metadata
+from registry.tables.frame import either, metadata
 from registry.tables.fulfilment import DEADLINE_STATES, deadline
 from registry.tables.holds import HOLD_STATES, hold, hold_item, tally
 from registry.tables.knowing import (
@@ -33,6 +33,7 @@ from registry.tables.moving import (
     OUTBOX_STATES,
     PARKED_KINDS,
     PARKED_STATES,
+    STALLED,
     inbox,
     lease,
     outbox,
@@ -69,6 +70,7 @@ __all__ = [
     "PARKED_KINDS",
     "PARKED_STATES",
     "RECORD_STATES",
+    "STALLED",
     "answer",
     "audit",
     "binding",
@@ -81,6 +83,7 @@ __all__ = [
     "cursor",
     "deadline",
     "document",
+    "either",
     "erased",
     "erasure",
     "escrow",

@@ -22,6 +22,8 @@ from registry.tables.frame import Key, Moment, Serial, either, metadata, one_of
 
 OUTBOX_STATES = ("due", "decided", "sent", "accepted", "unknown", "waiting", "held", "parked", "rejected")
 IN_FLIGHT = ("decided", "sent", "accepted", "unknown")
+STALLED = ("waiting", "held", "parked", "rejected")
+"""The states of writes that stand still."""
 PARKED_KINDS = ("waiting", "parked", "quarantined")
 PARKED_STATES = ("open", "replayed", "dismissed")
 
@@ -80,7 +82,7 @@ outbox = Table(
         name="a_write_in_flight_has_its_key_and_payload",
     ),
     CheckConstraint(  # so that an update of the state alone, which no index names, moves the row in no index
-        f"(stalled_at IS NOT NULL) = {either('state', 'waiting', 'held', 'parked', 'rejected')}",
+        f"(stalled_at IS NOT NULL) = {either('state', *STALLED)}",
         name="what_stands_still_says_since_when",
     ),
     Index(

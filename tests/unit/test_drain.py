@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -309,3 +310,19 @@ def test_the_drain_works_while_prefect_does_not_answer(retailer: Retailer) -> No
             assert not thread.is_alive()
     finally:
         logging.getLogger("serai.reports").removeHandler(heard)
+
+
+def test_a_prefect_that_hangs_holds_up_the_end_of_a_drain_for_a_moment_and_no_thread_is_left(
+    retailer: Retailer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """§8: whoever would wait for its answer is taken back, and nothing of it lives on in an interpreter that ends."""
+    monkeypatch.setattr("deployments.reports.LAST_WORDS", 0.2)
+    before = set(threading.enumerate())
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        with Reports(f"http://127.0.0.1:{silent.getsockname()[1]}/api", every=0.1) as reports:
+            reports.add(retailer.house.finish(retailer.house.account("erp-kz", "items", "inward").ledger(
+                retailer.house.registry.now()
+            )))
+            asking, _ = silent.accept()
+        assert [thread.name for thread in set(threading.enumerate()) - before if thread.name == "reports"] == []
+        asking.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -106,6 +107,22 @@ def test_where_the_keeper_cannot_answer_the_till_hears_no_and_nothing_is_spent(
         assert held(retail) == 100
         assert ask(retail, url, "R1-1") == refused
         assert (ask(retail, url, "R1-2")["answer"], held(retail)) == ("accepted", 60)
+
+
+def test_whoever_closes_the_house_waits_for_points_that_nobody_waits_for_any_more(
+    retail: World  # noqa: F811
+) -> None:
+    """P15: no thread is left that writes to a registry which is closed under it."""
+    with counter(retail, within=0.2):
+        worker = retail.worker()
+        retail.people.temper("crm", "slow", next=1, on="POST /points", seconds=2)
+        answer = redeem(worker, CARD, channel="pos-kz", reference="R1", points=Decimal(40))
+        assert not answer.accepted
+        worker.close()
+        assert [thread.name for thread in threading.enumerate() if thread.name.startswith("points at")] == []
+        retail.people.calm("crm")
+        quiet(retail)
+        assert held(retail) == 100
 
 
 def test_a_redemption_that_arrives_late_is_given_back_too(retail: World) -> None:  # noqa: F811

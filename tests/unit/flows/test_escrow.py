@@ -72,6 +72,26 @@ def test_where_nothing_is_compared_zero_comes_before_a_raise_and_the_orders_betw
     assert (selling.shown("market", "KTL-1"), sum(shown(selling))) == (19 - 12, 19)
 
 
+def test_what_a_write_without_an_answer_may_have_put_on_show_is_left_to_nobody_else(selling: World) -> None:
+    """P8: the shop was raised from 6 to 12 and said nothing; all twenty are sold, and not one more."""
+    selling.people.receive_goods("KTL-1", WAREHOUSE, 10)
+    steps.pull(selling.house, "erp-kz", "stock")
+    selling.people.temper("shop", "fail_after", on="POST /inventory", next=1)
+    selling.step("push", "shop-kz", "stock")
+    assert (selling.shown("shop", "KTL-1"), kept(selling, "shop-kz").held) == (12, 6)
+    selling.people.temper("shop", "fail", on="POST /inventory", next=100)
+    bought = 0
+    for _ in range(2):
+        units = selling.shown("market", "KTL-1")
+        assert selling.buy("market", {"KTL-1": units}) is not None
+        bought += units
+        for resource in ("stocks", "orders"):
+            steps.pull(selling.house, "market-kz", resource)
+        selling.step("push", "market-kz", "stock")
+    assert bought == 8
+    assert bought + sum(shown(selling)) == 20
+
+
 def test_no_raise_is_built_on_orders_of_which_one_waits(selling: World) -> None:
     """P8: an order that waits for its customer is in no reservation: what it took is not free."""
     selling.people.temper("shop", "fail", on="GET /customers", next=50)

@@ -53,6 +53,24 @@ def test_an_order_moves_its_customer_into_a_segment_and_the_crm_hears_of_it(reta
     assert said(retail) == "asleep"
 
 
+def test_a_shop_that_receives_customers_knows_their_segments(retail: World) -> None:
+    """Its coupons name segments as audience; who leaves one leaves it there too, and nobody gets a second account."""
+    segments(retail, Segment(name="again", frequency=2, recency_to=30))
+    carries(retail, "shop-kz", receives=("customer",))
+    retail.goods("KTL-1", on_hand=20)
+    live(retail, *EVERYWHERE)
+    for known in ([], ["again"]):
+        retail.buy("shop", {"KTL-1": 1}, who=1)
+        live(retail, *EVERYWHERE)
+        (account,) = retail.sandbox.systems["shop"].docs("customers")
+        assert account.get("segments", []) == known
+    retail.pass_time(timedelta(days=40).total_seconds())
+    retail.step("reconcile", "shop-kz", "customers")
+    again(retail, "shop-kz")
+    (account,) = retail.sandbox.systems["shop"].docs("customers")
+    assert account["segments"] == []
+
+
 def test_a_refund_takes_its_buyer_out_of_a_segment_at_once(retail: World) -> None:
     """What was refunded is taken off what was spent, with the refund and not with the next nightly comparison."""
     segments(retail, Segment(name="spender", money=Decimal(1_500), currency="KZT"))

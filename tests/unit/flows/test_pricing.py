@@ -478,3 +478,27 @@ def test_a_price_by_hand_holds_until_its_end(retail: World) -> None:
     with pytest.raises(Misconfigured, match="nobody set a price on shop-kz"):
         end_price(retail.house, "KTL-1", "shop-kz", who="Aigerim", because="over")
     end_price(retail.house, "KTL-1", "market-kz", who="Aigerim", because="over")
+
+
+def test_what_a_litre_costs_stands_beside_the_price_and_goes_with_it(retail: World) -> None:
+    """From what the ERP says one holds; a new price, and another bottle at the old one, each bring a new one; who says
+    nothing any more shows none."""
+    retail.goods("KTL-1", price="1500.00")
+    retail.goods("007", price="1500.00")
+    retail.people.edit("erp", "items", "KTL-1", {"contents": {"amount": "750", "uom": "MLT"}})
+    live(retail, "erp-kz", "shop-kz")
+
+    def beside(sku: str) -> tuple[object, object]:
+        doc = retail.sandbox.systems["shop"].get("prices", retail.shop_id(sku))
+        return doc.get("unitPriceMinor"), doc.get("unitPricePer")
+
+    assert (beside("KTL-1"), beside("007")) == ((200_000, "1 l"), (None, None))
+    retail.people.set_price("KTL-1", "1200.00")
+    again(retail, "erp-kz", "shop-kz")
+    assert beside("KTL-1") == (160_000, "1 l")
+    retail.people.edit("erp", "items", "KTL-1", {"contents": {"amount": "1.5", "uom": "KGM"}})
+    again(retail, "erp-kz", "shop-kz")
+    assert beside("KTL-1") == (80_000, "1 kg")
+    retail.people.edit("erp", "items", "KTL-1", {"contents": None})
+    again(retail, "erp-kz", "shop-kz")
+    assert beside("KTL-1") == (None, None)
