@@ -58,7 +58,7 @@ from connectors.tryton_facts import (
 from connectors.verified import Verified
 from connectors.watched import Seen, Watch, pages
 from connectors.window import Window, moment
-from connectors.writes import NOT_FOUND, settled
+from connectors.writes import NOT_FOUND, reference_of, settled
 
 
 class Refused(Misconfigured):
@@ -74,7 +74,7 @@ class Tryton(Rest):
 
     platform = "tryton"
     verified = Verified(
-        when="2026-11", simulator="of what trytond 8.0.12 does", real="trytond 8.0.12 on PostgreSQL 15"
+        when="2026-11", simulator="of what trytond 8.0.12 does with parties", real="trytond 8.0.12 on PostgreSQL 15"
     )
     resources = RESOURCES
     auth: Mapping[str, str] = {"scheme": "session", "user": "user", "password": "password"}
@@ -272,15 +272,18 @@ class Tryton(Rest):
 
     def write(self, resource: str, writes: Sequence[Write]) -> Iterator[Receipt]:
         """One receipt per write, in order. Raises RetryLater or Misconfigured when the rest was not sent."""
-        work: Callable[[Write], Receipt] | None = {"orders": self._placed, "customers": self._kept_customer}.get(
-            resource
-        )
+        work = self.works.get(resource)
         for write in writes:
             if work is None or write.op == "delete":
                 raise Misconfigured(
-                    f"{self.channel}: {resource} takes no {write.op}; Serai writes orders and customers here"
+                    f"{self.channel}: {resource} takes no {write.op}; Serai writes {' and '.join(self.works)} here"
                 )
             yield self._tried(work, write)
+
+    @property
+    def works(self) -> Mapping[str, Callable[[Write], Receipt]]:
+        """Resource → what a write of it takes."""
+        return {"orders": self._placed, "customers": self._kept_customer}
 
     def _tried(self, work: Callable[[Write], Receipt], write: Write) -> Receipt:
         try:
@@ -300,7 +303,7 @@ class Tryton(Rest):
             if write.id is not None:
                 yield settled(facts, write, as_sent(held[write.id]))
                 continue
-            found = self._by_key(resource, write.key)
+            found = self._by_key(resource, reference_of(facts, write))
             if found is None:
                 yield Receipt(outcome="rejected", detail=NOT_FOUND + "no record carries our reference")
             elif resource == "orders" and found["state"] in DRAFTS and write.doc.get("state") != found["state"]:

@@ -37,11 +37,19 @@ RESOURCES: Mapping[str, Resource] = {
     ),
     "shipments": _resource("stock.shipment.out"),
 }
-TILL: Mapping[str, Resource] = {**RESOURCES, "receipts": _resource("sale.point.sale")}
+TILL: Mapping[str, Resource] = {
+    **RESOURCES,
+    "variants": _resource(
+        "product.product", create="create", update="write", reference="code", reference_field="code", repeatable=True
+    ),
+    "prices": _resource("product.product", create="write", update="write", repeatable=True),
+    "receipts": _resource("sale.point.sale"),
+}
 WATCHES: Mapping[str, Sequence[Watch]] = {
     "locations": [Watch(model="stock.location")],
     "products": [Watch(model="product.template")],
     "variants": [Watch(model="product.product"), Watch(model="product.template", names="products")],
+    "prices": [Watch(model="product.product"), Watch(model="product.template", names="products")],
     "stock": [Watch(model="product.product"), Watch(model="stock.move", names="product")],
     "customers": [Watch(model="party.party"), Watch(model="party.address", names="party"),
                   Watch(model="party.contact_mechanism", names="party")],
@@ -54,6 +62,7 @@ ONLY: Mapping[str, list[Any]] = {
     "locations": [["type", "=", "warehouse"], ALSO_ARCHIVED],
     "products": [ALSO_ARCHIVED],
     "variants": [ALSO_ARCHIVED],
+    "prices": [ALSO_ARCHIVED],
     "stock": [["type", "=", "goods"], ["consumable", "=", False], ALSO_ARCHIVED],
     "customers": [ALSO_ARCHIVED],
     "shipments": [["state", "in", ["shipped", "done"]]],
@@ -62,9 +71,10 @@ ONLY: Mapping[str, list[Any]] = {
 FIELDS: Mapping[str, Sequence[str]] = {
     "locations": ["name", "code", "active", "storage_location", "output_location"],
     "products": ["name", "code", "active", "type", "salable"],
-    "variants": ["code", "active", "type", "salable", "description", "template.name", "template.active",
-                 "list_price_used", "identifiers.type", "identifiers.code", "default_uom.symbol", "sale_uom",
-                 "account_category.customer_taxes"],
+    "variants": ["code", "active", "type", "salable", "description", "template.name", "template.code",
+                 "template.active", "template.products", "list_price_used", "identifiers.type", "identifiers.code",
+                 "default_uom.symbol", "sale_uom", "account_category.customer_taxes"],
+    "prices": ["code", "active", "type", "salable", "template.active", "list_price_used", "gross_price_used"],
     "stock": ["default_uom.symbol"],
     "customers": ["name", "code", "active", "email", "phone", "lang.code", "addresses.street_unstructured",
                   "addresses.city",
@@ -78,9 +88,9 @@ FIELDS: Mapping[str, Sequence[str]] = {
                   "outgoing_moves.origin.note"],
     "receipts": ["number", "state", "create_date", "point.name", "point.storage_location.warehouse", "currency.code",
                  "total", "lines.product", "lines.product.code", "lines.product.name", "lines.product.type",
-                 "lines.quantity", "lines.unit.symbol", "lines.unit_gross_price", "lines.unit_list_price",
-                 "payments.amount", "payments.method.name", "payments.method.cash", "payments.session.create_date",
-                 "payments.session.state", "payments.session.last_modified_at"],
+                 "lines.create_date", "lines.quantity", "lines.unit.symbol", "lines.unit_gross_price",
+                 "lines.unit_list_price", "payments.amount", "payments.method.name", "payments.method.cash",
+                 "payments.session.create_date", "payments.session.state", "payments.session.last_modified_at"],
 }  # fmt: skip
 FLOATS = frozenset({"quantity"})
 TRANSIENT = ("deadlock", "serializ", "lock timeout", "canceling statement", "connection", "too many clients")
@@ -185,12 +195,22 @@ def address_parts(address: Doc) -> tuple[str | None, ...]:
 
 
 def as_sent(doc: Doc | None) -> Doc | None:
-    """A party the way it is written: the first of its addresses as `address`, "" as null."""
+    """A record the way it is written: of a party's addresses the first as `address`, "" as null; of an article's
+    identifiers the first barcode as `ean`; of a price what is used as what was set."""
+    if doc is not None and "identifiers" in doc and "template" in doc:
+        return {**doc, "ean": barcode(doc)["code"]}
+    if doc is not None and "gross_price_used" in doc:
+        return {**doc, "gross_price": doc["gross_price_used"], "list_price": doc["list_price_used"]}
     if doc is None or "addresses" not in doc:
         return doc
     bare = {**doc, "email": doc["email"] or None, "phone": doc["phone"] or None}
     first = next(iter(doc["addresses"]), None)
     return bare if first is None else {**bare, "address": {**first, "country": address_parts(first)[3]}}
+
+
+def barcode(article: Doc) -> Doc:
+    """The first identifier of an article that is its barcode; without id and code where it has none."""
+    return next((row for row in article["identifiers"] if row["type"] == "ean"), {"id": None, "code": None})
 
 
 def expected(model: str, write: Write) -> dict[str, str]:

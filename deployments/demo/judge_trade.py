@@ -133,38 +133,52 @@ def _sum(payments: Iterable[Entry]) -> dict[str, Decimal]:
 
 
 def returns_wrong(books: Books, began: Mapping[str, int], said: list[str]) -> int:
-    """What shops and desks took back: refunds by tender alike everywhere and never above what was paid, goods aside."""
+    """What stores took back: refunds by tender alike everywhere and never above what was paid, goods where they lie.
+
+    What was bought online comes to the till's desk or to the shop's own; a receipt is the till's, and no shop's.
+    """
     orders = {str(entry["number"]): entry for entry in books["shop"] if entry["kind"] == "order"}
+    receipts = {str(entry["id"]): entry for entry in books["pos"] if entry["kind"] == "sale"}
     faults = []
-    desk = {str(entry["number"]): entry for entry in _of(books, "pos", began, "return")}
     shop = {str(entry["number"]): entry for entry in _of(books, "shop", began, "refund")}
+    desk = {number: _kept(entry) for number, entry in shop.items() if entry.get("why") == "people"}
+    desk |= {str(entry["number"]): entry for entry in _of(books, "pos", began, "return")}
     erp = {str(entry["number"]): entry for entry in _of(books, "erp", began, "return")}
     for number, taken in desk.items():
-        paid = _sum(taken["payments"])
-        if any(amount > _sum(orders[number]["tenders"]).get(kind, Decimal(0)) for kind, amount in paid.items()):
+        paid, sold = _sum(taken["payments"]), orders.get(number) or receipts[number]
+        given = _sum(sold["tenders"]) if "tenders" in sold else paid
+        if any(amount > given.get(kind, Decimal(0)) for kind, amount in paid.items()):
             faults.append(f"more went back for {number} than was paid that way")
         for name, there in (("shop", shop.get(number)), ("ERP", erp.get(number))):
+            if name == "shop" and number not in orders:
+                continue
             if there is None:
                 faults.append(f"the {name} knows nothing of the return of {number}")
             elif _sum(there["payments"]) != paid:
                 faults.append(f"the {name} paid back {_sum(there['payments'])} for {number}, the desk {paid}")
-        faults += _aside(taken, erp.get(number), orders[number])
+        faults += _aside(taken, erp.get(number), sold)
     sent_away = _of(books, "pos", began, "turned_away")
     faults += [f"the desk had to send away the buyer of {entry['number']}" for entry in sent_away]
     said += faults
     return len(faults)
 
 
+def _kept(refund: Entry) -> Entry:
+    """What a shop's own desk took back: it lies there among the other goods."""
+    return {**refund, "lines": [{**line, "to": "SHELF"} for line in refund["lines"]]}
+
+
 def _aside(taken: Entry, there: Entry | None, order: Entry) -> list[str]:
     """The goods lie where the desk put them, at the tax rate of their sale."""
     if there is None:
         return []
-    rates = {line["sku"]: Decimal(line["tax_rate"]) for line in order["lines"]}
+    rates = {line["sku"]: Decimal(line["tax_rate"]) for line in order["lines"] if "tax_rate" in line}
     wanted = {(line["sku"], line["to"].lower()) for line in taken["lines"]}
     found = {(line["sku"], line["to"]) for line in there["lines"]}
     faults = [] if found == wanted else [f"the ERP put {sorted(found)} aside, the desk {sorted(wanted)}"]
     faults += [
         f"{line['sku']} came back at a tax of {line['tax_rate']}, sold at {rates[line['sku']]}"
-        for line in there["lines"] if line["tax_rate"] is None or Decimal(line["tax_rate"]) != rates[line["sku"]]
+        for line in there["lines"]
+        if line["sku"] in rates and (line["tax_rate"] is None or Decimal(line["tax_rate"]) != rates[line["sku"]])
     ]
     return faults

@@ -131,12 +131,13 @@ def offline(people: People, goods: Goods, placed: Placed) -> str:
 
 def late_shift(people: People, goods: Goods, placed: Placed) -> str:
     number = people.back_online("almaty-2")
+    placed["shift"] = Order(number, number, Decimal(0))
     sale = people.post_shift("almaty-2", number)
     return f"shift {number} with both receipts, which the tills enter into the ERP as {sale}"
 
 
 def past_sales(people: People, goods: Goods, placed: Placed) -> str:
-    receipts = [placed[name].number for name in ("late one", "late two")]
+    receipts = people.look("pos", "shifts", placed["shift"].id)["receipts"]
     again = [number for number in receipts if people.sale(number) is not None]
     return f"entered once more, one by one: {', '.join(again)}" if again else "its receipts stand in the ERP once"
 
@@ -279,7 +280,21 @@ def brings_back(people: People, goods: Goods, placed: Placed) -> str:
         paid = people.bring_back("almaty-1", placed["returned"].number, {goods.returned: 1})
     except Refusal:
         return "the desk knows nothing of the order and sends the buyer away"
-    return f"the desk pays back {paid:,.0f} KZT and puts the goods aside"
+    return f"the desk pays back {paid:,.0f} KZT and keeps the goods"
+
+
+def back_to_the_till(people: People, goods: Goods, placed: Placed) -> str:
+    number = placed["till"].number
+    return f"{people.bring_to_till('almaty-1', number, {goods.till: 1}):,.0f} KZT of receipt {number} are paid back"
+
+
+def till_money_and_goods(people: People, goods: Goods, placed: Placed) -> str:
+    number = placed["till"].number
+    back = [entry for entry in people.books("erp") if entry["kind"] == "return" and entry["number"] == number]
+    if not back:
+        return "nothing came back in the ERP"
+    paid = ", ".join(f"{one['kind'].lower()} {Decimal(one['amount']):,.0f}" for one in back[-1]["payments"])
+    return f"in the ERP back to {back[-1]['lines'][0]['to']} at {back[-1]['location']}, paid out: {paid}"
 
 
 def money_and_goods(people: People, goods: Goods, placed: Placed) -> str:

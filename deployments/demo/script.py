@@ -78,7 +78,7 @@ def day(people: People, keeper: Keeper, goods: Goods) -> Iterator[Moment]:
                  act=the(scenes.mistyped), seen=the(scenes.prices_shown))
     yield Moment(at="11:20", what="the clerk puts the prices back", act=the(scenes.corrected), follow=keeper.put_back)
     yield Moment(at="11:30", what="the timetable: a deployed flow begins in Prefect's worker", follow=keeper.begin_run)
-    yield Moment(at="11:40", what="a till in Almaty sells two", act=lambda: _till(people, goods), follow=follow)
+    yield Moment(at="11:40", what="a till in Almaty sells two", act=lambda: _till(people, goods, placed), follow=follow)
     yield Moment(at="12:00", what="somebody buys in the shop, to collect in the store on Dostyk", follow=follow,
                  act=the(scenes.to_collect), seen=the(scenes.where_it_waits))
     yield Moment(at="12:20", what="the store has put it aside", seen=the(scenes.is_told_to_come),
@@ -122,6 +122,8 @@ def day(people: People, keeper: Keeper, goods: Goods) -> Iterator[Moment]:
                  follow=lambda: keeper.settled(placed["settlement"].number))
     yield Moment(at="17:00", what="an order of the shop, sold under the old VAT, is brought back to a store",
                  act=the(scenes.brings_back), follow=follow, seen=the(scenes.money_and_goods))
+    yield Moment(at="17:30", what="one of the two that a till sold in the morning is brought back to it", follow=follow,
+                 act=the(scenes.back_to_the_till), seen=the(scenes.till_money_and_goods))
     yield Moment(at="18:00", what="an order with a SKU that somebody typed in by hand", act=lambda: _unknown(people),
                  follow=lambda: keeper.mend_unknown(UNKNOWN_SKU))
     yield Moment(at="19:00", what="a page is missing from the shop's full catalogue", follow=keeper.full_catalogue,
@@ -137,8 +139,8 @@ def _count_and_price(people: People, goods: Goods) -> None:
     people.set_price(goods.priced, people.price(goods.priced) + 500)
 
 
-def _till(people: People, goods: Goods) -> str:
-    receipt = people.sell_at_till("almaty-1", {goods.till: 2}, phone="87011234567")
+def _till(people: People, goods: Goods, placed: Placed) -> str:
+    receipt = placed["till"] = people.sell_at_till("almaty-1", {goods.till: 2}, tender="CASH", phone="87011234567")
     return f"receipt {receipt.number}, {receipt.total:,.0f} KZT"
 
 

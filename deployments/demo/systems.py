@@ -15,6 +15,7 @@ from deployments.sandbox.odoo.server import play as play_odoo
 from deployments.sandbox.price_list import play as play_price_list
 from deployments.sandbox.shopify.fill import play as play_shopify
 from deployments.sandbox.start import Player
+from deployments.sandbox.tryton.server import play as play_tryton
 
 Counted = Mapping[tuple[str, ...], str]
 """Entities → the resource under which a system's books count the writes of them."""
@@ -22,7 +23,7 @@ Counted = Mapping[tuple[str, ...], str]
 MORE: Mapping[str, Player] = {"amazon": play_amazon, "pricelist": play_price_list}
 """The systems that the sandbox has no part of its own for."""
 PLAYERS: Mapping[str, Player] = {
-    "erp": play_odoo, "erp_bg": play_odoo, "crm": play_bitrix24, "shop": play_shopify, **MORE,
+    "erp": play_odoo, "erp_bg": play_odoo, "crm": play_bitrix24, "shop": play_shopify, "pos": play_tryton, **MORE,
 }  # fmt: skip
 """The systems that a simulator of a real platform plays; the others are the sandbox's own."""
 
@@ -37,7 +38,7 @@ _SHOPIFY: Counted = {
 }  # fmt: skip
 COUNTED: Mapping[str, Counted] = {
     "erp": _ODOO, "erp_bg": _ODOO, "crm": {("customer",): "contacts", ("order",): "deals"}, "shop": _SHOPIFY,
-    "shop_bg": _SHOP, "pos": {("variant",): "articles", ("price",): "prices", ("order",): "online_orders"},
+    "shop_bg": _SHOP, "pos": {("variant",): "variants", ("price",): "prices"},
     "market": {("stock",): "stocks", ("price",): "prices", ("shipment",): "shipments", ("decision",): "decisions"},
     "amazon": {("stock", "price"): "listings", ("shipment",): "orders"},
 }  # fmt: skip

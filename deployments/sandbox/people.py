@@ -50,11 +50,13 @@ class Sent:
 class People:
     """The people around a sandbox at ``url`` (without a system's prefix). Every act raises Refusal when turned down.
 
-    ``elsewhere``: the addresses of systems that a simulator of their own plays.
+    ``elsewhere``: the addresses of systems that a simulator of their own plays. ``desk``: the system at which the
+    stores take back what was bought online.
     """
 
     url: str
     elsewhere: Mapping[str, str] = field(default_factory=dict)
+    desk: str = "pos"
 
     # -- shoppers
 
@@ -166,7 +168,12 @@ class People:
         unknown_order when the desk was not told that the order may be brought there.
         """
         rows = [{"line": line, "quantity": quantity, "to": to} for line, quantity in lines.items()]
-        return Decimal(self._act("pos", "take_back", store=store, number=number, lines=rows)["total"])
+        return Decimal(self._act(self.desk, "bring_back", store=store, number=number, lines=rows)["total"])
+
+    def bring_to_till(self, store: str, receipt: str, lines: Mapping[str, int]) -> Decimal:
+        """Somebody brings {SKU: quantity} of a receipt back to the till that sold it; what was paid back."""
+        rows = [{"line": sku, "quantity": quantity, "to": "SHELF"} for sku, quantity in lines.items()]
+        return Decimal(self._act("pos", "bring_back", store=store, receipt=receipt, lines=rows)["total"])
 
     def exchange(
         self, store: str, back: Mapping[str, int], lines: Mapping[str, int], *, number: str | None = None,

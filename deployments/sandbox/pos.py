@@ -146,17 +146,31 @@ def back_online(system: System, ask: Doc) -> Doc:
     return system.add("shifts", shift)
 
 
+def _rung_up_here(system: System, number: str) -> Doc | None:
+    """A receipt as the desk knows an order."""
+    receipt = system.find("receipts", number)
+    if receipt is None:
+        return None
+    rows = [{**row, "line": str(row["n"])} for row in receipt["rows"]]
+    tender = {"key": "1", "kind": receipt["tender"].lower(), "sum": receipt["total"]}
+    return {"id": receipt["id"], "number": receipt["id"], "rows": rows, "tenders": [tender]}
+
+
 def take_back(system: System, ask: Doc) -> Doc:
-    """The desk takes back what was bought online: ``{store, number, lines: [{line, quantity, to}], refunds?}``; a line
-    is named by its key or, as on its label, by its SKU.
+    """The desk takes back what was bought online: ``{store, number, lines: [{line, quantity, to}], refunds?}``, or at
+    a till (``receipt`` in the place of ``number``); a line is named by its key or, as on its label, by its SKU.
 
     ``refunds``: [{tender, sum}]; without, the money goes back to the order's tenders from the last one on.
     """
     store = _store(system, ask)
-    order = next((doc for doc in system.docs("online_orders") if doc["number"] == ask["number"]), None)
+    if ask.get("receipt") is not None:
+        order = _rung_up_here(system, str(ask["receipt"]))
+    else:
+        order = next((doc for doc in system.docs("online_orders") if doc["number"] == ask["number"]), None)
     if order is None:
-        system.books.enter("turned_away", system.now(), number=ask["number"], store=store["code"])
-        raise Refused(404, "unknown_order", f"the desk knows no order {ask['number']} that may be brought here")
+        number = ask.get("number", ask.get("receipt"))
+        system.books.enter("turned_away", system.now(), number=number, store=store["code"])
+        raise Refused(404, "unknown_order", f"the desk knows no order {number} that may be brought here")
     sold = {row["sku"]: row for row in order["rows"]} | {row["line"]: row for row in order["rows"]}
     rows, total = [], Decimal(0)
     for n, wanted in enumerate(ask["lines"], 1):
@@ -235,7 +249,7 @@ def _exchanged(system: System, old: Doc | None, new: Doc, by: By) -> None:
 def _took_back(system: System, old: Doc | None, new: Doc, by: By) -> None:
     if old is not None:
         return
-    order = system.get("online_orders", new["order"])
+    order = _rung_up_here(system, new["order"]) or system.get("online_orders", new["order"])
     kinds = {tender["key"]: tender["kind"] for tender in order.get("tenders", [])}
     system.books.enter(
         "return", system.now(), id=new["id"], number=order["number"],
@@ -277,7 +291,7 @@ POS = Design(
     resolution=timedelta(seconds=1),
     lists=Lists(style="keyset", size=100, since="since", position="after", reference="reference", envelope=_envelope),
     acts={
-        "sell": sell, "pickup": pickup, "cut_off": cut_off, "back_online": back_online, "take_back": take_back,
+        "sell": sell, "pickup": pickup, "cut_off": cut_off, "back_online": back_online, "bring_back": take_back,
         "exchange": exchange,
     },
     collections={

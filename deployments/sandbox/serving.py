@@ -24,7 +24,6 @@ from deployments.sandbox.books import Books
 from deployments.sandbox.design import Refused
 from deployments.sandbox.faults import Faults
 from deployments.sandbox.notation import Doc
-from deployments.sandbox.notices import Notices
 
 LONGEST_BODY = 10 * 1024 * 1024
 as_number = msgspec.json.Encoder(decimal_format="number").encode
@@ -51,13 +50,26 @@ class System(Protocol):
         """Its clock."""
 
 
+class Told(Protocol):
+    """How others hear of what happened in a system."""
+
+    def start(self) -> None:
+        """They do from now on."""
+
+    def stop(self) -> None:
+        """They do no more."""
+
+    def settled(self, timeout: float = 10.0) -> bool:
+        """Waits until they have heard of all there is; False: not within the time."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Simulated:
     """A system with its ill tempers, its notices (None: it sends none) and the people around it."""
 
     system: System
     faults: Faults
-    notices: Notices | None
+    notices: Told | None
     acts: Mapping[str, Callable[..., Any]]
     act: Callable[[Callable[..., Any], Doc], Any]
     """Does one of the acts as it is done here: to what, under which lock."""

@@ -40,11 +40,15 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class Playing:
-    """A simulator that plays a system: its address, its secrets by name (TOKEN, HOOK_SECRET, …), and how to end it."""
+    """A simulator that plays a system: its address, its secrets by name (TOKEN, HOOK_SECRET, …), and how to end it.
+
+    ``desk``: the stores take back with it what was bought online.
+    """
 
     url: str
     secrets: Mapping[str, str]
     stop: Callable[[], None]
+    desk: bool = False
 
 
 Player = Callable[[Part], Playing]
@@ -88,7 +92,8 @@ class Sandbox:
 
     def people(self) -> People:
         """The people around the systems."""
-        return People(self.url, {name: one.url for name, one in self.playing.items()})
+        desk = next((name for name, one in self.playing.items() if one.desk), "pos")
+        return People(self.url, {name: one.url for name, one in self.playing.items()}, desk)
 
     def stop(self) -> None:
         """Afterwards nothing listens, nothing is sent, and the books are on disk."""

@@ -268,7 +268,7 @@ def measure(count: int = COUNT) -> tuple[list[dict[str, Any]], dict[str, dict[st
     """Rows of name, value, unit, control, ratio, gate; and title → phase → seconds."""
     rows: list[dict[str, Any]] = []
     profile: dict[str, dict[str, float]] = {}
-    most = 0
+    reads = writes = 0
     with api(count) as url, tempfile.TemporaryDirectory() as name:
         os.environ["BENCH_URL"] = url
         for dialect, first_gate in (("SQLite", 5.0), ("PostgreSQL", 4.0)):
@@ -277,7 +277,7 @@ def measure(count: int = COUNT) -> tuple[list[dict[str, Any]], dict[str, dict[st
                 first = beside(house, process, server)
                 written = _written(url)
                 second = beside(house, process, server)
-                most = max(most, _peak(process.pid) + _peak(os.getpid()))
+                reads, writes = max(reads, _peak(os.getpid())), max(writes, _peak(process.pid))
             assert [first.gave, second.gave, written, _written(url)] == [count, count, count, 0], (first, second)
             rows += [
                 _row(f"first sync of {count:,}, {dialect}", first, control[0], f"≤ {first_gate:g}"),
@@ -292,8 +292,10 @@ def measure(count: int = COUNT) -> tuple[list[dict[str, Any]], dict[str, dict[st
                 for title, part, against in zip(titles, parts, (control[0], control[0], control[1]), strict=False)
             ]
             profile |= {f"{title}, {dialect}": dict(part.spent) for title, part in zip(titles, parts, strict=False)}
-    rows.append({"name": "peak memory, both processes", "value": most, "unit": "MB", "control": MEMORY,
-                 "ratio": round(most / MEMORY, 2), "gate": "≤ 1"})
+    most = max(reads, writes)
+    rows.append({"name": "peak memory of a process", "value": most, "unit": "MB", "control": MEMORY,
+                 "ratio": round(most / MEMORY, 2), "gate": "≤ 1",
+                 "detail": f"who reads {reads} MB, the drain {writes} MB, together {reads + writes} MB"})
     return rows, profile
 
 

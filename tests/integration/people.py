@@ -131,7 +131,6 @@ class Clerk:
         self.do("stock.shipment.out.pack", shipments)
         self.do("stock.shipment.out.ship", shipments)
 
-
     def ring_up(self, sku: str, quantity: int, price: str, *, cash: bool) -> int:
         """Goods sold over the counter and paid for, price with tax; the receipt's id. It is not posted yet."""
         (point,) = self.search("sale.point", [], "name")
@@ -144,6 +143,18 @@ class Clerk:
         self.do("sale.point.payment.create", [paid])
         self.do("sale.point.sale.process", [receipt])
         return int(receipt)
+
+    def bring_back(self, receipt: int, sku: str, quantity: int, price: str) -> None:
+        """Goods of a receipt come back on it, which is opened again for that; the money leaves the drawer."""
+        self.do("sale.point.sale.open", [receipt])
+        (cash,) = self.search("sale.point.payment.method", [["cash", "=", True]], "name")
+        self.do("sale.point.sale.line.create", [{
+            "sale": receipt, "product": self.product(sku), "quantity": -quantity, "unit_gross_price": Decimal(price),
+            "unit_list_price": (Decimal(price) / Decimal("1.16")).quantize(Decimal("0.0001")),
+        }])  # fmt: skip
+        paid = {"sale": receipt, "method": cash["id"], "amount": -Decimal(price) * quantity}
+        self.do("sale.point.payment.create", [paid])
+        self.do("sale.point.sale.process", [receipt])
 
     def post(self, *receipts: int) -> None:
         """The receipts go into the books, and their goods out of the stock."""

@@ -1,6 +1,6 @@
 """Tryton's own till beside its ERP: what went over the counter is not sold in the shop as well.
 
-Tills are read, never written; what came of it is read from the shop's books and from Tryton's.
+Here the tills' articles are the ERP's own; what came of it is read from the shop's books and from Tryton's.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ class Up:
     env: dict[str, str]
     output: Path
 
-    def serai(self, *words: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    def serai(self, *words: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
         """Runs a verb as a user would, in a process of its own."""
         command = [sys.executable, "-m", "deployments.cli", *words]
         return subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=timeout, check=False)

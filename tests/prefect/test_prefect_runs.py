@@ -27,6 +27,7 @@ T = TypeVar("T")
 
 pytestmark = [
     pytest.mark.prefect,
+    pytest.mark.timeout(900),  # what a test waits for adds up to more than the usual 300 s on a busy machine
     pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc"),
 ]
 

@@ -29,8 +29,9 @@ def play(part: Part) -> Playing:
     bucket = Bucket(maximum=20_000, restore=1_000, speed=SPEED)
     running = start(shop, seed=part.seed, bucket=bucket)
     return Playing(
-        url=running.url, secrets={"TOKEN": running.token, "HOOK_SECRET": running.hook_secret}, stop=running.stop
-    )
+        url=running.url, secrets={"TOKEN": running.token, "HOOK_SECRET": running.hook_secret}, stop=running.stop,
+        desk=True,
+    )  # fmt: skip
 
 
 def fill(shop: Shop, retailer: Retailer | None) -> None:

@@ -183,7 +183,7 @@ def refund(shop: Shop, ask: Mapping[str, Any]) -> Doc:
             back = bool(asked.get("restock", True))
             rows.append((line, int(asked["quantity"]), "RETURN" if back else "NO_RESTOCK",
                          order["where"] if back else None))  # fmt: skip
-        worth = sum((_part_of(shop, line, quantity) for line, quantity, _, _ in rows), Decimal(0))
+        worth = sum((part_of(shop, line, quantity) for line, quantity, _, _ in rows), Decimal(0))
         done = [one for one in order["payments"] if one["kind"] in ("SALE", "CAPTURE") and one["status"] == "SUCCESS"]
         paid = max(done, key=lambda one: Decimal(one["amountSet"]["shopMoney"]["amount"]))
         return give_back(shop, order, rows, [(paid, Decimal(str(ask.get("amount", worth))))], why="people")
@@ -196,7 +196,7 @@ def give_back(
     """A refund: ``rows`` are (line, pieces, restock type, place), ``paid`` (payment, what of it goes back)."""
     back = []
     for line, quantity, restock, place in rows:
-        worth = _part_of(shop, line, quantity)
+        worth = part_of(shop, line, quantity)
         tax = total([row["priceSet"] for row in line["taxLines"]]) / line["quantity"] * quantity
         net = worth if shop.tax_included else worth - tax
         back.append({"id": shop.gid("RefundLineItem"), "line": line["id"], "quantity": quantity,
@@ -235,7 +235,8 @@ def give_back(
     return made
 
 
-def _part_of(shop: Shop, line: Doc, quantity: int) -> Decimal:
+def part_of(shop: Shop, line: Doc, quantity: int) -> Decimal:
+    """What so many pieces of a line cost."""
     return _worth(line, shop) / int(line["quantity"]) * quantity
 
 

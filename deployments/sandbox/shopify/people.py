@@ -14,7 +14,7 @@ from typing import Any
 from deployments.sandbox.design import Refused
 from deployments.sandbox.notation import Doc
 from deployments.sandbox.shopify.after_sale import told
-from deployments.sandbox.shopify.orders import ACTS, COD, KINDS, cancel, enter_customer, place
+from deployments.sandbox.shopify.orders import ACTS, COD, KINDS, cancel, enter_customer, give_back, part_of, place
 from deployments.sandbox.shopify.state import Shop, total
 
 LATER = "Halyk"
@@ -147,6 +147,28 @@ def expire(shop: Shop, ask: Mapping[str, Any]) -> Doc:
         return {"expired": len(over)}
 
 
+def bring_back(shop: Shop, ask: Mapping[str, Any]) -> Doc:
+    """A store takes back what was bought here, in the shop's own app: ``{store, number, lines: [{line: sku,
+    quantity}]}``; the goods stay there, the money goes back to the order's payments from the last one on.
+    """
+    with shop.lock:
+        place = place_of(shop, str(ask["store"]))
+        rows = (row.doc for row in shop.table("Order").values())
+        order = next((doc for doc in rows if doc["name"] == ask["number"]), None)
+        if order is None:
+            raise Refused(404, "unknown_order", f"the shop has no order {ask['number']}")
+        lines = {line["sku"]: line for line in order["lines"]}
+        back = [(lines[str(one["line"])], int(one["quantity"])) for one in ask["lines"]]
+        worth = left = sum((part_of(shop, line, quantity) for line, quantity in back), Decimal(0))
+        paid: list[tuple[Doc, Decimal]] = []
+        for one in reversed([one for one in order["payments"] if one["kind"] in ("SALE", "CAPTURE")]):
+            part = min(left, total([one["amountSet"]]))
+            paid += [(one, part)] if part > 0 else []
+            left -= part
+        goods = [(line, quantity, "RETURN", place) for line, quantity in back]
+        return {"id": give_back(shop, order, goods, paid, why="people")["id"], "total": worth}
+
+
 def edit_phone(shop: Shop, ask: Mapping[str, Any]) -> Doc:
     """A shopper changes the phone number of the account: ``{id, phone}``."""
     return {"id": enter_customer(shop, {"phone": ask["phone"]}, str(ask["id"]))["id"]}
@@ -154,5 +176,5 @@ def edit_phone(shop: Shop, ask: Mapping[str, Any]) -> Doc:
 
 VERBS: Mapping[str, Callable[[Shop, Mapping[str, Any]], Doc]] = {
     **ACTS, "order": buy, "order_state": order_state, "cancel": give_up, "sign": sign, "collect_cash": collect_cash,
-    "expire": expire, "edit_phone": edit_phone,
+    "expire": expire, "edit_phone": edit_phone, "bring_back": bring_back,
 }  # fmt: skip

@@ -194,7 +194,7 @@ class Shop:
         level.available, level.committed = level.available + available, level.committed + committed
         level.before, level.at = (None if level.at == EARLIEST else level.at), self.now()
         variant = self.find(str(self.get(item)["variant"]))
-        if available != 0:
+        if available != 0 and self.get(place).get("fulfillsOnlineOrders", True):
             self.books.enter(
                 "shown", self.now(), sku=None if variant is None else variant["sku"], location=place, was=str(was),
                 now=str(level.available), why=why, doc=doc,

@@ -140,12 +140,12 @@ def money(gift_card: str, card: str) -> list[Entry]:
 
 def test_a_return_is_right_when_money_tax_and_goods_agree_everywhere() -> None:
     """Tender by tender as at the desk, never more than was paid, at the sale's tax rate, aside; else it is named."""
-    goods_back = [{"sku": "A", "quantity": "1", "to": "QUARANTINE", "tax_rate": "0.12"}]
+    goods_back: list[Entry] = [{"sku": "A", "quantity": "1", "to": "QUARANTINE", "tax_rate": "0.12"}]
     order: Entry = {"kind": "order", "number": "1003", "tenders": money("15", "85")}
     order["lines"] = [{"sku": "A", "tax_rate": "0.12"}]
-    desk = {"kind": "return", "number": "1003", "payments": money("15", "85"), "lines": goods_back}
-    shop = {"kind": "refund", "number": "1003", "payments": money("15", "85")}
-    erp = {**desk, "payments": [{**one, "kind": one["kind"].lower()} for one in money("15", "85")],
+    desk: Entry = {"kind": "return", "number": "1003", "payments": money("15", "85"), "lines": goods_back}
+    shop: Entry = {"kind": "refund", "number": "1003", "payments": money("15", "85")}
+    erp: Entry = {**desk, "payments": [{**one, "kind": one["kind"].lower()} for one in money("15", "85")],
            "lines": [{**goods_back[0], "to": "quarantine", "tax_rate": "0.1200"}]}  # fmt: skip
 
     def wrong(**changed: Sequence[Entry]) -> int:
@@ -159,6 +159,28 @@ def test_a_return_is_right_when_money_tax_and_goods_agree_everywhere() -> None:
     assert wrong(erp=[{**erp, "lines": [{**erp["lines"][0], "to": "shelf"}]}]) == 1
     assert wrong(shop=[{**order, "tenders": money("10", "90")}, shop]) == 1
     assert wrong(pos=[{"kind": "turned_away", "number": "1003"}], shop=[order], erp=[]) == 1
+
+    kept = {**shop, "why": "people", "lines": [{**goods_back[0], "to": "Dostyk"}]}
+    there = {**erp, "lines": [{**erp["lines"][0], "to": "shelf"}]}
+    assert wrong(pos=[], shop=[order, kept], erp=[there]) == 0, "the shop's own desk keeps the goods among the others"
+    assert wrong(pos=[], shop=[order, kept], erp=[]) == 1
+
+
+def test_what_a_till_took_back_is_the_erps_to_know_and_no_shops() -> None:
+    """A receipt has no shop; the money is the drawer's, whatever a receipt of another till may say."""
+    sold: Entry = {"kind": "sale", "id": "1-1", "tenders": [{"kind": "CASH", "amount": "20"}], "lines": [{"sku": "A"}]}
+    back: Entry = {"kind": "return", "number": "1-1", "payments": [{"kind": "CASH", "amount": "10"}],
+            "lines": [{"sku": "A", "quantity": "1", "to": "SHELF", "tax_rate": "0.16"}]}  # fmt: skip
+    erp: Entry = {**back, "payments": [{"kind": "cash", "amount": "10"}],
+           "lines": [{**back["lines"][0], "to": "shelf", "tax_rate": None}]}  # fmt: skip
+
+    def wrong(**changed: Sequence[Entry]) -> int:
+        return faults(trade.returns_wrong, **{"pos": [sold, back], "erp": [erp], **changed})[0]
+
+    assert wrong() == 0
+    assert wrong(erp=[]) == 1
+    assert wrong(erp=[{**erp, "payments": [{"kind": "cash", "amount": "0"}]}]) == 1
+    assert wrong(pos=[{**sold, "tenders": [{"kind": "CARD", "amount": "20"}]}, back]) == 1
 
 
 def test_an_order_whose_deal_says_another_sum_is_no_agreement() -> None:
@@ -207,10 +229,10 @@ def copied() -> Iterator[Verdict]:
 
 
 def test_the_day_of_a_copy_loop_shows_the_judge_what_goes_wrong(copied: Verdict) -> None:
-    """One kettle too many, its buyer not told, absurd prices, orders sent wrongly, a buyer turned away at the desk;
-    both receipts of a shift entered once more beside it; and nobody wrote a price list."""
+    """One kettle too many, its buyer not told, absurd prices, orders sent wrongly, a buyer turned away at the desk,
+    another paid back without the ERP; both receipts of a shift entered once more; and nobody wrote a price list."""
     assert not copied.right
-    assert (copied.oversold, copied.orders_lost, copied.orders_twice, copied.returns_wrong) == (1, 0, 3, 1)
+    assert (copied.oversold, copied.orders_lost, copied.orders_twice, copied.returns_wrong) == (1, 0, 3, 2)
     assert copied.buyers_not_told == 2
     assert copied.absurd_prices_shown > 180
     assert copied.sent_wrongly == 6
