@@ -26,6 +26,21 @@ def test_a_fragment_of_the_platform_is_used_by_its_files_and_overlaid_by_them(co
     assert one(mapping, doc).values == {"address": {"city": "own"}}
 
 
+def test_the_same_file_is_compiled_anew_when_anything_that_it_stands_on_changed(compiled: Compiled) -> None:
+    """A drain that follows the disk keeps what it compiled; what is saved beside a file counts too."""
+    rows, forms = "{address: {from: home, use: address}}", "fragments: {address: {fields: {city: town}}}"
+    doc = {"home": {"town": "Osh", "city": "Talas"}}
+    text = customer(rows, "")
+    first = compiled(text, files={"x/forms.yaml": forms})
+    assert compiled(text, files={"x/forms.yaml": forms}) is first
+    other = compiled(text, files={"x/forms.yaml": forms.replace("town", "= 'none'")})
+    assert [one(mapping, doc).values["address"]["city"] for mapping in (first, other)] == ["Osh", "none"]
+    with pytest.raises(LintErrors, match="unknown-fragment"):
+        compiled(text)
+    with pytest.raises(LintErrors, match="town"):
+        compiled(text, files={"x/forms.yaml": forms}, schema={"properties": {"home": {"properties": {"city": {}}}}})
+
+
 def test_a_mistake_in_a_fragment_is_shown_where_it_stands(compiled: Compiled) -> None:
     """Not at the row that uses it: there is nothing wrong there."""
     files = {"x/forms.yaml": "fragments:\n  address:\n    fields:\n      citi: town\n"}
