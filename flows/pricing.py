@@ -7,6 +7,8 @@ What surprises here:
   record of the list is passed on to the home when it is looked at (`Offer.home`).
 * A platform that holds prices with their windows (its mapping writes them: `told_apart`) is told each price for a time,
   a group, a reduction or so many units by itself, ahead of its time. The home is then the usual price.
+* A platform that holds several lists (`catalogs`: the channel's setting ``price_lists`` names them) is told those
+  beside the channel's own as they stand: the channel's rules are about the list that it sells from.
 * What another channel shows counts for ``not_above`` and ``not_below`` as seen *and* as aimed at, whichever is
   stricter, so that a raise waits until the other's is confirmed.
 """
@@ -102,13 +104,20 @@ def pipeline_of(house: House, channel: str) -> Pipeline:
 
 
 def lists_of(house: House, channel: str) -> set[str]:
-    """Every list that the channel's price follows from: its own, of costs, of ceilings, and those of its neighbours."""
-    found: set[str] = set()
+    """Every list that the channel's prices follow from: its own, of costs, of ceilings, those of its neighbours, and
+    those that it holds beside."""
+    found = catalogs(house, channel)
     for name in {channel, *neighbours(house, channel)}:
         one = pipeline_of(house, name)
         found |= {one.price_list, *(rule.cost_list for rule in one.floors if rule.cost_list is not None)}
         found |= {rule.price_list for rule in one.ceilings if rule.price_list is not None}
     return found
+
+
+def catalogs(house: House, channel: str) -> set[str]:
+    """The lists that the platform holds for some buyers, beside the one that the channel sells from."""
+    named = house.project.channels[channel].settings.get("price_lists")
+    return set(named) - {pipeline_of(house, channel).price_list} if isinstance(named, Mapping) else set()
 
 
 def neighbours(house: House, channel: str) -> set[str]:
@@ -130,7 +139,7 @@ def priced(
     house: House, tx: Tx, channel: str, group: Group, base: Mapping[str, Mapping[str, Any]], now: datetime
 ) -> dict[str, Telling]:
     """uid → the price of a group (uid → its values); of groups that carry none, nothing. A constant number of
-    statements."""
+    statements for each list."""
     if not carries(group) or group.base not in ("price", "variant"):
         return {}
     mine = lists_of(house, channel)
@@ -138,11 +147,36 @@ def priced(
     if group.base == "price":
         of = {uid: values["variant"] for uid, values in base.items() if values["list"] in mine}
     content = "'unit_price'" in group.mapping.source
-    found = offers(house, tx, channel, of.values(), now, whole=content, each=told_apart(group))
-    return {
+    beside = catalogs(house, channel) if group.base == "price" else set()
+    own = [of[uid] for uid, row in base.items() if uid in of and row.get("list") not in beside]
+    found = offers(house, tx, channel, own, now, whole=content, each=told_apart(group))
+    told = {
         uid: _telling(house, channel, group, uid, row, found[of[uid]]) if uid in of else Telling(nothing=OTHER_LIST)
-        for uid, row in base.items()
+        for uid, row in base.items() if row.get("list") not in beside
     }
+    held_too = {(row["list"], row["amount"]["currency"]) for row in base.values() if row.get("list") in beside}
+    for name, currency in sorted(held_too):
+        rows = {uid: row for uid, row in base.items() if (row["list"], row["amount"]["currency"]) == (name, currency)}
+        told |= _catalog(house, tx, channel, group, rows, now)
+    return told
+
+
+def _catalog(
+    house: House, tx: Tx, channel: str, group: Group, base: Mapping[str, Mapping[str, Any]], now: datetime
+) -> dict[str, Telling]:
+    """Prices of one list that the platform holds beside the channel's own: as the list says them, in its currency."""
+    row = next(iter(base.values()))
+    own = pipeline_of(house, channel)
+    listed = Pipeline(
+        channel=channel, company=own.company, country=own.country, price_list=row["list"],
+        currency=row["amount"]["currency"], list_company=own.company,
+    )
+    found = offers(house, tx, channel, [row["variant"] for row in base.values()], now, whole=False, pipeline=listed)
+    told = {}
+    for uid, row in base.items():
+        one = _telling(house, channel, group, uid, row, found[row["variant"]])
+        told[uid] = one if one.policy is None else structs.replace(one, policy={**one.policy, APART: True})
+    return told
 
 
 def _telling(house: House, channel: str, group: Group, uid: str, row: Mapping[str, Any], offer: Offer) -> Telling:
@@ -160,15 +194,17 @@ def _telling(house: House, channel: str, group: Group, uid: str, row: Mapping[st
 
 def offers(
     house: House, tx: Tx, channel: str, variants: Collection[str], now: datetime, *, whole: bool = True,
-    each: bool = False,
+    each: bool = False, pipeline: Pipeline | None = None,
 ) -> dict[str, Offer]:
     """Variant → what the channel is to show of it at a moment; a constant number of statements. With ``each`` it is
-    what stands there besides the prices that are told by themselves, and those.
+    what stands there besides the prices that are told by themselves, and those; with a ``pipeline`` what that gives
+    instead of the channel's own.
 
     Five at most: the prices, the variants, what was seen to be shown, what is bound, what people said for now. Without
     ``whole`` the variants are looked at only where the channel has rules of its own.
     """
-    pipeline = pipeline_of(house, channel)
+    listed = pipeline is not None
+    pipeline = pipeline or pipeline_of(house, channel)
     wanted = sorted(set(variants))
     prices = {
         variant: [_values(record) for record in rows if record.state == "live"]
@@ -176,10 +212,10 @@ def offers(
     }
     whole = whole or pipeline.written
     goods = {uid: record.values for uid, record in records(tx, wanted).items()} if whole else {}
-    near = neighbours(house, channel)
+    near = set() if listed else neighbours(house, channel)
     reducing = {variant for variant, rows in prices.items() if any(row.get("kind") == "sale" for row in rows)}
     history: dict[tuple[str, str], list[ShownPrice]] = {}
-    if near or (reducing and pipeline.country in EU):
+    if near or (reducing and pipeline.country in EU and not listed):
         history = shown_prices(tx, wanted if near else sorted(reducing), {channel, *near})
     alone: dict[str, list[dict[str, Any]]] = {variant: [] for variant in wanted}
     usual = prices
@@ -189,7 +225,8 @@ def offers(
         usual = {variant: [row for row in rows if not apart(row, pipeline.price_list, pipeline.group)]
                  for variant, rows in prices.items()}
     homes = _homes(tx, channel, pipeline.price_list, usual)
-    known = _Known(house=house, now=now, history=history, said=overrides(tx, "price", wanted, now))
+    said = {} if listed else overrides(tx, "price", wanted, now)
+    known = _Known(house=house, now=now, history=history, said=said)
     shown = usual if each else prices
     found = {
         variant: _offer(known, pipeline, variant, shown[variant], goods.get(variant, {}), homes.get(variant))

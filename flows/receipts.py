@@ -1,6 +1,7 @@
 """What became of each write, kept: the projection of what the channel holds now, the hop, the state in the outbox.
 
-What surprises here: what the channel answers to a write completes the projection; it is never an edit (P4).
+What surprises here: what the channel answers to a write completes the projection; it is never an edit (P4). Of a field
+that no write touches the answer is not taken: it cannot come of our words, so the next read finds it and it is news.
 """
 
 from __future__ import annotations
@@ -249,7 +250,8 @@ def _projection(
     changed = old.changed if old is not None else {"$since": micros(now)}
     if answer is not None:
         said = (old.values or {}) if old is not None else {}
-        values = {**said, **answer.values} or None
+        values = {**said, **{name: value for name, value in answer.values.items()
+                             if name in group.needs or name not in said}} or None
         changed.update({name: 0 for name in answer.values if name not in changed})
     gone = one.write.op == "delete"     # it holds nothing now: what comes next is created
     return BindingRow(

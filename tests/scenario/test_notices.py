@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings, strategies as st
+from hypothesis import HealthCheck, Phase, example, given, settings, strategies as st
 
 from flows import steps
 from tests.databases import fresh_sqlite
@@ -148,8 +148,9 @@ ACTS = ("moves", "moves", "notice", "notice", "again", "take", "take", "read", "
 
 
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture],
-          derandomize=True, phases=[Phase.generate])  # fmt: skip
+          derandomize=True, phases=[Phase.explicit, Phase.generate])  # fmt: skip
 @given(st.lists(st.sampled_from(ACTS), min_size=4, max_size=10))
+@example(["moves", "notice", "take", "moves", "notice"])     # the second change comes behind the first one's fetch
 def test_what_a_notice_announced_is_known_once_it_was_acted_on(shops: World, acts: list[str]) -> None:
     """P1, P5: late, twice or in the words of another, while the same contact is read, fetched or written.
 
@@ -161,3 +162,18 @@ def test_what_a_notice_announced_is_known_once_it_was_acted_on(shops: World, act
     played.other.close()
     assert played.known() == played.held(), acts
     assert played.held() == played.street or "write" in acts
+
+
+def test_a_document_that_a_write_overtook_while_it_was_fetched_is_fetched_once_more(shops: World) -> None:
+    """P5: the points of a card are the CRM's alone; the write of a new number that lands just then hides none."""
+    played = buyer(shops)
+    played.new_number()
+    shops.people.edit("crm", "contacts", played.contact, {"cards": [{"number": "K-1", "points": "60.00"}]})
+    played.again()
+    played.rest = ["write"]
+    played.work("take_notices")
+    played.heard()
+    played.other.close()
+    held = next(record for record in records(shops.house, "customer").values() if record.uid == played.uid)
+    assert held.values["phone"] == played.phone
+    assert [(card["key"], card["points"]) for card in held.values["accounts"]] == [("K-1", "60.00")]
