@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -128,18 +129,22 @@ class WithSerai:
         return f"{asked} variants accounted for, {self._deletes() - before} deletes"
 
     def reconcile(self) -> str:
-        retried = 0
         for channel in ("market-kz", "shop-kz", "erp-kz"):
             for attempt in range(5):
                 try:
                     self._flow("reconcile", channel=channel)
                     break
                 except RetryLater as fault:  # the weather is part of the script; the fifth time counts
-                    retried += 1
                     if attempt == 4:
                         raise
                     time.sleep(fault.after)
-        return f"reconciled ({retried} attempts met bad weather); {self._wait()}"
+        agreed = self._wait()
+        met = Counter(
+            entry["fault"] for system in ("shop", "erp", "crm") for entry in self.people.books(system)
+            if entry["kind"] == "fault"
+        )
+        return (f"{met['throttle']} times told to wait, {met['fail']} answers of 500, {met['lose_answer']} lost; "
+                f"reconciled; {agreed}")
 
     def explain(self, sku: str) -> str:
         answers = [why(self.house, "market-kz", entity, sku) for entity in ("price", "stock")]

@@ -17,7 +17,7 @@ import pytest
 import requests
 
 from flows.apply import Applied, CannotApply, Moved, apply, first_release
-from flows.plan import Plan, Scope, plan
+from flows.plan import ABSENT, Plan, Scope, plan
 from flows.plan_file import read_plan, to_json
 from flows.wiring import House, open_house
 from registry import (
@@ -144,6 +144,8 @@ def holds(world: World, made: Plan, side: str) -> list[str]:
         doc = docs[SYSTEM[one.channel], resource, str(one.id)]
         for change in one.fields:
             wanted = getattr(change, side)
+            if wanted == ABSENT:    # what is told no more stays as it is
+                wanted = change.before
             if doc[change.path] != wanted:
                 wrong.append(f"{one.channel} {one.label} {change.path}: {doc[change.path]!r}, planned {wanted!r}")
     return wrong
