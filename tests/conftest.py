@@ -18,6 +18,8 @@ BY_THEMSELVES = (
     "tests/scenario/test_crashes.py", "tests/scenario/test_histories.py", "tests/scenario/test_escrow.py",
     "tests/scenario/test_meetings.py::test_two_", "tests/prefect/test_prefect_runs.py::test_ctrl_c_",
 )
+TOGETHER = "tests/prefect/"
+"""One house for all tests of this folder."""
 
 for name in list(os.environ):
     if name.startswith(("SERAI_", "PREFECT_")) and not name.startswith(KEPT):
@@ -42,6 +44,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return nodeid if nodeid.startswith(BY_THEMSELVES) else nodeid.partition("::")[0]
+            if nodeid.startswith(BY_THEMSELVES):
+                return nodeid
+            return TOGETHER if nodeid.startswith(TOGETHER) else nodeid.partition("::")[0]
 
     return ByFile(config, log)

@@ -41,9 +41,12 @@ class Up:
         return subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=timeout, check=False)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    """Started once, and ended the hard way: after SIGKILL of the parent not one of its processes may be left."""
+    """Started once, and ended the hard way: after SIGKILL of the parent not one of its processes may be left.
+
+    It ends with the last test of the folder: an idle Prefect takes a tenth of a core.
+    """
     folder = tmp_path_factory.mktemp("house")
     project = write_project(folder / "depot")
     output = folder / "output"
