@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from deployments.sandbox.shopify.server import empty, start
 from flows.steps import pull_all, push_all
 from flows.wiring import House, opened
 from registry import Tx, consent, records_where, shown_prices
@@ -79,6 +80,17 @@ outward:
 }
 
 
+LIST = "gid://shopify/PriceList/7"
+
+
+def listed(erp: Path) -> None:
+    """The ERP's table: three prices of one article."""
+    with closing(sqlite3.connect(erp)) as made, made:
+        made.execute("CREATE TABLE prices (id integer primary key, sku text, amount numeric, currency text, list text)")
+        made.executemany("INSERT INTO prices VALUES (?, 'KTL', ?, ?, ?)", [
+            (1, 1000, "KZT", "retail"), (2, 800, "KZT", "wholesale"), (3, 700, "KZT", "outlet")])
+
+
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[tuple[House, Path, Path]]:
     """An article with its usual price, one for wholesale buyers, one of a list for somebody else."""
@@ -86,10 +98,7 @@ def house(tmp_path: Path) -> Iterator[tuple[House, Path, Path]]:
     for name, text in PROJECT.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
-    with closing(sqlite3.connect(erp)) as made, made:
-        made.execute("CREATE TABLE prices (id integer primary key, sku text, amount numeric, currency text, list text)")
-        made.executemany("INSERT INTO prices VALUES (?, 'KTL', ?, ?, ?)", [
-            (1, 1000, "KZT", "retail"), (2, 800, "KZT", "wholesale"), (3, 700, "KZT", "outlet")])
+    listed(erp)
     with closing(sqlite3.connect(shop)) as made, made:
         made.execute("CREATE TABLE variants (id integer primary key, sku text)")
         made.execute("INSERT INTO variants VALUES (7, 'KTL')")
@@ -114,6 +123,46 @@ def sync(house: House) -> int:
 def told(shop: Path) -> list[tuple[Any, ...]]:
     with closing(sqlite3.connect(shop)) as table:
         return table.execute("SELECT amount, currency, list FROM prices ORDER BY amount DESC").fetchall()
+
+
+def test_shopify_holds_the_wholesale_list_beside_the_shops_own_prices(tmp_path: Path) -> None:
+    """A catalogue's fixed price is written, read back as the same record, and written again only when it moves."""
+    shop = empty()
+    product = shop.product({"title": "Kettle", "handle": "kettle"})
+    shop.drop(next(reversed(shop.table("ProductVariant"))))
+    made = shop.variant(product["id"], {"sku": "KTL", "price": "1000.00", "title": "1", "selectedOptions": [
+        {"name": "Colour", "value": "ivory"}]})
+    shop.put(LIST, {"name": "Wholesale", "currency": "KZT"})
+    variant, serving = made["id"], start(shop)
+    folder, erp = tmp_path / "project", tmp_path / "erp.db"
+    channels = (
+        "erp-kz: {platform: price_source, company: kz, url: 'env:ERP_TABLE', entities: {variant: on, price: on}}\n"
+        "shop-kz:\n  platform: shopify\n  company: kz\n  url: env:SHOP_URL\n"
+        "  secrets: {token: env:SHOP_TOKEN, hook_secret: env:SHOP_TOKEN}\n"
+        "  entities: {product: on, variant: on, price: on}\n  receives: [price]\n"
+        f"  settings: {{prices: net, price_lists: {{wholesale: {LIST}}}}}\n"
+    )
+    authority = PROJECT["authority.yaml"] + "product: {'*': [shop-kz]}\n"
+    for name, text in {**PROJECT, "channels.yaml": channels, "authority.yaml": authority}.items():
+        if "price_table" not in name:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text, encoding="utf-8")
+    listed(erp)
+    around = {"ERP_TABLE": f"sqlite:///{erp}", "SHOP_URL": serving.url, "SHOP_TOKEN": serving.token}
+    try:
+        with environment(around), opened(folder) as found:
+            found.registry.attempt(lambda tx: consent(tx, "shop-kz", "price", "Aigerim"))
+            assert sync(found) == 2
+            assert shop.get(variant)["price"] == "1100.00"
+            assert shop.prices[LIST, variant]["price"]["amount"] == "800.00"
+            with closing(sqlite3.connect(erp)) as table, table:
+                table.execute("UPDATE prices SET amount = 750 WHERE list = 'wholesale'")
+            assert sync(found) == 1
+            assert shop.get(variant)["price"] == "1100.00"
+            assert shop.prices[LIST, variant]["price"]["amount"] == "750.00"
+            assert sync(found) == 0
+    finally:
+        serving.stop()
 
 
 def test_a_list_for_other_buyers_stands_in_the_shops_own_as_it_is_and_the_shown_price_is_the_channels(
