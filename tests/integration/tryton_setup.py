@@ -97,7 +97,7 @@ Group = Model.get("res.group")
 serai = User(name="Serai", login="integration", password=password)
 serai.companies.append(get_company())
 serai.company = company
-for name in ("Sales", "Stock", "Product Administration", "Party", "Carrier Administration", "Accounting Party",
+for name in ("Sales", "Stock", "Account Product Administration", "Party", "Carrier Administration", "Accounting Party",
              "POS"):
     for group in Group.find([("name", "=", name)]):
         serai.groups.append(group)
