@@ -16,10 +16,12 @@ from flows.steps import pull_all, push_all
 from flows.wiring import House, opened
 from registry import Tx, consent, records_where, shown_prices
 from tests.retailer import environment
+from tests.unit.flows.test_prices_by_themselves import PROJECT as DATED
 
+SAME = ("companies.yaml", "authority.yaml", "platforms/price_table.yaml", "mappings/price_table/variants.schema.json",
+        "mappings/price_table/variants.yaml")
 PROJECT = {
-    "companies.yaml": "kz: {name: K, country: KZ, currency: KZT, tax: 0.16, price_list: retail, zone: Asia/Almaty}\n",
-    "authority.yaml": "variant: {'*': [erp-kz]}\nprice: {'*': [erp-kz]}\n",
+    **{name: DATED[name] for name in SAME},
     "channels.yaml": (
         "erp-kz: {platform: price_source, company: kz, url: 'env:ERP_TABLE', entities: {variant: on, price: on}}\n"
         "shop-kz: {platform: price_table, company: kz, url: 'env:SHOP_TABLE', entities: {variant: on, price: on},\n"
@@ -27,12 +29,6 @@ PROJECT = {
     ),
     "policies/prices.yaml": "shop-kz: {markup: {by: 0.1}}\n",
     "platforms/price_source.yaml": "speaks: sql\nresources: {prices: {table: prices, id: id}}\n",
-    "platforms/price_table.yaml": (
-        "speaks: sql\n"
-        "resources:\n"
-        "  variants: {table: variants, id: id}\n"
-        "  prices: {table: prices, id: id, reference: serai_key, write: [create, update, delete]}\n"
-    ),
     "mappings/price_source/prices.schema.json": (
         '{"type": "object", "required": ["id", "sku", "amount", "currency", "list"], "properties": {'
         '"id": {"type": "integer"}, "sku": {"type": "string"}, "amount": {"type": "number"},'
@@ -49,16 +45,6 @@ inward:
     list: list
     amount: {from: amount, as: {money: {currency: = currency}}}
     tax_mode: = 'net'
-""",
-    "mappings/price_table/variants.schema.json": (
-        '{"type": "object", "required": ["id", "sku"], "properties": {"id": {"type": "integer"},'
-        ' "sku": {"type": "string"}}}'
-    ),
-    "mappings/price_table/variants.yaml": """
-platform: price_table
-resource: variants
-inward:
-  variant: {required: false, fields: {sku: sku}}
 """,
     "mappings/price_table/prices.schema.json": (
         '{"type": "object", "properties": {"id": {"type": "integer"}, "variant": {"type": "integer"},'
