@@ -1,4 +1,4 @@
-"""JSON over HTTP: everything a platform's connector shares, and the only module that calls ``requests``.
+"""JSON over HTTP: everything a platform's connector shares, and the only module that calls ``urllib3``.
 
 What surprises here:
 
@@ -18,12 +18,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any, TypedDict, Unpack
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 
-import requests
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, MaxRetryError, NewConnectionError
+import certifi
+from urllib3 import BaseHTTPResponse, HTTPHeaderDict, PoolManager, Timeout, make_headers
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError, SSLError
 
 from connectors import oauth, paging
 from connectors.answers import AWAY, Answer, Unsure, dated, encoded, masked, said, trouble, understood
@@ -34,6 +34,8 @@ from connectors.scan import by_id, pages
 from connectors.schemes import SCHEMES
 from connectors.writes import filled, receipts, reference_of, settled, sought, unsearchable
 
+ALWAYS = {"Accept": "application/json", "User-Agent": "serai", **make_headers(accept_encoding=True)}
+"""Headers of every request that does not say otherwise."""
 CONNECT = 5.0
 READ = 30.0
 LARGEST_ANSWER = 8_000_000
@@ -71,7 +73,7 @@ class Rest(Connector):
             raise Misconfigured(f"{channel}: `url` holds a user or password; name them under `secrets` instead")
         self._host = parts.netloc.lower()
         self._origin = f"{parts.scheme}://{parts.netloc}"
-        self._timeout = (CONNECT, _positive(channel, "timeout", options.get("timeout", READ)))
+        self._timeout = _positive(channel, "timeout", options.get("timeout", READ))
         self._largest = int(_positive(channel, "largest_answer", options.get("largest_answer", LARGEST_ANSWER)))
         self._kept = threading.local()
         self._noted = Noted(self.ports.secrets)
@@ -143,21 +145,19 @@ class Rest(Connector):
 
     def close(self) -> None:
         """Afterwards this thread keeps no connection."""
-        session: requests.Session | None = getattr(self._kept, "session", None)
-        if session is not None:
-            session.close()
-            del self._kept.session
+        pool: PoolManager | None = getattr(self._kept, "pool", None)
+        if pool is not None:
+            pool.clear()
+            del self._kept.pool
 
-    def _session(self) -> requests.Session:
-        session: requests.Session | None = getattr(self._kept, "session", None)
-        if session is None:
-            session = requests.Session()
-            session.trust_env = False
-            session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-            session.headers["Accept"] = "application/json"
-            session.headers["User-Agent"] = "serai"
-            self._kept.session = session
-        return session
+    def _pool(self) -> PoolManager:
+        pool: PoolManager | None = getattr(self._kept, "pool", None)
+        if pool is None:
+            pool = self._kept.pool = PoolManager(
+                cert_reqs="CERT_REQUIRED", ca_certs=certifi.where(), retries=False,
+                timeout=Timeout(connect=CONNECT, read=self._timeout),
+            )
+        return pool
 
     def _where(self, method: str, path: str) -> str:
         return f"{self.channel}: {method} {path.partition('?')[0]}"
@@ -190,30 +190,31 @@ class Rest(Connector):
     def _send(
         self, method: str, target: str, *, proof: Mapping[str, str], form: Any = None, **sent: Unpack[Sent]
     ) -> Answer:
-        headers, body, data = {**(sent.get("headers") or {}), **proof}, sent.get("body"), form
+        headers = HTTPHeaderDict(ALWAYS)
+        headers.update({**(sent.get("headers") or {}), **proof})
+        body, data = sent.get("body"), form
         if body is not None:
             data = body if isinstance(body, bytes) else encoded(body)
             headers["Content-Type"] = "application/json"
+        elif isinstance(form, Mapping):
+            data = urlencode(form)
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        query = urlencode({name: value for name, value in (sent.get("params") or {}).items() if value is not None})
+        url = f"{target}{'&' if '?' in target else '?'}{query}" if query else target
         for credential in proof.values():
             self._noted.note(credential, credential.rpartition(" ")[2])
         where = self._where(method, urlsplit(target).path)
         self.ports.budget.take(sent.get("cost", 1), self.lane, self.bucket(method, target))
-        asked_at, started = self.ports.clock.now(), time.monotonic()
+        asked_at, started, answered = self.ports.clock.now(), time.monotonic(), False
         try:
-            with self._session().request(
-                method,
-                target,
-                params=sent.get("params"),
-                data=data,
-                headers=headers,
-                timeout=self._timeout,
-                allow_redirects=False,
-                stream=True,
+            with self._pool().urlopen(
+                method, url, body=data, headers=headers, redirect=False, preload_content=False
             ) as response:
+                answered = True
                 raw = self._drained(response, started)
-                status, received = response.status_code, {k.lower(): v for k, v in response.headers.items()}
-        except (requests.RequestException, HTTPError, OSError) as failure:
-            problem: ConnectorError | None = self._failed(where, urlsplit(target).netloc, failure)
+                status, received = response.status, {k.lower(): v for k, v in response.headers.itermerged()}
+        except (HTTPError, OSError, ValueError) as failure:
+            problem: ConnectorError | None = self._failed(where, urlsplit(target).netloc, failure, answered)
         else:
             problem = None
         if problem is not None:
@@ -224,33 +225,32 @@ class Rest(Connector):
             raise ShapeChanged(f"{where}: the answer cannot be used ({kind}); {complaint}")
         theirs = dated(received.get("date", ""))
         began = asked_at if theirs is None else min(asked_at, theirs - timedelta(seconds=time.monotonic() - started))
-        return Answer(status=status, headers=received, body=value, url=response.url, asked_at=asked_at, began=began)
+        return Answer(status=status, headers=received, body=value, url=url, asked_at=asked_at, began=began)
 
-    def _drained(self, response: requests.Response, started: float) -> bytes | None:
-        """The body; None when it is larger than allowed. Raises ReadTimeout when it takes too long in all."""
+    def _drained(self, response: BaseHTTPResponse, started: float) -> bytes | None:
+        """The body; None when it is larger than allowed. Raises TimeoutError when it takes too long in all."""
         chunks, size = [], 0
-        while chunk := response.raw.read1(262_144, decode_content=True):
+        while chunk := response.read1(262_144, decode_content=True):
             size += len(chunk)
             if size > self._largest:
                 return None
-            if time.monotonic() - started > WHOLE * self._timeout[1]:
-                raise requests.ReadTimeout
+            if time.monotonic() - started > WHOLE * self._timeout:
+                raise TimeoutError
             chunks.append(chunk)
         return b"".join(chunks)
 
-    def _failed(self, where: str, host: str, failure: Exception) -> ConnectorError:
-        """The error for a request without an answer; it never quotes the library's, which may hold our credential."""
-        cause: Any = failure.args[0] if failure.args else None
-        reason = cause.reason if isinstance(cause, MaxRetryError) else None
-        if isinstance(failure, requests.exceptions.SSLError):
+    def _failed(self, where: str, host: str, failure: Exception, answered: bool) -> ConnectorError:
+        """The error for a request without a whole answer (``answered``: it had begun); it never quotes the library's,
+        which may hold our credential."""
+        if isinstance(failure, SSLError) and not answered:
             return Misconfigured(f"{where}: the certificate of {host} is not trusted; renew it or correct `url`")
-        if isinstance(failure, requests.ConnectTimeout) or isinstance(reason, NewConnectionError | ConnectTimeoutError):
+        if isinstance(failure, NewConnectionError | ConnectTimeoutError):
             what = f"{host} cannot be reached; is the system running and `url` right?"
             return RetryLater(f"{where}: {what}", after=AWAY)
-        if isinstance(failure, requests.exceptions.InvalidHeader | requests.exceptions.InvalidURL):
+        if isinstance(failure, ValueError) and not answered:
             return Misconfigured(f"{where}: the request cannot be formed; correct `url` and the secrets of the channel")
-        if isinstance(failure, requests.Timeout):
-            what = f"{host} did not answer within {self._timeout[1]:g} s; it is tried again"
+        if isinstance(failure, ReadTimeoutError | TimeoutError):
+            what = f"{host} did not answer within {self._timeout:g} s; it is tried again"
             return Unsure(f"{where}: {what}, raise `timeout` when it is always this slow", after=AWAY, silent=True)
         return Unsure(f"{where}: the connection to {host} broke before the answer was complete", after=AWAY)
 
