@@ -410,7 +410,7 @@ class Amazon(Rest):
         """What stands in the queue, ten by ten, the first waited for; gone there once the next ones are asked for."""
         if self._queue is None:
             return
-        wait = min(wait, self._timeout / 2)
+        wait = min(wait, self._timeout[1] / 2)
         while messages := self._named(partial(self._queue.messages, wait, hide=self.lane not in LOOKING)):
             yield [one for message in messages for one in notices.told(message, self.ports.clock.now(), self.seller)]
             self._named(partial(self._queue.forget, messages))

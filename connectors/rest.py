@@ -1,4 +1,4 @@
-"""JSON over HTTP: everything a platform's connector shares, and the only module that calls ``urllib3``.
+"""JSON over HTTP: everything a platform's connector shares, and the only module that calls ``requests``.
 
 What surprises here:
 
@@ -6,6 +6,7 @@ What surprises here:
 * 429 was not carried out and 5xx may have been, so the same status can end differently for a read and a write.
 * After a time-out the rest of the writes is not sent: ``RetryLater`` is raised, and what has no receipt may go again.
 * A next page's address is followed only on the channel's own host: our credential goes nowhere else.
+* What a session of ``requests`` adds (cookies, proxies, redirects, netrc) is not wanted; a request goes to its adapter.
 * No error is raised inside an ``except`` block: the library's exceptions hold the request with its credential (P13).
 """
 
@@ -19,11 +20,12 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any, TypedDict, Unpack
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
-import certifi
-from urllib3 import BaseHTTPResponse, HTTPHeaderDict, PoolManager, Timeout, make_headers
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError, SSLError
+import requests
+from requests.adapters import HTTPAdapter
+from requests.utils import default_headers
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, MaxRetryError, NewConnectionError
 
 from connectors import oauth, paging
 from connectors.answers import AWAY, Answer, Unsure, dated, encoded, masked, said, trouble, understood
@@ -34,7 +36,7 @@ from connectors.scan import by_id, pages
 from connectors.schemes import SCHEMES
 from connectors.writes import filled, receipts, reference_of, settled, sought, unsearchable
 
-ALWAYS = {"Accept": "application/json", "User-Agent": "serai", **make_headers(accept_encoding=True)}
+ALWAYS = {**default_headers(), "Accept": "application/json", "User-Agent": "serai"}
 """Headers of every request that does not say otherwise."""
 CONNECT = 5.0
 READ = 30.0
@@ -73,7 +75,7 @@ class Rest(Connector):
             raise Misconfigured(f"{channel}: `url` holds a user or password; name them under `secrets` instead")
         self._host = parts.netloc.lower()
         self._origin = f"{parts.scheme}://{parts.netloc}"
-        self._timeout = _positive(channel, "timeout", options.get("timeout", READ))
+        self._timeout = (CONNECT, _positive(channel, "timeout", options.get("timeout", READ)))
         self._largest = int(_positive(channel, "largest_answer", options.get("largest_answer", LARGEST_ANSWER)))
         self._kept = threading.local()
         self._noted = Noted(self.ports.secrets)
@@ -145,19 +147,16 @@ class Rest(Connector):
 
     def close(self) -> None:
         """Afterwards this thread keeps no connection."""
-        pool: PoolManager | None = getattr(self._kept, "pool", None)
-        if pool is not None:
-            pool.clear()
-            del self._kept.pool
+        adapter: HTTPAdapter | None = getattr(self._kept, "adapter", None)
+        if adapter is not None:
+            adapter.close()
+            del self._kept.adapter
 
-    def _pool(self) -> PoolManager:
-        pool: PoolManager | None = getattr(self._kept, "pool", None)
-        if pool is None:
-            pool = self._kept.pool = PoolManager(
-                cert_reqs="CERT_REQUIRED", ca_certs=certifi.where(), retries=False,
-                timeout=Timeout(connect=CONNECT, read=self._timeout),
-            )
-        return pool
+    def _adapter(self) -> HTTPAdapter:
+        adapter: HTTPAdapter | None = getattr(self._kept, "adapter", None)
+        if adapter is None:
+            adapter = self._kept.adapter = HTTPAdapter()
+        return adapter
 
     def _where(self, method: str, path: str) -> str:
         return f"{self.channel}: {method} {path.partition('?')[0]}"
@@ -190,31 +189,23 @@ class Rest(Connector):
     def _send(
         self, method: str, target: str, *, proof: Mapping[str, str], form: Any = None, **sent: Unpack[Sent]
     ) -> Answer:
-        headers = HTTPHeaderDict(ALWAYS)
-        headers.update({**(sent.get("headers") or {}), **proof})
-        body, data = sent.get("body"), form
+        headers, body, data = {**ALWAYS, **(sent.get("headers") or {}), **proof}, sent.get("body"), form
         if body is not None:
             data = body if isinstance(body, bytes) else encoded(body)
             headers["Content-Type"] = "application/json"
-        elif isinstance(form, Mapping):
-            data = urlencode(form)
-            headers["Content-Type"] = "application/x-www-form-urlencoded"
-        query = urlencode({name: value for name, value in (sent.get("params") or {}).items() if value is not None})
-        url = f"{target}{'&' if '?' in target else '?'}{query}" if query else target
         for credential in proof.values():
             self._noted.note(credential, credential.rpartition(" ")[2])
         where = self._where(method, urlsplit(target).path)
         self.ports.budget.take(sent.get("cost", 1), self.lane, self.bucket(method, target))
-        asked_at, started, answered = self.ports.clock.now(), time.monotonic(), False
+        asked_at, started = self.ports.clock.now(), time.monotonic()
+        request = requests.PreparedRequest()
         try:
-            with self._pool().urlopen(
-                method, url, body=data, headers=headers, redirect=False, preload_content=False
-            ) as response:
-                answered = True
+            request.prepare(method=method, url=target, headers=headers, data=data, params=sent.get("params"))
+            with self._adapter().send(request, stream=True, timeout=self._timeout) as response:
                 raw = self._drained(response, started)
-                status, received = response.status, {k.lower(): v for k, v in response.headers.itermerged()}
-        except (HTTPError, OSError, ValueError) as failure:
-            problem: ConnectorError | None = self._failed(where, urlsplit(target).netloc, failure, answered)
+                status, received = response.status_code, {k.lower(): v for k, v in response.headers.items()}
+        except (requests.RequestException, HTTPError, OSError) as failure:
+            problem: ConnectorError | None = self._failed(where, urlsplit(target).netloc, failure)
         else:
             problem = None
         if problem is not None:
@@ -225,32 +216,33 @@ class Rest(Connector):
             raise ShapeChanged(f"{where}: the answer cannot be used ({kind}); {complaint}")
         theirs = dated(received.get("date", ""))
         began = asked_at if theirs is None else min(asked_at, theirs - timedelta(seconds=time.monotonic() - started))
-        return Answer(status=status, headers=received, body=value, url=url, asked_at=asked_at, began=began)
+        return Answer(status=status, headers=received, body=value, url=response.url, asked_at=asked_at, began=began)
 
-    def _drained(self, response: BaseHTTPResponse, started: float) -> bytes | None:
-        """The body; None when it is larger than allowed. Raises TimeoutError when it takes too long in all."""
+    def _drained(self, response: requests.Response, started: float) -> bytes | None:
+        """The body; None when it is larger than allowed. Raises ReadTimeout when it takes too long in all."""
         chunks, size = [], 0
-        while chunk := response.read1(262_144, decode_content=True):
+        while chunk := response.raw.read1(262_144, decode_content=True):
             size += len(chunk)
             if size > self._largest:
                 return None
-            if time.monotonic() - started > WHOLE * self._timeout:
-                raise TimeoutError
+            if time.monotonic() - started > WHOLE * self._timeout[1]:
+                raise requests.ReadTimeout
             chunks.append(chunk)
         return b"".join(chunks)
 
-    def _failed(self, where: str, host: str, failure: Exception, answered: bool) -> ConnectorError:
-        """The error for a request without a whole answer (``answered``: it had begun); it never quotes the library's,
-        which may hold our credential."""
-        if isinstance(failure, SSLError) and not answered:
+    def _failed(self, where: str, host: str, failure: Exception) -> ConnectorError:
+        """The error for a request without an answer; it never quotes the library's, which may hold our credential."""
+        cause: Any = failure.args[0] if failure.args else None
+        reason = cause.reason if isinstance(cause, MaxRetryError) else None
+        if isinstance(failure, requests.exceptions.SSLError):
             return Misconfigured(f"{where}: the certificate of {host} is not trusted; renew it or correct `url`")
-        if isinstance(failure, NewConnectionError | ConnectTimeoutError):
+        if isinstance(failure, requests.ConnectTimeout) or isinstance(reason, NewConnectionError | ConnectTimeoutError):
             what = f"{host} cannot be reached; is the system running and `url` right?"
             return RetryLater(f"{where}: {what}", after=AWAY)
-        if isinstance(failure, ValueError) and not answered:
+        if isinstance(failure, requests.exceptions.InvalidHeader | requests.exceptions.InvalidURL):
             return Misconfigured(f"{where}: the request cannot be formed; correct `url` and the secrets of the channel")
-        if isinstance(failure, ReadTimeoutError | TimeoutError):
-            what = f"{host} did not answer within {self._timeout:g} s; it is tried again"
+        if isinstance(failure, requests.Timeout):
+            what = f"{host} did not answer within {self._timeout[1]:g} s; it is tried again"
             return Unsure(f"{where}: {what}, raise `timeout` when it is always this slow", after=AWAY, silent=True)
         return Unsure(f"{where}: the connection to {host} broke before the answer was complete", after=AWAY)
 
