@@ -77,7 +77,7 @@ def _push(house: House, channel: str, entity: str, stretch: Stretch, ahead: bool
     while True:
         page = account.page()
         limit = min(most, max(1, batch, int(SENDS_FOR / house.paces.get((channel, entity), SENDS_FOR / most))))
-        sending = house.registry.attempt(partial(decide_page, house, page, channel, group, limit, patient, ahead))
+        sending = decide_page(house, page, channel, group, limit, patient, ahead)
         if sending is None:
             if entity == "order" and account.counts[entity, "written"] > 0:
                 recount_posted(house)

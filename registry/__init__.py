@@ -108,6 +108,7 @@ from registry.outbox import (
     decide,
     open_writes,
     set_outbox,
+    still_claimed,
     under_way,
 )
 from registry.overrides import EVERYWHERE, OverrideRow, all_overrides, end_override, overrides, put_override
@@ -439,6 +440,7 @@ __all__ = [
     "shown_prices",
     "silences",
     "standings",
+    "still_claimed",
     "swap_tokens",
     "takings",
     "tallies",
