@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings, strategies as st
+from sqlalchemy import text
 
 from registry import (
     AHEAD,
@@ -208,6 +209,26 @@ def test_a_change_while_a_write_is_decided_waits_and_is_told_after_it(postgres_u
         close_outbox(tx, [row.id])
         assert [found.state for found in outbox_rows(tx)] == ["due"]
     reg.close()
+
+
+def test_a_write_that_is_decided_is_put_beside_what_it_was_when_due(postgres_url: str) -> None:
+    """A page of decisions changes no index: rows find room where they lie, or deciding takes three times as long."""
+    reg = open_registry(postgres_url)
+    try:
+        where = text("SELECT uid, split_part(trim(ctid::text, '()'), ',', 1) FROM outbox")
+        with reg.write() as tx:
+            due(tx, *(f"{n:032x}" for n in range(500)))
+        with reg.write() as tx:
+            lay = dict(map(tuple, tx.rows(where)))
+            payload = b'{"doc": {"available": 12, "sku": "KH-000123", "warehouse": "main"}, "publish": "12"}'
+            assert len(decide(tx, [
+                Decision(id=row.id, key=f"serai-{row.uid[:20]}", op="update", payload=payload, external_id=row.uid)
+                for row in claim_due(tx, "shop", "stock", 500)
+            ], owner="worker")) == 500
+        with reg.write() as tx:
+            assert dict(map(tuple, tx.rows(where))) == lay
+    finally:
+        reg.close()
 
 
 def test_key_and_payload_are_fixed_before_sending_and_attempts_are_counted(reg: Registry) -> None:
