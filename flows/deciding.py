@@ -5,8 +5,8 @@ What surprises here:
 * Nothing is sent here, and nothing may be sent that was not fixed here (P2, P3).
 * All of it is one transaction, but on SQLite, where it would keep everybody else from writing: there bulk pages are
   claimed in one, looked at and judged without the lock, and fixed in another. What was marked due meanwhile is left out
-  of the page and stays due; so what is fixed is rendered from what is there. What other channels are told may have risen
-  since, as it may on PostgreSQL, but to their aims at most, and these add up to no more than is there (P8). What an
+  of the page and stays due; so what is fixed is rendered from what is there. What other channels are told may have
+  risen since, as it may on PostgreSQL, but to their aims at most, which add up to no more than is there (P8). What an
   escrow governs is decided under the lock.
 """
 
