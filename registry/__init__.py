@@ -43,6 +43,7 @@ from registry.codec import (
     digest,
     document_hashes,
     encode,
+    encoded,
     holdable,
     micros,
     moment,
@@ -122,6 +123,7 @@ from registry.parked import (
     parked,
     parked_counts,
     unpark,
+    unpark_at,
     wait_is_over,
 )
 from registry.people import (
@@ -313,6 +315,7 @@ __all__ = [
     "due_deadlines",
     "edits_of",
     "encode",
+    "encoded",
     "end_override",
     "erased_ids",
     "erasures",
@@ -451,6 +454,7 @@ __all__ = [
     "uids_for",
     "under_way",
     "unpark",
+    "unpark_at",
     "unread_escrows",
     "verbatim",
     "wait_is_over",
