@@ -3,8 +3,10 @@
 What surprises here:
 
 * PostgreSQL: above a few dozen rows they go by COPY: straight into the table where they are known to be new, else into
-  a temporary table and from there in one ``INSERT … SELECT`` or ``UPDATE … FROM``. The UPDATE also names its keys as
+  a temporary table and from there in one ``INSERT … SELECT`` or ``UPDATE … FROM``. The UPDATE also asks for its keys as
   ``= ANY(array)``: without that the planner, knowing nothing of a temporary table, may read the whole target.
+* Keys are asked for by an array that the planner cannot look into: it would weigh each of them, which takes longer than
+  to look most of them up, and of too many it would rather read the whole table.
 * SQLite: ``executemany``; inside one transaction that is as fast as it gets.
 * Rows are written in the order of their key, so that two transactions meeting on the same rows queue instead of
   deadlocking; of two rows with one key the last counts, on both dialects.
@@ -16,8 +18,9 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 from operator import itemgetter
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from psycopg2.extras import execute_values
 from sqlalchemy import (
@@ -31,6 +34,7 @@ from sqlalchemy import (
     Update,
     any_,
     bindparam,
+    cast,
     func,
     select,
 )
@@ -40,8 +44,9 @@ from registry.engine import AnyRow, AnySelect, Tx, Unholdable
 
 CHUNK = 1_000
 """Keys in one ``= ANY(array)``: above it plans were seen to flip to reading whole tables."""
-_BETWEEN = "\x1f"
+BETWEEN = "\x1f"
 """Between the keys of a list that is sent as one text; a list with such a key is sent as a list."""
+Form: TypeAlias = Literal["json", "joined", "list"]
 _COPY_FROM = 64
 _SPECIAL = re.compile(r"[\\\n\r\t]")
 _NAME = re.compile(r":(\w+)")
@@ -59,20 +64,18 @@ def chunks(keys: Collection[Any]) -> Iterator[list[Any]]:
 
 def within(tx: Tx, column: ColumnElement[Any], keys: Collection[Any]) -> ColumnElement[bool]:
     """``column`` is one of ``keys``, in the form whose plan cannot flip: an array, or a JSON list on SQLite."""
-    listed = list(keys)
-    if tx.postgres:
-        kind = BigInteger if listed and isinstance(listed[0], int) else Text
-        return column == any_(bindparam(None, listed, type_=ARRAY(kind)))
-    found = func.json_each(encode(listed)).table_valued("value")
-    return column.in_(select(found.c.value))
+    form, sent = _sent(tx, keys)
+    return _one_of(column, form, partial(bindparam, None, sent))
 
 
 def without(tx: Tx, column: ColumnElement[Any], keys: Collection[Any]) -> ColumnElement[bool]:
     """``column`` is none of ``keys``, however many they are: they are compared as a set, in one pass."""
-    if tx.postgres:
-        key = func.unnest(bindparam(None, list(keys), type_=ARRAY(Text))).column_valued("key")
-        return ~select(key).where(key == column).exists()
-    return column.not_in(select(func.json_each(encode(list(keys))).table_valued("value").c.value))
+    form, sent = _sent(tx, keys)
+    if form == "json":
+        return column.not_in(select(func.json_each(sent).table_valued("value").c.value))
+    listed = bindparam(None, sent, type_=ARRAY(Text)) if form == "list" else func.string_to_array(sent, BETWEEN)
+    key = func.unnest(listed).column_valued("key")
+    return ~select(key).where(key == column).exists()
 
 
 def gather(tx: Tx, statement: AnySelect, column: ColumnElement[Any], keys: Collection[Any]) -> list[AnyRow]:
@@ -95,16 +98,11 @@ class Keyed:
     stand in it as ``bindparam`` and are given at each call.
     """
 
-    __slots__ = ("_joined", "_postgres", "_sqlite")
+    __slots__ = ("_statements",)
 
     def __init__(self, statement: AnySelect | Update | Delete, column: Column[Any]) -> None:
-        kind = BigInteger if isinstance(column.type, Integer) else Text
-        self._postgres = statement.where(column == any_(bindparam("keys", type_=ARRAY(kind))))
-        self._joined = None
-        if kind is Text:
-            listed = func.string_to_array(bindparam("keys", type_=Text), _BETWEEN)
-            self._joined = statement.where(column == any_(listed))
-        self._sqlite = statement.where(column.in_(_LISTED))
+        given = partial(bindparam, "keys")
+        self._statements = {form: statement.where(_one_of(column, form, given)) for form in ("json", "joined", "list")}
 
     def rows(self, tx: Tx, keys: Collection[Any], **values: Any) -> list[AnyRow]:
         """The rows it finds; none for no keys."""
@@ -118,16 +116,26 @@ class Keyed:
         return sum(tx.run(*self._of(tx, chunk, values)) for chunk in chunks(keys))
 
     def _of(self, tx: Tx, keys: list[Any], values: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
-        if tx.postgres:
-            if self._joined is not None:  # the driver quotes a list text by text: one text is ten times as fast
-                joined = _BETWEEN.join(keys)
-                if joined and joined.count(_BETWEEN) == len(keys) - 1:
-                    return self._joined, {**values, "keys": joined}
-            return self._postgres, {**values, "keys": keys}
-        return self._sqlite, {**values, "keys": encode(keys)}
+        form, sent = _sent(tx, keys)
+        return self._statements[form], {**values, "keys": sent}
 
 
-_LISTED = select(func.json_each(bindparam("keys", type_=Text)).table_valued("value").c.value)
+def _sent(tx: Tx, keys: Collection[Any]) -> tuple[Form, Any]:
+    """The keys as the database gets them. PostgreSQL's driver quotes a list key by key: one text takes a tenth."""
+    listed = list(keys)
+    if not tx.postgres:
+        return "json", encode(listed)
+    joined = BETWEEN.join(map(str, listed))
+    return ("joined", joined) if joined and joined.count(BETWEEN) == len(listed) - 1 else ("list", listed)
+
+
+def _one_of(column: ColumnElement[Any], form: Form, given: Callable[..., Any]) -> ColumnElement[bool]:
+    if form == "json":
+        return column.in_(select(func.json_each(given(type_=Text)).table_valued("value").c.value))
+    kind: ARRAY[Any] = ARRAY(BigInteger()) if isinstance(column.type, Integer) else ARRAY(Text())
+    if form == "list":
+        return column == any_(given(type_=kind))
+    return column == any_(cast(select(func.string_to_array(given(type_=Text), BETWEEN)).scalar_subquery(), kind))
 
 
 def upsert(
@@ -232,16 +240,14 @@ def _update_postgres(
     sets = _sets(templates, lambda name: f"came.{_q(name)}")
     also = "".join(f" AND {_q(table)}.{_q(name)} = %s" for name in of) + (f" AND {where}" if where else "")
     with _staged(tx, table, (key, *columns), rows) as (cursor, stage):
-        changed = 0
-        for chunk in chunks([row[0] for row in rows]):
-            tx.statements += 1
-            cursor.execute(
-                f"UPDATE {_q(table)} SET {sets} FROM {stage} AS came "  # noqa: S608 — names are this package's own
-                f"WHERE {_q(table)}.{_q(key)} = came.{_q(key)} AND {_q(table)}.{_q(key)} = ANY(%s){also}",
-                (chunk, *of.values()),
-            )
-            changed += int(cursor.rowcount)
-        return changed
+        tx.statements += 1
+        cursor.execute(
+            f"UPDATE {_q(table)} SET {sets} FROM {stage} AS came "  # noqa: S608 — names are this package's own
+            f"WHERE {_q(table)}.{_q(key)} = came.{_q(key)} "
+            f"AND {_q(table)}.{_q(key)} = ANY(ARRAY(SELECT {_q(key)} FROM {stage})){also}",
+            tuple(of.values()),
+        )
+        return int(cursor.rowcount)
 
 
 class _staged:
