@@ -19,7 +19,7 @@ import io
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
-from operator import itemgetter
+from operator import itemgetter, lt
 from typing import Any, Literal, TypeAlias
 
 from psycopg2.extras import execute_values
@@ -48,11 +48,12 @@ BETWEEN = "\x1f"
 """Between the keys of a list that is sent as one text; a list with such a key is sent as a list."""
 Form: TypeAlias = Literal["json", "joined", "list"]
 _COPY_FROM = 64
-_SPECIAL = re.compile(r"[\\\n\r\t]")
 _NAME = re.compile(r":(\w+)")
 _ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 
-Rows = Sequence[tuple[Any, ...]]
+Rows: TypeAlias = Sequence[tuple[Any, ...]]
+Turned: TypeAlias = Sequence[tuple[Any, ...]]
+"""Rows column by column."""
 
 
 def chunks(keys: Collection[Any]) -> Iterator[list[Any]]:
@@ -166,7 +167,8 @@ def upsert(
     sets = ", ".join(f"{_q(name)} = {sql}" for name, sql in change.items())
     target = f"ON CONFLICT ({_list(key)})" + (f" WHERE {where}" if where else "")
     tail = f"{target} DO UPDATE SET {sets}" if sets else f"{target} DO NOTHING"
-    return _insert(tx, table, columns, rows, f"{tail} WHERE NOT ({unless})" if unless else tail)
+    turned = list(zip(*rows, strict=True))
+    return _insert(tx, table, columns, turned, f"{tail} WHERE NOT ({unless})" if unless else tail)
 
 
 def insert(tx: Tx, table: str, columns: Sequence[str], rows: Rows, *, key: Sequence[str] = ()) -> int:
@@ -179,11 +181,11 @@ def insert(tx: Tx, table: str, columns: Sequence[str], rows: Rows, *, key: Seque
         return 0
     if key:
         rows = _in_key_order(rows, [columns.index(name) for name in key])
-    said = [place for place, column in enumerate(zip(*rows, strict=True)) if column.count(None) < len(column)]
-    if len(said) < len(columns):
-        take: Callable[[tuple[Any, ...]], Any] = itemgetter(*said)
-        columns, rows = [columns[place] for place in said], [take(row) for row in rows]
-    return _insert(tx, table, columns, rows, "")
+    said = {
+        name: column for name, column in zip(columns, zip(*rows, strict=True), strict=True)
+        if column[0] is not None or column.count(None) < len(column)
+    }  # fmt: skip
+    return _insert(tx, table, list(said), list(said.values()), "")
 
 
 def update(
@@ -202,7 +204,7 @@ def update(
     templates = {**{name: f":{name}" for name in columns}, **(change or {})}
     if tx.postgres:
         return _update_postgres(tx, table, key, columns, rows, templates, of or {}, where)
-    _check(table, (key, *columns), rows)
+    _check(table, (key, *columns), list(zip(*rows, strict=True)))
     sets = _sets(templates, lambda name: f"?{columns.index(name) + 2}")
     also = "".join(f" AND {_q(name)} = ?{len(columns) + 2 + place}" for place, name in enumerate(of or {}))
     also += f" AND {where}" if where else ""
@@ -211,23 +213,25 @@ def update(
 
 
 # ── one dialect each ────────────────────────────────────────────────────────────────────────────────────────────────
-def _insert(tx: Tx, table: str, columns: Sequence[str], rows: Rows, tail: str) -> int:
+def _insert(tx: Tx, table: str, columns: Sequence[str], turned: Turned, tail: str) -> int:
     head = f"INSERT INTO {_q(table)} ({_list(columns)})"
+    count = len(turned[0])
     if not tx.postgres:
-        _check(table, columns, rows)
-        return _many(tx, f"{head} VALUES ({', '.join('?' * len(columns))}) {tail}", rows)
-    if len(rows) < _COPY_FROM:
-        _check(table, columns, rows)
+        _check(table, columns, turned)
+        marks = ", ".join("?" * len(columns))
+        return _many(tx, f"{head} VALUES ({marks}) {tail}", list(zip(*turned, strict=True)))
+    if count < _COPY_FROM:
+        _check(table, columns, turned)
         with _cursor(tx) as cursor:
             tx.statements += 1
-            execute_values(cursor, f"{head} VALUES %s {tail}", rows, page_size=len(rows))
+            execute_values(cursor, f"{head} VALUES %s {tail}", list(zip(*turned, strict=True)), page_size=count)
             return int(cursor.rowcount)
     if not tail:
         with _cursor(tx) as cursor:
             tx.statements += 1
-            cursor.copy_expert(f"COPY {_q(table)} ({_list(columns)}) FROM STDIN", _copy_text(table, columns, rows))
-            return len(rows)
-    with _staged(tx, table, columns, rows) as (cursor, stage):
+            cursor.copy_expert(f"COPY {_q(table)} ({_list(columns)}) FROM STDIN", _copy_text(table, columns, turned))
+            return count
+    with _staged(tx, table, columns, turned) as (cursor, stage):
         tx.statements += 1
         cursor.execute(f"{head} SELECT {_list(columns)} FROM {stage} {tail}")  # noqa: S608 — this package's own names
         return int(cursor.rowcount)
@@ -239,7 +243,7 @@ def _update_postgres(
 ) -> int:
     sets = _sets(templates, lambda name: f"came.{_q(name)}")
     also = "".join(f" AND {_q(table)}.{_q(name)} = %s" for name in of) + (f" AND {where}" if where else "")
-    with _staged(tx, table, (key, *columns), rows) as (cursor, stage):
+    with _staged(tx, table, (key, *columns), list(zip(*rows, strict=True))) as (cursor, stage):
         tx.statements += 1
         cursor.execute(
             f"UPDATE {_q(table)} SET {sets} FROM {stage} AS came "  # noqa: S608 — names are this package's own
@@ -253,13 +257,13 @@ def _update_postgres(
 class _staged:
     """A temporary table holding the rows; emptied first where this transaction has used it before."""
 
-    def __init__(self, tx: Tx, table: str, columns: Sequence[str], rows: Rows) -> None:
-        self._tx, self._table, self._columns, self._rows = tx, table, columns, rows
+    def __init__(self, tx: Tx, table: str, columns: Sequence[str], turned: Turned) -> None:
+        self._tx, self._table, self._columns, self._turned = tx, table, columns, turned
         self._stage = _q("stage_" + "_".join((table, *(name[:3] for name in columns)))[:55])
 
     def __enter__(self) -> tuple[Any, str]:
         columns = _list(self._columns)
-        body = _copy_text(self._table, self._columns, self._rows)
+        body = _copy_text(self._table, self._columns, self._turned)
         cursor = self._cursor = self._tx.conn.connection.cursor()
         cursor.execute(
             f"CREATE TEMPORARY TABLE IF NOT EXISTS {self._stage} ON COMMIT DELETE ROWS AS "  # noqa: S608 — own names
@@ -292,22 +296,23 @@ def _many(tx: Tx, statement: str, rows: Rows) -> int:
 
 
 # ── rows ────────────────────────────────────────────────────────────────────────────────────────────────────────────
-def _in_key_order(rows: Rows, places: Sequence[int]) -> list[tuple[Any, ...]]:
-    of: Callable[[tuple[Any, ...]], Any] = itemgetter(*places)
-    last = {of(row): row for row in rows}
-    return [last[found] for found in sorted(last)]
+def _in_key_order(rows: Rows, places: Sequence[int]) -> Rows:
+    keys = list(map(itemgetter(*places), rows))
+    if all(map(lt, keys, keys[1:])):  # most pages come so
+        return rows
+    last = dict(zip(keys, rows, strict=True))
+    return [last[key] for key in sorted(last)]
 
 
-def _copy_text(table: str, columns: Sequence[str], rows: Rows) -> io.BytesIO:
+def _copy_text(table: str, columns: Sequence[str], turned: Turned) -> io.BytesIO:
     """The rows in PostgreSQL's COPY format, converted column by column: a third faster than value by value."""
-    cells = [_cells(column) for column in zip(*rows, strict=True)]
-    text = "\n".join(map("\t".join, zip(*cells, strict=True))) + "\n"
+    text = "\n".join(map("\t".join, zip(*map(_cells, turned), strict=True))) + "\n"
     if "\x00" not in text:
         try:
             return io.BytesIO(text.encode("utf-8"))
         except UnicodeEncodeError:
             pass  # found below, with its row
-    _check(table, columns, rows)
+    _check(table, columns, turned)
     raise AssertionError("unreachable: _check finds what could not be encoded")
 
 
@@ -317,7 +322,7 @@ def _cells(column: Sequence[Any]) -> Sequence[str]:
         return [_cell(first)] * len(column)
     kinds = set(map(type, column))
     if kinds == {str}:
-        return column if _SPECIAL.search("".join(column)) is None else [_escaped(value) for value in column]
+        return [_escaped(value) for value in column] if _special("".join(column)) else column
     if kinds == {int}:
         return list(map(str, column))
     if kinds == {bytes}:
@@ -338,12 +343,17 @@ def _cell(value: Any) -> str:
 
 
 def _escaped(value: str) -> str:
-    return value.translate(_ESCAPES) if _SPECIAL.search(value) else value
+    return value.translate(_ESCAPES) if _special(value) else value
 
 
-def _check(table: str, columns: Sequence[str], rows: Rows) -> None:
+def _special(text: str) -> bool:
+    """Looked for one by one, at the speed of memory: a pattern takes ten nanoseconds for each character."""
+    return "\\" in text or "\n" in text or "\r" in text or "\t" in text
+
+
+def _check(table: str, columns: Sequence[str], turned: Turned) -> None:
     """Raises Unholdable for the first text that PostgreSQL cannot hold: SQLite refuses it too, so that both agree."""
-    for name, column in zip(columns, zip(*rows, strict=True), strict=True):
+    for name, column in zip(columns, turned, strict=True):
         kinds = set(map(type, column))
         if str not in kinds:
             continue
