@@ -29,10 +29,15 @@ _decoder = msgspec.json.Decoder(float_hook=Decimal)
 
 def encode(value: Any) -> str:
     """JSON text with sorted keys and exact numbers; raises ValueError or TypeError for what JSON cannot hold."""
-    text = _encoder.encode(value).decode("utf-8")
-    if "NaN" in text or "Infinity" in text:  # of a Decimal, or within a text: decoding tells
-        decode(text)
-    return text
+    return encoded(value).decode("utf-8")
+
+
+def encoded(value: Any) -> bytes:
+    """``encode``, as bytes."""
+    data = _encoder.encode(value)
+    if b"NaN" in data or b"Infinity" in data:  # of a Decimal, or within a text: decoding tells
+        decode(data)
+    return data
 
 
 def verbatim(text: str) -> msgspec.Raw:
