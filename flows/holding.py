@@ -63,7 +63,7 @@ def stop(
     if not sending or group.entity in NEVER_HELD:
         return Held(held={}, refused={})
     if group.entity == "stock" and "price" not in group.joins and not any(
-        one.write.op == "delete" or _empties(one, bound.get(one.row.uid)) for one in sending
+        one.write.op == "delete" or (one.publish == 0 and _empties(one, bound.get(one.row.uid))) for one in sending
     ):
         return Held(held={}, refused={})        # most of them: what only moves a figure of stock is never held
     effects = _effects(house, tx, channel, group, sending, bound)

@@ -122,6 +122,12 @@ class Binding:
         return frozenset() if self._row[6] is None else _covers(self._row[6])
 
     @property
+    def covers_text(self) -> str | None:
+        """The fields that the contribution covers, with their moments, as stored JSON text."""
+        found: str | None = self._row[6]
+        return found
+
+    @property
     def changed(self) -> dict[str, int]:
         """Covered field → when this channel last moved it, in microseconds; empty when covers holds names only."""
         found = None if self._row[6] is None else decode(self._row[6])
