@@ -43,6 +43,7 @@ from registry.codec import (
     digest,
     document_hashes,
     encode,
+    encoded,
     holdable,
     micros,
     moment,
@@ -121,6 +122,7 @@ from registry.parked import (
     parked,
     parked_counts,
     unpark,
+    unpark_at,
     wait_is_over,
 )
 from registry.people import (
@@ -312,6 +314,7 @@ __all__ = [
     "due_deadlines",
     "edits_of",
     "encode",
+    "encoded",
     "end_override",
     "erased_ids",
     "erasures",
@@ -449,6 +452,7 @@ __all__ = [
     "uids_for",
     "under_way",
     "unpark",
+    "unpark_at",
     "unread_escrows",
     "verbatim",
     "wait_is_over",
