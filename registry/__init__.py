@@ -109,6 +109,7 @@ from registry.outbox import (
     decide,
     open_writes,
     set_outbox,
+    still_claimed,
     under_way,
 )
 from registry.overrides import EVERYWHERE, OverrideRow, all_overrides, end_override, overrides, put_override
@@ -442,6 +443,7 @@ __all__ = [
     "shown_prices",
     "silences",
     "standings",
+    "still_claimed",
     "swap_tokens",
     "takings",
     "tallies",
