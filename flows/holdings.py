@@ -311,7 +311,7 @@ def _own(
     like = _likeness(known, variant, promised)
     if like in known.alike:
         return known.alike[like]
-    standings = [_standing(house, known, variant, stock, now) for stock in known.stocks.get(variant, ())]
+    standings = [_standing(house, known, variant, stock, now) for stock in known.stocks[variant]]
     rows = [
         (row, None if row.location is None else known.codes.get(row.location, row.location))
         for row in promised if ours(known.places.get(row.location or "", {}))
@@ -344,7 +344,7 @@ def _likeness(known: _Known, variant: str, promised: Sequence[Reservation]) -> t
     """
     if variant in known.articles or variant in known.packs:
         return None
-    described, rows = known.variants.get(variant, {}), known.stocks.get(variant, ())
+    described, rows = known.variants.get(variant, {}), known.stocks[variant]
     like: list[Any] = [described.get("unit"), described.get("step")]
     for row in rows:
         uid = row["uid"]

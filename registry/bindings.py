@@ -117,6 +117,12 @@ class Binding:
         return None if self._row[5] is None else decode(self._row[5])
 
     @property
+    def covers_text(self) -> str | None:
+        """The moments of the fields that the contribution covers, as stored JSON text."""
+        found: str | None = self._row[6]
+        return found
+
+    @property
     def changed(self) -> dict[str, int]:
         """Covered field → when this channel last moved it, in microseconds; empty when covers holds names only.
 
