@@ -50,7 +50,7 @@ from registry import (
     before_counts,
     bindings_of,
     cursors,
-    encode,
+    encode_all,
     linked,
     promises,
     records,
@@ -182,7 +182,9 @@ def pools(
     own = sorted({*variants, *(part for parts in made_of.values() for part in parts)} - made_of.keys())
     promised = _promised(tx, own)
     known = _known(house, tx, own, sorted(made_of), promised, now, seen)
-    found = {variant: _own(house, known, variant, promised.get(variant, ()), now) for variant in own}
+    said = encode_all([_said(known.stocks[variant]) for variant in own])
+    found = {variant: _own(house, known, variant, told, promised.get(variant, ()), now)
+             for variant, told in zip(own, said, strict=True)}
     over = {part: found[part].left() for parts in made_of.values() for part in parts if part in found}
     for variant in _parts_first(made_of):
         parts = made_of[variant]
@@ -301,14 +303,14 @@ def muted(house: House, tx: Tx, places: Mapping[str, Record], now: datetime) -> 
 
 
 def _own(
-    house: House, known: _Known, variant: str, promised: Sequence[Reservation], now: datetime
+    house: House, known: _Known, variant: str, said: str, promised: Sequence[Reservation], now: datetime
 ) -> Pool:
-    """The pool of a variant that has stock of its own.
+    """The pool of a variant that has stock of its own; ``said`` is what its rows of stock say there is (`_said`).
 
     What a place lacks is taken off the pool that channels sell from; a place that none of them sells from has no pool,
     and its lack is a fault that is only told. Of variants that are alike it is reached once a page.
     """
-    like = _likeness(known, variant, promised)
+    like = _likeness(known, variant, said, promised)
     if like in known.alike:
         return known.alike[like]
     standings = [_standing(house, known, variant, stock, now) for stock in known.stocks[variant]]
@@ -337,16 +339,18 @@ def _own(
     return found
 
 
-def _likeness(known: _Known, variant: str, promised: Sequence[Reservation]) -> tuple[Any, ...] | None:
+def _likeness(
+    known: _Known, variant: str, said: str, promised: Sequence[Reservation]
+) -> tuple[Any, ...] | None:
     """What a pool follows from: two variants with the same have the same.
 
     None where more than the sources' words and orders decides: a cohort, a case of several, a silence, a count.
     """
     if variant in known.articles or variant in known.packs:
         return None
-    described, rows = known.variants.get(variant, {}), known.stocks[variant]
-    like: list[Any] = [described.get("unit"), described.get("step")]
-    for row in rows:
+    described = known.variants.get(variant, {})
+    like: list[Any] = [described.get("unit"), described.get("step"), said]
+    for row in known.stocks[variant]:
         uid = row["uid"]
         source = known.source[uid]
         if uid in known.before or source in known.dead or row["location"] in known.mute:
@@ -354,12 +358,12 @@ def _likeness(known: _Known, variant: str, promised: Sequence[Reservation]) -> t
         like.append(source)
     for one in promised:
         like += (one.location, str(one.quantity), one.waiting)
-    like.append(encode([{name: said for name, said in row.items() if name not in _ITS_OWN} for row in rows]))
     return tuple(like)
 
 
-_ITS_OWN: Final = frozenset(("uid", "variant", "as_of"))
-"""What of a row of stock tells which it is, not what there is."""
+def _said(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What rows of stock say there is, without what tells which rows they are."""
+    return [{name: told for name, told in row.items() if name not in ("uid", "variant", "as_of")} for row in rows]
 
 
 def _promised(tx: Tx, variants: Collection[str]) -> dict[str, list[Reservation]]:

@@ -16,7 +16,7 @@ from msgspec import Struct
 from sqlalchemy import bindparam, func, select, text
 
 from registry import bulk
-from registry.codec import Json, as_text, decode, digest, encode, maybe_micros, maybe_moment
+from registry.codec import Json, as_texts, decode, digest, encode, maybe_micros, maybe_moment
 from registry.engine import Tx
 from registry.people import members
 from registry.tables import binding
@@ -300,7 +300,10 @@ def put_bindings(tx: Tx, rows: Iterable[BindingRow], *, new: bool = False) -> in
     repeatable.
     """
     key = ("channel", "entity", "external_id")
-    stored = [_values(row) for row in rows]
+    rows = list(rows)
+    values, told = as_texts([row.values for row in rows]), as_texts([row.told for row in rows])
+    kept = as_texts([row.kept for row in rows])
+    stored = [_values(*one) for one in zip(rows, values, told, kept, strict=True)]
     if new:
         return bulk.insert(tx, "binding", _COLUMNS, stored, key=key)
     return bulk.upsert(tx, "binding", _COLUMNS, stored, key=key)
@@ -382,8 +385,7 @@ def _covers_text(fields: frozenset[str]) -> str:
     return encode(sorted(fields))
 
 
-def _values(row: BindingRow) -> tuple[Any, ...]:
-    values, told = as_text(row.values), as_text(row.told)
+def _values(row: BindingRow, values: str | None, told: str | None, kept: str | None) -> tuple[Any, ...]:
     covers = row.covers if row.covers is None or isinstance(row.covers, str) else _covers_text(frozenset(row.covers))
     return (
         row.channel,
@@ -397,7 +399,7 @@ def _values(row: BindingRow) -> tuple[Any, ...]:
         told,
         digest(told) if row.told_hash is None and told is not None else row.told_hash,
         maybe_micros(row.told_at),
-        as_text(row.kept),
+        kept,
         row.version,
         maybe_micros(row.asked_at),
         maybe_micros(row.verified_at),

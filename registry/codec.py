@@ -30,13 +30,22 @@ decode: Callable[[str | bytes], Any] = msgspec.json.Decoder(float_hook=Decimal).
 
 def encode(value: Any) -> str:
     """JSON text with sorted keys and exact numbers; raises ValueError or TypeError for what JSON cannot hold."""
-    return encoded(value).decode("utf-8")
+    text = _encoder.encode(value).decode("utf-8")
+    if "NaN" in text or "Infinity" in text:  # of a Decimal, or within a text: decoding tells
+        decode(text)
+    return text
+
+
+def encode_all(values: Sequence[Any]) -> list[str]:
+    """``encode`` of each, in one pass."""
+    lines = _encoder.encode_lines(values).decode("utf-8")
+    return [encode(value) for value in values] if "NaN" in lines or "Infinity" in lines else lines.split("\n")[:-1]
 
 
 def encoded(value: Any) -> bytes:
     """``encode``, as bytes."""
     data = _encoder.encode(value)
-    if b"NaN" in data or b"Infinity" in data:  # of a Decimal, or within a text: decoding tells
+    if b"NaN" in data or b"Infinity" in data:
         decode(data)
     return data
 
@@ -66,6 +75,13 @@ def same_document(one: bytes | None, other: bytes) -> bool:
 def as_text(value: Json | None) -> str | None:
     """Text for a JSON column: text passes as it is, data is encoded, None stays None (SQL null)."""
     return value if value is None or isinstance(value, str) else encode(value)
+
+
+def as_texts(values: Sequence[Json | None]) -> list[str | None]:
+    """``as_text`` of each: what is data is encoded in one pass."""
+    data = [value for value in values if value is not None and type(value) is not str]
+    texts = iter(encode_all(data)) if data else iter(())
+    return [value if value is None or type(value) is str else next(texts) for value in values]
 
 
 @lru_cache(maxsize=256)  # the rows of a page bear the same few moments

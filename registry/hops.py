@@ -10,7 +10,7 @@ from msgspec import Struct
 from sqlalchemy import select
 
 from registry import bulk
-from registry.codec import Json, as_text, decode, moment
+from registry.codec import Json, as_texts, decode, moment
 from registry.engine import Tx
 from registry.tables import hop, record
 
@@ -47,12 +47,12 @@ _COLUMNS = ("uid", "entity", "channel", "direction", "at", "run", "external_id",
 
 def put_hops(tx: Tx, rows: Iterable[HopRow]) -> int:
     """Afterwards these hops are known, stamped with the transaction's moment; the number stored."""
-    stamp = tx.stamp
+    rows, stamp = list(rows), tx.stamp
     stored = [
         (row.uid, row.entity, row.channel, row.direction, stamp, row.run, row.external_id, row.document_hash,
-         row.before_hash, row.after_hash, row.mapping_hash, as_text(row.policy), row.key, row.detail,
+         row.before_hash, row.after_hash, row.mapping_hash, policy, row.key, row.detail,
          row.release)
-        for row in rows
+        for row, policy in zip(rows, as_texts([row.policy for row in rows]), strict=True)
     ]  # fmt: skip
     return bulk.insert(tx, "hop", _COLUMNS, stored)
 
