@@ -75,11 +75,13 @@ def document_of(facts: Resource, body: Any) -> Doc | None:
 
     Where one document comes alone under the key at which lists stand, it is found there.
     """
-    if facts.embed is not None and isinstance(body, dict) and isinstance(body.get(facts.embed), dict):
-        body = body[facts.embed]
-    elif isinstance(body, dict) and facts.items != "" and isinstance(at(body, facts.items), dict):
-        body = at(body, facts.items)
-    return body if isinstance(body, dict) and at(body, facts.id) is not ABSENT else None
+    if not isinstance(body, dict):
+        return None
+    inner = body.get(facts.embed) if facts.embed is not None else None
+    if not isinstance(inner, dict) and facts.items != "":
+        inner = at(body, facts.items)
+    doc = inner if isinstance(inner, dict) else body
+    return doc if at(doc, facts.id) is not ABSENT else None
 
 
 def id_of(facts: Resource, doc: Mapping[str, Any] | None) -> str | None:
@@ -111,17 +113,24 @@ def judged(facts: Resource, write: Write, status: int, body: Any, clean: Callabl
 def batch_body(facts: Resource, writes: Sequence[Write]) -> Doc | list[Doc]:
     """The body of a batch call, in the names of the module's docstring."""
     names = {**NAMES, **facts.batch_options}
-    rows = [_row(facts, write, names) for write in writes]
-    return rows if names["list"] == "" else {names["list"]: rows}
-
-
-def _row(facts: Resource, write: Write, names: Mapping[str, str]) -> Doc:
-    expected = write.expected if facts.expect is not None else None
-    parts = {"op": write.op, "id": write.id, "expected": expected, "key": write.key}
-    row: Doc = {names[part]: value for part, value in parts.items() if names[part] and value is not None}
-    if write.op == "delete":
-        return row
-    return {**row, **body_of(facts, write)} if names["doc"] == "" else {**row, names["doc"]: body_of(facts, write)}
+    listed, op, id, expected, key, doc = [names[part] for part in ("list", "op", "id", "expected", "key", "doc")]
+    rows: list[Doc] = []
+    for write in writes:
+        row: Doc = {}
+        if op:
+            row[op] = write.op
+        if id and write.id is not None:
+            row[id] = write.id
+        if expected and facts.expect is not None and write.expected is not None:
+            row[expected] = write.expected
+        if key:
+            row[key] = write.key
+        if write.op != "delete" and doc:
+            row[doc] = body_of(facts, write)
+        elif write.op != "delete":
+            row |= body_of(facts, write)
+        rows.append(row)
+    return {listed: rows} if listed else rows
 
 
 def batch_receipts(
@@ -132,7 +141,7 @@ def batch_receipts(
     if names["results"] == "":
         return {write.key: Receipt(outcome="applied", id=write.id) for write in writes}
     rows = at(body, names["results"])
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+    if not isinstance(rows, list) or not {type(row) for row in rows} <= {dict}:
         raise ShapeChanged(f"{facts.path}: the answer to a batch has no list of objects at `{names['results']}`")
     if names["key"]:
         by_key = {str(row.get(names["key"])): row for row in rows}
@@ -148,14 +157,13 @@ def _batch_receipt(
     facts: Resource, write: Write, row: Doc, names: Mapping[str, str], clean: Callable[[str], str]
 ) -> Receipt:
     error, status = row.get(names["error"]), row.get(names["status"])
-    if not isinstance(status, int) or isinstance(status, bool):
+    if type(status) is not int:
         status = 200 if error is None else 422
     if not 200 <= status < 300:
         return judged(facts, write, status, row if error is None else {"error": error}, clean)
     held = row.get(names["doc"]) if names["doc"] else row
     receipt = judged(facts, write, status, held, clean)
-    told = row.get(names["id"])
-    if receipt.id is None and told is not None:
+    if receipt.id is None and (told := row.get(names["id"])) is not None:
         return Receipt(outcome=receipt.outcome, id=str(told), doc=receipt.doc, ticket=receipt.ticket)
     return receipt
 
@@ -242,7 +250,10 @@ def receipts(
     open_before = False
     while parts:
         part = parts.pop()
-        found = {write.key: receipt for write in part if (receipt := _earlier(outlet, write)) is not None}
+        found = {
+            write.key: receipt for write in part
+            if write.op == "create" and write.attempt != 1 and (receipt := _earlier(outlet, write)) is not None
+        }
         fresh = [write for write in part if write.key not in found]
         answered = _answered(outlet, fresh) if fresh else _Answered(receipts={})
         if answered is None:
@@ -257,7 +268,8 @@ def receipts(
 
 
 def _earlier(outlet: _Outlet, write: Write) -> Receipt | None:
-    if write.op != "create" or write.attempt == 1 or outlet.facts.reference is None:
+    """What an earlier attempt at a create brought about, where the platform can be asked; None: nothing is known."""
+    if outlet.facts.reference is None:
         return None
     receipt = outlet.find(write)
     return receipt if receipt.outcome == "applied" else None
@@ -316,10 +328,9 @@ def _call_for(outlet: _Outlet, write: Write) -> tuple[str, str]:
     return filled(template, write.id)
 
 
-def in_order(writes: Iterable[Write], receipts: Mapping[str, Receipt]) -> Iterator[Receipt]:
+def in_order(writes: Iterable[Write], receipts: Mapping[str, Receipt]) -> list[Receipt]:
     """Receipts in the order of their writes; a write the platform's answer passed over is unknown."""
-    for write in writes:
-        found = receipts.get(write.key)
-        if found is None:
-            found = Receipt(outcome="unknown", id=write.id, detail="the answer did not mention it")
-        yield found
+    return [
+        receipts[write.key] if write.key in receipts
+        else Receipt(outcome="unknown", id=write.id, detail="the answer did not mention it") for write in writes
+    ]

@@ -43,6 +43,7 @@ from registry import (
     digest,
     drop_candidates,
     encode,
+    encoded,
     lock_entities,
     mark_due,
     modes,
@@ -57,6 +58,7 @@ from registry import (
     standings,
     uids_for,
     unpark,
+    unpark_at,
     wake,
 )
 
@@ -97,6 +99,7 @@ def accept_page(
     _settled(work, first)
     read = len(first.settled) + erased + settle_faults(house, tx, account, channel, resource, docs, result, mode)
     by_entity: dict[str, dict[str, InwardRecord]] = {}
+    seen: dict[str, list[str]] = {first.entity: list(first.settled)} if first.settled else {}
     for record in result.records:
         same = by_entity.setdefault(record.entity, {})
         if record.id in same:
@@ -105,6 +108,7 @@ def accept_page(
     read += len(result.records)
     for entity in entity_order(list(by_entity)):
         items = by_entity[entity]
+        seen.setdefault(entity, []).extend(items)
         match mode.get(entity, "off"):
             case "off":
                 account.count(entity, "skipped", len(items), reason="switched off")
@@ -114,9 +118,6 @@ def accept_page(
             case _:
                 _accept_entity(work, entity, items)
     _store(work)
-    seen: dict[str, list[str]] = {first.entity: list(first.settled)} if first.settled else {}
-    for record in result.records:
-        seen.setdefault(record.entity, []).append(record.id)
     for fault in result.faults:
         if fault.id is not None:
             seen.setdefault(fault.entity, []).append(fault.id)
@@ -138,7 +139,7 @@ def _known_by(first: Look, mapping: MappingFile, missing: Set[tuple[str, str]]) 
 def _settled(work: Work, first: Look) -> None:
     """What is as it was: accounted for, no longer parked, and its stock figures counted."""
     if first.settled:
-        unpark(work.tx, [(work.channel, first.entity, id, "inward") for id in first.settled], beside=False)
+        unpark_at(work.tx, work.channel, first.entity, "inward", first.settled, beside=False)
         work.account.count(first.entity, "unchanged", len(first.settled))
         if first.entity == "stock" and work.house.may_create(work.channel, "stock"):
             work.seen_stock.update(first.settled.values())
@@ -177,14 +178,14 @@ def _accept_entity(work: Work, entity: str, records: Mapping[str, InwardRecord])
             work.account.count(entity, "skipped", reason=STALE)
         else:
             edited.append(Item(record=record, uid=known.uid, first=known.values_hash is None and not known.pending))
-    moved = [item for item in edited + fresh if item.record.id in found]
+    moved = [item for item in edited + fresh if item.record.id in found] if found else []
     held = bindings(work.tx, work.channel, [(entity, item.record.id) for item in moved])
     for item in moved:
         item.binding = held[entity, item.record.id]
     if noted:
         note_documents(work.tx, work.channel, entity, noted)
     if unchanged:
-        unpark(work.tx, [(work.channel, entity, id, "inward") for id in unchanged], beside=False)
+        unpark_at(work.tx, work.channel, entity, "inward", unchanged, beside=False)
         work.account.count(entity, "unchanged", len(unchanged))
     renew_keys(work, entity, edited)
     taken = edited + identify(work, entity, fresh)
@@ -207,7 +208,7 @@ def _accept_entity(work: Work, entity: str, records: Mapping[str, InwardRecord])
         work.seen_stock.update(str(item.uid) for item in taken)
 
 
-def _take_shown(work: Work, records: Mapping[str, InwardRecord]) -> dict[str, InwardRecord]:
+def _take_shown(work: Work, records: Mapping[str, InwardRecord]) -> Mapping[str, InwardRecord]:
     """Figures without a location are what a channel shows of a variant, no stock of any place, and those of a bundle
     are no stock at all; returns the others.
 
@@ -218,6 +219,8 @@ def _take_shown(work: Work, records: Mapping[str, InwardRecord]) -> dict[str, In
     figures = {id: record for id, record in records.items() if id in sets or (
         record.values.get("location") is None and record.values.get("variant") is not None
     )}
+    if not figures:
+        return records
     kind = {id: "stock" if id in sets else SHOWN for id in figures}
     found = bindings(work.tx, work.channel, [(kind[id], id) for id in figures])
     later = seen_later(work.tx, work.channel, "stock", work.asked_at) if found else frozenset()
@@ -307,18 +310,20 @@ def _store(work: Work) -> None:
         add_links(tx, work.first_links)
     put_bindings(tx, work.fresh, new=True)
     put_bindings(tx, work.stored)
-    stored = {(b.channel, b.entity.split("/")[0], b.external_id, "inward") for b in (*work.fresh, *work.stored)}
-    stored |= {(channel, "order", id, "inward") for channel, id in work.cleared}
-    stored -= {(channel, "order", id, "inward") for channel, id in work.judged}
-    if stored:
-        unpark(tx, sorted(stored))
+    taken: dict[str, list[str]] = {}
+    for row in (*work.fresh, *work.stored):
+        taken.setdefault(row.entity.partition("/")[0], []).append(row.external_id)
+    orders = {(work.channel, id) for id in taken.pop("order", ())} | work.cleared
+    unpark(tx, [(channel, "order", id, "inward") for channel, id in sorted(orders - work.judged.keys())])
+    for entity, ids in sorted(taken.items()):
+        unpark_at(tx, work.channel, entity, "inward", ids)
     order_moves.store(work)
     settlements.store(work)
     order_check.heard(work)
     if work.documents:
         docs = [work.docs[index] for index in sorted(work.documents - work.hushed)]
         put_documents(tx, [
-            (work.channel, work.resource, id, encode(doc).encode(), work.asked_at)
+            (work.channel, work.resource, id, encoded(doc), work.asked_at)
             for id, doc in zip(work.house.document_ids(work.channel, work.resource, docs), docs, strict=True)
         ])
     if work.hops:

@@ -62,7 +62,7 @@ def serve(house: House, tx: Tx, variants: Collection[str], now: datetime) -> set
     }
     channels = sorted({row.channel for row in waiting})
     others = {channel: others_may_sell(house, tx, channel, stocks, lock=True) for channel in channels}
-    there = pools(house, tx, asked, now)
+    there = pools(house, tx, asked, now).of
     kept = {order: {row.line: row for row in found}
             for order, found in reservations_of(tx, sorted({row.order for row in waiting})).items()}
     changed: dict[tuple[str, str], Reservation] = {}

@@ -61,16 +61,21 @@ def contribute(work: Work, entity: str, items: list[Item]) -> None:
             (b for b in others.get(str(item.uid), ()) if b.channel == work.channel
              and b.external_id == item.record.id), item.binding
         )
-        stored = locked.get(str(item.uid)) if locked else None
-        _said(work, item, mine, bool(told & {str(item.uid), str(item.uid if stored is None else stored.uid)}))
-        by_uid.setdefault(str(item.uid) if stored is None else stored.uid, []).append(item)
+        asked = str(item.uid)
+        uid = locked[asked].uid if asked in locked else asked
+        _said(work, item, mine, asked in told or uid in told)
+        by_uid.setdefault(uid, []).append(item)
         if entity == CUSTOMER:
-            work.people[str(item.uid)] = item.values
+            work.people[asked] = item.values
+    linking = [name for name in work.house.references.get(entity, ()) if name not in OWN_KEY.get(entity, ())]
+    made = moved_on = 0
     for uid, group in by_uid.items():
-        said = {item.record.id for item in group}
-        rest = [b for b in others.get(str(group[0].uid), ())
-                if b.channel != work.channel or b.external_id not in said] if others else ()
-        before = locked.get(str(group[0].uid)) if locked else None
+        rest: list[Binding] = []
+        if others:
+            said = {item.record.id for item in group}
+            rest = [b for b in others.get(str(group[0].uid), ())
+                    if b.channel != work.channel or b.external_id not in said]
+        before = locked.get(str(group[0].uid))
         values = _merged(work, entity, group, rest, before)
         alone = values is group[0].values
         text = group[0].text if alone else encode(values)
@@ -78,7 +83,7 @@ def contribute(work: Work, entity: str, items: list[Item]) -> None:
         held_values = None if before is None else before.values
         moved = before is None or before.hash != mark or _again(work, before)
         if moved:
-            _record(work, entity, uid, values, text, mark, before, group[0])
+            _record(work, entity, uid, values, text, mark, before, group[0], linking)
         for item in group:
             put_back = item.edit and _wrong(work, item, values)
             if moved or put_back or item.first:
@@ -91,9 +96,13 @@ def contribute(work: Work, entity: str, items: list[Item]) -> None:
                 work.numbers += order_moves.numbers_of(work.channel, uid, item.values, item.record.id)
             if entity == "order" and order_moves.judge(work, item, uid, values, held_values, rest):
                 work.account.count(entity, "parked", reason="taken and reserved; a person must look at it")
+            elif item.new:
+                made += 1
             else:
-                work.account.count(entity, "created" if item.new else "updated")
+                moved_on += 1
             work.documents.add(item.record.doc)
+    work.account.count(entity, "created", made)
+    work.account.count(entity, "updated", moved_on)
 
 
 def _again(work: Work, before: Record) -> bool:
@@ -138,7 +147,7 @@ def _said(work: Work, item: Item, binding: Binding | None, told: bool) -> None:
         work.fresh.append(BindingRow(
             channel=work.channel, entity=item.record.entity, external_id=item.record.id, uid=item.uid,
             resource=work.resource, values=item.text, values_hash=item.mark,
-            covers=encode(item.changed) if told else work.since_now(item.values),
+            covers=encode(item.changed) if told else work.since_now,
             kept=item.record.keep or None, asked_at=work.asked_at, verified_at=work.asked_at,
             mapping_hash=work.mapping_hash, document_hash=work.hash(item.record),
         ))
@@ -169,9 +178,7 @@ def _merged(
     if entity != "order" and not rest and len(group) == 1 and work.alone(entity):
         return group[0].values
     contributions = [
-        _contribution(
-            work.channel, item.values, item.changed or dict.fromkeys(item.values, work.moment), work.asked_at
-        ) for item in group
+        _contribution(work.channel, item.values, item.changed, work.asked_at) for item in group
     ] + [
         _contribution(b.channel, b.values or {}, b.changed, b.asked_at or work.asked_at)
         for b in rest if b.values_text is not None
@@ -197,21 +204,19 @@ def _contribution(channel: str, values: Mapping[str, Any], changed: Mapping[str,
 
 def _record(
     work: Work, entity: str, uid: str, values: dict[str, Any], text: str, mark: bytes, before: Record | None,
-    item: Item,
+    item: Item, linking: Sequence[str],
 ) -> None:
-    """Adds the record, its links and its hop to what will be stored."""
+    """Adds the record, its links (the fields ``linking``, and a bundle's parts) and its hop to what will be stored."""
     over = entity == "price" and before is not None and before.state != "live" and not _again(work, before)
     state = "archived" if over or values.get("status") == "archived" else "live"
-    own = OWN_KEY.get(entity, ())
-    links = [(uid, entity, name, values[name]) for name in work.house.references.get(entity, ())
-             if name not in own and values.get(name) is not None]
+    links = [(uid, entity, name, values[name]) for name in linking if values.get(name) is not None]
     links += part_links(entity, uid, values)
     if before is None:
         key = item.key or own_key(entity, values, uid, free=False)
         work.new_records.append(RecordRow(uid=uid, entity=entity, key=key, values=text, hash=mark, state=state))
         work.first_links += links
     else:
-        held = before.values
+        held, own = before.values, OWN_KEY.get(entity, ())
         key = None
         if any(values.get(name) != held.get(name) for name in (*own, *QUALIFIED.get(entity, ()))):
             key = own_key(entity, values, uid)

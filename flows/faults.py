@@ -13,7 +13,7 @@ from connectors.base import Doc
 from flows.ledger import Account
 from flows.wiring import House
 from mappings.language import Fault, Inward as InwardResult
-from registry import ParkedRow, Tx, encode, park
+from registry import ParkedRow, Tx, encoded, park
 
 
 def settle_faults(
@@ -46,7 +46,7 @@ def settle_faults(
         account.fault(f"{channel} {entity} {id}: {first}")
         rows.append(ParkedRow(
             channel=channel, entity=entity, external_id=id, direction="inward", resource=resource, kind=kind,
-            document=encode(docs[index]).encode(), awaits=None if hard else first.reference,
+            document=encoded(docs[index]), awaits=None if hard else first.reference,
             **explained(first, channel, others=len(faults) - 1),
         ))
     if rows:

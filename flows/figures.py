@@ -13,12 +13,12 @@ What surprises here:
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence, Set
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from flows.holdings import Pool, Seen, articles, pools
 from flows.pledges import (
@@ -36,7 +36,7 @@ from flows.pledges import (
 )
 from flows.wiring import House
 from mappings.commerce.stock import StockPolicy, allowed, divided, free, publish_by_location
-from mappings.commerce.stock.allocation import holding_for
+from mappings.commerce.stock.allocation import Division, holding_for
 from mappings.commerce.stock.bundles import parts_of
 from mappings.commerce.stock.escrow import Raises, figure, most, sending, waits_for_orders
 from mappings.commerce.stock.promising import Promised, promised as with_what_comes
@@ -91,26 +91,72 @@ class Told(Struct, frozen=True, kw_only=True):
 
 
 class Figure(Struct, frozen=True, kw_only=True):
-    """What a channel may show of one variant: the aim, what is allowed now, the split by stock record, and why.
+    """What a channel may show of one variant: the aim, what is allowed now, and why; alike ones share it.
 
-    ``waits`` is what stands between the two, "" when nothing does; ``by_listing`` the same of each
-    listing where the escrow decides; ``available_on`` the day by which all of it is there, where it is promised before.
+    ``parts`` is the split by its rows of stock, in their order. ``waits`` is what stands between the two, "" when
+    nothing does; ``by_listing`` the same of each listing where the escrow decides; ``available_on`` the day by which
+    all of it is there, where it is promised before.
     """
 
     target: Units
     publish: Units
-    by_stock: Mapping[str, Units]
+    parts: Sequence[Units]
     policy: Mapping[str, Any]
     waits: str = ""
     by_listing: Mapping[str, Told] = {}
     available_on: date | None = None
 
 
+class Figures(Struct, frozen=True, kw_only=True):
+    """Variant → its figure, and row of stock → its part of what is published."""
+
+    of: Mapping[str, Figure]
+    by_stock: Mapping[str, Units]
+
+
+NO_FIGURES: Final = Figures(of={}, by_stock={})
+
+
+class _Part(Struct, frozen=True, kw_only=True):
+    """The channel's part of what is there of a variant, in steps of it: ``target`` in all, ``split`` by the code of the
+    place; ``because`` of a person's word. ``left`` is what all of the pool may show together, which counts beside
+    others, and where it is ``bounding`` alone too: something is reserved at no place, or a cohort has rules of its own.
+    """
+
+    rule: StockPolicy | None
+    sellable: Mapping[str, Decimal]
+    reserved: Mapping[str | None, Decimal]
+    split: Mapping[str, int]
+    target: int
+    left: int
+    bounding: bool
+    because: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Page:
+    """What the figures of a page have in common, and what was found already of pools, which alike variants share."""
+
+    house: House
+    channel: str
+    now: datetime
+    codes: Sequence[str]
+    places: Mapping[str, str]
+    pool: Set[str]
+    rivals: Set[str]
+    division: Division
+    way: Raises | None
+    placed: bool
+    calm: Set[tuple[str, str]]
+    pledged: Pledges | None
+    parts: dict[int, _Part] = field(default_factory=dict)
+
+
 def figures(
     house: House, tx: Tx, channel: str, every: Mapping[str, Sequence[dict[str, Any]]], now: datetime,
     variants: Mapping[str, Mapping[str, Any]] | None = None,
-) -> dict[str, Figure]:
-    """Variant → figure for this channel, from ``every`` stock record of each variant; ``variants`` are their own
+) -> Figures:
+    """The figures of variants for this channel, from ``every`` stock record of each variant; ``variants`` are their own
     values, as far as they were read already.
 
     ``target = Σ sellable − reserved`` over the policy's locations, divided by policy. ``publish``: under hard
@@ -119,11 +165,9 @@ def figures(
     """
     policies = house.project.stock
     rule = policies.get(channel)
-    codes = sorted({code for policy in policies.values() for code in policy.locations})
     places = sold_from(house, tx)
-    pool = pool_of(policies, () if rule is None else rule.locations)
     others = rivals_of(policies, channel)
-    way, placed = hard(house, channel), by_place(house, channel)
+    way = hard(house, channel)
     related = kin(tx, list(every)) if way is not None else {}
     there = pools(house, tx, sorted({*every, *(part for parts in related.values() for part in parts)}), now,
                   Seen(variants=variants or {}, stocks=every))
@@ -133,95 +177,112 @@ def figures(
     pooled = rule is not None and all(row.oversells for row in (rule, *(one for _, one in rule.cohorts)))
     exposed = exposures(tx, soft, every) if soft and not pooled else {}
     decided = overrides(tx, "stock", list(every), now)
-    division = divided(policies)
+    page = _Page(
+        house=house, channel=channel, now=now, places=places, way=way, placed=by_place(house, channel),
+        codes=sorted({code for policy in policies.values() for code in policy.locations}),
+        pool=pool_of(policies, () if rule is None else rule.locations), division=divided(policies),
+        rivals=others, calm=calm, pledged=pledged,
+    )
     found: dict[str, Figure] = {}
-    alike: dict[tuple[Any, ...], tuple[Figure, int, Mapping[str, int]]] = {}
+    by_stock: dict[str, Units] = {}
+    alike: dict[tuple[Any, ...], Figure] = {}
     for variant, stocks in every.items():
-        known = there.get(variant)
+        known = there.of.get(variant)
         if known is None:                       # a bundle that holds itself can be put together never
             continue
-        step = known.step
-        beside = exposed.get(variant)
-        word = decided.get((channel, variant)) or decided.get((EVERYWHERE, variant))
-        like = _likeness(known, beside) if pledged is None and not calm and word is None else None
-        twin = alike.get(like) if like is not None else None
-        if twin is not None:
-            same, publish, split = twin
-            found[variant] = replace(
-                same, by_stock=_spread(publish, split, stocks, places, step),
-                policy={**same.policy, "variant": variant},
-            )
-            continue
-        holds = holding_for(policies, known.article)
-        rule = holds.get(channel)
-        sellable = {code: known.sellable[code] for code in codes if code in known.sellable}
-        promised = {code: units for code, units in known.reserved.items() if code is None or code in codes}
-        shares = division if holds is policies else divided(holds)
-        split = publish_by_location(sellable, promised, holds, step, shares).get(channel, {})
-        split, because = _overridden(split, word, step)
-        target = sum(split.values())
-        kept = pledged.by_variant.get(variant, {}) if pledged is not None else {}
-        others_now = {
-            name: units for name, units in {
-                name: covering(Decimal(units), step) for name, units in {**(beside or {}), **kept}.items()
-            }.items() if name != channel and (name, variant) not in calm
-        } if beside or kept else {}
-        left = target       # alone it may show all that is its part
-        if others_now or None in promised or holds is not policies:
-            left = sum(units for code, units in free(sellable, promised, step, known.pools).items() if code in pool)
-        by_listing: Mapping[str, Told] = {}
-        if pledged is not None and way is not None and rule is not None and rule.allocation == "hard" and (
-            (channel, variant) not in calm
-        ):
-            aims = {variant: target} if not placed else {
-                row["uid"]: split.get(places.get(row["location"], ""), 0) for row in stocks
-            }
-            by_listing = _by_escrow(pledged, channel, way, aims, step)
-        waits, told = "", None
-        if rule is not None and (channel, variant) in calm:
-            codes_of = set(rule.locations)
-            comes = known.inbound(codes_of) if because is None else []      # a person's word is about all of it
-            owed = known.back_orders(codes_of) if because is None else ZERO
-            told = with_what_comes(rule, allowed(target, left, others_now.values()), comes, owed, now.date(), step)
-            aim = with_what_comes(rule, target, comes, owed, now.date(), step)
-            publish, target = told.steps, aim.steps
-            split = _with_rest(split, publish, rule, known)
-            waits = RAISE_WAITS if publish < target else ""
-        elif by_listing:
-            publish = sum(one.steps for one in by_listing.values())
-            waits = next((one.waits for one in by_listing.values() if one.waits), "")
+        beside = exposed.get(variant) or {}
+        word = (decided.get((channel, variant)) or decided.get((EVERYWHERE, variant))) if decided else None
+        if pledged is not None or calm or word is not None:
+            figure = _figure(page, variant, stocks, known, beside, word)
         else:
-            publish = target if rule is not None and rule.oversells else allowed(target, left, others_now.values())
-            waits = RAISE_WAITS if publish < target else ""
-        aimed, allowed_now = _units(target, step), _units(publish, step)
-        found[variant] = Figure(
-            target=aimed, publish=allowed_now, waits=waits, by_listing=by_listing,
-            by_stock={uid: one.publish for uid, one in by_listing.items()} if placed and by_listing
-            else _spread(publish, split, stocks, places, step),
-            available_on=None if told is None else told.available_on,
-            policy={
-                "variant": variant, "sellable": {code: str(units) for code, units in sellable.items()},
-                "reserved": {str(code): str(units) for code, units in promised.items()},
-                "exposed": {name: _plain(_units(units, step)) for name, units in others_now.items()},
-                "share": "0" if rule is None else str(rule.share),
-                "target": _plain(aimed), "publish": _plain(allowed_now),
-                **({} if rule is None or rule.allocation is None else {"allocation": rule.allocation}),
-                **({} if because is None else {"decided": because}),
-                **_why(house.project.stock.get(channel), rule, known, told),
-            },
-        )
-        if like is not None:
-            alike[like] = found[variant], publish, split
-    return found
+            like = id(known), *beside.items()
+            if like not in alike:
+                alike[like] = _figure(page, variant, stocks, known, beside, None)
+            figure = alike[like]
+        found[variant] = figure
+        for row, units in zip(stocks, figure.parts, strict=True):
+            by_stock[row["uid"]] = units
+    return Figures(of=found, by_stock=by_stock)
 
 
-def _likeness(known: Pool, beside: Mapping[str, Units] | None) -> tuple[Any, ...] | None:
-    """What a figure follows from where neither an escrow nor a person nor a promise decides: two variants with the
-    same have the same figure. None where a sentence of its own belongs to it."""
-    if known.article is not None or any(one.because for one in known.standings):
-        return None
-    amounts = [(code, str(units)) for code, units in (*known.sellable.items(), *known.reserved.items())]
-    return known.step, bool(known.parts), len(known.sellable), *amounts, *(beside.items() if beside else ())
+def _figure(
+    page: _Page, variant: str, stocks: Sequence[Mapping[str, Any]], known: Pool, beside: Mapping[str, Units],
+    word: OverrideRow | None,
+) -> Figure:
+    """The figure of one variant; ``beside`` is what others are exposed with, ``word`` what a person decided of it."""
+    channel, pledged, step = page.channel, page.pledged, known.step
+    part = page.parts.get(id(known)) if word is None else None
+    if part is None:
+        part = _part(page, known, word)
+        if word is None:
+            page.parts[id(known)] = part
+    rule, split, target = part.rule, part.split, part.target
+    kept = pledged.by_variant.get(variant, {}) if pledged is not None else {}
+    others_now = {
+        name: covering(Decimal(units), step) for name, units in {**beside, **kept}.items()
+        if name != channel and (name, variant) not in page.calm
+    } if beside or kept else {}
+    left = part.left if others_now or part.bounding else target      # alone it may show all that is its part
+    by_listing: Mapping[str, Told] = {}
+    calm = (channel, variant) in page.calm
+    if pledged is not None and page.way is not None and rule is not None and rule.allocation == "hard" and not calm:
+        aims = {variant: target} if not page.placed else {
+            row["uid"]: split.get(page.places.get(row["location"], ""), 0) for row in stocks
+        }
+        by_listing = _by_escrow(pledged, channel, page.way, aims, step)
+    waits, told = "", None
+    if rule is not None and calm:
+        codes_of = set(rule.locations)
+        comes = known.inbound(codes_of) if part.because is None else []      # a person's word is about all of it
+        owed = known.back_orders(codes_of) if part.because is None else ZERO
+        today = page.now.date()
+        told = with_what_comes(rule, allowed(target, left, others_now.values()), comes, owed, today, step)
+        aim = with_what_comes(rule, target, comes, owed, today, step)
+        publish, target = told.steps, aim.steps
+        split = _with_rest(split, publish, rule, known)
+        waits = RAISE_WAITS if publish < target else ""
+    elif by_listing:
+        publish = sum(one.steps for one in by_listing.values())
+        waits = next((one.waits for one in by_listing.values() if one.waits), "")
+    else:
+        publish = target if rule is not None and rule.oversells else allowed(target, left, others_now.values())
+        waits = RAISE_WAITS if publish < target else ""
+    aimed, allowed_now = _units(target, step), _units(publish, step)
+    return Figure(
+        target=aimed, publish=allowed_now, waits=waits, by_listing=by_listing,
+        parts=[by_listing[row["uid"]].publish for row in stocks] if page.placed and by_listing
+        else _spread(publish, split, stocks, page.places, step),
+        available_on=None if told is None else told.available_on,
+        policy={
+            "sellable": {code: str(units) for code, units in part.sellable.items()},
+            "reserved": {str(code): str(units) for code, units in part.reserved.items()},
+            "exposed": {name: _plain(_units(units, step)) for name, units in others_now.items()},
+            "share": "0" if rule is None else str(rule.share),
+            "target": _plain(aimed), "publish": _plain(allowed_now),
+            **({} if rule is None or rule.allocation is None else {"allocation": rule.allocation}),
+            **({} if part.because is None else {"decided": part.because}),
+            **_why(page.house.project.stock.get(channel), rule, known, told),
+        },
+    )
+
+
+def _part(page: _Page, known: Pool, word: OverrideRow | None) -> _Part:
+    policies = page.house.project.stock
+    holds = holding_for(policies, known.article)
+    sellable = {code: known.sellable[code] for code in page.codes if code in known.sellable}
+    reserved = {code: units for code, units in known.reserved.items() if code is None or code in page.codes}
+    shares = page.division if holds is policies else divided(holds)
+    split = publish_by_location(sellable, reserved, holds, known.step, shares).get(page.channel, {})
+    split, because = _overridden(split, word, known.step)
+    target = left = sum(split.values())
+    bounding = None in reserved or holds is not policies
+    if bounding or page.rivals:
+        units = free(sellable, reserved, known.step, known.pools)
+        left = sum([steps for code, steps in units.items() if code in page.pool])
+    return _Part(
+        rule=holds.get(page.channel), sellable=sellable, reserved=reserved, split=split, target=target, left=left,
+        bounding=bounding, because=because,
+    )
 
 
 def _by_escrow(
@@ -340,16 +401,17 @@ def _with_rest(split: Mapping[str, int], steps: int, rule: StockPolicy, known: P
 
 
 def _spread(
-    publish: int, split: Mapping[str, int], stocks: Sequence[dict[str, Any]], places: Mapping[str, str], step: Decimal
-) -> dict[str, Units]:
-    """Stock uid → its part of ``publish``: each location's own part, cut from the last when less is allowed."""
+    publish: int, split: Mapping[str, int], stocks: Sequence[Mapping[str, Any]], places: Mapping[str, str],
+    step: Decimal,
+) -> list[Units]:
+    """The parts of ``publish`` by row of stock: each location's own, cut from the last when less is allowed."""
     left = publish
-    parts = {}
+    parts: list[Units] = [0] * len(stocks)
     for code, amount in split.items():
-        for stock in stocks:
+        for at, stock in enumerate(stocks):
             if places.get(stock["location"]) == code:
                 part = min(left, amount)
-                parts[stock["uid"]] = _units(part, step)
+                parts[at] = _units(part, step)
                 left -= part
                 break
     return parts

@@ -62,9 +62,9 @@ def stop(
     rule = house.project.breaker_of(channel)
     if not sending or group.entity in NEVER_HELD:
         return Held(held={}, refused={})
-    if group.entity == "stock" and "price" not in group.joins and not any(
-        one.write.op == "delete" or _empties(one, bound.get(one.row.uid)) for one in sending
-    ):
+    if group.entity == "stock" and "price" not in group.joins and not [
+        one for one in sending if one.write.op == "delete" or (one.publish == 0 and _empties(one, bound))
+    ]:
         return Held(held={}, refused={})        # most of them: what only moves a figure of stock is never held
     effects = _effects(house, tx, channel, group, sending, bound)
     if group.entity == "stock" and not any(one.zeroes or one.deletes or one.moves for one in effects.values()):
@@ -132,7 +132,7 @@ def _effects(
 ) -> dict[str, Effect]:
     """Record → what writing it would do to what the channel shows. A first telling changes nothing that was told; of a
     row with stock and price in one (a feed's) only a price that moves is a change."""
-    told = {uid for uid, binding in bound.items() if _told(binding) != {}}
+    told = {uid for uid, binding in bound.items() if binding.told_text not in (None, "{}")}
     prices: Mapping[str, list[Price]] = {}
     seen: Mapping[str, list[Price]] = {}
     if "price" in (group.entity, *group.joins):
@@ -148,7 +148,7 @@ def _effects(
                 row.before is not None and row.after != row.before for row in moves[one.row.uid]
             )) and not opens(group.entity, moves[one.row.uid]),
             deletes=one.write.op == "delete" or (one.row.uid in told and not stock and _archives(one)),
-            zeroes=stock and _empties(one, bound.get(one.row.uid)),
+            zeroes=stock and _empties(one, bound),
         )
         for one in sending
     }
@@ -190,7 +190,9 @@ def _told(binding: Binding | None) -> dict[str, Any]:
     return {} if binding is None or binding.told is None else binding.told
 
 
-def _empties(one: Sending, binding: Binding | None) -> bool:
+def _empties(one: Sending, bound: Mapping[str, Binding]) -> bool:
+    """Whether it tells that nothing is left where something was told."""
+    binding = bound.get(one.row.uid)
     before = None if binding is None or one.publish != 0 else binding.kept.get(PUBLISH)
     return before is not None and of_text(before) > 0
 

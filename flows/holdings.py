@@ -6,14 +6,13 @@ moment, from who is silent, and from what is being counted, and every departure 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from flows.reserving import recipes
 from flows.wiring import House
@@ -73,7 +72,6 @@ class Standing(Struct, frozen=True, kw_only=True):
     figure, ``faults`` what cannot be.
     """
 
-    stock: str
     location: str
     code: str
     source: str
@@ -136,6 +134,14 @@ class Pool(Struct, frozen=True, kw_only=True):
         )
 
 
+class Pools(Struct, frozen=True, kw_only=True):
+    """What may be divided of a page of variants: ``of`` each its pool, the very same for those that are alike; and
+    ``stocks``, the rows of stock that lie behind it, in the order of its standings (a bundle has none of its own)."""
+
+    of: Mapping[str, Pool]
+    stocks: Mapping[str, Sequence[Mapping[str, Any]]]
+
+
 class Seen(Struct, frozen=True, kw_only=True):
     """What was read already, so that it is not read again: values of variants, and all stock rows of each, by uid."""
 
@@ -149,12 +155,15 @@ NOTHING: Final = Seen()
 @dataclass(kw_only=True)
 class _Known:
     """What a page of variants needs to know, loaded at once: the values of variants, of their stock and of places by
-    uid; the codes of the locations that channels sell from, in pools; and how long dead sources have said nothing."""
+    uid, and the places' codes; the codes of the locations that channels sell from, in pools; and how long dead sources
+    have said nothing."""
 
     variants: Mapping[str, Mapping[str, Any]]
     stocks: Mapping[str, Sequence[Mapping[str, Any]]]
     places: Mapping[str, Mapping[str, Any]]
+    codes: Mapping[str, str]
     pools: tuple[frozenset[str], ...] | None
+    sold_from: Set[str]
     source: Mapping[str, str]
     dead: Mapping[str, timedelta]
     before: Mapping[str, Decimal]
@@ -167,13 +176,13 @@ class _Known:
 
 def pools(
     house: House, tx: Tx, variants: Collection[str], now: datetime, seen: Seen = NOTHING
-) -> dict[str, Pool]:
-    """Variant → what may be divided of it. A constant number of statements, however many variants and parts."""
+) -> Pools:
+    """What may be divided of these variants. A constant number of statements, however many variants and parts."""
     made_of = recipes(tx, variants, seen.variants)
     own = sorted({*variants, *(part for parts in made_of.values() for part in parts)} - made_of.keys())
-    promised = promises_of(tx, own)
+    promised = _promised(tx, own)
     known = _known(house, tx, own, sorted(made_of), promised, now, seen)
-    found = {variant: _own(house, known, variant, promised[variant], now) for variant in own}
+    found = {variant: _own(house, known, variant, promised.get(variant, ()), now) for variant in own}
     over = {part: found[part].left() for parts in made_of.values() for part in parts if part in found}
     for variant in _parts_first(made_of):
         parts = made_of[variant]
@@ -182,7 +191,7 @@ def pools(
             sellable=made, reserved={}, parts=parts, article=known.articles.get(variant),
             standings=[one for part in parts if part in found for one in found[part].standings],
         )
-    return {variant: found[variant] for variant in variants if variant in found}
+    return Pools(of={variant: found[variant] for variant in variants if variant in found}, stocks=known.stocks)
 
 
 def _parts_first(made_of: Mapping[str, Parts]) -> list[str]:
@@ -208,20 +217,24 @@ def _known(
     unread = [uid for uid in (*variants, *bundles) if uid not in seen.variants]
     described = {**seen.variants, **{uid: record.values for uid, record in records(tx, unread).items()}}
     sources = house.project.counting.sources
-    said = bindings_of(tx, list(rows), "stock") if len(sources) > 1 else {}
-    only = next(iter(sources), "")
-    source = {uid: next((b.channel for b in said.get(uid, ()) if b.channel in sources), only) for uid in rows}
+    source = dict.fromkeys(rows, next(iter(sources), ""))
+    if len(sources) > 1:
+        for uid, bound in bindings_of(tx, list(rows), "stock").items():
+            source[uid] = next((one.channel for one in bound if one.channel in sources), source[uid])
     age = ages(house, tx, now)
     mute = muted(house, tx, places, now)
-    counting = [uid for uid, one in rows.items() if (one.get("count") or {}).get("state") == "counting"]
+    counting = [uid for uid, one in rows.items() if "count" in one and _counted(one)]
     dead = {name: old for name, old in age.items() if is_dead(sources[name], old)}
     quiet = mute.keys() | dead.keys()
     sold = reserved_since(tx, variants, now - WEEK) if quiet else {}
     odd = {variant for variant in variants for one in stocks[variant]
            if variant in described and one["quantity"]["unit"] != described[variant].get("unit")}
+    there = {uid: place.values for uid, place in places.items()}
+    connections = connected(house.project.stock)
     return _Known(
-        variants=described, stocks=stocks, places={uid: place.values for uid, place in places.items()},
-        pools=connected(house.project.stock) or None,
+        variants=described, stocks=stocks, places=there,
+        codes={uid: values.get("code", uid) for uid, values in there.items()},
+        pools=connections or None, sold_from=frozenset[str]().union(*connections),
         source=source, dead=dead, mute=mute,
         before=before_counts(tx, counting) if counting else {},
         rate={variant: units / Decimal(WEEK // timedelta(hours=1)) for variant, units in sold.items()},
@@ -295,24 +308,17 @@ def _own(
     What a place lacks is taken off the pool that channels sell from; a place that none of them sells from has no pool,
     and its lack is a fault that is only told. Of variants that are alike it is reached once a page.
     """
-    like = None if promised else _likeness(known, variant)
-    twin = known.alike.get(like) if like is not None else None
-    if twin is not None:
-        return replace(twin, standings=[
-            replace(one, stock=row["uid"])
-            for one, row in zip(twin.standings, known.stocks.get(variant, ()), strict=True)
-        ])
-    sold_from = frozenset[str]().union(*(known.pools or ()))
-    standings = [_standing(house, known, variant, stock, now) for stock in known.stocks.get(variant, ())]
-    code_of = {uid: values.get("code", uid) for uid, values in known.places.items()}
-    away = {uid for uid, values in known.places.items() if not ours(values)}
+    like = _likeness(known, variant, promised)
+    if like in known.alike:
+        return known.alike[like]
+    standings = [_standing(house, known, variant, stock, now) for stock in known.stocks[variant]]
     rows = [
-        (row, None if row.location is None else code_of.get(row.location, row.location))
-        for row in promised if row.location not in away
+        (row, None if row.location is None else known.codes.get(row.location, row.location))
+        for row in promised if ours(known.places.get(row.location or "", {}))
     ]
     places = [
         Place(code=one.code, units=one.units, there=one.there,
-              missing=missing(one.held) if one.code in sold_from else ZERO)
+              missing=missing(one.held) if one.code in known.sold_from else ZERO)
         for one in standings if one.pooled
     ]
     sellable, reserved = pool(places, ((code, row.quantity) for row, code in rows if not row.waiting))
@@ -331,18 +337,24 @@ def _own(
     return found
 
 
-def _likeness(known: _Known, variant: str) -> tuple[Any, ...] | None:
-    """What a pool follows from that nothing is promised of: two variants with the same have the same.
+def _likeness(known: _Known, variant: str, promised: Sequence[Reservation]) -> tuple[Any, ...] | None:
+    """What a pool follows from: two variants with the same have the same.
 
-    None where more than the sources' words decides: a silence, a count, a cohort, a case of several.
+    None where more than the sources' words and orders decides: a cohort, a case of several, a silence, a count.
     """
-    if known.dead or known.mute or known.before or known.packs or known.articles:
+    if variant in known.articles or variant in known.packs:
         return None
-    described = known.variants.get(variant)
-    like: list[Any] = [] if described is None else [described.get("unit"), described.get("step")]
-    for row in known.stocks.get(variant, ()):
-        like.append(known.source.get(row["uid"]))
-        like.append(encode({name: said for name, said in row.items() if name not in _ITS_OWN}))
+    described, rows = known.variants.get(variant, {}), known.stocks[variant]
+    like: list[Any] = [described.get("unit"), described.get("step")]
+    for row in rows:
+        uid = row["uid"]
+        source = known.source[uid]
+        if uid in known.before or source in known.dead or row["location"] in known.mute:
+            return None
+        like.append(source)
+    for one in promised:
+        like += (one.location, str(one.quantity), one.waiting)
+    like.append(encode([{name: said for name, said in row.items() if name not in _ITS_OWN} for row in rows]))
     return tuple(like)
 
 
@@ -350,12 +362,17 @@ _ITS_OWN: Final = frozenset(("uid", "variant", "as_of"))
 """What of a row of stock tells which it is, not what there is."""
 
 
-def promises_of(tx: Tx, variants: Collection[str]) -> dict[str, list[Reservation]]:
-    """Variant → what still binds stock of it, in the order of orders and lines; [] for none."""
-    found: dict[str, list[Reservation]] = {uid: [] for uid in variants}
+def _promised(tx: Tx, variants: Collection[str]) -> dict[str, list[Reservation]]:
+    """Variant → what still binds stock of it, in the order of orders and lines; only of those with any."""
+    found: dict[str, list[Reservation]] = {}
     for row in promises(tx, variants):
-        found[row.variant].append(row)
+        found.setdefault(row.variant, []).append(row)
     return found
+
+
+def _counted(row: Mapping[str, Any]) -> bool:
+    """Whether the goods are being counted just now."""
+    return (row["count"] or {}).get("state") == "counting"
 
 
 def _standing(house: House, known: _Known, variant: str, values: Mapping[str, Any], now: datetime) -> Standing:
@@ -369,7 +386,7 @@ def _standing(house: House, known: _Known, variant: str, values: Mapping[str, An
     units = counted_in(unreserved(held), unit, of_variant, known.packs.get(variant))
     rate, because = known.rate.get(variant, ZERO), []
     told = there = units if units is not None else ZERO
-    if (values.get("count") or {}).get("state") == "counting":
+    if "count" in values and _counted(values):
         before = known.before.get(values["uid"])
         there = max(told, ZERO if before is None else before)
         adjusted = while_counting(told, before, source.counting, code)
@@ -388,7 +405,7 @@ def _standing(house: House, known: _Known, variant: str, values: Mapping[str, An
         told = adjusted.units
         because.append(adjusted.because)
     return Standing(
-        stock=values["uid"], location=values["location"], code=code, source=name, held=held, units=told, unit=unit,
+        location=values["location"], code=code, source=name, held=held, units=told, unit=unit,
         there=there, pooled=ours(at), held_by=at.get("held_by") or "us", because=tuple(because),
         inbound=tuple(
             (day, pieces) for day, units in held.inbound

@@ -14,9 +14,10 @@ from flows.pricing import told_apart, unmatched_homes
 from flows.renaming import doubtful
 from flows.wiring import OURS
 from flows.work import Item, Work
-from mappings.commerce.match import keys as match_keys
+from mappings.commerce.match import Key, keys as match_keys
 from mappings.language import InwardRecord
 from registry import (
+    MatchKey,
     claim_keys,
     new_uids,
     own_kind,
@@ -63,15 +64,16 @@ def identify(work: Work, entity: str, items: list[Item]) -> list[Item]:
         for id, hits in hits_of.items() if len(hits) == 1
     })
     for item in items:
-        hits = hits_of.get(item.record.id, [])
-        if item.record.id in ours:
-            item.uid = ours[item.record.id]
+        id = item.record.id
+        hits = hits_of.get(id, ())
+        if id in ours:
+            item.uid = ours[id]
             matched.append(item)
         elif len(hits) > 1:
             work.account.count(entity, "quarantined", reason="its keys belong to several records")
             unmatched.append(item.record)
-        elif item.record.id in doubts:
-            work.account.count(entity, "quarantined", reason=doubts[item.record.id])
+        elif id in doubts:
+            work.account.count(entity, "quarantined", reason=doubts[id])
             unmatched.append(item.record)
         elif hits:
             item.uid = hits[0]
@@ -84,26 +86,14 @@ def identify(work: Work, entity: str, items: list[Item]) -> list[Item]:
             unmatched.append(item.record)
     if unmatched:
         report_matches(work.house, work.tx, work.channel, entity, unmatched)
-    own = own_kind(entity)
-    for item, uid in zip((new := [item for item in matched if item.new]), new_uids(len(new)), strict=True):
+    new = [item for item in matched if item.new]
+    for item, uid in zip(new, new_uids(len(new)), strict=True):
         item.uid = uid
-    for item in new if own is not None else ():  # two documents of a page may be about one
-        item.key = next((value for kind, value in keys[item.record.id] if kind == own), None)
-        winner = owned.setdefault((entity, str(own), item.key), str(item.uid)) if item.key is not None else item.uid
-        if winner != item.uid:
-            item.uid, item.new = winner, False
-    claims = [
-        (entity, kind, value, item.uid) for item in matched for kind, value in keys[item.record.id]
-        if kind != own and item.uid is not None and owned.get((entity, kind, value), item.uid) == item.uid
-    ]
-    owned = claim_keys(work.tx, claims) if claims else {}
-    for item in matched:
-        for kind, value in keys[item.record.id] if owned else ():
-            winner = owned.get((entity, kind, value))
-            if item.new and winner is not None and winner != item.uid:
-                item.uid, item.new = winner, False      # another worker, or this page, was first with the same key
-                break
-        work.known[entity, item.record.id] = str(item.uid)
+    if own_kind(entity) is None:
+        _claim(work, entity, matched, keys, owned)
+    else:
+        _meet(entity, new, keys, owned)
+    work.known.update({(entity, item.record.id): str(item.uid) for item in matched})
     if before and any(before.get(item.record.id, item.uid) != item.uid for item in matched):
         rebind(work.tx, [work.channel])
     if matched:
@@ -111,10 +101,39 @@ def identify(work: Work, entity: str, items: list[Item]) -> list[Item]:
     return matched
 
 
+def _meet(
+    entity: str, new: Sequence[Item], keys: Mapping[str, list[Key]], owned: dict[MatchKey, str]
+) -> None:
+    """What is nothing but a meeting of others has one key, in its record: two documents of a page may be about one."""
+    for item in new:
+        for kind, value in keys[item.record.id]:
+            item.key = value
+            uid = owned.setdefault((entity, kind, value), str(item.uid))
+            if uid != item.uid:
+                item.uid, item.new = uid, False
+
+
+def _claim(
+    work: Work, entity: str, matched: Sequence[Item], keys: Mapping[str, list[Key]], owned: Mapping[MatchKey, str]
+) -> None:
+    """Free keys are their record's afterwards; another worker, or this page, may have been first with one."""
+    claims = [
+        (entity, kind, value, str(item.uid)) for item in matched for kind, value in keys[item.record.id]
+        if owned.get((entity, kind, value), item.uid) == item.uid
+    ]
+    winners = claim_keys(work.tx, claims) if claims else {}
+    for item in matched:
+        for kind, value in keys[item.record.id] if item.new and winners else ():
+            winner = winners.get((entity, kind, value))
+            if winner is not None and winner != item.uid:
+                item.uid, item.new = winner, False
+                break
+
+
 def _prices_of_lists(
-    work: Work, items: Sequence[Item], keys: Mapping[str, list[tuple[str, str]]],
-    owned: Mapping[tuple[str, str, str], str],
-) -> dict[tuple[str, str, str], str]:
+    work: Work, items: Sequence[Item], keys: Mapping[str, list[Key]],
+    owned: Mapping[MatchKey, str],
+) -> dict[MatchKey, str]:
     """What a channel shows as the price of a list that has no usual one, only dated ones, is about the list's home."""
     lost = {
         (str(item.record.values["variant"]), str(item.record.values["list"])): pair for item in items

@@ -16,7 +16,7 @@ from typing import Final
 from msgspec import Struct
 
 from connectors.errors import Misconfigured
-from flows.holdings import Pool
+from flows.holdings import Pool, Pools
 from flows.reserving import recipes, with_bundles
 from flows.wiring import House
 from mappings.commerce.stock import StockPolicy, escrow
@@ -162,13 +162,13 @@ def sold_from(house: House, tx: Tx) -> dict[str, str]:
 
 
 def _at_places(
-    related: Mapping[str, Mapping[str, Decimal]], pools: Mapping[str, Pool], codes: Mapping[str, str]
+    related: Mapping[str, Mapping[str, Decimal]], there: Pools, codes: Mapping[str, str]
 ) -> dict[str, Listing]:
     found: dict[str, Listing] = {}
     for variant, parts in related.items():
         if variant in parts:
-            rows = pools[variant].standings if variant in pools else ()
-            found |= {one.stock: Listing(variant=variant, place=one.code) for one in rows}
+            rows = zip(there.stocks[variant], there.of[variant].standings, strict=True) if variant in there.of else ()
+            found |= {row["uid"]: Listing(variant=variant, place=one.code) for row, one in rows}
         else:
             found |= {f"{variant}{AT}{uid}": Listing(variant=variant, place=code) for uid, code in codes.items()}
     return found
@@ -234,7 +234,7 @@ class Pledges(Struct, kw_only=True):
 
 
 def pledges(
-    house: House, tx: Tx, names: Set[str], related: Mapping[str, Mapping[str, Decimal]], pools: Mapping[str, Pool],
+    house: House, tx: Tx, names: Set[str], related: Mapping[str, Mapping[str, Decimal]], there: Pools,
     codes: Mapping[str, str], calm: Set[tuple[str, str]] = frozenset(),
 ) -> Pledges:
     """What the channels ``names``, all of one pool, may still sell of ``related`` (as `kin` has it).
@@ -246,10 +246,11 @@ def pledges(
     placed = {name for name in policies if by_place(house, name)}
     listings = {uid: Listing(variant=uid) for uid in related}
     if placed:
-        listings |= _at_places(related, pools, codes)
+        listings |= _at_places(related, there, codes)
     rows = escrows(tx, list(listings))
     soft = {name for name in policies if hard(house, name) is None and not policies[name].oversells}
     told = told_figures(tx, soft, list(listings)) if soft else {}
+    pools = there.of
     pool = frozenset(code for policy in policies.values() for code in policy.locations)
     sets = {pool, *(frozenset(policy.locations) for policy in policies.values())}
     of: dict[str, dict[Places, Decimal]] = {
@@ -268,8 +269,8 @@ def pledges(
                 continue
             if name in units:
                 counted[name, uid] = steps[name]
-                there = by_variant.setdefault(listing.variant, {})
-                there[name] = there.get(name, ZERO) + units[name]
+                shown = by_variant.setdefault(listing.variant, {})
+                shown[name] = shown.get(name, ZERO) + units[name]
             at = frozenset(policies[name].locations) if listing.place is None else frozenset({listing.place})
             for part, number in related[listing.variant].items():
                 of[part][at] = of[part].get(at, ZERO) + number * pledged

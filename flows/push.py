@@ -7,6 +7,8 @@ What surprises here:
 * What cannot wait goes out by itself (``ahead``): in pages that hold nothing else, before whoever else writes to the
   registry. Where a write of it is on its way already it must wait for its answer; so a page is never larger than what
   the channel takes within `SENDS_FOR` seconds, by how long its last writes took.
+* Where a channel is quick, the next page is decided while one is on its way; never of what an escrow governs, or of
+  what may be created but once. A fault puts it back, as it does what is left of the page that met it.
 * An update whose outcome is unknown is simply due again: an absolute value may supersede it. A create may not (P2).
 """
 
@@ -15,6 +17,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from datetime import timedelta
 from functools import partial
@@ -22,7 +25,7 @@ from functools import partial
 from connectors.base import Connector, Receipt
 from connectors.errors import ConnectorError, Misconfigured, RetryLater, Stopped
 from flows import escrows
-from flows.deciding import FREELY_CREATED, decide_page
+from flows.deciding import BULK, FREELY_CREATED, decide_page
 from flows.ledger import Account, Ledger, Stretch
 from flows.pull import recount_posted
 from flows.receipts import Sending, record_receipts
@@ -74,34 +77,56 @@ def _push(house: House, channel: str, entity: str, stretch: Stretch, ahead: bool
     looked: Counter[str] = Counter()
     if connector.resources[resource].supersedes:
         settle(house, channel, entity)      # what was fetched meanwhile is known before anything takes its place
-    while True:
+    absolute = entity in BULK and not ahead and escrows.governs(house, channel, group) is None
+
+    def decided() -> tuple[Account, list[Sending] | None]:
         page = account.page()
         limit = min(most, max(1, batch, int(SENDS_FOR / house.paces.get((channel, entity), SENDS_FOR / most))))
-        sending = house.registry.attempt(partial(decide_page, house, page, channel, group, limit, patient, ahead))
-        if sending is None:
-            if entity == "order" and account.counts[entity, "written"] > 0:
-                recount_posted(house)
-            return house.finish(account.ledger(house.registry.now()))
-        if page.missing:
-            house.registry.attempt(partial(_come_since, channel, dict(page.missing)))
-        looks = {uid: id for uid, id in page.looks.items() if looked[uid] < LOOKS}
-        began = time.monotonic()
-        fault = _send(house, page, channel, group, house.connector(channel, lane), sending)
-        if sending:
-            house.paces[channel, entity] = max(1e-6, time.monotonic() - began) / len(sending)
-        if entity not in FREELY_CREATED and not ahead:
-            lane = "bulk"           # what waits longest, and what an order freed, stood in the first page
+        return page, decide_page(house, page, channel, group, limit, patient, ahead)
+
+    following: Future[tuple[Account, list[Sending] | None]] | None = None
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"next {channel}") as beside:
+        while True:
+            page, sending = decided() if following is None else following.result()
+            if sending is None:
+                if entity == "order" and account.counts[entity, "written"] > 0:
+                    recount_posted(house)
+                return house.finish(account.ledger(house.registry.now()))
+            if page.missing:
+                house.registry.attempt(partial(_come_since, channel, dict(page.missing)))
+            looks = {uid: id for uid, id in page.looks.items() if looked[uid] < LOOKS}
+            quick = house.paces.get((channel, entity), 1.0) * most <= SENDS_FOR / 2
+            more = page.read == most and account.read + most < stretch.records and account.elapsed < stretch.seconds
+            following = beside.submit(decided) if absolute and quick and more else None
+            began = time.monotonic()
+            fault = _send(house, page, channel, group, house.connector(channel, lane), sending)
+            if sending:
+                house.paces[channel, entity] = max(1e-6, time.monotonic() - began) / len(sending)
+            if entity not in FREELY_CREATED and not ahead:
+                lane = "bulk"           # what waits longest, and what an order freed, stood in the first page
+            account.add(page)
+            if fault is None and looks:
+                looked.update(looks.keys())
+                escrows.look(house, channel, group, looks)
+            if fault is not None:
+                if following is not None:
+                    _put_back(house, account, channel, group, fault, *following.result())
+                house.finish(account.ledger(house.registry.now(), more=True, note=str(fault)), error=str(fault))
+                if isinstance(fault, Stopped):
+                    return account.ledger(house.registry.now(), note=str(fault))
+                raise fault
+            if following is None and account.spent(stretch):
+                return house.finish(account.ledger(house.registry.now(), more=True))
+
+
+def _put_back(
+    house: House, account: Account, channel: str, group: Group, fault: ConnectorError,
+    page: Account, sending: Sequence[Sending] | None,
+) -> None:
+    """The page that was decided while the one before met a fault is due again, like what that one did not send."""
+    if sending is not None:
+        _record(house, page, channel, group, (), sending, fault)
         account.add(page)
-        if fault is None and looks:
-            looked.update(looks.keys())
-            escrows.look(house, channel, group, looks)
-        if fault is not None:
-            house.finish(account.ledger(house.registry.now(), more=True, note=str(fault)), error=str(fault))
-            if isinstance(fault, Stopped):
-                return account.ledger(house.registry.now(), note=str(fault))
-            raise fault
-        if account.spent(stretch):
-            return house.finish(account.ledger(house.registry.now(), more=True))
 
 
 def _may_write(house: House, channel: str, entity: str) -> str:
@@ -160,9 +185,16 @@ def _send(
     except (RetryLater, Misconfigured, Stopped) as fault:
         stopped = fault
     answered = {one.write.key for one, _ in receipts}
-    unsent = [one for one in sending if one.write.key not in answered]
-    after = stopped.after if isinstance(stopped, RetryLater) else 0.0 if isinstance(stopped, Stopped) else 60.0
+    _record(house, page, channel, group, receipts, [one for one in sending if one.write.key not in answered], stopped)
+    return stopped
 
+
+def _record(
+    house: House, page: Account, channel: str, group: Group, receipts: Sequence[tuple[Sending, Receipt]],
+    unsent: Sequence[Sending], stopped: ConnectorError | None,
+) -> None:
+    """Keeps the receipts of a page; what was not sent of it is due again, when the platform allows."""
+    after = stopped.after if isinstance(stopped, RetryLater) else 0.0 if isinstance(stopped, Stopped) else 60.0
     decided = page.copy()
 
     def work(tx: Tx) -> None:
@@ -183,7 +215,6 @@ def _send(
         house.registry.attempt(lambda tx: wake(tx, channel=channel, reason=not_there(group.entity, channel)))
     page.add(decided)
     page.close_page(decided.read)
-    return stopped
 
 
 def _look_for_ours(connector: Connector, group: Group, sending: Sequence[Sending]) -> dict[str, Receipt]:

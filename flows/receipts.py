@@ -19,7 +19,7 @@ from flows.figures import RAISE_WAITS, Units, of_text
 from flows.ledger import Account
 from flows.people import CUSTOMER
 from flows.pledges import PUBLISH
-from flows.pricing import told_apart
+from flows.pricing import carries, told_apart
 from flows.render import View
 from flows.routes import Group
 from flows.wiring import House, not_there
@@ -95,14 +95,16 @@ def record_receipts(
     fresh: list[BindingRow] = []
     hops: list[HopRow] = []
     lowered = created = False
+    untold = encode({"$since": micros(now)})
     for one, receipt in applied:
         old = bound.get(one.row.uid)
-        told = _projection(house, channel, group, one, receipt, old, answered.get(one.write.key), now)
+        was = {} if old is None else old.kept
+        told = _projection(channel, group, one, receipt, old, was, answered.get(one.write.key), now, untold)
         (rows if old is not None and old.external_id == told.external_id else fresh).append(told)
         if old is not None and old.external_id != told.external_id and told_apart(group):
             rows.append(old.row(state="gone", told=None, told_hash=None))     # the price has another place there now
-        before = None if old is None else old.kept.get(PUBLISH)
-        lowered = lowered or (one.publish is not None and (before is None or of_text(before) > one.publish))
+        if one.publish is not None and not lowered:
+            lowered = PUBLISH not in was or of_text(was[PUBLISH]) > one.publish
         created = created or old is None
         hops.append(HopRow(
             uid=one.row.uid, entity=group.entity, channel=channel, direction="outward", run=page.run,
@@ -118,7 +120,7 @@ def record_receipts(
                              for row in (*rows, *fresh) if row.uid is not None])
         unpark(tx, [(channel, group.entity, one.row.uid, "outward") for one, _ in applied])
         page.count(group.entity, "written", len(hops))
-    told_prices = [
+    told_prices = [] if not carries(group) else [
         repricing.Told(
             price=one.kept_price, key=one.write.key, due_at=one.row.due_at,
             answer=answered[one.write.key].values if group.entity == "price" and one.write.key in answered else None,
@@ -239,28 +241,35 @@ def _answers(
 
 
 def _projection(
-    house: House, channel: str, group: Group, one: Sending, receipt: Receipt, old: Binding | None, answer: Any,
-    now: datetime,
+    channel: str, group: Group, one: Sending, receipt: Receipt, old: Binding | None, was: Mapping[str, Any],
+    answer: Any, now: datetime, untold: str,
 ) -> BindingRow:
-    """The binding after an applied write: told, and seen where the answer carried the document; pending otherwise."""
-    kept = {**(old.kept if old is not None else {}), **(answer.keep if answer is not None else {})}
+    """The binding after an applied write: told, and seen where the answer carried the document; pending otherwise.
+
+    ``was`` is what was kept of it until now; ``untold`` are the moments of fields where the channel said nothing yet.
+    """
+    kept = {**was, **answer.keep} if answer is not None else {**was}
     if one.publish is not None:
         kept[PUBLISH] = str(one.publish)
-    values: str | dict[str, Any] | None = old.values_text if old is not None else None
-    changed = old.changed if old is not None else {"$since": micros(now)}
+    values: str | dict[str, Any] | None = None
+    covers: str | None = untold
+    verified = now if receipt.doc is not None else None
+    version = mapping_hash = None
+    if old is not None:
+        values, covers, version, mapping_hash = old.values_text, old.covers_text, old.version, old.mapping_hash
+        verified = now if receipt.doc is not None else old.verified_at
     if answer is not None:
         said = (old.values or {}) if old is not None else {}
         values = {**said, **{name: value for name, value in answer.values.items()
                              if name in group.needs or name not in said}} or None
-        changed.update({name: 0 for name in answer.values if name not in changed})
+        changed = {"$since": micros(now)} if old is None else old.changed
+        covers = encode({**dict.fromkeys(answer.values, 0), **changed})
     gone = one.write.op == "delete"     # it holds nothing now: what comes next is created
     return BindingRow(
         channel=channel, entity=group.name, external_id=receipt.id or one.write.id or "", uid=one.row.uid,
-        resource=group.mapping.resource, values=None if gone else values, covers=encode(changed),
+        resource=group.mapping.resource, values=None if gone else values, covers=covers,
         told=None if gone else one.text, told_hash=None if gone else one.mark, told_at=now, kept=kept,
-        version=old.version if old is not None else None, asked_at=now,
-        verified_at=now if receipt.doc is not None else (old.verified_at if old is not None else None),
-        mapping_hash=old.mapping_hash if old is not None else None,
+        version=version, asked_at=now, verified_at=verified, mapping_hash=mapping_hash,
         state="gone" if gone and told_apart(group) else "live",
         pending=answer is None and group.base == group.entity and not gone,
     )

@@ -15,7 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from flows.content import as_they_are, with_content
-from flows.figures import Escrowed, Figure, Told, Units, figures, shown
+from flows.figures import NO_FIGURES, Escrowed, Figure, Figures, Told, Units, figures, shown
 from flows.people import CUSTOMER
 from flows.placing import show_places
 from flows.pledges import AT
@@ -66,7 +66,10 @@ class View(Struct, frozen=True, kw_only=True):
 def views(house: House, tx: Tx, channel: str, group: Group, uids: Sequence[str], now: datetime) -> dict[str, View]:
     """uid → view, of the groups that exist; a constant number of statements."""
     base = records(tx, uids)
-    own = {uid: _values(record, uid) for uid, record in base.items()}
+    own = {uid: _values(record) for uid, record in base.items()}
+    if group.base == CUSTOMER:
+        for uid, person in own.items():
+            person["uid"] = uid     # an identity is shown with what the person is
     if group.base == "stock":
         own |= _bundles_at_places(house, tx, channel, [uid for uid in uids if AT in uid])
     joined = {entity: _join(house, tx, group.base, entity, base, own) for entity in group.joins}
@@ -91,7 +94,7 @@ def views(house: House, tx: Tx, channel: str, group: Group, uids: Sequence[str],
     if group.base == "variant" and "stock" in joined:
         _of_bundles(house, tx, channel, own, joined["stock"])
     stocks = joined.get("stock") or ({uid: [row] for uid, row in own.items()} if group.entity == "stock" else {})
-    found_figures = _figures(house, tx, channel, group, own, stocks, now) if stocks else {}
+    found_figures = _figures(house, tx, channel, group, own, stocks, now) if stocks else NO_FIGURES
     to_one = set(house.references.get(group.base, {}).values())
     stuck = show_places(house, tx, own) if group.entity == "order" == group.base else {}
     found = {
@@ -150,8 +153,8 @@ def _bundles_at_places(house: House, tx: Tx, channel: str, uids: Sequence[str]) 
 def _figures(
     house: House, tx: Tx, channel: str, group: Group, own: Mapping[str, dict[str, Any]],
     stocks: Mapping[str, list[dict[str, Any]]], now: datetime,
-) -> dict[str, Figure]:
-    """Variant → its figure, from all its stock records: those joined already where the group is the variant's."""
+) -> Figures:
+    """The figures of variants, from all their stock records: those joined already where the group is the variant's."""
     if group.base == "variant":
         every = {own[uid]["uid"]: rows for uid, rows in stocks.items() if rows}
         return figures(house, tx, channel, every, now, {row["uid"]: row for row in own.values()})
@@ -166,21 +169,31 @@ def _figures(
 
 def _view(
     group: Group, uid: str, own: dict[str, Any], joined: Mapping[str, list[dict[str, Any]]],
-    stocks: Sequence[dict[str, Any]], figures: Mapping[str, Figure], to_one: Set[str],
+    stocks: Sequence[dict[str, Any]], figures: Figures, to_one: Set[str],
 ) -> View:
     mine: dict[str, Figure] = {}
     published: Units = 0
     for row in stocks:
-        variant = row["variant"]
         units: Units = 0
-        figure = figures.get(variant)
-        if figure is not None:
-            mine[variant] = figure
-            units = figure.by_stock.get(row["uid"], 0)
-            day = figure.available_on
-            row["available_on"] = None if day is None else day.isoformat()
+        variant = row["variant"]
+        if variant in figures.of:
+            figure = mine[variant] = figures.of[variant]
+            units = figures.by_stock.get(row["uid"], 0)
+            row["available_on"] = None if figure.available_on is None else figure.available_on.isoformat()
         row["publish"] = str(units)
         published += units
+    each = group.base == "stock"
+    publish = target = published if each else 0
+    waits, available_on = "", None
+    alone: Told | None = None
+    for one in mine.values():
+        waits, available_on = waits or one.waits, available_on or one.available_on
+        if one.by_listing:
+            alone = alone or one.by_listing.get(uid)
+        if not each:
+            publish, target = publish + one.publish, target + one.target
+    if alone is not None:
+        waits, target = alone.waits, alone.target if each else target
     shaped: dict[str, Any] = own if group.base == group.entity else {"uid": uid, group.base: own}
     parts = {group.base: [own["uid"]]}
     for entity, rows in joined.items():
@@ -189,21 +202,10 @@ def _view(
             shaped[entity] = rows[0] if rows else None
         else:
             shaped[plural(entity)] = rows
-    publish, target, waits = published, published, ""
-    alone: Told | None = None
-    available_on: date | None = None
-    for one in mine.values():
-        waits = waits or one.waits
-        available_on = available_on or one.available_on
-        alone = alone or one.by_listing.get(uid)
-    if alone is not None:
-        target, waits = alone.target, alone.waits
-    if group.base != "stock":
-        publish, target = sum(one.publish for one in mine.values()), sum(one.target for one in mine.values())
     return View(
         uid=uid, values=shaped, parts=parts, publish=publish if stocks else None, target=target if stocks else None,
         waits=waits, escrowed=None if alone is None else alone.escrowed, available_on=available_on,
-        policy={"stock": [figure.policy for figure in mine.values()]} if mine else {},
+        policy={"stock": [{"variant": of, **figure.policy} for of, figure in mine.items()]} if mine else {},
     )
 
 
@@ -220,10 +222,10 @@ def plural(entity: str) -> str:
     return f"{entity}s"
 
 
-def _values(record: Record, uid: str | None = None) -> dict[str, Any]:
-    """The record with its uid; under ``uid`` an identity of a person is shown with what the person is."""
+def _values(record: Record) -> dict[str, Any]:
+    """The record with its uid."""
     values = record.values
-    values["uid"] = uid if uid is not None and record.entity == CUSTOMER else record.uid
+    values["uid"] = record.uid
     return values
 
 
@@ -233,8 +235,9 @@ def _join(
     """Base uid → the joined records: those that refer to it, or the one it refers to."""
     for name, target in house.references.get(entity, {}).items():
         if target == base:
-            found = records_by_field(tx, entity, name, [record.uid for record in of.values()])
-            return {uid: [_values(one) for one in found.get(of[uid].uid, ())] if uid in of else [] for uid in values}
+            mine = {uid: record.uid for uid, record in of.items()}
+            found = records_by_field(tx, entity, name, list(mine.values()))
+            return {uid: [_values(one) for one in found[mine[uid]]] if uid in mine else [] for uid in values}
     for name, target in house.references.get(base, {}).items():
         if target == entity:
             wanted = {uid: row.get(name) for uid, row in values.items()}
@@ -248,15 +251,16 @@ def seen_equal(view: View, group: Group, said: Mapping[str, Binding]) -> bool:
 
     ``said`` holds what the channel says of the group's records by uid, or of the group itself under the group's uid.
     """
+    if not said:
+        return False
+    uids = list(view.parts.get(group.entity, ()))
+    if group.entity == "stock" and view.uid in said:
+        uids = [view.uid]
+    if not uids or any(uid not in said or said[uid].values_text is None for uid in uids):
+        return False
     if group.entity == "stock":
-        uids = [view.uid] if view.uid in said else list(view.parts.get("stock", ()))
-        if not uids or any(uid not in said or said[uid].values is None for uid in uids):
-            return False
         figure = sum((shown(said[uid].values or {}) for uid in uids), Decimal(0))
         return view.publish is not None and figure == view.publish and not view.waits and view.available_on is None
-    uids = list(view.parts.get(group.entity, ()))
-    if not uids or any(uid not in said or said[uid].values is None for uid in uids):
-        return False
     rows = {row["uid"]: row for row in _rows(view, group)}
     return all(
         (said[uid].values or {}).get(name) == rows[uid].get(name)

@@ -74,7 +74,7 @@ def stock_risk(house: House, sku: str) -> StockRisk:
         selling = _together(house)
         if not selling:
             raise Misconfigured("policies/stock.yaml lets no channel show stock: nothing can be oversold")
-        pool = pools(house, tx, [uid], now)[uid]
+        pool = pools(house, tx, [uid], now).of[uid]
         places = pool_of(policies, policies[selling[0]].locations)
         units = sum(n for code, n in free(pool.sellable, pool.reserved, pools=pool.pools).items() if code in places)
         measured = [_measured(house, tx, uid, name, now) for name in selling]

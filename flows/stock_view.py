@@ -69,8 +69,8 @@ def article(house: House, sku: str, on: date | None = None) -> Article:
         if record is None or record.entity != "variant":
             raise Unknown(f"no article has the SKU or uid {sku!r}")
         now = house.registry.now()
-        pool = pools(house, tx, [uid], now).get(uid, Pool(sellable={}, reserved={}))
-        made_of = pools(house, tx, sorted(pool.parts), now) if pool.parts else {}
+        pool = pools(house, tx, [uid], now).of.get(uid, Pool(sellable={}, reserved={}))
+        made_of = pools(house, tx, sorted(pool.parts), now).of if pool.parts else {}
         rows = promises(tx, [uid])
         orders = records(tx, sorted({row.order for row in rows}))
         codes = {one.location: one.code for one in pool.standings}
@@ -118,7 +118,7 @@ def faults(house: House) -> list[str]:
         found = _silent(house, tx, now)
         variants = sorted({record.values["variant"] for record in records_where(tx, "stock")})
         for start in range(0, len(variants), 1_000):
-            for pool in pools(house, tx, variants[start:start + 1_000], now).values():
+            for pool in pools(house, tx, variants[start:start + 1_000], now).of.values():
                 found += [sentence for one in pool.standings for sentence in one.faults]
         found += tracked.faults(house, tx)
     return found

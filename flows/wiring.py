@@ -287,14 +287,10 @@ class House:
 
     def document_ids(self, channel: str, resource: str, docs: Sequence[Doc]) -> list[str]:
         """The ids of native documents, as text."""
-        steps = self.descriptor(channel, resource).id.split(".")
-        ids = []
-        for doc in docs:
-            found: Any = doc
-            for step in steps:
-                found = found.get(step) if isinstance(found, dict) else None
-            ids.append("" if found is None else str(found))
-        return ids
+        found: Sequence[Any] = docs
+        for step in self.descriptor(channel, resource).id.split("."):
+            found = [one.get(step) if isinstance(one, dict) else None for one in found]
+        return ["" if one is None else str(one) for one in found]
 
     def carries_ours(self, channel: str, resource: str, entity: str) -> bool:
         """Whether documents of the resource can carry the key under which we created them."""

@@ -91,7 +91,6 @@ class Work:
     judged: dict[tuple[str, str], ParkedRow] = field(default_factory=dict)
     cleared: set[tuple[str, str]] = field(default_factory=set)
     numbers: list[NumberRow] = field(default_factory=list)
-    moved: dict[tuple[str, ...], str] = field(default_factory=dict)
     shown: dict[str, Item] = field(default_factory=dict)
     reported: set[str] = field(default_factory=set)
     unsettled: list[ParkedRow] = field(default_factory=list)
@@ -107,12 +106,10 @@ class Work:
             self.deciding[entity] = self.house.decides_alone(self.channel, entity)
         return self.deciding[entity]
 
-    def since_now(self, values: Mapping[str, Any]) -> str:
-        """The text that says that all these fields moved when the page was asked for."""
-        fields = tuple(values)
-        if fields not in self.moved:
-            self.moved[fields] = encode({"$since": self.moment, **dict.fromkeys(fields, self.moment)})
-        return self.moved[fields]
+    @cached_property
+    def since_now(self) -> str:
+        """The text that says that every field of a contribution moved when the page was asked for."""
+        return encode({"$since": self.moment})
 
     def hash(self, record: InwardRecord) -> bytes | None:
         """The digest of the document a record came from; None where it cannot be known again by it."""

@@ -43,6 +43,7 @@ from registry.codec import (
     digest,
     document_hashes,
     encode,
+    encoded,
     holdable,
     micros,
     moment,
@@ -108,6 +109,7 @@ from registry.outbox import (
     decide,
     open_writes,
     set_outbox,
+    still_claimed,
     under_way,
 )
 from registry.overrides import EVERYWHERE, OverrideRow, all_overrides, end_override, overrides, put_override
@@ -121,6 +123,7 @@ from registry.parked import (
     parked,
     parked_counts,
     unpark,
+    unpark_at,
     wait_is_over,
 )
 from registry.people import (
@@ -312,6 +315,7 @@ __all__ = [
     "due_deadlines",
     "edits_of",
     "encode",
+    "encoded",
     "end_override",
     "erased_ids",
     "erasures",
@@ -439,6 +443,7 @@ __all__ = [
     "shown_prices",
     "silences",
     "standings",
+    "still_claimed",
     "swap_tokens",
     "takings",
     "tallies",
@@ -449,6 +454,7 @@ __all__ = [
     "uids_for",
     "under_way",
     "unpark",
+    "unpark_at",
     "unread_escrows",
     "verbatim",
     "wait_is_over",

@@ -117,15 +117,21 @@ class Binding:
         return None if self._row[5] is None else decode(self._row[5])
 
     @property
-    def covers(self) -> frozenset[str]:
-        """The top-level fields that the contribution covers."""
-        return frozenset() if self._row[6] is None else _covers(self._row[6])
+    def covers_text(self) -> str | None:
+        """The moments of the fields that the contribution covers, as stored JSON text."""
+        found: str | None = self._row[6]
+        return found
 
     @property
     def changed(self) -> dict[str, int]:
-        """Covered field → when this channel last moved it, in microseconds; empty when covers holds names only."""
+        """Covered field → when this channel last moved it, in microseconds; empty when covers holds names only.
+
+        Stored, ``$since`` alone stands for every field: as long as none has moved after the others.
+        """
         found = None if self._row[6] is None else decode(self._row[6])
-        return found if isinstance(found, dict) else {}
+        if not isinstance(found, dict):
+            return {}
+        return found | dict.fromkeys(self.values or (), found["$since"]) if found.keys() == {"$since"} else found
 
     @property
     def values_hash(self) -> bytes | None:
@@ -363,16 +369,12 @@ def bindings_where(
 
 
 def _by_entity(keys: Collection[tuple[str, str]]) -> dict[str, list[str]]:
-    """Entity → ids: each entity is asked for by itself, so that the index is searched by all of its columns."""
+    """Entity → ids: each entity is asked for by itself, so that the index is searched by all of its columns, and in
+    its order."""
     found: dict[str, list[str]] = {}
     for entity, id in keys:
         found.setdefault(entity, []).append(id)
-    return found
-
-
-@lru_cache(maxsize=1_024)
-def _covers(text: str) -> frozenset[str]:
-    return frozenset(decode(text))
+    return {entity: sorted(ids) for entity, ids in found.items()}
 
 
 @lru_cache(maxsize=1_024)

@@ -3,8 +3,10 @@
 What surprises here:
 
 * PostgreSQL: above a few dozen rows they go by COPY: straight into the table where they are known to be new, else into
-  a temporary table and from there in one ``INSERT … SELECT`` or ``UPDATE … FROM``. The UPDATE also names its keys as
+  a temporary table and from there in one ``INSERT … SELECT`` or ``UPDATE … FROM``. The UPDATE also asks for its keys as
   ``= ANY(array)``: without that the planner, knowing nothing of a temporary table, may read the whole target.
+* Keys are asked for by an array that the planner cannot look into: it would weigh each of them, which takes longer than
+  to look most of them up, and of too many it would rather read the whole table.
 * SQLite: ``executemany``; inside one transaction that is as fast as it gets.
 * Rows are written in the order of their key, so that two transactions meeting on the same rows queue instead of
   deadlocking; of two rows with one key the last counts, on both dialects.
@@ -16,8 +18,9 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from operator import itemgetter
-from typing import Any
+from functools import partial
+from operator import itemgetter, lt
+from typing import Any, Literal, TypeAlias
 
 from psycopg2.extras import execute_values
 from sqlalchemy import (
@@ -31,6 +34,7 @@ from sqlalchemy import (
     Update,
     any_,
     bindparam,
+    cast,
     func,
     select,
 )
@@ -40,14 +44,16 @@ from registry.engine import AnyRow, AnySelect, Tx, Unholdable
 
 CHUNK = 1_000
 """Keys in one ``= ANY(array)``: above it plans were seen to flip to reading whole tables."""
-_BETWEEN = "\x1f"
+BETWEEN = "\x1f"
 """Between the keys of a list that is sent as one text; a list with such a key is sent as a list."""
+Form: TypeAlias = Literal["json", "joined", "list"]
 _COPY_FROM = 64
-_SPECIAL = re.compile(r"[\\\n\r\t]")
 _NAME = re.compile(r":(\w+)")
 _ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 
-Rows = Sequence[tuple[Any, ...]]
+Rows: TypeAlias = Sequence[tuple[Any, ...]]
+Turned: TypeAlias = Sequence[tuple[Any, ...]]
+"""Rows column by column."""
 
 
 def chunks(keys: Collection[Any]) -> Iterator[list[Any]]:
@@ -59,20 +65,18 @@ def chunks(keys: Collection[Any]) -> Iterator[list[Any]]:
 
 def within(tx: Tx, column: ColumnElement[Any], keys: Collection[Any]) -> ColumnElement[bool]:
     """``column`` is one of ``keys``, in the form whose plan cannot flip: an array, or a JSON list on SQLite."""
-    listed = list(keys)
-    if tx.postgres:
-        kind = BigInteger if listed and isinstance(listed[0], int) else Text
-        return column == any_(bindparam(None, listed, type_=ARRAY(kind)))
-    found = func.json_each(encode(listed)).table_valued("value")
-    return column.in_(select(found.c.value))
+    form, sent = _sent(tx, keys)
+    return _one_of(column, form, partial(bindparam, None, sent))
 
 
 def without(tx: Tx, column: ColumnElement[Any], keys: Collection[Any]) -> ColumnElement[bool]:
     """``column`` is none of ``keys``, however many they are: they are compared as a set, in one pass."""
-    if tx.postgres:
-        key = func.unnest(bindparam(None, list(keys), type_=ARRAY(Text))).column_valued("key")
-        return ~select(key).where(key == column).exists()
-    return column.not_in(select(func.json_each(encode(list(keys))).table_valued("value").c.value))
+    form, sent = _sent(tx, keys)
+    if form == "json":
+        return column.not_in(select(func.json_each(sent).table_valued("value").c.value))
+    listed = bindparam(None, sent, type_=ARRAY(Text)) if form == "list" else func.string_to_array(sent, BETWEEN)
+    key = func.unnest(listed).column_valued("key")
+    return ~select(key).where(key == column).exists()
 
 
 def gather(tx: Tx, statement: AnySelect, column: ColumnElement[Any], keys: Collection[Any]) -> list[AnyRow]:
@@ -95,16 +99,11 @@ class Keyed:
     stand in it as ``bindparam`` and are given at each call.
     """
 
-    __slots__ = ("_joined", "_postgres", "_sqlite")
+    __slots__ = ("_statements",)
 
     def __init__(self, statement: AnySelect | Update | Delete, column: Column[Any]) -> None:
-        kind = BigInteger if isinstance(column.type, Integer) else Text
-        self._postgres = statement.where(column == any_(bindparam("keys", type_=ARRAY(kind))))
-        self._joined = None
-        if kind is Text:
-            listed = func.string_to_array(bindparam("keys", type_=Text), _BETWEEN)
-            self._joined = statement.where(column == any_(listed))
-        self._sqlite = statement.where(column.in_(_LISTED))
+        given = partial(bindparam, "keys")
+        self._statements = {form: statement.where(_one_of(column, form, given)) for form in ("json", "joined", "list")}
 
     def rows(self, tx: Tx, keys: Collection[Any], **values: Any) -> list[AnyRow]:
         """The rows it finds; none for no keys."""
@@ -118,16 +117,26 @@ class Keyed:
         return sum(tx.run(*self._of(tx, chunk, values)) for chunk in chunks(keys))
 
     def _of(self, tx: Tx, keys: list[Any], values: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
-        if tx.postgres:
-            if self._joined is not None:  # the driver quotes a list text by text: one text is ten times as fast
-                joined = _BETWEEN.join(keys)
-                if joined and joined.count(_BETWEEN) == len(keys) - 1:
-                    return self._joined, {**values, "keys": joined}
-            return self._postgres, {**values, "keys": keys}
-        return self._sqlite, {**values, "keys": encode(keys)}
+        form, sent = _sent(tx, keys)
+        return self._statements[form], {**values, "keys": sent}
 
 
-_LISTED = select(func.json_each(bindparam("keys", type_=Text)).table_valued("value").c.value)
+def _sent(tx: Tx, keys: Collection[Any]) -> tuple[Form, Any]:
+    """The keys as the database gets them. PostgreSQL's driver quotes a list key by key: one text takes a tenth."""
+    listed = list(keys)
+    if not tx.postgres:
+        return "json", encode(listed)
+    joined = BETWEEN.join(map(str, listed))
+    return ("joined", joined) if joined and joined.count(BETWEEN) == len(listed) - 1 else ("list", listed)
+
+
+def _one_of(column: ColumnElement[Any], form: Form, given: Callable[..., Any]) -> ColumnElement[bool]:
+    if form == "json":
+        return column.in_(select(func.json_each(given(type_=Text)).table_valued("value").c.value))
+    kind: ARRAY[Any] = ARRAY(BigInteger()) if isinstance(column.type, Integer) else ARRAY(Text())
+    if form == "list":
+        return column == any_(given(type_=kind))
+    return column == any_(cast(select(func.string_to_array(given(type_=Text), BETWEEN)).scalar_subquery(), kind))
 
 
 def upsert(
@@ -158,7 +167,8 @@ def upsert(
     sets = ", ".join(f"{_q(name)} = {sql}" for name, sql in change.items())
     target = f"ON CONFLICT ({_list(key)})" + (f" WHERE {where}" if where else "")
     tail = f"{target} DO UPDATE SET {sets}" if sets else f"{target} DO NOTHING"
-    return _insert(tx, table, columns, rows, f"{tail} WHERE NOT ({unless})" if unless else tail)
+    turned = list(zip(*rows, strict=True))
+    return _insert(tx, table, columns, turned, f"{tail} WHERE NOT ({unless})" if unless else tail)
 
 
 def insert(tx: Tx, table: str, columns: Sequence[str], rows: Rows, *, key: Sequence[str] = ()) -> int:
@@ -171,11 +181,11 @@ def insert(tx: Tx, table: str, columns: Sequence[str], rows: Rows, *, key: Seque
         return 0
     if key:
         rows = _in_key_order(rows, [columns.index(name) for name in key])
-    said = [place for place, column in enumerate(zip(*rows, strict=True)) if column.count(None) < len(column)]
-    if len(said) < len(columns):
-        take: Callable[[tuple[Any, ...]], Any] = itemgetter(*said)
-        columns, rows = [columns[place] for place in said], [take(row) for row in rows]
-    return _insert(tx, table, columns, rows, "")
+    said = {
+        name: column for name, column in zip(columns, zip(*rows, strict=True), strict=True)
+        if column[0] is not None or column.count(None) < len(column)
+    }  # fmt: skip
+    return _insert(tx, table, list(said), list(said.values()), "")
 
 
 def update(
@@ -194,7 +204,7 @@ def update(
     templates = {**{name: f":{name}" for name in columns}, **(change or {})}
     if tx.postgres:
         return _update_postgres(tx, table, key, columns, rows, templates, of or {}, where)
-    _check(table, (key, *columns), rows)
+    _check(table, (key, *columns), list(zip(*rows, strict=True)))
     sets = _sets(templates, lambda name: f"?{columns.index(name) + 2}")
     also = "".join(f" AND {_q(name)} = ?{len(columns) + 2 + place}" for place, name in enumerate(of or {}))
     also += f" AND {where}" if where else ""
@@ -203,23 +213,25 @@ def update(
 
 
 # ── one dialect each ────────────────────────────────────────────────────────────────────────────────────────────────
-def _insert(tx: Tx, table: str, columns: Sequence[str], rows: Rows, tail: str) -> int:
+def _insert(tx: Tx, table: str, columns: Sequence[str], turned: Turned, tail: str) -> int:
     head = f"INSERT INTO {_q(table)} ({_list(columns)})"
+    count = len(turned[0])
     if not tx.postgres:
-        _check(table, columns, rows)
-        return _many(tx, f"{head} VALUES ({', '.join('?' * len(columns))}) {tail}", rows)
-    if len(rows) < _COPY_FROM:
-        _check(table, columns, rows)
+        _check(table, columns, turned)
+        marks = ", ".join("?" * len(columns))
+        return _many(tx, f"{head} VALUES ({marks}) {tail}", list(zip(*turned, strict=True)))
+    if count < _COPY_FROM:
+        _check(table, columns, turned)
         with _cursor(tx) as cursor:
             tx.statements += 1
-            execute_values(cursor, f"{head} VALUES %s {tail}", rows, page_size=len(rows))
+            execute_values(cursor, f"{head} VALUES %s {tail}", list(zip(*turned, strict=True)), page_size=count)
             return int(cursor.rowcount)
     if not tail:
         with _cursor(tx) as cursor:
             tx.statements += 1
-            cursor.copy_expert(f"COPY {_q(table)} ({_list(columns)}) FROM STDIN", _copy_text(table, columns, rows))
-            return len(rows)
-    with _staged(tx, table, columns, rows) as (cursor, stage):
+            cursor.copy_expert(f"COPY {_q(table)} ({_list(columns)}) FROM STDIN", _copy_text(table, columns, turned))
+            return count
+    with _staged(tx, table, columns, turned) as (cursor, stage):
         tx.statements += 1
         cursor.execute(f"{head} SELECT {_list(columns)} FROM {stage} {tail}")  # noqa: S608 — this package's own names
         return int(cursor.rowcount)
@@ -231,29 +243,27 @@ def _update_postgres(
 ) -> int:
     sets = _sets(templates, lambda name: f"came.{_q(name)}")
     also = "".join(f" AND {_q(table)}.{_q(name)} = %s" for name in of) + (f" AND {where}" if where else "")
-    with _staged(tx, table, (key, *columns), rows) as (cursor, stage):
-        changed = 0
-        for chunk in chunks([row[0] for row in rows]):
-            tx.statements += 1
-            cursor.execute(
-                f"UPDATE {_q(table)} SET {sets} FROM {stage} AS came "  # noqa: S608 — names are this package's own
-                f"WHERE {_q(table)}.{_q(key)} = came.{_q(key)} AND {_q(table)}.{_q(key)} = ANY(%s){also}",
-                (chunk, *of.values()),
-            )
-            changed += int(cursor.rowcount)
-        return changed
+    with _staged(tx, table, (key, *columns), list(zip(*rows, strict=True))) as (cursor, stage):
+        tx.statements += 1
+        cursor.execute(
+            f"UPDATE {_q(table)} SET {sets} FROM {stage} AS came "  # noqa: S608 — names are this package's own
+            f"WHERE {_q(table)}.{_q(key)} = came.{_q(key)} "
+            f"AND {_q(table)}.{_q(key)} = ANY(ARRAY(SELECT {_q(key)} FROM {stage})){also}",
+            tuple(of.values()),
+        )
+        return int(cursor.rowcount)
 
 
 class _staged:
     """A temporary table holding the rows; emptied first where this transaction has used it before."""
 
-    def __init__(self, tx: Tx, table: str, columns: Sequence[str], rows: Rows) -> None:
-        self._tx, self._table, self._columns, self._rows = tx, table, columns, rows
+    def __init__(self, tx: Tx, table: str, columns: Sequence[str], turned: Turned) -> None:
+        self._tx, self._table, self._columns, self._turned = tx, table, columns, turned
         self._stage = _q("stage_" + "_".join((table, *(name[:3] for name in columns)))[:55])
 
     def __enter__(self) -> tuple[Any, str]:
         columns = _list(self._columns)
-        body = _copy_text(self._table, self._columns, self._rows)
+        body = _copy_text(self._table, self._columns, self._turned)
         cursor = self._cursor = self._tx.conn.connection.cursor()
         cursor.execute(
             f"CREATE TEMPORARY TABLE IF NOT EXISTS {self._stage} ON COMMIT DELETE ROWS AS "  # noqa: S608 — own names
@@ -286,22 +296,23 @@ def _many(tx: Tx, statement: str, rows: Rows) -> int:
 
 
 # ── rows ────────────────────────────────────────────────────────────────────────────────────────────────────────────
-def _in_key_order(rows: Rows, places: Sequence[int]) -> list[tuple[Any, ...]]:
-    of: Callable[[tuple[Any, ...]], Any] = itemgetter(*places)
-    last = {of(row): row for row in rows}
-    return [last[found] for found in sorted(last)]
+def _in_key_order(rows: Rows, places: Sequence[int]) -> Rows:
+    keys = list(map(itemgetter(*places), rows))
+    if all(map(lt, keys, keys[1:])):  # most pages come so
+        return rows
+    last = dict(zip(keys, rows, strict=True))
+    return [last[key] for key in sorted(last)]
 
 
-def _copy_text(table: str, columns: Sequence[str], rows: Rows) -> io.BytesIO:
+def _copy_text(table: str, columns: Sequence[str], turned: Turned) -> io.BytesIO:
     """The rows in PostgreSQL's COPY format, converted column by column: a third faster than value by value."""
-    cells = [_cells(column) for column in zip(*rows, strict=True)]
-    text = "\n".join(map("\t".join, zip(*cells, strict=True))) + "\n"
+    text = "\n".join(map("\t".join, zip(*map(_cells, turned), strict=True))) + "\n"
     if "\x00" not in text:
         try:
             return io.BytesIO(text.encode("utf-8"))
         except UnicodeEncodeError:
             pass  # found below, with its row
-    _check(table, columns, rows)
+    _check(table, columns, turned)
     raise AssertionError("unreachable: _check finds what could not be encoded")
 
 
@@ -311,7 +322,7 @@ def _cells(column: Sequence[Any]) -> Sequence[str]:
         return [_cell(first)] * len(column)
     kinds = set(map(type, column))
     if kinds == {str}:
-        return column if _SPECIAL.search("".join(column)) is None else [_escaped(value) for value in column]
+        return [_escaped(value) for value in column] if _special("".join(column)) else column
     if kinds == {int}:
         return list(map(str, column))
     if kinds == {bytes}:
@@ -332,12 +343,17 @@ def _cell(value: Any) -> str:
 
 
 def _escaped(value: str) -> str:
-    return value.translate(_ESCAPES) if _SPECIAL.search(value) else value
+    return value.translate(_ESCAPES) if _special(value) else value
 
 
-def _check(table: str, columns: Sequence[str], rows: Rows) -> None:
+def _special(text: str) -> bool:
+    """Looked for one by one, at the speed of memory: a pattern takes ten nanoseconds for each character."""
+    return "\\" in text or "\n" in text or "\r" in text or "\t" in text
+
+
+def _check(table: str, columns: Sequence[str], turned: Turned) -> None:
     """Raises Unholdable for the first text that PostgreSQL cannot hold: SQLite refuses it too, so that both agree."""
-    for name, column in zip(columns, zip(*rows, strict=True), strict=True):
+    for name, column in zip(columns, turned, strict=True):
         kinds = set(map(type, column))
         if str not in kinds:
             continue

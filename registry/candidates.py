@@ -79,10 +79,17 @@ def _report(*asked: str) -> Select[Any]:
     return statement.limit(bindparam("limit_"))
 
 
+_HERE = (candidate.c.channel == bindparam("on"), candidate.c.entity == bindparam("of"))
+_ANY = select(candidate.c.external_id).where(*_HERE).limit(1)
+_DROP = bulk.Keyed(delete(candidate).where(*_HERE), candidate.c.external_id)
+
+
 def drop_candidates(tx: Tx, channel: str, entity: str, external_ids: Collection[str]) -> int:
     """Afterwards the report no longer mentions these documents; the number dropped."""
-    statement = delete(candidate).where(candidate.c.channel == channel, candidate.c.entity == entity)
-    return bulk.change(tx, statement, candidate.c.external_id, external_ids)
+    place = {"on": channel, "of": entity}
+    if not external_ids or not tx.rows(_ANY, place):  # once a channel is matched there are none to look for
+        return 0
+    return _DROP.run(tx, external_ids, **place)
 
 
 def _row(row: Any) -> Candidate:

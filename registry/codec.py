@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -24,25 +24,26 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _encoder = msgspec.json.Encoder(decimal_format="number", order="deterministic")
 _plain = msgspec.json.Encoder(decimal_format="number")
-_decoder = msgspec.json.Decoder(float_hook=Decimal)
+decode: Callable[[str | bytes], Any] = msgspec.json.Decoder(float_hook=Decimal).decode
+"""The data of a JSON text; numbers with a fraction or an exponent are Decimals."""
 
 
 def encode(value: Any) -> str:
     """JSON text with sorted keys and exact numbers; raises ValueError or TypeError for what JSON cannot hold."""
-    text = _encoder.encode(value).decode("utf-8")
-    if "NaN" in text or "Infinity" in text:  # of a Decimal, or within a text: decoding tells
-        decode(text)
-    return text
+    return encoded(value).decode("utf-8")
+
+
+def encoded(value: Any) -> bytes:
+    """``encode``, as bytes."""
+    data = _encoder.encode(value)
+    if b"NaN" in data or b"Infinity" in data:  # of a Decimal, or within a text: decoding tells
+        decode(data)
+    return data
 
 
 def verbatim(text: str) -> msgspec.Raw:
     """What ``encode`` wrote, to stand in another document as it is."""
     return msgspec.Raw(text.encode())
-
-
-def decode(text: str | bytes) -> Any:
-    """The data of a JSON text; numbers with a fraction or an exponent are Decimals."""
-    return _decoder.decode(text)
 
 
 def digest(text: str | bytes) -> bytes:

@@ -130,6 +130,21 @@ def scan_of(tx: Tx, channel: str, resource: str) -> Scan | None:
     return _scan(found[0]) if found else None
 
 
+_HERE = (binding.c.channel == bindparam("on"), binding.c.entity == bindparam("of"))
+_KNOWN = select(binding.c.external_id).where(*_HERE)  # the index alone holds them: no row is read
+_LOST = bulk.Keyed(
+    select(binding.c.entity, binding.c.external_id, binding.c.uid).where(
+        *_HERE, binding.c.state == "live",
+        (binding.c.resource.is_(None)) | (binding.c.resource == bindparam("resource")),
+        *(
+            func.coalesce(at, 0) < bindparam("began", type_=BigInteger)
+            for at in (binding.c.asked_at, binding.c.told_at, binding.c.verified_at)
+        ),
+    ),
+    binding.c.external_id,
+)
+
+
 def finish_scan(tx: Tx, scan_id: str) -> list[tuple[str, str, str | None]]:
     """Ends a scan whose last page is stored: the (entity, external id, uid) of live bindings that it did not see.
 
@@ -148,18 +163,10 @@ def finish_scan(tx: Tx, scan_id: str) -> list[tuple[str, str, str | None]]:
             if entity in seen or not begun.entities:
                 seen.setdefault(entity, set()).update(unpack(ids))
         for entity, ids in sorted(seen.items()):
-            unseen = select(binding.c.entity, binding.c.external_id, binding.c.uid).where(
-                binding.c.channel == begun.channel,
-                binding.c.entity == entity,
-                binding.c.state == "live",
-                (binding.c.resource.is_(None)) | (binding.c.resource == begun.resource),
-                *(
-                    func.coalesce(at, 0) < began
-                    for at in (binding.c.asked_at, binding.c.told_at, binding.c.verified_at)
-                ),
-                bulk.without(tx, binding.c.external_id, ids),
-            )
-            missing += [(row[0], row[1], row[2]) for row in tx.rows(unseen.order_by(binding.c.external_id))]
+            known = tx.rows(_KNOWN, {"on": begun.channel, "of": entity})
+            unseen = [id for (id,) in known if id not in ids]
+            lost = _LOST.rows(tx, unseen, on=begun.channel, of=entity, resource=begun.resource, began=began)
+            missing += sorted((row[0], row[1], row[2]) for row in lost)
     drop_scan(tx, begun.channel, begun.resource)
     return missing
 

@@ -2,8 +2,8 @@
 
 What surprises here:
 
-* A change that comes while a write is in flight notes ``due_again``: closing such a write makes it due instead of
-  deleting it, so no change is lost between rendering and closing.
+* A change that comes while a write is claimed or in flight notes ``due_again``: closing such a write makes it due
+  instead of deleting it, so no change is lost between rendering and closing.
 * What is marked ahead of bulk work stays so when it finds its write in flight: the next one goes ahead too.
 * A moment in the future (a dated price, an expiring reservation) stands in its own table until it comes, so that it
   survives any number of writes before it.
@@ -40,7 +40,8 @@ _MARK = {
         f'WHEN {_STATE} = \'due\' AND "outbox".attempt = 0 AND excluded.due_at < "outbox".due_at '
         'THEN excluded.due_at ELSE "outbox".due_at END'
     ),
-    "due_again": f'CASE WHEN {either(_STATE, *IN_FLIGHT)} THEN TRUE ELSE "outbox".due_again END',
+    "due_again": f'CASE WHEN {either(_STATE, *IN_FLIGHT)} OR "outbox".claimed_until IS NOT NULL THEN TRUE '
+    'ELSE "outbox".due_again END',
     "stalled_at": f'CASE WHEN {_STILL} THEN NULL ELSE "outbox".stalled_at END',
     "forced": '("outbox".forced OR excluded.forced)',
     "cause": 'coalesce(excluded.cause, "outbox".cause)',

@@ -188,6 +188,10 @@ class Registry:
         """
         return attempt(self.write, work)
 
+    def repeat(self, work: Callable[[], T]) -> T:
+        """``work()``, which opens transactions of its own; repeated from its start as ``attempt`` repeats one."""
+        return repeat(work)
+
     # ── life ────────────────────────────────────────────────────────────────────────────────────────────────────────
     def migrate(self) -> None:
         """Afterwards every table is as this version wants it. Idempotent; any number of processes may call at once."""
@@ -256,10 +260,19 @@ def transaction(engine: Engine, clock: Callable[[], datetime], *, write: bool) -
 
 def attempt(write: Callable[[], AbstractContextManager[Tx]], work: Callable[[Tx], T]) -> T:
     """``work`` in transactions of ``write``, repeated while the database says "not now"; see ``Registry.attempt``."""
+
+    def once() -> T:
+        with write() as tx:
+            return work(tx)
+
+    return repeat(once)
+
+
+def repeat(work: Callable[[], T]) -> T:
+    """``work()``, repeated while the database says "not now"; see ``Registry.attempt``."""
     for turn in range(1, _ATTEMPTS + 1):
         try:
-            with write() as tx:
-                return work(tx)
+            return work()
         except DatabaseRefused as error:
             if turn == _ATTEMPTS or not error.repeatable:
                 raise

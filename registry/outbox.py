@@ -4,18 +4,21 @@ What surprises here:
 
 * A write that is finished has no row.
 * What is due is claimed by its lock, until the transaction ends: decide it, set it or close it in the same one. A
-  change that comes meanwhile waits for that transaction and then finds the write in flight.
+  change that comes meanwhile waits for that transaction and then finds the write in flight. On SQLite, whose lock is
+  everybody's, a page may be claimed for longer, looked at without the lock, and decided in a second transaction: a
+  change that comes meanwhile leaves its mark on the row, and what is so marked is not decided (``still_claimed``).
 * ``owner`` where a function takes one: rows whose claim ran out are left alone and not among those returned; their
   late worker must not act on them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from functools import cache
 
 from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import BigInteger, Integer, and_, bindparam, case, delete, or_, select, true, update
 
 from registry import bulk
@@ -75,16 +78,36 @@ class OutboxChange(Struct, frozen=True, kw_only=True):
     forced: bool = False
 
 
-def claim_due(tx: Tx, channel: str, entity: str, limit: int, *, ahead: bool = False) -> list[OutboxRow]:
+def claim_due(
+    tx: Tx, channel: str, entity: str, limit: int, *, ahead: bool = False, owner: str | None = None,
+    seconds: float = 60.0,
+) -> list[OutboxRow]:
     """The longest due writes that nobody works on, locked until this transaction ends; decide, set or close each in it.
 
-    Rows in state ``decided`` come too: they go out with the key and payload they have. ``ahead``: only what was marked
-    so, and nothing else beside it.
+    With ``owner`` they are its own beyond this transaction, for ``seconds``: before they are decided in a later one,
+    ``still_claimed`` says which of them are as they were claimed. Rows in state ``decided`` come too: they go out with
+    the key and payload they have. ``ahead``: only what was marked so, and nothing else beside it.
     """
     ripen(tx, channel, entity)
     stamp = tx.stamp - HELD_AHEAD if ahead else tx.stamp
     values = {"on": channel, "of": entity, "most": limit, "stamp": stamp}
-    return [stored(row) for row in tx.rows(_ready(("due", "decided")), values)]
+    found = [stored(row) for row in tx.rows(_ready(("due", "decided")), values)]
+    if owner is None:
+        return found
+    until = tx.stamp + int(seconds * 1_000_000)
+    _CLAIM_DUE.run(tx, [row.id for row in found], owner=owner, until=until)
+    return [replace(row, claimed_by=owner, claimed_until=moment(until)) for row in found]
+
+
+def still_claimed(tx: Tx, rows: Sequence[OutboxRow]) -> list[OutboxRow]:
+    """Those of the claimed rows that nothing was marked on since; the others are due as they are now, for whoever comes
+    next. To be called in the transaction that decides them."""
+    if not rows:
+        return []
+    values = {"owner": rows[0].claimed_by, "until": maybe_micros(rows[0].claimed_until)}
+    there = {id: marked for id, marked in _CLAIMED.rows(tx, [row.id for row in rows], **values)}
+    _LET_GO.run(tx, [id for id, marked in there.items() if marked], **values)
+    return [row for row in rows if there.get(row.id) == 0]
 
 
 def open_writes(
@@ -102,6 +125,26 @@ def open_writes(
     found = [stored(row) for row in tx.rows(_ready(tuple(states)), values)]
     _CLAIM.run(tx, [row.id for row in found], owner=owner, until=tx.stamp + int(seconds * 1_000_000))
     return found
+
+
+_MINE = and_(outbox.c.claimed_by == bindparam("owner"), outbox.c.claimed_until == bindparam("until"))
+_FRESH = outbox.c.state == "due"
+_CLAIM_DUE = bulk.Keyed(
+    update(outbox).values(
+        claimed_by=bindparam("owner"), claimed_until=bindparam("until", type_=BigInteger),
+        due_again=and_(outbox.c.due_again, ~_FRESH),    # from now on it says whether something came since
+    ),
+    outbox.c.id,
+)
+_CLAIMED = bulk.Keyed(
+    select(outbox.c.id, case((and_(_FRESH, outbox.c.due_again), 1), else_=0)).where(
+        _MINE, outbox.c.state.in_(("due", "decided"))
+    ),
+    outbox.c.id,
+)
+_LET_GO = bulk.Keyed(
+    update(outbox).where(_MINE).values(claimed_by=None, claimed_until=None, due_again=False), outbox.c.id
+)
 
 
 _UNDER_WAY = bulk.Keyed(

@@ -133,13 +133,21 @@ def unpark(tx: Tx, keys: Collection[ParkedKey], *, state: str = "replayed", besi
     subjects: dict[tuple[str, str, str], list[str]] = {}
     for channel, entity, subject, direction in keys:
         subjects.setdefault((channel, entity, direction), []).append(subject)
-    closed = 0
-    for (channel, entity, direction), given in sorted(subjects.items()):
-        place = {"on": channel, "of": entity, "way": direction}
-        if tx.rows(_ANY_OPEN, place):  # mostly nothing is, and then a page of subjects need not be looked for
-            close = _CLOSE if beside else _CLOSE_ALONE
-            closed += close.run(tx, given, **place, ends=state, stamp=tx.stamp)
-    return closed
+    return sum(
+        unpark_at(tx, *place, given, state=state, beside=beside) for place, given in sorted(subjects.items())
+    )
+
+
+def unpark_at(
+    tx: Tx, channel: str, entity: str, direction: str, subjects: Collection[str], *, state: str = "replayed",
+    beside: bool = True,
+) -> int:
+    """``unpark`` for a page of subjects of one place."""
+    place = {"on": channel, "of": entity, "way": direction}
+    if not subjects or not tx.rows(_ANY_OPEN, place):  # mostly nothing is open, and then none need be looked for
+        return 0
+    close = _CLOSE if beside else _CLOSE_ALONE
+    return close.run(tx, subjects, **place, ends=state, stamp=tx.stamp)
 
 
 def parked(

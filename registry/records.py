@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 from msgspec import Struct
@@ -243,12 +243,12 @@ def _met(tx: Tx, entity: str, field: str, targets: Collection[str]) -> dict[str,
         values: dict[str, Any] = {"entity": entity}
         if place == 0:
             values["keys"] = keys if tx.postgres else encode(keys)
-        for row in tx.rows(_MET[tx.postgres, place == 0], values):
+        for row in sorted(tx.rows(_MET[tx.postgres, place == 0], values), key=itemgetter(0)):
             if place == 0:
                 found[row[-1]].append(Record(row))
             elif (target := row[2].split("@")[place]) in found:
                 found[target].append(Record(row))
-    return {target: sorted(rows, key=attrgetter("uid")) for target, rows in found.items()}
+    return found
 
 
 _NAMES = ", ".join(f'record."{column.name}"' for column in record.columns)
@@ -333,8 +333,9 @@ def drop_keys(tx: Tx, keys: Collection[MatchKey]) -> int:
 
 
 def _with_survivors(tx: Tx, uids: Collection[str], statement: bulk.Keyed) -> dict[str, Record]:
-    found = {row[0]: Record(row) for row in statement.rows(tx, uids)}
-    targets = sorted({at.merged_into for at in found.values() if at.merged_into is not None})
+    rows = statement.rows(tx, uids)
+    found = {row[0]: Record(row) for row in rows}
+    targets = sorted({row[8] for row in rows if row[8] is not None})
     if not targets:
         return found
     survivors = {row[0]: Record(row) for row in statement.rows(tx, targets)}

@@ -12,7 +12,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import ROUND_UP, Decimal
-from functools import reduce
 from typing import Literal
 
 _NONE = Decimal(0)
@@ -98,11 +97,12 @@ class Verdict:
 
 def tally(effects: Iterable[Effect]) -> Tally:
     """The sum of the effects; an item whose prices move counts with the farthest of them."""
-    return reduce(Tally.__add__, (
-        Tally(changed=int(one.counts), moved=max((move.size for move in one.moves), default=_NONE),
-              deleted=int(one.deletes), zeroed=int(one.zeroes))
-        for one in effects
-    ), Tally())
+    them = list(effects)
+    return Tally(
+        changed=sum([one.counts for one in them]), deleted=sum([one.deletes for one in them]),
+        zeroed=sum([one.zeroes for one in them]),
+        moved=sum([max([move.size for move in one.moves]) for one in them if one.moves], _NONE),
+    )
 
 
 def alone(effects: Iterable[Effect], rule: Breaker) -> tuple[str, ...]:

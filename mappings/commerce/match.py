@@ -48,6 +48,11 @@ def keys(
     id`` and nothing else · return, interaction, review, settlement: the same. A field that is absent, null, empty or
     not valid as a key yields no key.
     """
+    if entity in ("stock", "price"):
+        where = "location" if entity == "stock" else "list"
+        variant, place = values.get("variant"), values.get(where)
+        kind = _price_kind(values) if entity == "price" else ""
+        return [] if variant is None or place is None else [(f"variant@{where}", f"{variant}@{place}{kind}")]
     if entity == "variant":
         found = [("sku", values.get("sku")), ("gtin", worldwide(values.get("gtin")))]
     elif entity in ("product", "location", "offer", "gift_card"):
@@ -56,11 +61,6 @@ def keys(
         found = [("email", email(values.get("email"))), ("phone", phone(values.get("phone"), country))]
     elif entity == "loyalty_event":
         found = [("number", values.get("number"))]
-    elif entity in ("stock", "price"):
-        where = "location" if entity == "stock" else "list"
-        parts = (values.get("variant"), values.get(where))
-        kind = _price_kind(values) if entity == "price" else ""
-        found = [(f"variant@{where}", None if None in parts else f"{parts[0]}@{parts[1]}{kind}")]
     else:
         found = [("origin", f"{channel}:{external_id}")]
     return [(kind, value) for kind, value in found if value is not None and value != ""]

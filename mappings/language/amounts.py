@@ -19,6 +19,8 @@ CENT = Decimal("0.01")
 _CENTS = re.compile(r"(?:0|[1-9][0-9]{0,20})\.[0-9]{2}").fullmatch
 """What most amounts look like: already canonical for a currency of two digits, so nothing has to be computed."""
 
+_FIGURE = re.compile(r"(?:0|[1-9][0-9]{0,20})(?:\.[0-9]{1,20})?").fullmatch
+"""What most figures look like: without the zeros at its end the text is the number's shortest form."""
 
 _CURRENCY = re.compile(r"[A-Z]{3}").fullmatch  # str.isupper would let "1E5" pass
 
@@ -157,6 +159,9 @@ def quantity_out(value: Any, unit: str, kind: str, separator: str = ".") -> dict
     """``quantity_of`` and ``quantity_json`` in one step."""
     if value.__class__ is int:
         return {"value": str(value), "unit": unit, "kind": kind}
+    plain = value.__class__ is str and unit.__class__ is str and kind.__class__ is str and separator == "."
+    if plain and _FIGURE(value) is not None:
+        return {"value": value.rstrip("0").rstrip(".") if "." in value else value, "unit": unit, "kind": kind}
     json: dict[str, str] = quantity_json(quantity_of(value, unit, kind, separator))
     return json
 

@@ -5,6 +5,7 @@ What surprises here: a moment is its canonical text (UTC, ``…Z``), which compa
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -22,6 +23,10 @@ def zone_of(name: str) -> ZoneInfo:
         raise Refused("zone", "there is no time zone of that name in the IANA list", name) from None
 
 
+_CANONICAL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}Z").fullmatch
+"""How many platforms write a moment: it need only be looked at, not written anew."""
+
+
 def moment_of(value: Any, zone: str | None = None, format: str | None = None) -> str:
     """A moment as UTC text ``2026-03-01T09:00:00Z``. Without an offset in the text it needs ``zone``.
 
@@ -34,6 +39,8 @@ def moment_of(value: Any, zone: str | None = None, format: str | None = None) ->
             moment = datetime.fromisoformat(value)
             if len(value) < 13:
                 raise Refused("moment", "a date without a time of day; `as: date` reads dates", value)
+            if _CANONICAL(value) is not None:
+                return value
         elif format in ("unix", "unix_ms"):
             micro = int(decimal_of(value).scaleb(6 if format == "unix" else 3, EXACT))
             moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=micro)

@@ -1,4 +1,4 @@
-"""Where the time of a sync goes: wall time by phase, each moment counted once, under the innermost phase it is in.
+"""Where the time of a sync goes: wall time by phase, each moment of a thread counted once, under its innermost phase.
 
 What surprises here: functions are wrapped where they are looked up, while the block runs; a page calls each of them a
 few times, so measuring changes nothing that can be measured.
@@ -6,6 +6,7 @@ few times, so measuring changes nothing that can be measured.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -41,16 +42,19 @@ PLACES: list[tuple[Any, str, str]] = [
 
 @contextmanager
 def phases() -> Iterator[dict[str, float]]:
-    """Phase → seconds of the block; what no phase claims stands under ``REST``."""
+    """Phase → seconds of the block; what no phase claims of this thread stands under ``REST``.
+
+    A thread that works beside this one adds what it does in a phase, so that all may be more than the clock's.
+    """
     spent: dict[str, float] = defaultdict(float)
-    stack = [REST]
-    last = time.perf_counter()
+    of_thread = threading.local()
 
     def turn(phase: str | None) -> None:
-        nonlocal last
         now = time.perf_counter()
-        spent[stack[-1]] += now - last
-        last = now
+        stack = of_thread.__dict__.setdefault("stack", [])
+        if stack:
+            spent[stack[-1]] += now - of_thread.last
+        of_thread.last = now
         if phase is None:
             stack.pop()
         else:
@@ -69,6 +73,7 @@ def phases() -> Iterator[dict[str, float]]:
     before = [(place, name, getattr(place, name)) for place, name, _ in PLACES]
     for place, name, phase in PLACES:
         setattr(place, name, timed(getattr(place, name), phase))
+    turn(REST)
     try:
         yield spent
     finally:

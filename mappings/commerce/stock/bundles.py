@@ -21,6 +21,8 @@ def parts_of(variant: Mapping[str, Any]) -> dict[str, Decimal]:
 
     A part that stands twice counts twice. A case is one only where it names no components.
     """
+    if "components" not in variant and "case" not in variant:
+        return {}
     found: dict[str, Decimal] = {}
     for row in variant.get("components") or ():
         found[row["variant"]] = found.get(row["variant"], Decimal(0)) + Decimal(row["quantity"]["value"])

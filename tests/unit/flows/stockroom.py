@@ -226,7 +226,7 @@ class Stockroom:
     def pool(self, item: str) -> Pool:
         """What may be divided of an item now."""
         with self.house.registry.read() as tx:
-            return pools(self.house, tx, [self.uid(item)], self.now())[self.uid(item)]
+            return pools(self.house, tx, [self.uid(item)], self.now()).of[self.uid(item)]
 
     def free(self, item: str) -> int:
         """Units that are free of an item, everywhere together."""

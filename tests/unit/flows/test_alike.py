@@ -9,11 +9,12 @@ import pytest
 
 from flows.figures import figures
 from flows.holdings import pools
+from flows.render import views
 from registry import records_by_field
 from tests.databases import registry_url  # noqa: F401 (fixture)
 from tests.unit.flows.stockroom import Stockroom, stockroom
 
-ITEMS = tuple("ABCDEFGHIJKL")
+ITEMS = tuple("ABCDEFGHIJKLMN")
 
 
 @pytest.fixture
@@ -28,7 +29,8 @@ def room(
 def test_an_article_is_shown_the_same_in_a_page_of_others_as_by_itself(room: Stockroom) -> None:
     """P8: of equal figures each counts for its own article, and what sets one apart (an order, a place, goods put
     aside, less than nothing, another way to write ten) never reaches the next; every row of stock has its own part."""
-    room.order("1001", {"B": 3})
+    room.order("1001", {"B": 3, "M": 4})
+    room.order("1002", {"N": 3})
     room.figure("C", 10, allocated="4")
     room.figure("D", 10, allocated="4")
     room.figure("E", 10, quarantined="1")
@@ -45,15 +47,22 @@ def test_an_article_is_shown_the_same_in_a_page_of_others_as_by_itself(room: Sto
             for variant, rows in records_by_field(tx, "stock", "variant", list(uids.values())).items()
         }
         page = figures(room.house, tx, "shop", stocks, now)
-        held = pools(room.house, tx, list(uids.values()), now)
-        shown = {item: page[uid].publish for item, uid in uids.items()}
+        held = pools(room.house, tx, list(uids.values()), now).of
+        shown = {item: page.of[uid].publish for item, uid in uids.items()}
         assert shown == {"A": 10, "B": 7, "C": 6, "D": 6, "E": 9, "F": 17, "G": 17, "H": 0, "I": 0, "J": 10, "K": 0,
-                         "L": 10}
+                         "L": 10, "M": 6, "N": 7}
         for uid in uids.values():
-            assert page[uid] == figures(room.house, tx, "shop", {uid: stocks[uid]}, now)[uid]
-            assert held[uid] == pools(room.house, tx, [uid], now)[uid]
-            assert page[uid].by_stock.keys() == {row["uid"] for row in stocks[uid]}
-            assert page[uid].policy["variant"] == uid
+            alone = figures(room.house, tx, "shop", {uid: stocks[uid]}, now)
+            assert page.of[uid] == alone.of[uid]
+            assert held[uid] == pools(room.house, tx, [uid], now).of[uid]
+            assert {row["uid"]: page.by_stock[row["uid"]] for row in stocks[uid]} == alone.by_stock
+            assert sum(alone.by_stock.values()) == alone.of[uid].publish
+        seen = views(room.house, tx, "shop", room.house.of("shop").outward["stock"], list(uids.values()), now)
+        assert {uid: view.publish for uid, view in seen.items()} == {uids[item]: n for item, n in shown.items()}
+        for uid, view in seen.items():
+            assert [row["uid"] for row in view.values["stocks"]] == [row["uid"] for row in stocks[uid]]
+            (because,) = view.policy["stock"]
+            assert because == {"variant": uid, **page.of[uid].policy}
         faults = {item: [said for one in held[uid].standings for said in one.faults] for item, uid in uids.items()}
         assert [item for item, said in faults.items() if said] == ["H", "I"]
         assert faults["H"][0].startswith("H at wh")

@@ -124,7 +124,7 @@ def test_a_bundle_and_its_part_are_never_pledged_twice(selling: World) -> None:
     house.registry.attempt(pack)
     with selling.registry.read() as tx:
         rows = {uid: [{**row.values, "uid": row.uid} for row in records_by_field(tx, "stock", "variant", [uid])[uid]]}
-        found = figures(house, tx, "shop-kz", rows, now)[uid]
+        found = figures(house, tx, "shop-kz", rows, now).of[uid]
     assert found.target == 6
     assert found.publish == 10 - 4 - 2 * 2
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 
 from connectors.errors import Misconfigured, RetryLater
 from deployments.switches import set_pause
-from flows import steps
+from flows import deciding, steps
 from registry import hops_of
 from tests.scenario.world import LONG, World
 from tests.unit.flows.retail import (
@@ -337,6 +339,35 @@ def test_a_change_while_a_write_is_under_way_is_told_too(kettles: World) -> None
     other.close()
     assert crossed
     assert shop_doc(kettles, "variants", "sku", "KTL-1")["title"] == "Second"
+
+
+def test_a_change_while_a_page_is_looked_at_is_told_instead_of_what_it_was(
+    kettles: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P1: on SQLite nobody waits while a page is rendered; what changes meanwhile never goes out as it was."""
+    rename(kettles, "KTL-1", "First")
+    again(kettles, "erp-kz")
+    render = deciding.views
+    looks: list[str] = []
+
+    def meanwhile(*given: Any) -> Any:
+        seen = render(*given)
+        if not looks:
+            rename(kettles, "KTL-1", "Second")
+            steps.pull(other, "erp-kz", "items")
+        looks.append("")
+        return seen
+
+    other = kettles.worker(owner="another")
+    monkeypatch.setattr(deciding, "views", meanwhile)
+    marks = kettles.marks()
+    ledgers = [steps.push(kettles.house, "shop-kz", "variant") for _ in range(2)]
+    other.close()
+    assert shop_doc(kettles, "variants", "sku", "KTL-1")["title"] == "Second"
+    assert len(written(kettles, marks, "shop")) == 1
+    assert sum(ledger.total("written") for ledger in ledgers) == 1
+    assert all(ledger.balanced for ledger in ledgers)
+    assert len(looks) > 1
 
 
 def test_each_write_leaves_one_hop_with_its_key(retail: World) -> None:

@@ -159,7 +159,8 @@ def test_references_find_only_what_lives_on_that_channel(reg: Registry) -> None:
 
 def test_a_copied_binding_changes_only_what_is_said(reg: Registry) -> None:
     """P3: storing a receipt leaves the contribution and its stamps as they were."""
-    first = bound("a", values={"q": Decimal("1.10")}, covers={"q"}, asked_at=NOON, mapping_hash="m", resource="items")
+    since = encode({"$since": 7})
+    first = bound("a", values={"q": Decimal("1.10")}, covers=since, asked_at=NOON, mapping_hash="m", resource="items")
     with reg.write() as tx:
         put_bindings(tx, [first])
         before = bindings(tx, "erp", [("stock", "a")])["stock", "a"]
@@ -167,9 +168,9 @@ def test_a_copied_binding_changes_only_what_is_said(reg: Registry) -> None:
         after = bindings(tx, "erp", [("stock", "a")])["stock", "a"]
     assert (after.told, after.told_at, after.pending) == ({"quantity": 1}, NOON, True)
     assert after.told_hash == digest(encode({"quantity": 1}))
-    for name in ("values", "values_hash", "covers", "asked_at", "mapping_hash", "resource", "kept", "state", "uid"):
+    for name in ("values", "values_hash", "changed", "asked_at", "mapping_hash", "resource", "kept", "state", "uid"):
         assert getattr(after, name) == getattr(before, name), name
-    assert after.covers == {"q"}
+    assert after.changed == {"$since": 7, "q": 7}
 
 
 def test_a_live_binding_always_names_its_record(reg: Registry) -> None:

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings, strategies as st
+from sqlalchemy import text
 
 from registry import (
     AHEAD,
@@ -29,6 +30,7 @@ from registry import (
     outbox_counts,
     outbox_rows,
     set_outbox,
+    still_claimed,
     to_settle,
     wake,
 )
@@ -51,6 +53,7 @@ class Shop:
         self.version = {"u0": 0, "u1": 0}
         self.told: dict[str, int] = dict(self.version)
         self.working: list[tuple[str, OutboxRow, int]] = []
+        self.looking: list[tuple[list[OutboxRow], dict[int, int]]] = []
         self.turn = 0
 
     def change(self, which: int) -> None:
@@ -58,6 +61,29 @@ class Shop:
         with self.reg.write() as tx:
             self.version[uid] += 1
             due(tx, uid)
+
+    def look(self, limit: int) -> None:
+        """Claims what is due for longer, and renders it without a lock."""
+        self.turn += 1
+        with self.reg.write() as tx:
+            rows = claim_due(tx, "shop", "stock", limit, owner=f"worker {self.turn}")
+        self.looking.append((rows, {
+            row.id: int(row.payload) if row.state == "decided" and row.payload else self.version[row.uid]
+            for row in rows
+        }))
+
+    def fix(self, which: int) -> None:
+        """What was rendered so is decided, as far as nothing came in between."""
+        if not self.looking:
+            return
+        rows, rendered = self.looking.pop(which % len(self.looking))
+        with self.reg.write() as tx:
+            for row in still_claimed(tx, rows):
+                assert row.state == "decided" or rendered[row.id] == self.version[row.uid]
+                decision = Decision(id=row.id, key=row.uid, op="update", payload=str(rendered[row.id]).encode())
+                assert decide(tx, [decision], owner=row.claimed_by) == {row.id}
+                self.told[row.uid] = rendered[row.id]
+                self.working.append((str(row.claimed_by), row, rendered[row.id]))
 
     def send(self, limit: int) -> None:
         """Claims what is due and fixes its payload; what the channel then holds is known when the receipt is stored."""
@@ -99,6 +125,7 @@ class Shop:
     def finish(self) -> None:
         """Everybody does their work to the end; workers that died are taken over."""
         self.working.clear()
+        self.looking.clear()
         with self.reg.write() as tx:
             tx.conn.exec_driver_sql("UPDATE outbox SET claimed_until = 0")
         for _ in range(4):
@@ -116,6 +143,8 @@ STEPS = st.one_of(
     st.tuples(st.just("send"), st.integers(1, 2)),
     st.tuples(st.just("receipt"), st.integers(0, 1), st.just("applied")),
     st.tuples(st.just("receipt"), st.integers(0, 1), st.sampled_from(OUTCOMES)),
+    st.tuples(st.just("look"), st.integers(1, 2)),
+    st.tuples(st.just("fix"), st.integers(0, 1)),
     st.tuples(st.just("wait"), st.integers(1, 2)),
     st.tuples(st.just("settle")),
 )
@@ -127,6 +156,9 @@ CHANGE, SEND, APPLIED = ("change", 0), ("send", 1), ("receipt", 0, "applied")
 @example(steps=[CHANGE, SEND, CHANGE, APPLIED])  # changed in flight
 @example(steps=[CHANGE, SEND, CHANGE, ("receipt", 0, "unknown"), ("settle",)])
 @example(steps=[CHANGE, SEND, ("receipt", 0, "again"), CHANGE])  # changed after its payload was fixed
+@example(steps=[CHANGE, ("look", 1), CHANGE, ("fix", 0)])  # changed while it was rendered
+@example(steps=[CHANGE, SEND, ("receipt", 0, "again"), CHANGE, ("look", 1), CHANGE, ("fix", 0)])
+@example(steps=[CHANGE, ("look", 1), CHANGE])  # whoever rendered it died
 @example(steps=[CHANGE, ("wait", 1), CHANGE])  # what it waits for came
 @given(steps=st.lists(STEPS, max_size=30))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -173,6 +205,20 @@ def test_a_worker_whose_claim_ran_out_changes_nothing(reg: Registry, step: str) 
         assert close_outbox(tx, [quick.id], owner="quick") == 1
 
 
+def test_a_claimed_page_is_nobody_elses_until_its_claim_runs_out(reg: Registry) -> None:
+    """P2, P3: two workers never render the same write; what one left behind when it died goes out later."""
+    with reg.write() as tx:
+        due(tx, "a", "b")
+        (first,) = claim_due(tx, "shop", "stock", 1, owner="one", seconds=60)
+        (second,) = claim_due(tx, "shop", "stock", 10, owner="two", seconds=-1)     # died, and its time is out
+        assert {first.uid, second.uid} == {"a", "b"}
+        (taken,) = claim_due(tx, "shop", "stock", 10, owner="three", seconds=60)
+        assert taken.uid == second.uid
+        assert still_claimed(tx, [second]) == []
+        assert still_claimed(tx, [first]) == [first]
+        assert still_claimed(tx, [taken]) == [taken]
+
+
 def test_what_is_in_flight_is_not_decided_again(reg: Registry) -> None:
     """P2: only what is due or fixed goes out; a row that flies keeps its key, whoever asks."""
     with reg.write() as tx:
@@ -208,6 +254,26 @@ def test_a_change_while_a_write_is_decided_waits_and_is_told_after_it(postgres_u
         close_outbox(tx, [row.id])
         assert [found.state for found in outbox_rows(tx)] == ["due"]
     reg.close()
+
+
+def test_a_write_that_is_decided_is_put_beside_what_it_was_when_due(postgres_url: str) -> None:
+    """A page of decisions changes no index: rows find room where they lie, or deciding takes three times as long."""
+    reg = open_registry(postgres_url)
+    try:
+        where = text("SELECT uid, split_part(trim(ctid::text, '()'), ',', 1) FROM outbox")
+        with reg.write() as tx:
+            due(tx, *(f"{n:032x}" for n in range(500)))
+        with reg.write() as tx:
+            lay = dict(map(tuple, tx.rows(where)))
+            payload = b'{"doc": {"available": 12, "sku": "KH-000123", "warehouse": "main"}, "publish": "12"}'
+            assert len(decide(tx, [
+                Decision(id=row.id, key=f"serai-{row.uid[:20]}", op="update", payload=payload, external_id=row.uid)
+                for row in claim_due(tx, "shop", "stock", 500)
+            ], owner="worker")) == 500
+        with reg.write() as tx:
+            assert dict(map(tuple, tx.rows(where))) == lay
+    finally:
+        reg.close()
 
 
 def test_key_and_payload_are_fixed_before_sending_and_attempts_are_counted(reg: Registry) -> None:
