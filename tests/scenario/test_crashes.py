@@ -8,15 +8,15 @@ one for each seed; ``SERAI_TEST_SCENARIOS=n`` with n ≥ 50 tries them all.
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import pytest
 
+from tests.processes import FORKED
 from tests.scenario.border import Border, Crash
 from tests.scenario.kept import made
 from tests.scenario.oracle import wrong
@@ -169,8 +169,8 @@ def test_a_process_may_be_killed_at_any_moment(database: str, tmp_path: Path) ->
             with working(found) as process:
                 moment = found.dice.uniform(0.02, 0.8)
                 time.sleep(moment)
-                os.kill(process.pid, signal.SIGKILL)
-                process.wait(10)
+                process.kill()
+                process.join(10)
             found.tell(f"killed after {moment:.2f} s")
             found.restart()
             found.drain()
@@ -182,27 +182,22 @@ def test_a_process_may_be_killed_at_any_moment(database: str, tmp_path: Path) ->
         assert found.writes(quiet) == []
 
 
-class working:
-    """A process that does rounds of everything until it is killed or its input ends; it has begun when this enters."""
+@contextmanager
+def working(found: World) -> Iterator[ForkServerProcess]:
+    """A process that does rounds of everything until it is killed or this ends; it has begun when this does."""
+    from tests.scenario.worker import work  # compiles the mappings, as the world did
 
-    def __init__(self, found: World) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.scenario.worker", str(found.folder / "project"), found.url,
-             str(found.clock.ahead.total_seconds())],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2],
-        )
-
-    def __enter__(self) -> subprocess.Popen[str]:
-        assert self.process.stdout is not None
-        assert self.process.stdout.readline() == "ready\n"
-        return self.process
-
-    def __exit__(self, *failure: object) -> None:
-        for stream in (self.process.stdin, self.process.stdout):
-            if stream is not None:
-                stream.close()
-        try:
-            self.process.wait(300)      # it ends its round; only one that hangs is killed
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait(10)
+    ours, its = FORKED.Pipe()
+    process = FORKED.Process(
+        target=work, args=(found.folder / "project", found.url, found.clock.ahead, dict(os.environ), its)
+    )
+    process.start()
+    its.close()
+    try:
+        assert ours.recv() == "ready"
+        yield process
+    finally:
+        ours.close()
+        process.join(300)       # it ends its round; only one that hangs is killed
+        process.kill()
+        process.join(10)

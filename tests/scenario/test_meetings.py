@@ -209,6 +209,6 @@ def test_two_processes_on_one_registry_do_not_get_in_each_other_s_way(database: 
         with working(found) as one, working(found) as two:
             for n in range(2):
                 day(found, n)
-        assert (one.returncode, two.returncode) == (0, 0)
+        assert (one.exitcode, two.exitcode) == (0, 0)
         found.settle_down()
         all_agree(found)

@@ -1,40 +1,51 @@
-"""A worker in a process of its own: ``python -m tests.scenario.worker PROJECT REGISTRY SECONDS``.
+"""A worker in a process of its own, on the world's registry and its systems.
 
-Says ``ready`` once its house is open, then does rounds of everything until its input ends; exits 1 when a ledger does
-not balance. SECONDS is how far the retailer's clock is ahead.
+What surprises here: the mappings are compiled when this is imported, once for all that are forked from there.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
+from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
+from multiprocessing.connection import Connection
+from pathlib import Path
 
 from flows import steps
-from flows.routes import load_mappings
 from flows.settings import load_project
 from flows.wiring import House
 from tests.scenario.border import Clock, timed
+from tests.scenario.project import compiled
+
+compiled(False)
 
 
-def main(folder: str, url: str, ahead: str) -> int:
-    """Works until told to stop."""
+def work(folder: Path, url: str, ahead: timedelta, environment: Mapping[str, str], line: Connection) -> None:
+    """Says that its house is open, then does rounds of everything until the line ends; exits 1 when a ledger does not
+    balance. ``ahead`` is how far the retailer's clock is before this machine's.
+    """
+    os.environ.clear()
+    os.environ.update(environment)
     clock = Clock()
-    clock.ahead = timedelta(seconds=float(ahead))
-    project = load_project(folder)
-    house = House(project=project, registry=timed(url, clock), mappings=load_mappings(project))
+    clock.ahead = ahead
+    house = House(project=load_project(folder), registry=timed(url, clock), mappings=compiled(False))
     over = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.read(), over.set()), daemon=True).start()
-    print("ready", flush=True)
+
+    def listen() -> None:
+        with suppress(EOFError):
+            line.recv()
+        over.set()
+
+    threading.Thread(target=listen, daemon=True).start()
+    line.send("ready")
     while True:
         ended = over.is_set()
         uneven = [ledger.sentence() for ledger in steps.sync_all(house) if not ledger.balanced]
         if uneven:
             print(uneven, file=sys.stderr)
-            return 1
+            sys.exit(1)
         if ended:
-            return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+            return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,13 @@ import pytest
 
 from registry import Registry, open_registry
 from tests.databases import fresh_postgres, fresh_sqlite
+from tests.processes import FORKED
 from tests.unit.registry import workers
 
 
 def in_processes(work: Callable[[str, int], Any], url: str, n: int) -> list[Any]:
     """What ``n`` processes returned; an exception in one of them is raised here."""
-    with multiprocessing.get_context("spawn").Pool(n) as pool:
+    with FORKED.Pool(n) as pool:
         waiting = [pool.apply_async(work, (url, k)) for k in range(n)]
         return [one.get(120) for one in waiting]
 

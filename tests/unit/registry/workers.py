@@ -1,4 +1,4 @@
-"""What the processes of test_processes.py do; importable, because a spawned process starts from nothing."""
+"""What the processes of test_processes.py do; importable, because a process is told it by name."""
 
 from __future__ import annotations
 
