@@ -138,11 +138,12 @@ def test_a_forged_notice_is_refused_and_learns_nothing(
 def test_a_flood_of_forged_notices_is_counted_and_fills_no_log(
     retailer: Retailer, url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """P13"""
+    """P13: one line a second at most, however long forty of them take."""
+    began = time.monotonic()
     with caplog.at_level(logging.WARNING, "serai.receiver"):
         for _ in range(40):
             assert post(url, "pos-kz", b"{}", {}).status_code == 401
-    assert len([line for line in caplog.messages if line.startswith("pos-kz")]) <= 5
+    assert len([line for line in caplog.messages if line.startswith("pos-kz")]) <= 1 + time.monotonic() - began
 
 
 @pytest.mark.parametrize("body", [b"{not json", b"[]", b'{"delivery": "x"}', b"\xff\xfe", b""])
