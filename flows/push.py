@@ -7,8 +7,8 @@ What surprises here:
 * What cannot wait goes out by itself (``ahead``): in pages that hold nothing else, before whoever else writes to the
   registry. Where a write of it is on its way already it must wait for its answer; so a page is never larger than what
   the channel takes within `SENDS_FOR` seconds, by how long its last writes took.
-* Where a channel is quick, the next page is decided while one is on its way; never of what an escrow governs, or of
-  what may be created but once. A fault puts it back, as it does what is left of the page that met it.
+* On PostgreSQL, where a channel is quick, the next page is decided while one is on its way; never of what an escrow
+  governs, or of what may be created but once. A fault puts it back, as what is left of the page that met it.
 * An update whose outcome is unknown is simply due again: an absolute value may supersede it. A create may not (P2).
 """
 
@@ -78,6 +78,7 @@ def _push(house: House, channel: str, entity: str, stretch: Stretch, ahead: bool
     if connector.resources[resource].supersedes:
         settle(house, channel, entity)      # what was fetched meanwhile is known before anything takes its place
     absolute = entity in BULK and not ahead and escrows.governs(house, channel, group) is None
+    apart = absolute and house.registry.postgres    # SQLite's driver would give way at each row, its lock in its hand
 
     def decided() -> tuple[Account, list[Sending] | None]:
         page = account.page()
@@ -97,7 +98,7 @@ def _push(house: House, channel: str, entity: str, stretch: Stretch, ahead: bool
             looks = {uid: id for uid, id in page.looks.items() if looked[uid] < LOOKS}
             quick = house.paces.get((channel, entity), 1.0) * most <= SENDS_FOR / 2
             more = page.read == most and account.read + most < stretch.records and account.elapsed < stretch.seconds
-            following = beside.submit(decided) if absolute and quick and more else None
+            following = beside.submit(decided) if apart and quick and more else None
             began = time.monotonic()
             fault = _send(house, page, channel, group, house.connector(channel, lane), sending)
             if sending:

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 import psycopg2
 from sqlalchemy import Connection, Engine, Executable, Row, Select, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError, SQLAlchemyError
 
 from registry import migrations
 from registry.codec import micros, moment
@@ -42,6 +42,8 @@ _BUSY_SECONDS = 30.0
 _TURN_MILLISECONDS = 50
 """How long a writer asks for SQLite's lock before it looks again whether somebody goes first."""
 _CLOCK_SECONDS = 60.0
+_IDLE_SECONDS = 1.0
+"""A connection to PostgreSQL that was used since is taken as it is: to ask costs as much as a small statement."""
 _ATTEMPTS = 5
 # Every statement of a page asks by key. Of a table that grew since the server last analyzed it, as at a first sync, it
 # expects a thousand times as many rows, and would read the table whole or start workers: 20 to 45 ms instead of 1.
@@ -232,7 +234,7 @@ def open_registry(url: str, *, inbox_url: str | None = None, power_safe: bool = 
     if address.get_backend_name() == "postgresql":
         if inbox_url is not None:
             raise RegistryError("inbox_url: on PostgreSQL the inbox is a table of the registry; leave inbox_url out")
-        engine = create_engine(address, pool_pre_ping=True, hide_parameters=True, connect_args={"options": _BY_KEY})
+        engine = _asked_when_idle(create_engine(address, hide_parameters=True, connect_args={"options": _BY_KEY}))
         return Registry(engine, engine)
     inbox = _address(inbox_url) if inbox_url is not None else address.set(database=_beside(str(address.database)))
     if inbox.get_backend_name() != "sqlite":
@@ -321,6 +323,26 @@ def _address(url: str) -> URL:
 def _beside(path: str) -> str:
     file = Path(path)
     return str(file.with_name(f"{file.stem}-inbox{file.suffix or '.db'}"))
+
+
+def _asked_when_idle(engine: Engine) -> Engine:
+    """A connection that lay idle is asked whether it still stands, and replaced unseen where it does not."""
+
+    @event.listens_for(engine, "checkin")
+    def _lies(_connection: Any, record: Any) -> None:
+        record.info["idle since"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def _taken(connection: Any, record: Any, _fairy: Any) -> None:
+        since = record.info.get("idle since")
+        if since is None or time.monotonic() - since < _IDLE_SECONDS:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except psycopg2.Error as error:
+            raise InvalidatePoolError() from error
+
+    return engine
 
 
 def _sqlite(address: URL, synchronous: str) -> Engine:

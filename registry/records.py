@@ -242,7 +242,7 @@ def _met(tx: Tx, entity: str, field: str, targets: Collection[str]) -> dict[str,
     for keys in bulk.chunks(targets):
         values: dict[str, Any] = {"entity": entity}
         if place == 0:
-            values["keys"] = keys if tx.postgres else encode(keys)
+            values["keys"] = bulk.BETWEEN.join(keys) if tx.postgres else encode(keys)
         for row in sorted(tx.rows(_MET[tx.postgres, place == 0], values), key=itemgetter(0)):
             if place == 0:
                 found[row[-1]].append(Record(row))
@@ -258,7 +258,7 @@ _MADE_OF = "record.entity = :entity AND record.merged_into IS NULL"
 _RANGE = f"{_MADE_OF} AND record.key >= target.value || '@' AND record.key < target.value || 'A'"
 _MET = {
     (True, True): text(
-        f"SELECT found.*, target.value FROM unnest(CAST(:keys AS text[])) AS target (value) "  # noqa: S608 — own names
+        f"SELECT found.*, target.value FROM unnest(string_to_array(:keys, '{bulk.BETWEEN}')) AS target (value) "  # noqa: S608 — own names
         f"CROSS JOIN LATERAL (SELECT {_NAMES} FROM record WHERE {_RANGE} OFFSET 0) AS found"
     ),
     (False, True): text(

@@ -14,7 +14,7 @@ from flows.ledger import Ledger
 from flows.wiring import open_house
 from registry import outbox_counts
 from tests.bench.sync_speed import api, known, project
-from tests.databases import registry_url  # noqa: F401 — the fixture: each dialect in turn
+from tests.databases import postgres_url, registry_url  # noqa: F401 — the fixtures: that one, each in turn
 
 COUNT, PAGE = 2_000, 1_000
 RATE, AT_ONCE = 10, 5
@@ -59,11 +59,11 @@ def test_a_platform_that_asks_to_wait_gets_the_page_decided_meanwhile_once_and_l
 
 
 def test_a_quick_channels_second_page_is_decided_before_the_first_is_answered(
-    registry_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch  # noqa: F811
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch  # noqa: F811
 ) -> None:
-    """While a page is on its way the next stands decided, with key and payload, and nothing else of the channel."""
+    """While a page is on its way to the channel the next stands decided, with key and payload."""
     with api(COUNT) as url:
-        monkeypatch.setenv("SERAI_REGISTRY", registry_url)
+        monkeypatch.setenv("SERAI_REGISTRY", postgres_url)
         monkeypatch.setenv("BENCH_URL", url)
         house = open_house(project(tmp_path / "project"))
         known(house, COUNT)

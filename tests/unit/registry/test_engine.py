@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from registry import (
     BindingRow,
@@ -63,6 +64,24 @@ from registry import (
 )
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def test_a_connection_that_the_server_closed_meanwhile_is_replaced_unseen(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P15: a server that was started anew between two pages stops nobody."""
+    monkeypatch.setattr("registry.engine._IDLE_SECONDS", 0.0)
+    reg, other = open_registry(postgres_url), open_registry(postgres_url)
+    try:
+        with reg.write() as tx:
+            (mine,) = tx.rows(text("SELECT pg_backend_pid()"))[0]
+        with other.write() as tx:
+            assert tx.rows(text("SELECT pg_terminate_backend(:mine, 60000)"), {"mine": mine})[0][0] is True
+        with reg.write() as tx:
+            assert tx.rows(text("SELECT pg_backend_pid()"))[0][0] != mine
+    finally:
+        reg.close()
+        other.close()
 
 
 def a_page(tx: Tx, n: int) -> dict[str, int]:
