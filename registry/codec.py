@@ -93,7 +93,6 @@ def micros(moment: datetime) -> int:
 
 
 @lru_cache(maxsize=1_024)  # the rows of a page bear the few stamps of the transactions that wrote them
-@lru_cache(maxsize=1_024)  # the rows of a page were mostly stored at once
 def moment(value: int) -> datetime:
     """The aware UTC moment of a stored number of microseconds."""
     return _EPOCH + timedelta(microseconds=value)
