@@ -99,7 +99,8 @@ class GenericRest(Rest):
         """Pages from the cursor on, each document with its ``parts``."""
         facts = self.facts(resource)
         for page in super().read(resource, cursor):
-            yield dataclasses.replace(page, docs=[self._whole(facts, doc) for doc in page.docs])
+            docs = [self._whole(facts, doc) for doc in page.docs] if facts.parts else page.docs
+            yield dataclasses.replace(page, docs=docs)
 
     def fetch(self, resource: str, ids: Sequence[str]) -> Mapping[str, Doc | None]:
         """Every id asked for, once, with its ``parts``; None: the platform says that it does not exist."""

@@ -6,6 +6,7 @@ What surprises here:
 * 429 was not carried out and 5xx may have been, so the same status can end differently for a read and a write.
 * After a time-out the rest of the writes is not sent: ``RetryLater`` is raised, and what has no receipt may go again.
 * A next page's address is followed only on the channel's own host: our credential goes nowhere else.
+* What a session of ``requests`` adds (cookies, proxies, redirects, netrc) is not wanted; a request goes to its adapter.
 * No error is raised inside an ``except`` block: the library's exceptions hold the request with its credential (P13).
 """
 
@@ -18,11 +19,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any, TypedDict, Unpack
 from urllib.parse import urljoin, urlsplit
 
 import requests
+from requests.adapters import HTTPAdapter
+from requests.utils import default_headers
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, MaxRetryError, NewConnectionError
 
 from connectors import oauth, paging
@@ -34,6 +36,8 @@ from connectors.scan import by_id, pages
 from connectors.schemes import SCHEMES
 from connectors.writes import filled, receipts, reference_of, settled, sought, unsearchable
 
+ALWAYS = {**default_headers(), "Accept": "application/json", "User-Agent": "serai"}
+"""Headers of every request that does not say otherwise."""
 CONNECT = 5.0
 READ = 30.0
 LARGEST_ANSWER = 8_000_000
@@ -143,21 +147,16 @@ class Rest(Connector):
 
     def close(self) -> None:
         """Afterwards this thread keeps no connection."""
-        session: requests.Session | None = getattr(self._kept, "session", None)
-        if session is not None:
-            session.close()
-            del self._kept.session
+        adapter: HTTPAdapter | None = getattr(self._kept, "adapter", None)
+        if adapter is not None:
+            adapter.close()
+            del self._kept.adapter
 
-    def _session(self) -> requests.Session:
-        session: requests.Session | None = getattr(self._kept, "session", None)
-        if session is None:
-            session = requests.Session()
-            session.trust_env = False
-            session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-            session.headers["Accept"] = "application/json"
-            session.headers["User-Agent"] = "serai"
-            self._kept.session = session
-        return session
+    def _adapter(self) -> HTTPAdapter:
+        adapter: HTTPAdapter | None = getattr(self._kept, "adapter", None)
+        if adapter is None:
+            adapter = self._kept.adapter = HTTPAdapter()
+        return adapter
 
     def _where(self, method: str, path: str) -> str:
         return f"{self.channel}: {method} {path.partition('?')[0]}"
@@ -190,7 +189,7 @@ class Rest(Connector):
     def _send(
         self, method: str, target: str, *, proof: Mapping[str, str], form: Any = None, **sent: Unpack[Sent]
     ) -> Answer:
-        headers, body, data = {**(sent.get("headers") or {}), **proof}, sent.get("body"), form
+        headers, body, data = {**ALWAYS, **(sent.get("headers") or {}), **proof}, sent.get("body"), form
         if body is not None:
             data = body if isinstance(body, bytes) else encoded(body)
             headers["Content-Type"] = "application/json"
@@ -199,17 +198,10 @@ class Rest(Connector):
         where = self._where(method, urlsplit(target).path)
         self.ports.budget.take(sent.get("cost", 1), self.lane, self.bucket(method, target))
         asked_at, started = self.ports.clock.now(), time.monotonic()
+        request = requests.PreparedRequest()
         try:
-            with self._session().request(
-                method,
-                target,
-                params=sent.get("params"),
-                data=data,
-                headers=headers,
-                timeout=self._timeout,
-                allow_redirects=False,
-                stream=True,
-            ) as response:
+            request.prepare(method=method, url=target, headers=headers, data=data, params=sent.get("params"))
+            with self._adapter().send(request, stream=True, timeout=self._timeout) as response:
                 raw = self._drained(response, started)
                 status, received = response.status_code, {k.lower(): v for k, v in response.headers.items()}
         except (requests.RequestException, HTTPError, OSError) as failure:

@@ -196,6 +196,8 @@ def _illegal(
 
 def store(work: Work) -> None:
     """Parks what was judged; keeps what was edited and by which numbers orders are known. A few statements a page."""
+    if not work.shown:
+        return
     for uid, fault in tracked.receipts(work).items():
         for (entity, id), known in work.known.items():
             if (entity, known) == ("order", uid):

@@ -59,6 +59,7 @@ class BindingRow(Struct, frozen=True, kw_only=True):
 class Standing(NamedTuple):
     """Where a document's binding stands; ``asked_at`` in microseconds, ``document_hash`` as last accepted."""
 
+    external_id: str
     uid: str | None
     state: str
     values_hash: bytes | None
@@ -265,7 +266,7 @@ def bindings(tx: Tx, channel: str, keys: Collection[tuple[str, str]]) -> dict[tu
 
 def standings(tx: Tx, channel: str, entity: str, external_ids: Collection[str]) -> dict[str, Standing]:
     """External id → what tells whether a document is new, of the bindings that exist: a fifth of the cost of those."""
-    return {row[0]: Standing(*row[1:]) for row in _SEEN_BY_ID.rows(tx, external_ids, on=channel, kind=entity)}
+    return {row[0]: Standing._make(row) for row in _SEEN_BY_ID.rows(tx, external_ids, on=channel, kind=entity)}
 
 
 def bindings_of(tx: Tx, uids: Collection[str], entity: str | None = None) -> dict[str, list[Binding]]:

@@ -69,16 +69,6 @@ def within(tx: Tx, column: ColumnElement[Any], keys: Collection[Any]) -> ColumnE
     return _one_of(column, form, partial(bindparam, None, sent))
 
 
-def without(tx: Tx, column: ColumnElement[Any], keys: Collection[Any]) -> ColumnElement[bool]:
-    """``column`` is none of ``keys``, however many they are: they are compared as a set, in one pass."""
-    form, sent = _sent(tx, keys)
-    if form == "json":
-        return column.not_in(select(func.json_each(sent).table_valued("value").c.value))
-    listed = bindparam(None, sent, type_=ARRAY(Text)) if form == "list" else func.string_to_array(sent, BETWEEN)
-    key = func.unnest(listed).column_valued("key")
-    return ~select(key).where(key == column).exists()
-
-
 def gather(tx: Tx, statement: AnySelect, column: ColumnElement[Any], keys: Collection[Any]) -> list[AnyRow]:
     """Rows of ``statement`` whose ``column`` is one of ``keys``: one statement per 1,000 keys, none for none."""
     found: list[AnyRow] = []

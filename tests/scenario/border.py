@@ -18,6 +18,7 @@ from requests.adapters import HTTPAdapter
 from sqlalchemy import Connection, event
 
 from connectors.base import Connector
+from connectors.rest import Rest
 from flows.wiring import House
 from registry import Registry, open_registry
 
@@ -101,9 +102,9 @@ class Worker(House):
 
     def connector(self, channel: str, lane: str = "live") -> Connector:
         found = super().connector(channel, lane)
-        session: requests.Session = found._session()  # type: ignore[attr-defined]  # every platform here is a Rest
-        if not isinstance(session.get_adapter("http://"), Gate):
-            session.mount("http://", Gate(self.border, self.clock))
+        assert isinstance(found, Rest)      # as every platform here
+        if not isinstance(found._adapter(), Gate):
+            found._kept.adapter = Gate(self.border, self.clock)
         return found
 
 

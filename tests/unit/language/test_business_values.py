@@ -1,12 +1,15 @@
 """Money, units, numbers of a country and days: nothing is lost, nothing is guessed."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from mappings.language.amounts import quantity_json, quantity_of, quantity_out
 from mappings.language.functions import FUNCTIONS
+from mappings.language.moments import moment_of
 from mappings.language.values import Refused
 
 RATES = [
@@ -135,3 +138,28 @@ def test_what_is_missing_too_old_or_inexact_is_a_fault_that_says_so(name: str, a
 def test_business_values_come_out_exact(name: str, args: tuple[Any, ...], gives: Any) -> None:
     """P7: per currency, per unit, per zone, per country."""
     assert run(name, *args) == gives
+
+
+@settings(max_examples=150, deadline=None)
+@given(whole=st.integers(-2, 10**6), digits=st.text("05", max_size=4), lead=st.sampled_from(["", "0", "+"]))
+def test_a_figure_is_the_same_however_many_zeros_its_text_has(whole: int, digits: str, lead: str) -> None:
+    """P7: a figure in a platform's usual text, read without computing, is the number that computing it gives."""
+    text = f"{lead if whole >= 0 else ''}{whole}" + (f".{digits}" if digits else "")
+    assert quantity_out(text, "each", "on_hand") == quantity_json(quantity_of(Decimal(text), "each", "on_hand"))
+
+
+@settings(max_examples=150, deadline=None)
+@given(at=st.datetimes(timezones=st.just(UTC)), sep=st.sampled_from("T "), micro=st.booleans())
+def test_a_moment_has_one_text_however_it_was_written(at: datetime, sep: str, micro: bool) -> None:
+    """P7: canonical texts compare as time does, so a moment has one of them, whatever the platform wrote."""
+    at = at if micro else at.replace(microsecond=0)
+    canonical = moment_of(at.isoformat())
+    assert datetime.fromisoformat(canonical) == at
+    assert {moment_of(canonical), moment_of(at.isoformat(sep)), moment_of(f"{at.isoformat(sep)[:-6]}Z")} == {canonical}
+
+
+@pytest.mark.parametrize("text", ["2026-02-30T09:00:00Z", "2026-13-01T09:00:00Z", "2026-03-01T09:60:00Z"])
+def test_what_only_looks_like_a_moment_is_refused(text: str) -> None:
+    """P6: no document slips through because its text has the usual shape."""
+    with pytest.raises(Refused, match="not a moment"):
+        moment_of(text)
