@@ -298,7 +298,8 @@ class Drain:
                 if self._lease is None:
                     self._lease = acquire(registry, *SIGN_OF_LIFE, self._house.owner, ALIVE_FOR)
                 else:
-                    self._lease = renew(registry, self._lease, ALIVE_FOR)
+                    lease = self._lease
+                    self._lease = registry.attempt(lambda tx: renew(tx, lease, ALIVE_FOR))
             except LeaseLost:
                 self._lease = None
 

@@ -38,6 +38,7 @@ from registry import (
     binding_for,
     claim_due,
     consented,
+    encode_all,
     mark_due,
     refs_for,
     reopen,
@@ -52,13 +53,17 @@ BULK: Final = ("stock", "price", "product", "variant")
 
 
 class Looked(Struct, frozen=True, kw_only=True):
-    """What a page's verdicts follow from, by the uid of the rows: as channel and registry were when it was read."""
+    """What a page's verdicts follow from, by the uid of the rows: as channel and registry were when it was read.
+
+    ``texts`` are the documents encoded; ``served`` is None where no figure of a single place is told.
+    """
 
     now: datetime
     seen: Mapping[str, View]
     bound: Mapping[str, Binding]
     said: Mapping[str, Binding]
     documents: Mapping[str, OutwardDoc]
+    texts: Mapping[str, str]
     faults: Mapping[str, Sequence[Fault]]
     skipped: Mapping[str, str]
     may_create: bool
@@ -151,9 +156,11 @@ def _look(house: House, tx: Tx, page: Account, channel: str, group: Group, rows:
     )
     stops = consenting.stops(house, tx, channel, group, seen, now)
     stops |= taken_back(tx, channel, group, seen, {row.uid: row.attempt for row in rows})
+    documents = {order[out.index]: out for out in result.docs}
     return Looked(
         now=now, seen=seen, bound=bound, said=_said(house, tx, channel, group, seen), faults=faults,
-        documents={order[out.index]: out for out in result.docs},
+        documents=documents,
+        texts=dict(zip(documents, encode_all([out.doc for out in documents.values()]), strict=True)),
         skipped={order[skip.doc]: skip.reason for skip in result.skips},
         may_create=group.entity in FREELY_CREATED or facts.ours or (channel, group.entity) in consented(tx),
         stopped=order_moves.stopped(tx, uids) if group.entity == "order" else {},
@@ -189,14 +196,19 @@ def _judge(
             verdicts.unchanged(row, "an offer goes to no other channel before it is accepted")
         elif view is not None and view.stuck and house.may_create(channel, "stock"):
             verdicts.stuck(row, view.stuck)
-        elif view is not None and row.uid not in bound and row.attempt == 0 and _nothing_to_show(view, looked.served):
+        elif (
+            looked.served is not None and view is not None and row.uid not in bound and row.attempt == 0
+            and _nothing_to_show(view, looked.served)
+        ):
             verdicts.unchanged(row, "the channel keeps none of it there, and is to show none")
         elif row.uid in faults:
             verdicts.fault(row, faults[row.uid])
         elif view is None or out is None:
             verdicts.unchanged(row, looked.skipped.get(row.uid, "the record is gone"))
         else:
-            verdicts.weigh(row, view, out.doc, out.id, bound.get(row.uid), looked.said, looked.may_create)
+            verdicts.weigh(
+                row, view, out.doc, looked.texts[row.uid], out.id, bound.get(row.uid), looked.said, looked.may_create
+            )
     return verdicts
 
 
@@ -215,13 +227,13 @@ def _served(house: House, tx: Tx, channel: str) -> set[str]:
     return {*policy.locations, *(uid for uid, code in sold_from(house, tx).items() if code in policy.locations)}
 
 
-def _nothing_to_show(view: View, served: Collection[str] | None) -> bool:
+def _nothing_to_show(view: View, served: Collection[str]) -> bool:
     """Whether a figure is 0 and stays so at a place that the channel does not sell from: there it need not keep any.
 
     Where it sells, it is told: some platforms sell freely what they have no figure of.
     """
     place = view.values.get("location")
-    if served is None or (place.get("code") if isinstance(place, Mapping) else place) in served:
+    if (place.get("code") if isinstance(place, Mapping) else place) in served:
         return False
     return view.publish == 0 and view.target == 0 and not view.waits
 

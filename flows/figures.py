@@ -29,14 +29,14 @@ from flows.pledges import (
     hard,
     kin,
     pledges,
-    pool_of,
     rivals_of,
     sold_from,
     told_figures,
 )
+from flows.shares import Dividing, Part, dividing, part
 from flows.wiring import House
-from mappings.commerce.stock import StockPolicy, allowed, divided, free, publish_by_location
-from mappings.commerce.stock.allocation import Division, holding_for
+from mappings.commerce.stock import StockPolicy, allowed
+from mappings.commerce.stock.allocation import holding_for
 from mappings.commerce.stock.bundles import parts_of
 from mappings.commerce.stock.escrow import Raises, figure, most, sending, waits_for_orders
 from mappings.commerce.stock.promising import Promised, promised as with_what_comes
@@ -117,22 +117,6 @@ class Figures(Struct, frozen=True, kw_only=True):
 NO_FIGURES: Final = Figures(of={}, by_stock={})
 
 
-class _Part(Struct, frozen=True, kw_only=True):
-    """The channel's part of what is there of a variant, in steps of it: ``target`` in all, ``split`` by the code of the
-    place; ``because`` of a person's word. ``left`` is what all of the pool may show together, which counts beside
-    others, and where it is ``bounding`` alone too: something is reserved at no place, or a cohort has rules of its own.
-    """
-
-    rule: StockPolicy | None
-    sellable: Mapping[str, Decimal]
-    reserved: Mapping[str | None, Decimal]
-    split: Mapping[str, int]
-    target: int
-    left: int
-    bounding: bool
-    because: str | None
-
-
 @dataclass(frozen=True, kw_only=True)
 class _Page:
     """What the figures of a page have in common, and what was found already of pools, which alike variants share."""
@@ -140,16 +124,13 @@ class _Page:
     house: House
     channel: str
     now: datetime
-    codes: Sequence[str]
+    dividing: Dividing
     places: Mapping[str, str]
-    pool: Set[str]
-    rivals: Set[str]
-    division: Division
     way: Raises | None
     placed: bool
     calm: Set[tuple[str, str]]
     pledged: Pledges | None
-    parts: dict[int, _Part] = field(default_factory=dict)
+    parts: dict[int, Part] = field(default_factory=dict)
 
 
 def figures(
@@ -165,8 +146,8 @@ def figures(
     """
     policies = house.project.stock
     rule = policies.get(channel)
-    places = sold_from(house, tx)
-    others = rivals_of(policies, channel)
+    divides = dividing(policies, channel)
+    others, places = divides.rivals, sold_from(house, tx)
     way = hard(house, channel)
     related = kin(tx, list(every)) if way is not None else {}
     there = pools(house, tx, sorted({*every, *(part for parts in related.values() for part in parts)}), now,
@@ -178,10 +159,8 @@ def figures(
     exposed = exposures(tx, soft, every) if soft and not pooled else {}
     decided = overrides(tx, "stock", list(every), now)
     page = _Page(
-        house=house, channel=channel, now=now, places=places, way=way, placed=by_place(house, channel),
-        codes=sorted({code for policy in policies.values() for code in policy.locations}),
-        pool=pool_of(policies, () if rule is None else rule.locations), division=divided(policies),
-        rivals=others, calm=calm, pledged=pledged,
+        house=house, channel=channel, now=now, dividing=divides, places=places, way=way,
+        placed=by_place(house, channel), calm=calm, pledged=pledged,
     )
     found: dict[str, Figure] = {}
     by_stock: dict[str, Units] = {}
@@ -211,18 +190,18 @@ def _figure(
 ) -> Figure:
     """The figure of one variant; ``beside`` is what others are exposed with, ``word`` what a person decided of it."""
     channel, pledged, step = page.channel, page.pledged, known.step
-    part = page.parts.get(id(known)) if word is None else None
-    if part is None:
-        part = _part(page, known, word)
+    mine = page.parts.get(id(known)) if word is None else None
+    if mine is None:
+        mine = part(page.dividing, known, word)
         if word is None:
-            page.parts[id(known)] = part
-    rule, split, target = part.rule, part.split, part.target
+            page.parts[id(known)] = mine
+    rule, split, target = mine.rule, mine.split, mine.target
     kept = pledged.by_variant.get(variant, {}) if pledged is not None else {}
     others_now = {
         name: covering(Decimal(units), step) for name, units in {**beside, **kept}.items()
         if name != channel and (name, variant) not in page.calm
     } if beside or kept else {}
-    left = part.left if others_now or part.bounding else target      # alone it may show all that is its part
+    left = mine.left if others_now or mine.bounding else target      # alone it may show all that is its part
     by_listing: Mapping[str, Told] = {}
     calm = (channel, variant) in page.calm
     if pledged is not None and page.way is not None and rule is not None and rule.allocation == "hard" and not calm:
@@ -233,8 +212,8 @@ def _figure(
     waits, told = "", None
     if rule is not None and calm:
         codes_of = set(rule.locations)
-        comes = known.inbound(codes_of) if part.because is None else []      # a person's word is about all of it
-        owed = known.back_orders(codes_of) if part.because is None else ZERO
+        comes = known.inbound(codes_of) if mine.because is None else []      # a person's word is about all of it
+        owed = known.back_orders(codes_of) if mine.because is None else ZERO
         today = page.now.date()
         told = with_what_comes(rule, allowed(target, left, others_now.values()), comes, owed, today, step)
         aim = with_what_comes(rule, target, comes, owed, today, step)
@@ -254,34 +233,15 @@ def _figure(
         else _spread(publish, split, stocks, page.places, step),
         available_on=None if told is None else told.available_on,
         policy={
-            "sellable": {code: str(units) for code, units in part.sellable.items()},
-            "reserved": {str(code): str(units) for code, units in part.reserved.items()},
+            "sellable": {code: str(units) for code, units in mine.sellable.items()},
+            "reserved": {str(code): str(units) for code, units in mine.reserved.items()},
             "exposed": {name: _plain(_units(units, step)) for name, units in others_now.items()},
             "share": "0" if rule is None else str(rule.share),
             "target": _plain(aimed), "publish": _plain(allowed_now),
             **({} if rule is None or rule.allocation is None else {"allocation": rule.allocation}),
-            **({} if part.because is None else {"decided": part.because}),
+            **({} if mine.because is None else {"decided": mine.because}),
             **_why(page.house.project.stock.get(channel), rule, known, told),
         },
-    )
-
-
-def _part(page: _Page, known: Pool, word: OverrideRow | None) -> _Part:
-    policies = page.house.project.stock
-    holds = holding_for(policies, known.article)
-    sellable = {code: known.sellable[code] for code in page.codes if code in known.sellable}
-    reserved = {code: units for code, units in known.reserved.items() if code is None or code in page.codes}
-    shares = page.division if holds is policies else divided(holds)
-    split = publish_by_location(sellable, reserved, holds, known.step, shares).get(page.channel, {})
-    split, because = _overridden(split, word, known.step)
-    target = left = sum(split.values())
-    bounding = None in reserved or holds is not policies
-    if bounding or page.rivals:
-        units = free(sellable, reserved, known.step, known.pools)
-        left = sum([steps for code, steps in units.items() if code in page.pool])
-    return _Part(
-        rule=holds.get(page.channel), sellable=sellable, reserved=reserved, split=split, target=target, left=left,
-        bounding=bounding, because=because,
     )
 
 
@@ -370,19 +330,6 @@ def others_may_sell(
                 here[name] = here.get(name, 0) + _units(most(account(row)), row.step)
     return {variant: {name: units for name, units in here.items() if (name, variant) not in calm}
             for variant, here in found.items()}
-
-
-def _overridden(split: dict[str, int], row: OverrideRow | None, step: Decimal) -> tuple[dict[str, int], str | None]:
-    """The split with what a person decided: at most ``most`` units in all, ``safety`` units kept back; and in words."""
-    if row is None:
-        return split, None
-    allowed_now = max(0, sum(split.values()) - covering(Decimal(row.value.get("safety", 0)), step))
-    left = min(allowed_now, int(row.value["most"] // step) if "most" in row.value else allowed_now)
-    cut = {}
-    for code, units in split.items():
-        cut[code] = min(left, units)
-        left -= cut[code]
-    return cut, f"{row.who}: {row.because}, until {row.until.isoformat()}"
 
 
 def _units(steps: int, step: Decimal) -> Units:

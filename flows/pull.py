@@ -43,7 +43,6 @@ from registry import (
     begin_scan,
     binding_for,
     bindings,
-    check_lease,
     digest,
     finish_scan,
     holdable,
@@ -147,9 +146,7 @@ def _pull(
     house: House, account: Account, channel: str, resource: str, lane: str, full: bool, stretch: Stretch,
     taken: Sequence[str], lease: Lease,
 ) -> Ledger:
-    cursor = None if full else _cursor(house, channel, resource, lane, taken)
-    scan = _scan(house, channel, resource, taken, fresh=cursor is None)
-    began = None if cursor is None else _began(house, channel, resource, lane)
+    cursor, began, scan = _standing(house, channel, resource, lane, taken, full=full)
     pages: list[Page] = []
     held = 0
     connector = house.connector(channel, "backfill" if cursor is None and lane == "live" else lane)
@@ -167,7 +164,6 @@ def _pull(
                 house.paces[channel, f"read {resource}"] = max(1e-6, time.monotonic() - clock) / held
             held = 0
             pages = []
-            lease = renew(house.registry, lease, LEASE_SECONDS)
             if not page.last and account.spent(stretch):
                 return house.finish(account.ledger(house.registry.now(), more=True))
     if scan is not None:
@@ -178,48 +174,45 @@ def _pull(
     return house.finish(account.ledger(house.registry.now()))
 
 
-def _cursor(house: House, channel: str, resource: str, lane: str, taken: Sequence[str]) -> Cursor | None:
-    """Where to read on; None (page one) when nothing was read yet or an entity was switched on since."""
+def _standing(
+    house: House, channel: str, resource: str, lane: str, taken: Sequence[str], *, full: bool
+) -> tuple[Cursor | None, datetime | None, str | None]:
+    """Where to read on, when the first page of this read was asked for, and the complete scan that it belongs to.
+
+    No position (page one) when nothing was read yet, an entity was switched on since, or ``full``; a new scan then. No
+    moment when a new read begins: a stretch leaves one that goes on.
+    """
+    complete = house.descriptor(channel, resource).complete
+
+    def work(tx: Tx) -> tuple[Cursor | None, datetime | None, str | None]:
+        stored = None if full else load_cursor(tx, channel, resource, lane)
+        if stored is None or stored["at"] is None or not set(taken) <= set(stored["taken"]):
+            return None, None, begin_scan(tx, channel, resource, entities=taken) if complete else None
+        told = stored.get("began")
+        going = scan_of(tx, channel, resource) if complete else None
+        return (
+            stored["at"], None if told is None else datetime.fromisoformat(told), None if going is None else going.scan
+        )
+
+    if complete:
+        return house.registry.attempt(work)
     with house.registry.read() as tx:
-        stored = load_cursor(tx, channel, resource, lane)
-    if stored is None or not set(taken) <= set(stored["taken"]):
-        return None
-    position: Cursor | None = stored["at"]
-    return position
-
-
-def _began(house: House, channel: str, resource: str, lane: str) -> datetime | None:
-    """When the first page of a read was asked for that a stretch left unfinished; None: a new one begins."""
-    with house.registry.read() as tx:
-        stored = load_cursor(tx, channel, resource, lane)
-    told = None if stored is None else stored.get("began")
-    return None if told is None else datetime.fromisoformat(told)
-
-
-def _scan(house: House, channel: str, resource: str, taken: Sequence[str], *, fresh: bool) -> str | None:
-    """The complete scan this read belongs to: a new one from page one, the unfinished one otherwise."""
-    if not house.descriptor(channel, resource).complete:
-        return None
-
-    def work(tx: Tx) -> str | None:
-        if fresh:
-            return begin_scan(tx, channel, resource, entities=taken)
-        going = scan_of(tx, channel, resource)
-        return going.scan if going is not None else None
-
-    return house.registry.attempt(work)
+        return work(tx)
 
 
 def _commit(
     house: House, account: Account, channel: str, resource: str, lane: str, pages: Sequence[Page], scan: str | None,
     taken: Sequence[str], lease: Lease, began: datetime,
 ) -> None:
-    """Whole pages with their cursor, in one transaction; the account grows only when it has committed."""
+    """Whole pages with their cursor, in one transaction; the account grows only when it has committed.
+
+    The lease is good for its whole time again.
+    """
     docs = [doc for page in pages for doc in page.docs]
     asked_at = min(page.asked_at for page in pages)
 
     def finish(tx: Tx) -> None:
-        check_lease(tx, lease)
+        renew(tx, lease, LEASE_SECONDS)
         before = load_cursor(tx, channel, resource, lane)
         known = before is not None and bool(before["whole"]) and set(taken) <= set(before["taken"])
         save_cursor(tx, channel, resource, lane, {
@@ -351,22 +344,21 @@ def vanish(house: House, account: Account, channel: str, resource: str, ids: Seq
 
 def _again(house: House, account: Account, channel: str, resource: str) -> None:
     """At the end of a read: items whose reference has come since, and stock whose reservations were posted."""
+    entities = house.of(channel).inward[resource].inward
     with house.registry.read() as tx:
-        found = matchable(house, tx, channel, house.of(channel).inward[resource].inward)
-    ready = _no_longer_waiting(house, channel).get(resource, set()) | set(found)
+        ready = {*matchable(house, tx, channel, entities), *_no_longer_waiting(house, tx, channel).get(resource, ())}
     if ready:
         _fetch(house, account, channel, resource, sorted(ready))
-    if "stock" in house.of(channel).inward[resource].inward and house.may_create(channel, "stock"):
+    if "stock" in entities and house.may_create(channel, "stock"):
         _recount(house, account, channel, resource)
 
 
-def _no_longer_waiting(house: House, channel: str) -> dict[str, set[str]]:
+def _no_longer_waiting(house: House, tx: Tx, channel: str) -> dict[str, set[str]]:
     """Resource → ids of documents that waited for what is there now."""
     found: dict[str, set[str]] = {}
-    with house.registry.read() as tx:
-        for row in wait_is_over(tx, channel):
-            if row.resource is not None and row.resource in house.of(channel).inward:
-                found.setdefault(row.resource, set()).add(house.document_of(row))
+    for row in wait_is_over(tx, channel):
+        if row.resource is not None and row.resource in house.of(channel).inward:
+            found.setdefault(row.resource, set()).add(house.document_of(row))
     return found
 
 
@@ -436,7 +428,9 @@ def take_notices(house: House, *, limit: int = 500, channels: Sequence[str] | No
 def _others_again(house: House, channel: str) -> list[Ledger]:
     """Documents of other resources that waited for what these brought, such as a parcel whose order came after it."""
     ledgers = []
-    for resource, ids in _no_longer_waiting(house, channel).items():
+    with house.registry.read() as tx:
+        ready = _no_longer_waiting(house, tx, channel)
+    for resource, ids in ready.items():
         if not _followed(house, channel, resource)[0]:
             continue
         account = house.account(channel, resource, "inward")

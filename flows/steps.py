@@ -21,6 +21,7 @@ from flows.push import push
 from flows.settings import ENTITIES
 from flows.settle import settle
 from flows.wiring import House
+from registry import channels_due, to_settle
 
 __all__ = [
     "CannotBind", "Ledger", "Stretch", "Unbalanced", "accept", "accept_exact", "apply", "bind", "lapse", "plan", "pull",
@@ -52,28 +53,53 @@ def _rank(house: House, channel: str, resource: str) -> int:
 
 def push_all(house: House, *, channels: Sequence[str] | None = None) -> list[Ledger]:
     """Settles and pushes every entity to every channel (or to these) until nothing that is due can move."""
-    ledgers: list[Ledger] = []
-    for _ in range(ROUNDS):
-        moved = 0
-        for channel in channels or house.project.channels:
-            for entity in house.channel(channel).receives:
-                for step in (settle, push):
-                    ledger = _kept(house, partial(step, house, channel, entity), channel, entity, "outward")
-                    if ledger.read > 0 or ledger.note:
-                        ledgers.append(ledger)
-                    moved += ledger.total("written")
-        if moved == 0:
-            return ledgers
-    return ledgers
+    places = _receiving(house, channels)
+    return _push_on(house, places, places)
 
 
 def sync_all(house: House, *, channels: Sequence[str] | None = None) -> list[Ledger]:
     """Every notice, read and write, in one process, until nothing is due. One broken channel stops no other."""
+    places = _receiving(house, channels)
     taken = [*take_notices(house), *pull_all(house, channels=channels)]
-    for _ in range(2):      # an offer that waited until the other channels show less is answered once they were told
+    over = lapse(house, channels=channels)
+    told = _push_on(house, places, places)
+    taken += [*([over] if over.read > 0 else []), *told]
+    if any(ledger.total("written") for ledger in told):
+        # An offer that waited until the other channels show less is answered once they were told.
         over = lapse(house, channels=channels)
-        taken += [*([over] if over.read > 0 else []), *push_all(house, channels=channels)]
+        taken += [*([over] if over.read > 0 else []), *_push_on(house, places, _moving(house, places))]
     return taken
+
+
+def _receiving(house: House, channels: Sequence[str] | None) -> list[tuple[str, str]]:
+    """Every channel (or these) with each entity that it receives."""
+    return [(channel, entity) for channel in channels or house.project.channels
+            for entity in house.channel(channel).receives]
+
+
+def _moving(house: House, places: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The places where a write is due, or one whose outcome is to be found out."""
+    with house.registry.read() as tx:
+        found = {(channel, entity) for channel, entity, _ in (*channels_due(tx), *to_settle(tx))}
+    return [place for place in places if place in found]
+
+
+def _push_on(house: House, places: Sequence[tuple[str, str]], first: Sequence[tuple[str, str]]) -> list[Ledger]:
+    """Settles and pushes at the first places, and wherever that made something due, until nothing moves."""
+    ledgers: list[Ledger] = []
+    now = first
+    for _ in range(ROUNDS):
+        moved = 0
+        for channel, entity in now:
+            for step in (settle, push):
+                ledger = _kept(house, partial(step, house, channel, entity), channel, entity, "outward")
+                if ledger.read > 0 or ledger.note:
+                    ledgers.append(ledger)
+                moved += ledger.total("written")
+        if moved == 0:
+            return ledgers
+        now = _moving(house, places)
+    return ledgers
 
 
 def _kept(house: House, step: Callable[[], Ledger], channel: str, what: str, direction: Direction) -> Ledger:

@@ -38,6 +38,7 @@ from registry import (
     decode,
     digest,
     encode,
+    encoded,
     mark_due,
     park,
     put_bindings,
@@ -172,17 +173,16 @@ class Verdicts:
         ))
 
     def weigh(
-        self, row: OutboxRow, view: View, doc: dict[str, Any], id: str | None, bound: Binding | None,
+        self, row: OutboxRow, view: View, doc: dict[str, Any], text: str, id: str | None, bound: Binding | None,
         said: Mapping[str, Binding], may_create: bool,
     ) -> None:
-        """Unchanged, adopted, waiting for consent, or decided."""
+        """Unchanged, adopted, waiting for consent, or decided; ``text`` is the document encoded."""
         if view.escrowed is not None:
-            self.escrowed(row, view, view.escrowed, doc, id, bound, may_create)
+            self.escrowed(row, view, view.escrowed, doc, text, id, bound, may_create)
             return
         if bound is None and view.price is not None and view.price.over:
             self.unchanged(row, pricing.OVER)
             return
-        text = encode(doc)
         mark = digest(text)
         external_id = bound.external_id if bound is not None else id
         if bound is not None and bound.told_hash == mark and not row.forced:
@@ -211,13 +211,13 @@ class Verdicts:
         ))
 
     def escrowed(
-        self, row: OutboxRow, view: View, by: Escrowed, doc: dict[str, Any], id: str | None, bound: Binding | None,
-        may_create: bool,
+        self, row: OutboxRow, view: View, by: Escrowed, doc: dict[str, Any], text: str, id: str | None,
+        bound: Binding | None, may_create: bool,
     ) -> None:
         """Hard allocation: what counts is what the channel shows now, not what it was told. A channel that compares is
         looked at first; one that goes by zero is raised once its orders are read.
         """
-        kept, publish, text = by.row, view.publish or 0, encode(doc)
+        kept, publish = by.row, view.publish or 0
         mark = digest(text)
         external_id = bound.external_id if bound is not None else id
         if external_id is None and not may_create:
@@ -265,7 +265,7 @@ class Verdicts:
         if "price" in view.policy and write.op != "delete":
             kept[pricing.PRICE] = view.policy["price"]
         self.decisions.append(Decision(
-            id=row.id, key=write.key, op=write.op, payload=encode(kept).encode(), external_id=write.id,
+            id=row.id, key=write.key, op=write.op, payload=encoded(kept), external_id=write.id,
         ))
         self.sending.append(Sending(row=row, text=text, mark=mark, view=view, publish=publish, write=write))
 

@@ -28,6 +28,12 @@ _CURSOR = select(cursor.c.cursor).where(
 _OF_RESOURCE = (scan.c.channel == bindparam("channel_"), scan.c.resource == bindparam("resource_"))
 _SCAN = select(scan).where(*_OF_RESOURCE)
 _DROP_SCAN = delete(scan).where(*_OF_RESOURCE)
+_BY_ID = select(scan).where(scan.c.scan == bindparam("scan_")).with_for_update()
+_SEEN = select(sighting.c.entity, sighting.c.ids).where(
+    sighting.c.channel == bindparam("channel_"),
+    sighting.c.ids.is_not(None),
+    (sighting.c.scan == bindparam("scan_")) | (sighting.c.asked_at >= bindparam("began_", type_=BigInteger)),
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -145,7 +151,7 @@ def finish_scan(tx: Tx, scan_id: str) -> list[tuple[str, str, str | None]]:
     Only bindings of the scan's resource (or of none) count, and only if nobody read, told or verified them after the
     scan began. Empty for a scan that did not begin at page one, or that is no longer the resource's scan.
     """
-    found = tx.rows(select(scan).where(scan.c.scan == scan_id).with_for_update())
+    found = tx.rows(_BY_ID, {"scan_": scan_id})
     if not found:
         return []
     begun = _scan(found[0])
@@ -153,12 +159,7 @@ def finish_scan(tx: Tx, scan_id: str) -> list[tuple[str, str, str | None]]:
     if begun.from_page_one:
         began = micros(begun.began_at)
         seen: dict[str, set[str]] = {entity: set() for entity in begun.entities}
-        of_scan = select(sighting.c.entity, sighting.c.ids).where(
-            sighting.c.channel == begun.channel,
-            sighting.c.ids.is_not(None),
-            (sighting.c.scan == scan_id) | (sighting.c.asked_at >= began),
-        )
-        for entity, ids in tx.rows(of_scan):
+        for entity, ids in tx.rows(_SEEN, {"channel_": begun.channel, "scan_": scan_id, "began_": began}):
             if entity in seen or not begun.entities:
                 seen.setdefault(entity, set()).update(unpack(ids))
         for entity, ids in sorted(seen.items()):

@@ -24,7 +24,11 @@ _PLACE = (
 )
 _EPOCH = select(leases.c.epoch).where(*_PLACE)
 _HELD = select(leases.c.epoch, leases.c.until, leases.c.owner).where(*_PLACE).with_for_update(read=True)
-_RENEW = update(leases).where(*_PLACE).values(until=bindparam("until_"))
+_RENEW = (
+    update(leases)
+    .where(*_PLACE, leases.c.epoch == bindparam("epoch_"), leases.c.until > bindparam("stamp_"))
+    .values(until=bindparam("until_"))
+)
 _RELEASE = update(leases).where(*_PLACE, leases.c.epoch == bindparam("epoch_")).values(until=0)
 
 
@@ -62,16 +66,16 @@ def acquire(reg: Registry, channel: str, resource: str, lane: str, owner: str, s
     return reg.attempt(work)
 
 
-def renew(reg: Registry, lease: Lease, seconds: float = 60.0) -> Lease:
-    """The same lease, good for ``seconds`` from now; raises LeaseLost when it is no longer ours."""
+def renew(tx: Tx, lease: Lease, seconds: float = 60.0) -> Lease:
+    """The same lease, good for ``seconds`` from now; raises LeaseLost when it is no longer ours.
 
-    def work(tx: Tx) -> Lease:
+    As after ``check_lease`` nobody else acquires it before the transaction ends.
+    """
+    until = tx.now + timedelta(seconds=seconds)
+    place = _place(lease.channel, lease.resource, lease.lane)
+    if tx.run(_RENEW, {**place, "epoch_": lease.epoch, "stamp_": tx.stamp, "until_": micros(until)}) == 0:
         check_lease(tx, lease)
-        until = tx.now + timedelta(seconds=seconds)
-        tx.run(_RENEW, {**_place(lease.channel, lease.resource, lease.lane), "until_": micros(until)})
-        return replace(lease, until=until)
-
-    return reg.attempt(work)
+    return replace(lease, until=until)
 
 
 def release(reg: Registry, lease: Lease) -> None:

@@ -18,7 +18,6 @@ from datetime import datetime
 from functools import cache
 
 from msgspec import Struct
-from msgspec.structs import replace
 from sqlalchemy import BigInteger, Integer, and_, bindparam, case, delete, or_, select, true, update
 
 from registry import bulk
@@ -91,12 +90,13 @@ def claim_due(
     ripen(tx, channel, entity)
     stamp = tx.stamp - HELD_AHEAD if ahead else tx.stamp
     values = {"on": channel, "of": entity, "most": limit, "stamp": stamp}
-    found = [stored(row) for row in tx.rows(_ready(("due", "decided")), values)]
+    found = tx.rows(_ready(("due", "decided")), values)
     if owner is None:
-        return found
+        return [stored(row) for row in found]
     until = tx.stamp + int(seconds * 1_000_000)
-    _CLAIM_DUE.run(tx, [row.id for row in found], owner=owner, until=until)
-    return [replace(row, claimed_by=owner, claimed_until=moment(until)) for row in found]
+    _CLAIM_DUE.run(tx, [row[0] for row in found], owner=owner, until=until)
+    claim = owner, moment(until)
+    return [stored(row, claim) for row in found]
 
 
 def still_claimed(tx: Tx, rows: Sequence[OutboxRow]) -> list[OutboxRow]:
@@ -318,14 +318,15 @@ def _known(state: str, allowed: tuple[str, ...]) -> str:
     return state
 
 
-def stored(row: AnyRow) -> OutboxRow:
-    """A row of the table as it is given out."""
+def stored(row: AnyRow, claim: tuple[str, datetime] | None = None) -> OutboxRow:
+    """A row of the table as it is given out; ``claim`` is by whom it was claimed since it was read, and until when."""
     (id, channel, entity, uid, state, key, op, payload, external_id, ticket, attempt, due_at, due_again, forced, reason,
      claimed_by, claimed_until, created_at, decided_at, cause, stalled_at) = row  # fmt: skip
+    by, until = (claimed_by, maybe_moment(claimed_until)) if claim is None else claim
     return OutboxRow(
         id=id, channel=channel, entity=entity, uid=uid, state=state, key=key, op=op,
         payload=None if payload is None else bytes(payload), external_id=external_id, ticket=ticket, attempt=attempt,
-        due_at=moment(due_at), due_again=bool(due_again), forced=bool(forced), reason=reason, claimed_by=claimed_by,
-        claimed_until=maybe_moment(claimed_until), created_at=moment(created_at), decided_at=maybe_moment(decided_at),
-        cause=cause, stalled_at=maybe_moment(stalled_at),
+        due_at=moment(due_at), due_again=bool(due_again), forced=bool(forced), reason=reason, claimed_by=by,
+        claimed_until=until, created_at=moment(created_at), decided_at=maybe_moment(decided_at), cause=cause,
+        stalled_at=maybe_moment(stalled_at),
     )  # fmt: skip

@@ -220,7 +220,7 @@ def test_a_late_commit_of_a_lost_lease_fails(reg: Registry) -> None:
     with pytest.raises(LeaseLost, match="quick holds it now"):
         late_commit()
     with pytest.raises(LeaseLost):
-        renew(reg, lease)
+        reg.attempt(lambda tx: renew(tx, lease))
     release(reg, lease)
     with reg.read() as tx:
         assert load_cursor(tx, "erp", "items", "live") is None
@@ -231,7 +231,7 @@ def test_a_renewed_lease_lasts_longer(reg: Registry) -> None:
     """P15: a worker that goes on keeps its epoch."""
     lease = acquire(reg, "erp", "items", "live", "one", 5)
     assert lease is not None
-    longer = renew(reg, lease, 60)
+    longer = reg.attempt(lambda tx: renew(tx, lease, 60))
     assert (longer.epoch, longer.until > lease.until) == (1, True)
     with reg.write() as tx:
         check_lease(tx, longer)
