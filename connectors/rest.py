@@ -276,7 +276,7 @@ class Rest(Connector):
     def documents(self, facts: Resource, answer: Answer) -> Sequence[Doc]:
         """The list in an answer; raises ShapeChanged when it is missing or holds anything but objects."""
         found = paging.at(answer.body, facts.items)
-        if isinstance(found, list) and all(isinstance(doc, dict) for doc in found):
+        if isinstance(found, list) and {dict}.issuperset(map(type, found)):
             return found
         have = ", ".join(sorted(map(str, answer.body))[:8]) if isinstance(answer.body, dict) else "no object"
         raise ShapeChanged(

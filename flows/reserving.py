@@ -98,12 +98,13 @@ def keep_in_step(
 
 def _counts(tx: Tx, stocks: Sequence[Change]) -> None:
     """Keeps the figure from before a count while it goes on."""
-    def going(values: Mapping[str, Any] | None) -> bool:
-        return ((values or {}).get("count") or {}).get("state") == "counting"
+    def going(values: Mapping[str, Any]) -> bool:
+        return (values.get("count") or {}).get("state") == "counting"
 
     begun = [(change.uid, Decimal(change.before["quantity"]["value"])) for change in stocks
              if change.before is not None and going(change.after) and not going(change.before)]
-    ended = [change.uid for change in stocks if going(change.before) and not going(change.after)]
+    ended = [change.uid for change in stocks
+             if change.before is not None and going(change.before) and not going(change.after)]
     if begun or ended:
         note_counts(tx, begun, ended)
 
