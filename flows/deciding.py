@@ -50,6 +50,8 @@ FREELY_CREATED: Final = ("order", "decision", "customer", "shipment", "return", 
 """Entities whose creation on a channel follows from what happened; the others want a person's consent first."""
 BULK: Final = ("stock", "price", "product", "variant")
 """Entities of which there is much and whose writes are absolute: what overtakes one is simply told next."""
+LOOKS_FOR: Final = 10.0
+"""Seconds for which a page is left to whoever looks at it; it stays theirs longer unless somebody else takes it."""
 
 
 class Looked(Struct, frozen=True, kw_only=True):
@@ -127,7 +129,7 @@ def _claim(
     if house.descriptor(channel, group.mapping.resource).supersedes:
         reopen(tx, channel, group.entity)
     now = house.registry.now()
-    rows = claim_due(tx, channel, group.entity, limit, ahead=ahead, owner=owner, seconds=house.claim_seconds)
+    rows = claim_due(tx, channel, group.entity, limit, ahead=ahead, owner=owner, seconds=LOOKS_FOR)
     escrows.opened(house, tx, channel, group, [row.uid for row in rows], now)
     mark_due(tx, repricing.later(house, channel, group, now) if rows else [])
     for row in rows:

@@ -14,16 +14,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, update
 
 from registry.engine import Registry, Tx, open_registry
-from registry.tables import hop, metadata
+from registry.tables import hop, metadata, outbox
 
 COPIED = (
     "channel", "mode", "consent", "cursor", "binding", "record", "link", "matchkey", "outbox", "outbox_later",
     "reservation", "escrow", "override", "opt_out",
 )  # fmt: skip
 _PAGE = 5_000
+_UNCLAIMED = update(outbox).where(outbox.c.state.in_(("due", "decided"))).values(claimed_by=None, claimed_until=None)
+"""Whoever looks at a page of the original does not work on the copy."""
 
 
 class Copy(Registry):
@@ -58,6 +60,7 @@ def copied(original: Registry) -> Iterator[Copy]:
             with original.read() as source, copy.write() as target:
                 for name in COPIED:
                     _table(source, target, name)
+                target.run(_UNCLAIMED)
             yield copy
         finally:
             copy.close()

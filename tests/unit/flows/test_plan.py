@@ -17,6 +17,7 @@ import pytest
 import requests
 
 from flows.apply import Applied, CannotApply, Moved, apply, first_release
+from flows.deciding import LOOKS_FOR
 from flows.plan import ABSENT, Plan, Scope, plan
 from flows.plan_file import read_plan, to_json
 from flows.wiring import House, open_house
@@ -436,6 +437,7 @@ def crashes(world: World, made: Plan) -> Iterator[int]:
             applied(world, made)
         except Crash:
             yield place
+            world.pass_time(LOOKS_FOR)
             continue
         return
     raise AssertionError("it never got through")
