@@ -5,6 +5,7 @@ What surprises here:
 * Nothing is computed a second way. The very steps that run (`realign`, `push`) run on a private copy of the registry,
   with connectors that note what they are asked to write, and answer that it was applied. So a raise of stock waits for
   the lowering elsewhere, and a variant for its product, exactly as they will.
+* What is on its way counts as applied: a lowering that nobody confirmed yet stands in the way of no raise.
 * A document that would be created has no id yet: it gets one that is minted from its key, so that what refers to it can
   be rendered; ``minted`` tells those ids from real ones.
 """
@@ -28,9 +29,11 @@ from flows.pledges import AT, listings_at_places
 from flows.pricing import carries
 from flows.push import push
 from flows.realign import Realigned, realign
+from flows.receipts import record_receipts
 from flows.reserving import with_bundles
 from flows.routes import Group
 from flows.settings import UNASKED, Channel
+from flows.settle import resumed
 from flows.wiring import RELEASE, House
 from mappings.commerce.stock.bundles import parts_of
 from registry import (
@@ -53,6 +56,7 @@ ALL_OF_IT = Stretch(seconds=1e9, records=10**9)
 ROUNDS = 20
 PAGE = 5_000
 EVERYTHING = 10**9
+ON_THEIR_WAY = ("sent", "accepted", "unknown")
 AT_ONCE = 100
 """Writes in one batch: a rehearsal has no platform whose limits it must keep."""
 NOWHERE = "http://localhost"
@@ -194,6 +198,7 @@ def rehearse(house: House, before: House | None, scope: Scope, copy: Copy) -> Re
     account = stage.account("*", "plan", "outward")
     realigned = realign(stage, before, run=account.run, documents=house.registry)
     wanted = places(stage, scope)
+    arrived = _arrived(stage, wanted)
     with copy.read() as tx:
         mode = modes(tx)
     looked_at = {
@@ -205,7 +210,7 @@ def rehearse(house: House, before: House | None, scope: Scope, copy: Copy) -> Re
         left = outbox_rows(tx, limit=EVERYTHING)
     return Rehearsed(
         house=stage, realigned=realigned, looked_at=looked_at, notes=notes, faults=faults,
-        told={(channel, entity, uid): op for channel, entity, uid, op, _ in copy.told()},
+        told={(channel, entity, uid): op for channel, entity, uid, op, _ in copy.told()[arrived:]},
         stuck={(row.channel, row.entity, row.uid): (row.state, row.reason or "") for row in left
                if scope.holds(row.channel, row.entity) and mode.get((row.channel, row.entity), "off") == "on"},
     )
@@ -222,6 +227,21 @@ def _rejected(house: House) -> dict[tuple[str, str], frozenset[bytes]]:
             mark = digest(encode(decode(row.payload)["doc"]))
             found.setdefault((row.channel, group.mapping.resource), set()).add(mark)
     return {place: frozenset(marks) for place, marks in found.items()}
+
+
+def _arrived(house: Rehearsal, wanted: Sequence[tuple[str, str]]) -> int:
+    """What is on its way to these places is taken as applied, as it was decided; how many writes that were."""
+    with house.registry.read() as tx:
+        rows = outbox_rows(tx, states=ON_THEIR_WAY, limit=EVERYTHING)
+    number = 0
+    for channel, entity in wanted:
+        sending = [resumed(row) for row in rows if (row.channel, row.entity) == (channel, entity)]
+        number += len(sending)
+        account, group = house.account(channel, entity, "outward"), house.of(channel).outward[entity]
+        receipts = [(one, Receipt(outcome="applied", id=one.write.id or house.mint(one.write.key))) for one in sending]
+        with house.registry.write() as tx:
+            record_receipts(house, tx, account, channel, group, receipts)
+    return number
 
 
 def _mark(

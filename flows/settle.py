@@ -39,7 +39,7 @@ def settle(house: House, channel: str, entity: str) -> Ledger:
         lambda tx: open_writes(tx, channel, entity, owner=house.owner, seconds=house.claim_seconds, limit=100)
     ):
         page = account.page()
-        sending = [_resumed(row) for row in rows]
+        sending = [resumed(row) for row in rows]
         unsearchable = [
             one for one in sending if one.write.op == "create" and one.write.ticket is None and not searchable
         ]
@@ -108,7 +108,7 @@ def _conclude(
     page.count(group.entity, "failed", len(sending), reason="no reference to look for: the resource was read whole")
 
 
-def _resumed(row: OutboxRow) -> Sending:
+def resumed(row: OutboxRow) -> Sending:
     """A write as it was decided, read back from its outbox row."""
     payload = decode(row.payload or b"{}")
     publish = payload.get(PUBLISH)
