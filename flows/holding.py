@@ -62,12 +62,13 @@ def stop(
     rule = house.project.breaker_of(channel)
     if not sending or group.entity in NEVER_HELD:
         return Held(held={}, refused={})
-    if group.entity == "stock" and "price" not in group.joins and not [
+    told_anyway = group.entity == "stock" and rule.stock != "hold"
+    if told_anyway and "price" not in group.joins and not [
         one for one in sending if one.write.op == "delete" or (one.publish == 0 and _empties(one, bound))
     ]:
         return Held(held={}, refused={})        # most of them: what only moves a figure of stock is never held
     effects = _effects(house, tx, channel, group, sending, bound)
-    if group.entity == "stock" and not any(one.zeroes or one.deletes or one.moves for one in effects.values()):
+    if told_anyway and not any(one.zeroes or one.deletes or one.moves for one in effects.values()):
         return Held(held={}, refused={})
     place = (channel, group.entity)
     opened = open_holds(tx, *place)

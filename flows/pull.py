@@ -68,8 +68,8 @@ from registry import (
 LEASE_SECONDS = 120.0
 COMMIT_RECORDS = 4_000
 """A commit covers whole pages of up to about so many documents."""
-COMMITS_FOR = 0.5
-"""Seconds that a commit should take: on SQLite whoever writes meanwhile waits for it, and be it to stop an article."""
+COMMITS_FOR = 0.04
+"""Seconds that a commit should take on SQLite: whoever writes meanwhile waits for it, and be it to stop an article."""
 HELD_SHARE, HELD_COUNT = 0.2, 10
 """A complete scan in which more than this share *and* this many are missing deletes nothing: a person looks first."""
 
@@ -155,8 +155,8 @@ def _pull(
         began = began or page.asked_at
         held += len(page.docs)
         worth_keeping = not page.docs  # such a page is there for its cursor alone: a platform is at work on the list
-        pace = house.paces.get((channel, f"read {resource}"), COMMITS_FOR / COMMIT_RECORDS)
-        much = held >= min(COMMIT_RECORDS, COMMITS_FOR / pace)
+        pace = 0.0 if house.registry.postgres else house.paces.get((channel, f"read {resource}"), 0.0)
+        much = held >= COMMIT_RECORDS or held * pace >= COMMITS_FOR
         if page.last or worth_keeping or much or account.spent(stretch):
             clock = time.monotonic()
             _commit(house, account, channel, resource, lane, pages, scan, taken, lease, began)

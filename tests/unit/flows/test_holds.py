@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from flows.holds import CannotDecide, Shown, approve, hold_called, open_sets, reject, send_approved
 from flows.price_moves import Price, opens
 from flows.why import why
+from mappings.commerce.breaker import Breaker
 from registry import outbox_counts
 from tests.databases import registry_url, sqlite_url  # noqa: F401 (fixtures)
 from tests.scenario.kept import made
@@ -201,6 +203,26 @@ def test_stock_that_goes_to_zero_everywhere_is_told_and_not_held(shop: World) ->
     (alert,) = held(shop)
     assert (alert.hold.kind, alert.count) == ("alert", 0)
     assert alert.hold.because == ("30 of 40 listings go to zero stock, more than 30 %",)
+
+
+def test_where_falls_of_stock_are_held_what_was_rejected_or_joined_the_set_stays_where_it_is(shop: World) -> None:
+    """P9: `stock: hold` is one decision about the whole set, whatever else its page holds."""
+    shop.house.project = replace(shop.house.project, breaker={"*": Breaker(stock="hold")})
+    for n in range(30):
+        shop.people.count_stock(sku(n), "almaty-wh", 0)
+    again(shop, *PAIR)
+    assert {shop.shown("shop", sku(n)) for n in range(30)} == {6}       # 60 % of ten
+    shop.people.count_stock(sku(35), "almaty-wh", 5)
+    again(shop, *PAIR)
+    assert shop.shown("shop", sku(35)) == 6
+    (hold,) = held(shop)
+    assert hold.count == 31
+    reject(shop.house, hold.hold.uid, who="Aigerim", because="the warehouse's export was empty", set=hold.set)
+    shop.people.count_stock(sku(36), "almaty-wh", 5)
+    shop.step("pull", "erp-kz", "inventory", full=True)
+    shop.step("reconcile", "shop-kz", "variants")
+    again(shop, *PAIR)
+    assert (shop.shown("shop", sku(35)), shop.shown("shop", sku(36))) == (6, 3)
 
 
 def test_every_run_with_held_writes_still_balances(shop: World) -> None:
