@@ -6,9 +6,11 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
+from requests.adapters import HTTPAdapter
 
 from deployments.cli import main
 from deployments.sandbox.start import Sandbox, start_sandbox
@@ -40,13 +42,13 @@ def folder(tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) ->
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The method of every request that leaves this process."""
     methods: list[str] = []
-    send = requests.Session.send
+    send = HTTPAdapter.send
 
-    def noted(self: requests.Session, request: requests.PreparedRequest, **how: object) -> requests.Response:
+    def noted(self: HTTPAdapter, request: requests.PreparedRequest, **how: Any) -> requests.Response:
         methods.append(str(request.method))
         return send(self, request, **how)
 
-    monkeypatch.setattr(requests.Session, "send", noted)
+    monkeypatch.setattr(HTTPAdapter, "send", noted)
     return methods
 
 
