@@ -32,6 +32,7 @@ from typing import Final, Literal, TypeAlias
 from sqlalchemy.exc import SQLAlchemyError
 
 from connectors.errors import ConnectorError, Misconfigured, RetryLater
+from deployments.helping import Helper
 from deployments.reports import Reports
 from deployments.telling import kind_and_place, log_to_stderr
 from flows import steps
@@ -68,7 +69,7 @@ has a thread, none waits for the others"""
 
 LOOKS_EVERY: Final = 0.1
 """Seconds between two looks at inbox and outbox while nothing happens: two small statements."""
-LOOKS_A_SHARE: Final = 20
+LOOKS_A_SHARE: Final = 50
 """What became of writes is looked for at most so that one part in so many of the time goes into looking: it reads every
 open write, and a first sync has a hundred thousand of them."""
 STRETCH: Final = Stretch(seconds=1.0)
@@ -160,6 +161,7 @@ class Drain:
         """Whether it ended because another release is in force: whoever runs it opens the house anew and goes on."""
         self._stop = threading.Event()
         self._news = threading.Event()
+        self._helper = Helper(house)
 
     def run(self) -> None:
         """Works until ``stop``, or until another release is in force; ends after the batches that are under way."""
@@ -167,10 +169,12 @@ class Drain:
         try:
             while not self._stop.is_set() and not self._outdated():
                 self._look()
+                self._helper.look()
                 self._news.wait(LOOKS_EVERY)
                 self._news.clear()
         finally:
             self._end()
+            self._helper.end()
 
     def _outdated(self) -> bool:
         if time.monotonic() - self._asked_at < ASKS_EVERY:

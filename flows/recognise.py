@@ -19,7 +19,7 @@ from connectors.base import Doc
 from flows.pledges import by_place, hard
 from flows.wiring import House
 from mappings.language import Mapping as MappingFile
-from registry import Standing, Tx, document_hashes, encode, rebound, same_document, standings
+from registry import Standing, Tx, document_hashes, documents_known, encode, rebound, same_document, standings
 
 TAKEN = ("canary", "on")
 
@@ -29,7 +29,7 @@ class Look:
     """A page after the first look: ``docs`` are those still to be mapped, with their ``hashes`` (none: not known).
 
     ``settled`` holds external id → uid of the items of ``entity`` that are as they were; ``found`` the standing of
-    every id that was asked for, under ``asked``.
+    every other id of those ``asked`` for.
     """
 
     docs: Sequence[Doc]
@@ -43,7 +43,7 @@ class Look:
 def look(
     house: House, tx: Tx, channel: str, resource: str, docs: Sequence[Doc], now: datetime, mode: Mapping[str, str]
 ) -> Look:
-    """Tells what is as it was from what must be mapped. Two statements."""
+    """Tells what is as it was from what must be mapped. A constant number of statements."""
     mapping = house.of(channel).inward[resource]
     if not docs or not _plain(mapping) or mode.get(mapping.inward[0]) not in TAKEN:
         return Look(docs=docs)
@@ -57,16 +57,9 @@ def look(
     asked = frozenset(ids)
     if len(asked) < len(docs):
         return Look(docs=docs, hashes=hashes)  # one twice, or without an id: the mapping says what becomes of it
-    found = standings(tx, channel, entity, ids)
-    settled: dict[str, str] = {}
-    rest: list[int] = []
-    for n, id in enumerate(ids):
-        known = found.get(id)
-        if (known is not None and known.document_hash == hashes[n] and known.state == "live" and not known.pending
-                and known.uid is not None):
-            settled[id] = known.uid
-        else:
-            rest.append(n)
+    settled, others = documents_known(tx, channel, entity, dict(zip(ids, hashes, strict=True)))
+    rest = [n for n, id in enumerate(ids) if id not in settled]
+    found = standings(tx, channel, entity, others)
     return Look(
         docs=docs if not settled else [docs[n] for n in rest],
         hashes=hashes if not settled else [hashes[n] for n in rest],

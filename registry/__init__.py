@@ -12,6 +12,7 @@ from registry.bindings import (
     bindings,
     bindings_of,
     bindings_where,
+    documents_known,
     holders,
     lock_entities,
     note_documents,
@@ -147,7 +148,14 @@ from registry.people import (
     told_opt_outs,
     with_traits,
 )
-from registry.queue import channels_due, in_flight_payloads, outbox_counts, outbox_rows, to_settle
+from registry.queue import (
+    channels_due,
+    in_flight_payloads,
+    more_due_than,
+    outbox_counts,
+    outbox_rows,
+    to_settle,
+)
 from registry.records import (
     OWN_KEY,
     QUALIFIED,
@@ -310,6 +318,7 @@ __all__ = [
     "document_hashes",
     "document_pages",
     "documents",
+    "documents_known",
     "drop_candidates",
     "drop_keys",
     "drop_scan",
@@ -353,6 +362,7 @@ __all__ = [
     "micros",
     "modes",
     "moment",
+    "more_due_than",
     "move_reservations",
     "new_uids",
     "newest_release",

@@ -69,6 +69,14 @@ _DUE = text(
 )
 
 
+def more_due_than(tx: Tx, number: int) -> bool:
+    """Whether more than so many writes move, of all channels; reads so many at most."""
+    return bool(tx.rows(_MORE, {"number": number}))
+
+
+_MORE = text(f"SELECT 1 {_MOVES} LIMIT 1 OFFSET :number")
+
+
 def to_settle(tx: Tx) -> list[tuple[str, str, datetime]]:
     """(channel, entity, oldest moment) with something for ``open_writes``. Reads every open write that moves."""
     return [(row[0], row[1], moment(row[2])) for row in tx.rows(_UNSETTLED, {"stamp": tx.stamp})]

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from deployments import receiver
+from deployments import helping, receiver
 from deployments.drain import Drain, alive
 from deployments.reports import Reports
 from flows import steps
@@ -265,6 +265,31 @@ def test_a_working_drain_gives_a_sign_of_life_and_a_second_one_may_work_beside_i
         noticed(retailer, "K-1")
         until(lambda: retailer.shop_titles() == {"K-1": "Самовар"})
     assert alive(retailer.house) is None
+
+
+def test_a_second_process_writes_what_is_much_for_one_and_none_is_begun_for_little(
+    retailer: Retailer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Speed: whoever drains keeps one processor busy, and a machine has more."""
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    for n in range(2, 12):
+        retailer.add_product(f"K-{n}")
+    steps.pull(retailer.house, "erp-kz", "products")
+    due = sum(open_writes(retailer).values())
+    assert due >= 10
+    helper = helping.Helper(retailer.house)
+    monkeypatch.setattr(helping, "HELPS_FROM", due)
+    helper.look()
+    helper.end()
+    assert len(retailer.shop_titles()) == 1
+    monkeypatch.setattr(helping, "HELPS_FROM", due - 1)
+    monkeypatch.setattr(helping, "LOOKS_EVERY", 0.0)
+    helper = helping.Helper(retailer.house)
+    try:
+        helper.look()
+        until(lambda: len(retailer.shop_titles()) == 11)
+    finally:
+        helper.end()
 
 
 def test_every_batch_leaves_a_balanced_ledger(retailer: Retailer) -> None:
