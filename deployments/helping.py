@@ -13,8 +13,10 @@ import sys
 import time
 from typing import Final
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from flows.wiring import House
-from registry import held, more_due_than
+from registry import RegistryError, held, more_due_than
 
 HELPS_FROM: Final = 20_000
 """So many writes that are due keep one process busy for two seconds and more; a second one is there after one."""
@@ -39,9 +41,12 @@ class Helper:
         if now < self._looks_at or (self._process is not None and self._process.poll() is None):
             return
         self._looks_at = now + LOOKS_EVERY
-        with self._house.registry.read() as tx:
-            if not more_due_than(tx, HELPS_FROM) or len(held(tx)) >= (os.cpu_count() or 1):
-                return
+        try:
+            with self._house.registry.read() as tx:
+                if not more_due_than(tx, HELPS_FROM) or len(held(tx)) >= (os.cpu_count() or 1):
+                    return
+        except (SQLAlchemyError, RegistryError):
+            return      # the drain's own look says what is wrong, and goes on
         self._looks_at = now + AGAIN_AFTER
         command = [sys.executable, "-m", "deployments.drain", "--once", "--project", str(self._house.settings.folder)]
         self._process = subprocess.Popen(command)  # noqa: S603 — this program itself

@@ -271,7 +271,7 @@ def bindings(tx: Tx, channel: str, keys: Collection[tuple[str, str]]) -> dict[tu
 
 def documents_known(tx: Tx, channel: str, entity: str, marks: Mapping[str, bytes]) -> tuple[dict[str, str], list[str]]:
     """Of documents, by external id with their digests: uids of those that are as they were last accepted, and the ids
-    of the others that are known. At a quarter of the cost of ``standings``; what is in neither has no binding."""
+    of the others that are known. At three quarters of the cost of ``standings``; what is in neither has no binding."""
     settled: dict[str, str] = {}
     others: list[str] = []
     for id, uid, mark in _DOCUMENT_BY_ID.rows(tx, marks, on=channel, kind=entity):

@@ -15,6 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from deployments import helping, receiver
 from deployments.drain import Drain, alive
@@ -290,6 +291,15 @@ def test_a_second_process_writes_what_is_much_for_one_and_none_is_begun_for_litt
         until(lambda: len(retailer.shop_titles()) == 11)
     finally:
         helper.end()
+
+
+def test_a_registry_that_does_not_answer_ends_nobody_who_looks_whether_help_is_wanted(retailer: Retailer) -> None:
+    """P15"""
+    with retailer.house.registry.write() as tx:
+        tx.run(text("ALTER TABLE outbox RENAME TO away"))
+    helper = helping.Helper(retailer.house)
+    helper.look()
+    helper.end()
 
 
 def test_every_batch_leaves_a_balanced_ledger(retailer: Retailer) -> None:
