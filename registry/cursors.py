@@ -132,6 +132,7 @@ def scan_of(tx: Tx, channel: str, resource: str) -> Scan | None:
 
 _HERE = (binding.c.channel == bindparam("on"), binding.c.entity == bindparam("of"))
 _KNOWN = select(binding.c.external_id).where(*_HERE)  # the index alone holds them: no row is read
+_KNOWN_IN_ONE = select(func.count(), func.aggregate_strings(binding.c.external_id, bulk.BETWEEN)).where(*_HERE)
 _LOST = bulk.Keyed(
     select(binding.c.entity, binding.c.external_id, binding.c.uid).where(
         *_HERE, binding.c.state == "live",
@@ -163,12 +164,19 @@ def finish_scan(tx: Tx, scan_id: str) -> list[tuple[str, str, str | None]]:
             if entity in seen or not begun.entities:
                 seen.setdefault(entity, set()).update(unpack(ids))
         for entity, ids in sorted(seen.items()):
-            known = tx.rows(_KNOWN, {"on": begun.channel, "of": entity})
-            unseen = [id for (id,) in known if id not in ids]
+            unseen = _known(tx, begun.channel, entity) - ids
             lost = _LOST.rows(tx, unseen, on=begun.channel, of=entity, resource=begun.resource, began=began)
             missing += sorted((row[0], row[1], row[2]) for row in lost)
     drop_scan(tx, begun.channel, begun.resource)
     return missing
+
+
+def _known(tx: Tx, channel: str, entity: str) -> set[str]:
+    """Every external id of an entity on a channel; as one text: a row each costs twice as much."""
+    here = {"on": channel, "of": entity}
+    ((count, joined),) = tx.rows(_KNOWN_IN_ONE, here)
+    ids = set(joined.split(bulk.BETWEEN)) if count > 0 else set()
+    return ids if len(ids) == count else {id for (id,) in tx.rows(_KNOWN, here)}  # an id holds what stands between
 
 
 def drop_scan(tx: Tx, channel: str, resource: str) -> None:

@@ -8,10 +8,8 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given, strategies as st
 
-from connectors.base import Doc
-from deployments.sandbox.people import People
 from flows import steps
-from flows.ledger import INWARD, OUTWARD, Account, Stretch, Unbalanced
+from flows.ledger import INWARD, OUTWARD, Account, Unbalanced
 from registry import load_cursor, runs
 from tests.scenario.world import World
 from tests.unit.flows.retail import product, records, take
@@ -105,28 +103,6 @@ def test_a_defect_that_loses_an_item_keeps_nothing_and_turns_the_run_red(
     assert again.counts == {("product", "created"): 5}
 
 
-def test_a_page_lost_on_the_way_is_read_again(retail: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """P1: what is dropped between the connector and its commit moves no cursor past itself."""
-    people, house = retail.people, retail.house
-    for n in range(250):
-        people.add("erp", "products", product(f"P-{n:03}"))
-    connector = house.connector("erp-kz", "backfill")  # a first read is bulk work
-    read = connector.read
-
-    def breaks(resource: str, cursor: Doc | None = None) -> object:
-        for number, page in enumerate(read(resource, cursor)):
-            if number == 2:
-                raise ConnectionError("the line is cut")
-            yield page
-
-    with monkeypatch.context() as defect:
-        defect.setattr(connector, "read", breaks)
-        with pytest.raises(ConnectionError):
-            steps.pull(house, "erp-kz", "products", stretch=Stretch(seconds=1e9, records=10**9))
-    steps.pull(house, "erp-kz", "products")
-    assert len(records(house, "product")) == 250
-
-
 def test_every_step_leaves_its_run(retail: World) -> None:
     """Ops see what each run read and what became of it, and that it balances."""
     take(retail, "erp-kz", "products", [product("A"), product("A"), product("B")])
@@ -134,16 +110,3 @@ def test_every_step_leaves_its_run(retail: World) -> None:
         (row,) = runs(tx, "erp-kz")
     assert (row.read, row.balanced, row.error) == (3, True, None)
     assert row.counts == {"product": {"created": 2, "skipped": 1}}
-
-
-def test_a_stretch_stops_at_its_bound_and_goes_on_where_it_stopped(retail: World) -> None:
-    """A worker gives way after a while; nothing is read twice or left out by it (P1)."""
-    people: People = retail.people
-    for n in range(250):
-        people.add("erp", "products", product(f"P-{n:03}"))
-    ledgers = [steps.pull(retail.house, "erp-kz", "products", stretch=Stretch(seconds=0))]
-    while ledgers[-1].more:
-        ledgers.append(steps.pull(retail.house, "erp-kz", "products", stretch=Stretch(seconds=0)))
-    assert len(ledgers) == 3
-    assert sum(ledger.total("created") for ledger in ledgers) == 250
-    assert len(records(retail.house, "product")) == 250
