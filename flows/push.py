@@ -149,7 +149,7 @@ def _come_since(channel: str, missing: Mapping[tuple[str, str], str], tx: Tx) ->
     """Wakes what waits for a reference that came between our look and our wait.
 
     Another worker that stored it in between has woken nobody, since we did not wait yet. Whoever stores one wakes
-    again after its commit; so either it sees that we wait, or we see what it stored.
+    again after its commit, where commits may overlap; so either it sees that we wait, or we see what it stored.
     """
     for entity, _ in refs_for(tx, channel, list(missing)):
         wake(tx, channel=channel, reason=not_there(entity, channel))
@@ -211,8 +211,10 @@ def _record(
             page.count(group.entity, "failed", len(unsent), reason=type(stopped).__name__)
 
     house.registry.attempt(work)
-    if any(one.write.op == "create" and receipt.outcome == "applied" for one, receipt in receipts):
+    created = any(one.write.op == "create" and receipt.outcome == "applied" for one, receipt in receipts)
+    if created and house.registry.postgres:
         # After the commit: a worker that looked before it and waits since is woken by this, one that looks now sees it.
+        # On SQLite one writes after the other: who waited before it was woken by it, who waits since looks once more.
         house.registry.attempt(lambda tx: wake(tx, channel=channel, reason=not_there(group.entity, channel)))
     page.add(decided)
     page.close_page(decided.read)

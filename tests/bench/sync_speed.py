@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -42,7 +42,9 @@ from tests.databases import fresh_postgres, fresh_sqlite
 
 COUNT = 100_000
 MEMORY = 250
-CONTROLS = 3
+TURNS = 3
+"""Of so many runs, each right after one of the control's, the middle one by the clock counts, and so of the control's:
+one run differs from the next by up to a fifth."""
 FILES = {
     "companies.yaml": "kz: {name: Bench, country: KZ, currency: KZT, tax: 0.16, price_list: retail}\n",
     "authority.yaml": "location: {'*': [erp]}\nvariant: {'*': [erp]}\nstock: {'*': [erp]}\n",
@@ -274,22 +276,27 @@ def measure(count: int = COUNT) -> tuple[list[dict[str, Any]], dict[str, dict[st
         os.environ["BENCH_URL"] = url
         for dialect, first_gate in (("SQLite", 5.0), ("PostgreSQL", 4.0)):
             folder = Path(name) / dialect
-            with _bench(folder / "two", dialect, count, url) as (house, server, control), drain(house) as process:
-                first = beside(house, process, server)
-                written = _written(url)
-                second = beside(house, process, server)
-                reads, writes = max(reads, _peak(os.getpid())), max(writes, _peak(process.pid))
-            assert [first.gave, second.gave, written, _written(url)] == [count, count, count, 0], (first, second)
+            turns: list[list[Took]] = []
+            for turn in range(TURNS):
+                with _bench(folder / f"two-{turn}", dialect, count, url) as (house, server, control), \
+                        drain(house) as process:
+                    first = beside(house, process, server)
+                    written = _written(url)
+                    second = beside(house, process, server)
+                    reads, writes = max(reads, _peak(os.getpid())), max(writes, _peak(process.pid))
+                assert [first.gave, second.gave, written, _written(url)] == [count, count, count, 0], (first, second)
+                turns.append([first, second, *control])
+            firsts, again, *controls = zip(*turns, strict=True)
             rows += [
-                _row(f"first sync of {count:,}, {dialect}", first, control[0], f"≤ {first_gate:g}"),
-                _row(f"second sync, 0 writes, {dialect}", second, control[1], "≤ 2.5"),
+                _row(f"first sync of {count:,}, {dialect}", firsts, controls[0], f"≤ {first_gate:g}"),
+                _row(f"second sync, 0 writes, {dialect}", again, controls[1], "≤ 2.5"),
             ]
             with _bench(folder / "one", dialect, count, url) as (house, server, control):
                 parts = [*one_after_the_other(house, server), *one_after_the_other(house, server)]
             assert [part.gave for part in parts] == [count, count, count, 0], parts
             titles = ("first pull", "first push", "second pull")
             rows += [
-                _row(f"{dialect}, one process: {title}", part, against, "")
+                _row(f"{dialect}, one process: {title}", [part], [against], "")
                 for title, part, against in zip(titles, parts, (control[0], control[0], control[1]), strict=False)
             ]
             profile |= {f"{title}, {dialect}": dict(part.spent) for title, part in zip(titles, parts, strict=False)}
@@ -304,7 +311,7 @@ def measure(count: int = COUNT) -> tuple[list[dict[str, Any]], dict[str, dict[st
 def _bench(
     folder: Path, dialect: str, count: int, url: str
 ) -> Iterator[tuple[House, int | None, tuple[Took, Took]]]:
-    """A house of its own on an empty registry, its database server, and the control's runs just before."""
+    """A house of its own on an empty registry, its database server, and the control's two runs just before."""
     folder.mkdir(parents=True)
     control = _control(folder, count, url)
     _written(url)
@@ -319,13 +326,9 @@ def _bench(
 
 
 def _control(folder: Path, count: int, url: str) -> tuple[Took, Took]:
-    """The control's first and second run: of three each the one in the middle by the clock, since they differ by more
-    than anything else here."""
-    runs = [
-        [took(partial(bare_loop, url, folder / f"control-{turn}.db")) for _ in range(2)] for turn in range(CONTROLS)
-    ]
-    assert all([one.gave for one in run] == [count, 0] for run in runs)
-    first, second = (sorted(of, key=lambda one: one.wall)[CONTROLS // 2] for of in zip(*runs, strict=True))
+    """The control's first and second run."""
+    first, second = (took(partial(bare_loop, url, folder / "control.db")) for _ in range(2))
+    assert [first.gave, second.gave] == [count, 0]
     return first, second
 
 
@@ -340,9 +343,15 @@ def _peak(process: int) -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) // 1024
 
 
-def _row(name: str, part: Took, control: Took, gate: str) -> dict[str, Any]:
+def _row(name: str, parts: Sequence[Took], controls: Sequence[Took], gate: str) -> dict[str, Any]:
+    """The middle of the parts beside the middle of the controls; all of them in the detail."""
+    part, control = (sorted(of, key=lambda one: one.wall)[len(of) // 2] for of in (parts, controls))
+    every = "; " + ", ".join(
+        f"{one.wall:.2f} beside {other.wall:.2f}" for one, other in zip(parts, controls, strict=True)
+    )
     return {
         "name": name, "value": round(part.wall, 2), "unit": "s", "control": round(control.wall, 2),
         "ratio": round(part.wall / control.wall, 2), **({"gate": gate} if gate else {}),
-        "detail": f"{part.cpu:.1f} s CPU beside {control.cpu:.1f} s, {part.cpu / control.cpu:.1f}×",
+        "detail": f"{part.cpu:.1f} s CPU beside {control.cpu:.1f} s, {part.cpu / control.cpu:.1f}×"
+                  + (every if len(parts) > 1 else ""),
     }
