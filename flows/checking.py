@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from connectors.base import Connector
 from connectors.errors import ConnectorError, RetryLater
-from flows.pull import resources_of
+from flows.resources import resources_of
 from flows.wiring import House
 
 

@@ -34,6 +34,7 @@ from flows.pledges import (
     steps_of,
     variants_of,
 )
+from flows.resources import resources_of
 from flows.routes import Group
 from flows.wiring import House
 from mappings.commerce.stock import escrow
@@ -230,7 +231,8 @@ def look(house: House, channel: str, group: Group, uids: Mapping[str, str]) -> N
     again when they have waited for a while. A rehearsal asks nobody: it supposes that the channel shows what it last
     showed or was told, and that nothing was sold since.
     """
-    from flows.pull import pull, resources_of, take
+    from flows.fetching import take
+    from flows.pull import pull
     from flows.steps import UNBOUNDED
 
     if house.rehearses:

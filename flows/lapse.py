@@ -13,11 +13,11 @@ from typing import Final
 
 from connectors.errors import ConnectorError
 from flows.consequences import stock_due
+from flows.fetching import reread
 from flows.fulfilment import RULE, Told, answered, date_orders, origins_of, tell
 from flows.ledger import Account, Ledger
 from flows.loyalty import unheard
 from flows.placing import PLACE, Placed, Wanting, place
-from flows.pull import reread
 from flows.silence import listen
 from flows.wiring import House
 from mappings.commerce.fulfilment.deadlines import LIVE, expires

@@ -26,8 +26,8 @@ from connectors.base import Connector, Receipt
 from connectors.errors import ConnectorError, Misconfigured, RetryLater, Stopped
 from flows import escrows
 from flows.deciding import BULK, FREELY_CREATED, decide_page
+from flows.fetching import recount_posted
 from flows.ledger import Account, Ledger, Stretch
-from flows.pull import recount_posted
 from flows.receipts import Sending, record_receipts
 from flows.routes import Group
 from flows.settle import settle

@@ -12,12 +12,16 @@ from functools import partial
 
 from connectors.errors import ConnectorError
 from flows.apply import apply
+from flows.fetching import accept
 from flows.lapse import lapse
 from flows.ledger import Direction, Ledger, Stretch, Unbalanced
 from flows.matching import CannotBind, accept_exact, bind
+from flows.notices import take_notices
 from flows.plan import plan
-from flows.pull import accept, pull, reconcile, replay, resources_of, take_notices
+from flows.pull import pull, reconcile
 from flows.push import push
+from flows.replay import replay
+from flows.resources import resources_of
 from flows.settings import ENTITIES
 from flows.settle import settle
 from flows.wiring import House

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from connectors.errors import ConnectorError
-from flows.pull import resources_of
+from flows.resources import resources_of
 from flows.settings import ENTITIES
 from flows.wiring import House
 from mappings.commerce.match import keys as match_keys, similar

@@ -14,8 +14,8 @@ from connectors.base import Request
 from deployments import receiver
 from deployments.authoring.testing import run
 from deployments.sandbox.start import Sandbox, start_sandbox
+from flows.notices import take_notices
 from flows.profile import profile
-from flows.pull import take_notices
 from flows.steps import pull_all
 from flows.wiring import House, opened
 from tests.contract.messages_simulator import EXAMPLE, HOOK, KEY, Provider, webhook

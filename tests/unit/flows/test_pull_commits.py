@@ -1,4 +1,4 @@
-"""A read of several commits, which on PostgreSQL go on while the next pages are read: whatever ends it, nothing is lost."""
+"""A read of several commits, on each database: whatever ends it, nothing is lost and nothing counted twice."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from connectors.base import Doc, Page
-from flows import pull, steps
+from flows import fetching, pull, steps
 from flows.ledger import Ledger, Stretch
 from tests.scenario.world import World
 from tests.unit.flows.retail import ASKED, later, product, records, take, values
@@ -59,8 +59,8 @@ def test_a_page_lost_on_the_way_is_read_again_and_those_before_it_are_kept(
 def test_after_a_page_that_could_not_be_stored_none_is_stored(
     retail: World, monkeypatch: pytest.MonkeyPatch, failing: int
 ) -> None:
-    """P1: the cursor never moves past a page that was lost, though later ones may have been read already."""
-    accepted = pull.accept_page
+    """P1: the cursor never moves past a page that was lost."""
+    accepted = fetching.accept_page
     turns: list[int] = []
 
     def full_disk(*what: object, **how: object) -> set[str]:
@@ -70,7 +70,7 @@ def test_after_a_page_that_could_not_be_stored_none_is_stored(
         return accepted(*what, **how)  # type: ignore[arg-type]
 
     with monkeypatch.context() as defect:
-        defect.setattr(pull, "accept_page", full_disk)
+        defect.setattr(fetching, "accept_page", full_disk)
         with pytest.raises(OSError, match="no space left"):
             read(retail)
     assert len(records(retail.house, "product")) == failing * PAGE
