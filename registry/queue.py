@@ -70,11 +70,14 @@ _DUE = text(
 
 
 def more_due_than(tx: Tx, number: int) -> bool:
-    """Whether more than so many writes move, of all channels; reads so many at most."""
-    return bool(tx.rows(_MORE, {"number": number}))
+    """Whether more than so many writes could go out now: their moment has come, and nobody stopped them."""
+    return bool(tx.rows(_MORE, {"number": number, "stamp": tx.stamp}))
 
 
-_MORE = text(f"SELECT 1 {_MOVES} LIMIT 1 OFFSET :number")
+_MORE = text(
+    f"SELECT 1 {_MOVES} AND due_at <= :stamp AND (channel, entity) IN (SELECT mode.channel, mode.entity FROM mode "  # noqa: S608 — own names
+    "JOIN channel ON channel.name = mode.channel WHERE mode.mode = 'on' AND NOT channel.paused) LIMIT 1 OFFSET :number"
+)
 
 
 def to_settle(tx: Tx) -> list[tuple[str, str, datetime]]:

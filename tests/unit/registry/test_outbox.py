@@ -25,11 +25,15 @@ from registry import (
     decide,
     in_flight_payloads,
     mark_due,
+    more_due_than,
     open_registry,
     open_writes,
     outbox_counts,
     outbox_rows,
+    put_channels,
+    set_mode,
     set_outbox,
+    set_pause,
     still_claimed,
     to_settle,
     wake,
@@ -298,6 +302,35 @@ def test_a_write_in_flight_always_has_its_key(reg: Registry) -> None:
         changes = [OutboxChange(id=row.id, state="sent") for row in outbox_rows(tx)]
     with pytest.raises(DatabaseRefused, match="a_write_in_flight_has_its_key_and_payload"), reg.write() as tx:
         set_outbox(tx, changes)
+
+
+def test_what_cannot_go_out_now_calls_for_no_help(reg: Registry) -> None:
+    """Speed: a second process is begun for writes that it can do, of all channels together, and for no others."""
+
+    def more(than: int) -> bool:
+        with reg.read() as tx:
+            return more_due_than(tx, than)
+
+    with reg.write() as tx:
+        put_channels(tx, [(name, "shop", "kz", {"stock": "on"}) for name in ("shop", "market")])
+        due(tx, "a", "b", "c")
+        due(tx, "a", "b", channel="market")
+    assert more(4)
+    assert not more(5)
+    with reg.write() as tx:
+        set_pause(tx, "market", True, "Aigerim", "stocktaking")
+    assert not more(3)
+    with reg.write() as tx:
+        set_pause(tx, "market", False, "Aigerim", "counted")
+        set_mode(tx, "shop", "stock", "shadow", "Aigerim", "a look first")
+    assert not more(2)
+    with reg.write() as tx:
+        set_mode(tx, "shop", "stock", "on", "Aigerim", "seen")
+        set_outbox(tx, [
+            OutboxChange(id=row.id, state="due", due_at=tx.now + timedelta(seconds=60)) for row in outbox_rows(tx)[:3]
+        ])
+    assert more(1)
+    assert not more(2)
 
 
 def test_a_dated_change_survives_the_writes_before_it(reg: Registry) -> None:
