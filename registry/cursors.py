@@ -175,8 +175,8 @@ def _known(tx: Tx, channel: str, entity: str) -> set[str]:
     """Every external id of an entity on a channel; as one text: a row each costs twice as much."""
     here = {"on": channel, "of": entity}
     ((count, joined),) = tx.rows(_KNOWN_IN_ONE, here)
-    ids = set(joined.split(bulk.BETWEEN)) if count > 0 else set()
-    return ids if len(ids) == count else {id for (id,) in tx.rows(_KNOWN, here)}  # an id holds what stands between
+    ids = joined.split(bulk.BETWEEN) if count > 0 else []
+    return set(ids) if len(ids) == count else {id for (id,) in tx.rows(_KNOWN, here)}  # an id holds what stands between
 
 
 def drop_scan(tx: Tx, channel: str, resource: str) -> None:
