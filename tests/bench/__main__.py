@@ -80,7 +80,8 @@ def show(rows: Sequence[Mapping[str, Any]], profile: Mapping[str, Mapping[str, f
             str(row.get("detail", "")),
         )
     console.print(figures)
-    spent = Table("phase", *profile, title=f"Where the time goes: µs a record, of {count:,}")
+    spent = Table("phase", *profile, title=f"Where the time goes: µs a record, of {count:,}",
+                  caption="a push on PostgreSQL has two threads: each waits for the other within its phases")
     phases = sorted({name for one in profile.values() for name in one})
     for phase in sorted(phases, key=lambda name: -sum(one.get(name, 0.0) for one in profile.values())):
         spent.add_row(phase, *(f"{one.get(phase, 0.0) / count * 1e6:.1f}" for one in profile.values()))
