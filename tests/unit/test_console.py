@@ -144,8 +144,15 @@ def test_the_question_names_what_will_happen(retailer: Retailer, url: str) -> No
     with retailer.house.registry.write() as tx:
         set_mode(tx, "shop-kz", "product", "off", "Engineer", "before")
     on = page(url, "/channels/shop-kz/mode?entity=product&mode=on")
-    assert "3 writes are due and go out at once" in on
+    assert "3 writes are due; those of product wait until shop-kz was read." in on
+    assert "serai pull shop-kz reads it now" in on
     assert "Now: off." in on
+    with retailer.house.registry.write() as tx:
+        set_mode(tx, "shop-kz", "product", "on", "Engineer", "before")
+    steps.pull(retailer.house, "shop-kz", "products")
+    with retailer.house.registry.write() as tx:
+        set_mode(tx, "shop-kz", "product", "off", "Engineer", "before")
+    assert "3 writes are due and go out at once" in page(url, "/channels/shop-kz/mode?entity=product&mode=on")
     pause = page(url, "/channels/shop-kz/pause?paused=1")
     assert "No write to shop-kz begins later than 2 seconds from now." in pause
     assert "3 writes are due now and will wait" in pause
