@@ -276,6 +276,17 @@ def test_what_does_not_exist_is_404_and_says_what_there_is(calm_url: str, path: 
     assert re.search("channels.yaml has|it carries|allowed:", text_of(answer.text))
 
 
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/no-such-page", 404), ("/channels/shop-kz/mode", 422), (f"/stock?sku={'x' * 300}", 422)]
+)
+def test_a_mistyped_address_is_answered_with_a_page_that_leads_back(calm_url: str, path: str, status: int) -> None:
+    """Who types an address wrongly reads a sentence in the console, not a line for programs."""
+    answer = get(calm_url, path)
+    assert answer.status_code == status
+    assert "Back to the channels" in text_of(answer.text)
+
+
 def test_parked_records_show_their_remedy_and_go_on_when_replayed(retailer: Retailer, url: str) -> None:
     """P6: both directions, by the button."""
     retailer.add_product("K-0")
