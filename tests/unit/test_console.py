@@ -158,6 +158,15 @@ def test_the_question_names_what_will_happen(retailer: Retailer, url: str) -> No
     assert "3 writes are due now and will wait" in pause
 
 
+def test_a_card_leads_to_what_waits_for_a_reference(retailer: Retailer, url: str) -> None:
+    """A record that nobody bound yet stands on the card as in `serai status`, though nothing is parked."""
+    with retailer.house.registry.write() as tx:
+        park(tx, [ParkedRow(channel="shop-kz", entity="variant", direction="inward", external_id="7", kind="waiting",
+                            message="no product is known for this reference")])  # fmt: skip
+    assert "Parked none Waiting 1 for a reference" in page(url, "/channels/shop-kz")
+    assert "Waiting" not in page(url, "/channels/pos-kz")
+
+
 def test_asking_switches_nothing(calm: Retailer, calm_url: str) -> None:
     """A GET never acts."""
     for mode in ("off", "shadow", "on"):
