@@ -121,7 +121,7 @@ def publish(channel: str, rows: Sequence[Mapping[str, Any]], until: Callable[[],
     """
     from flows.sync import drained
 
-    minute = time.strftime("%H:%M", time.gmtime())
+    minute = str(rows[0]["at"])[:5]
     asyncio.run(_within(drained(channel=channel, minute=minute, batches=list(rows)), until))
 
 

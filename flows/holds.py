@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from flows.drift import told_figure
-from flows.figures import Units
+from flows.figures import Units, of_text
 from flows.labels import labels
+from flows.pledges import ZERO, told_figures
 from flows.push import push
 from flows.wiring import House
 from registry import (
@@ -20,7 +20,6 @@ from registry import (
     Hold,
     OutboxChange,
     Tx,
-    bindings_of,
     close_outbox,
     decide_hold,
     digest,
@@ -29,6 +28,7 @@ from registry import (
     items_of,
     outbox_rows,
     records,
+    records_by_field,
     set_outbox,
     write_audit,
 )
@@ -82,7 +82,7 @@ def open_sets(house: House) -> list[Shown]:
 
 
 def hold_called(house: House, name: str) -> Shown:
-    """The hold whose uid begins so. Raises CannotDecide where none or several do."""
+    """The hold whose uid begins or ends so. Raises CannotDecide where none or several do."""
     with house.registry.read() as tx:
         return _shown(house, tx, _called(tx, name))
 
@@ -137,7 +137,7 @@ def _called(tx: Tx, name: str) -> Hold:
     if len(found) == 1:
         return found[0]
     known = ", ".join(one.uid for one in holds(tx)) or "none is open"
-    what = "several holds begin with" if found else "there is no hold"
+    what = "several holds are called" if found else "there is no hold"
     raise CannotDecide(f"{what} {name!r}; open: {known}")
 
 
@@ -163,9 +163,12 @@ def _set(items: Sequence[HeldItem]) -> str:
 
 
 def _units(tx: Tx, channel: str, uids: Sequence[str]) -> dict[str, Units]:
-    """Record → how many units of its article the channel was last told of."""
+    """Record → how many units of its article the channel shows, at all its places."""
     variants = {uid: record.values.get("variant") or uid for uid, record in records(tx, uids).items()}
-    told: dict[str, Units] = {}
-    for variant, found in bindings_of(tx, sorted(set(variants.values())), "stock/variant").items():
-        told[variant] = sum(told_figure(one) or 0 for one in found if one.channel == channel)
-    return {uid: told.get(variant, 0) for uid, variant in variants.items()}
+    places = records_by_field(tx, "stock", "variant", sorted(set(variants.values())))
+    listings = {variant: [variant, *(one.uid for one in places.get(variant, ()))] for variant in variants.values()}
+    shown = told_figures(tx, {channel}, sorted({uid for of in listings.values() for uid in of}))
+    return {
+        uid: of_text(str(sum((shown.get(one, {}).get(channel, ZERO) for one in listings[variant]), ZERO)))
+        for uid, variant in variants.items()
+    }

@@ -114,7 +114,7 @@ async def drained(channel: str, minute: str, batches: Sequence[Mapping[str, Any]
     await acreate_table_artifact(
         key=artifact_key("drained", channel),
         table=[dict(batch) for batch in batches],
-        description=f"{len(batches)} batches for {channel} in the minute of {minute}. {_console_link(channel)}",
+        description=f"{len(batches)} batches for {channel}, the first at {minute}. {_console_link(channel)}",
     )
 
 

@@ -30,6 +30,7 @@ from registry import (
     decode,
     encode,
     held_items,
+    hold_name,
     hops_of,
     last_seen,
     owners,
@@ -127,9 +128,9 @@ def _on_its_way(stopped: Sequence[HeldItem]) -> str:
     """What became of the newer document: a breaker stopped it, a person refused it, or it will be written."""
     for item in reversed(stopped):
         if item.state == "open":
-            return f"it is held, look at `serai hold show {item.hold[:8]}`"
+            return f"it is held, look at `serai hold show {hold_name(item.hold)}`"
         if item.state == "rejected":
-            return f"{item.who} rejected it (hold {item.hold[:8]})"
+            return f"{item.who} rejected it (hold {hold_name(item.hold)})"
     return "a newer change is on its way"
 
 

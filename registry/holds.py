@@ -12,12 +12,17 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, or_, select, update
 
 from registry import bulk
 from registry.codec import decode, encode, maybe_moment, micros, moment, new_uids
 from registry.engine import Tx
 from registry.tables import binding, hold, hold_item, outbox, tally
+
+
+def hold_name(uid: str) -> str:
+    """What a person types of a hold: its last digits, as the first are the moment, which holds of one change share."""
+    return uid[-8:]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,10 +78,11 @@ def holds(tx: Tx, *, states: Collection[str] = ("open",), limit: int = 100) -> l
     return [_hold(row) for row in tx.rows(statement.limit(limit))]
 
 
-def holds_called(tx: Tx, start: str) -> list[Hold]:
-    """Every hold whose uid begins so; a person types the first letters."""
-    escaped = start.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return [_hold(row) for row in tx.rows(select(hold).where(hold.c.uid.like(f"{escaped}%", escape="\\")).limit(2))]
+def holds_called(tx: Tx, part: str) -> list[Hold]:
+    """Every hold whose uid begins or ends so."""
+    escaped = part.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    like = or_(hold.c.uid.like(f"{escaped}%", escape="\\"), hold.c.uid.like(f"%{escaped}", escape="\\"))
+    return [_hold(row) for row in tx.rows(select(hold).where(like).limit(2))]
 
 
 def put_hold(tx: Tx, *, channel: str, entity: str, cause: str, kind: str, because: Sequence[str]) -> Hold:

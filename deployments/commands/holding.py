@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 SAMPLE = 10
 """Prices that `show` lists unless asked for all."""
 
-Name = Annotated[str, typer.Argument(metavar="HOLD", help="the hold, or the first letters of it")]
+Name = Annotated[str, typer.Argument(metavar="HOLD", help="the hold, or the first or last letters of it")]
 Set = Annotated[str | None, typer.Option("--set", help="only if this is still the set, as `serai hold show` named it")]
 
 
@@ -36,6 +36,7 @@ def show_hold(
     from deployments.commands.houses import opened
     from deployments.printing import print_json, show
     from flows.holds import hold_called
+    from registry import hold_name
 
     with opened(project) as house:
         found = hold_called(house, hold)
@@ -57,8 +58,8 @@ def show_hold(
         say(", ".join(names) + ("" if len(names) == len(found.labels) else ", …"))
     say(in_words(found))
     if found.hold.state == "open" and found.hold.kind != "alert":
-        say(f"serai hold approve {found.hold.uid[:8]} --set {found.set} --because …   writes exactly these")
-        say(f"serai hold reject {found.hold.uid[:8]} --set {found.set} --because …   writes none of them, ever")
+        say(f"serai hold approve {hold_name(found.hold.uid)} --set {found.set} --because …   writes exactly these")
+        say(f"serai hold reject {hold_name(found.hold.uid)} --set {found.set} --because …   writes none of them, ever")
 
 
 def approve(hold: Name, set: Set = None, because: Because = "", project: Project = HERE) -> None:
@@ -86,11 +87,13 @@ def reject(hold: Name, set: Set = None, because: Because = "", project: Project 
 
 def row(found: Shown) -> dict[str, Any]:
     """A hold as a row of a table or as JSON."""
+    from registry import hold_name
+
     hold = found.hold
     return {
-        "hold": hold.uid[:8], "channel": hold.channel, "entity": hold.entity, "cause": hold.cause, "kind": hold.kind,
-        "writes": found.count, "at stake": money(found), "since": hold.opened_at, "because": "; ".join(hold.because),
-        "set": found.set, "state": hold.state,
+        "hold": hold_name(hold.uid), "channel": hold.channel, "entity": hold.entity, "cause": hold.cause,
+        "kind": hold.kind, "writes": found.count, "at stake": money(found), "since": hold.opened_at,
+        "because": "; ".join(hold.because), "set": found.set, "state": hold.state,
     }
 
 
@@ -101,12 +104,14 @@ def money(found: Shown) -> str:
 
 def in_words(found: Shown) -> str:
     """What is held, from where and since when, as a sentence."""
+    from registry import hold_name
+
     hold = found.hold
     what = {"single": "these writes only", "all": f"everything that {hold.cause} changes", "alert": "nothing, a notice"}
     decided = "" if hold.state == "open" else f"; {hold.state} by {hold.who}: {hold.reason}"
     stake = money(found)
     return (
-        f"hold {hold.uid[:8]}: {number(found.count, 'write')} of {hold.entity} to {hold.channel}, caused by "
+        f"hold {hold_name(hold.uid)}: {number(found.count, 'write')} of {hold.entity} to {hold.channel}, caused by "
         f"{hold.cause}, since {hold.opened_at:%Y-%m-%d %H:%M} UTC; holds {what[hold.kind]}"
         + (f"; at stake {stake}" if stake else "") + decided
     )

@@ -21,10 +21,12 @@ from urllib.parse import quote, unquote
 
 from fastapi import FastAPI, Form, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup, escape
+from starlette.exceptions import HTTPException
 
 from connectors.errors import ConnectorError
 from deployments.console import deadlines, holds, listings, pages, reviews, stock, times
@@ -163,6 +165,15 @@ def create_app(house: House, *, prefect: str | None = None) -> FastAPI:
     @app.exception_handler(Unknown)
     def unknown(request: Request, error: Unknown) -> Response:
         return plain(request, 404, "Not found", f"{str(error).capitalize()}.")
+
+    @app.exception_handler(HTTPException)
+    def absent(request: Request, error: HTTPException) -> Response:
+        return plain(request, error.status_code, "Not found", f"There is nothing at {request.url.path}.")
+
+    @app.exception_handler(RequestValidationError)
+    def unfit(request: Request, error: RequestValidationError) -> Response:
+        names = ", ".join(str(one["loc"][-1]) for one in error.errors())
+        return plain(request, 422, "Not understood", f"What was asked does not fit: {names}. Nothing was changed.")
 
     @app.exception_handler(Exception)
     def broken(request: Request, error: Exception) -> Response:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from deployments.console.pages import in_words, listed, resources_with, spoken
 from flows.deciding import FREELY_CREATED
+from flows.push import read_whole
 from flows.wiring import House, entity_order
 from registry import (
     Tx,
@@ -83,11 +84,15 @@ def ask_mode(house: House, channel: str, entity: str, mode: str) -> Ask:
         creating = _needs_consent(house, tx, channel, entities) if mode == "on" else []
         report = Counter(row.kind for row in candidates(tx, channel) if row.entity in entities) if mode == "on" else {}
         writes_stopped = channel in paused(tx)
+        unread = [name for name in entities if name in house.of(channel).outward
+                  and name in house.channel(channel).receives and not read_whole(house, tx, channel, name)]
     what = f"{entity} on {channel}" if entity else f"all of {channel}"
     to = "to shadow" if mode == "shadow" else mode
     reads = [name for name in entities if resources_with(house, channel, name)]
     writes = [name for name in entities if name in house.channel(channel).receives]
-    effects = _MODE_EFFECTS[mode](channel, reads, writes, waiting)
+    effects = (
+        _on(channel, reads, writes, unread, waiting) if mode == "on" else _LESS[mode](channel, reads, writes, waiting)
+    )
     if report:
         counts = ", ".join(f"{n:,} {kind}" for kind, n in report.items())
         effects.append(f"The match report of first contact: {counts}.")
@@ -208,16 +213,19 @@ def _needs_consent(house: House, tx: Tx, channel: str, entities: Sequence[str]) 
     ]
 
 
-def _on(channel: str, reads: Sequence[str], writes: Sequence[str], waiting: Mapping[str, int]) -> list[str]:
+def _on(
+    channel: str, reads: Sequence[str], writes: Sequence[str], unread: Sequence[str], waiting: Mapping[str, int]
+) -> list[str]:
     effects = []
     if reads:
         effects.append(
             f"What {channel} says of {listed(reads)} is read, from page one with the next run of the timetable, "
-            "and enters the records."
+            f"and enters the records; `serai pull {channel}` reads it now."
         )
     if writes:
         due = waiting.get("due", 0) + waiting.get("decided", 0)
-        now = f"{due:,} {_due(due)} and go out at once" if due else "none is due yet"
+        when = f"; those of {listed(unread)} wait until {channel} was read" if unread else " and go out at once"
+        now = f"{due:,} {_due(due)}{when}" if due else "none is due yet"
         effects.append(f"Changes of {listed(writes)} are written to {channel}: {now}.")
     return effects
 
@@ -243,7 +251,7 @@ def _off(channel: str, reads: Sequence[str], writes: Sequence[str], waiting: Map
     return effects + _kept(waiting)
 
 
-_MODE_EFFECTS = {"on": _on, "shadow": _shadow, "off": _off}
+_LESS = {"shadow": _shadow, "off": _off}
 
 
 def _kept(waiting: Mapping[str, int]) -> list[str]:

@@ -67,7 +67,7 @@ def add_pages(app: FastAPI, house: House, render: Render) -> None:
     def ready(request: Request, channel: Channel = "", what: Words = "", sku: Words = "") -> Response:
         channels = publishing(house)
         if channel and channel not in channels:
-            raise Unknown(f"{channel!r} publishes no listings; {', '.join(channels) or 'no channel'} does")
+            raise Unknown(f"{channel!r} publishes no listings; those that do: {', '.join(channels) or 'none'}")
         chosen = channel or (channels[0] if channels else "")
         try:
             found = readiness(house, chosen, sku.strip() or None, most=MOST) if chosen else None

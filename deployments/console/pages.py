@@ -97,6 +97,7 @@ class Card:
     freshness: str
     run: RunLine | None
     parked: int
+    waiting: int
     late: int
     soon: int
     outbox: str
@@ -181,6 +182,7 @@ def overview(house: House, prefect: str | None, only: str | None = None) -> Over
                 freshness=_freshness(channel, entities, now),
                 run=run_line(max(mine, key=lambda row: row.started_at), prefect) if mine else None,
                 parked=sum(n for (of, _, _, kind), n in stuck.items() if of == name and kind != "waiting"),
+                waiting=sum(n for (of, _, _, kind), n in stuck.items() if of == name and kind == "waiting"),
                 late=sum(n for (of, _, word), n in pressing.items() if (of, word) == (name, "late")),
                 soon=sum(n for (of, _, word), n in pressing.items() if (of, word) == (name, "soon")),
                 outbox=in_words(waiting),

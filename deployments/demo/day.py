@@ -111,7 +111,7 @@ def look_around(sandbox: Sandbox, folder: Path, say: Any) -> int:
         with running(folder, env=sandbox.environment(), say=say) as here:
             connect(sandbox, here.urls["receiver"], every=60)
             say(f"\nconsole  {here.urls['console']}\nPrefect  {here.urls['prefect']}\nproject  {folder}")
-            say("reading every channel once; from now on notices come at once, the timetable every 5 minutes")
+            say("reading every channel once; from now on notices come at once, the timetable is the safety net")
             with opened(folder) as house:
                 read = sum(ledger.read for ledger in steps.pull_all(house))
             say(f"{read} items read: the ERP's are records now, the others wait in shadow for a person")

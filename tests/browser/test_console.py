@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from registry import AuditRow, audit_rows, modes, paused, set_mode
+from registry import AuditRow, audit_rows, modes, paused, set_mode, write_audit
 from tests.retailer import Retailer
 
 pytestmark = pytest.mark.browser
@@ -45,6 +45,17 @@ def test_a_toggle_asks_acts_and_writes_the_audit(retailer: Retailer, page: Page)
     page.get_by_role("link", name="Audit").click()
     expect(page.locator("#audit")).to_contain_text("mode of product on shop-kz")
     expect(page.locator("#audit")).to_contain_text("stocktaking until noon")
+
+
+def test_the_audit_fits_beside_long_names_and_values(retailer: Retailer, page: Page) -> None:
+    """Who reads why something was switched scrolls to no side, and the reason is no column of single words."""
+    long = '{"most":0} until 2026-03-01T12:00:00.123456+00:00'
+    with retailer.house.registry.write() as tx:
+        write_audit(tx, "Aigerim", f"stock of {'0a' * 16} on every channel", "a pallet fell over", None, long)
+        write_audit(tx, "Aigerim", f"stock of {'0a' * 16} on every channel", "everything was counted again", long, None)
+    page.goto("/audit")
+    assert page.locator(".scroll").evaluate("box => box.scrollWidth - box.clientWidth") == 0
+    assert page.locator("#audit td:last-child").first.evaluate("cell => cell.getBoundingClientRect().width") >= 200
 
 
 def test_one_entity_is_switched_by_keyboard_alone(retailer: Retailer, page: Page) -> None:

@@ -144,11 +144,27 @@ def test_the_question_names_what_will_happen(retailer: Retailer, url: str) -> No
     with retailer.house.registry.write() as tx:
         set_mode(tx, "shop-kz", "product", "off", "Engineer", "before")
     on = page(url, "/channels/shop-kz/mode?entity=product&mode=on")
-    assert "3 writes are due and go out at once" in on
+    assert "3 writes are due; those of product wait until shop-kz was read." in on
+    assert "serai pull shop-kz reads it now" in on
     assert "Now: off." in on
+    with retailer.house.registry.write() as tx:
+        set_mode(tx, "shop-kz", "product", "on", "Engineer", "before")
+    steps.pull(retailer.house, "shop-kz", "products")
+    with retailer.house.registry.write() as tx:
+        set_mode(tx, "shop-kz", "product", "off", "Engineer", "before")
+    assert "3 writes are due and go out at once" in page(url, "/channels/shop-kz/mode?entity=product&mode=on")
     pause = page(url, "/channels/shop-kz/pause?paused=1")
     assert "No write to shop-kz begins later than 2 seconds from now." in pause
     assert "3 writes are due now and will wait" in pause
+
+
+def test_a_card_leads_to_what_waits_for_a_reference(retailer: Retailer, url: str) -> None:
+    """A record that nobody bound yet stands on the card as in `serai status`, though nothing is parked."""
+    with retailer.house.registry.write() as tx:
+        park(tx, [ParkedRow(channel="shop-kz", entity="variant", direction="inward", external_id="7", kind="waiting",
+                            message="no product is known for this reference")])  # fmt: skip
+    assert "Parked none Waiting 1 for a reference" in page(url, "/channels/shop-kz")
+    assert "Waiting" not in page(url, "/channels/pos-kz")
 
 
 def test_asking_switches_nothing(calm: Retailer, calm_url: str) -> None:
@@ -267,6 +283,17 @@ def test_what_does_not_exist_is_404_and_says_what_there_is(calm_url: str, path: 
     answer = get(calm_url, path)
     assert answer.status_code == 404
     assert re.search("channels.yaml has|it carries|allowed:", text_of(answer.text))
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/no-such-page", 404), ("/channels/shop-kz/mode", 422), (f"/stock?sku={'x' * 300}", 422)]
+)
+def test_a_mistyped_address_is_answered_with_a_page_that_leads_back(calm_url: str, path: str, status: int) -> None:
+    """Who types an address wrongly reads a sentence in the console, not a line for programs."""
+    answer = get(calm_url, path)
+    assert answer.status_code == status
+    assert "Back to the channels" in text_of(answer.text)
 
 
 def test_parked_records_show_their_remedy_and_go_on_when_replayed(retailer: Retailer, url: str) -> None:

@@ -19,7 +19,7 @@ from sqlalchemy import text
 
 from deployments import helping, receiver
 from deployments.drain import Drain, alive
-from deployments.reports import Reports
+from deployments.reports import Reports, publish
 from flows import steps
 from flows.ledger import Ledger
 from registry import AHEAD, mark_due, outbox_counts, outbox_rows, runs, set_mode, set_pause
@@ -366,3 +366,15 @@ def test_a_prefect_that_hangs_holds_up_the_end_of_a_drain_for_a_moment_and_no_th
             asking, _ = silent.accept()
         assert [thread.name for thread in set(threading.enumerate()) - before if thread.name == "reports"] == []
         asking.close()
+
+
+def test_a_report_is_named_after_the_minute_of_its_first_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who looks in Prefect for what happened at 14:04 finds it there, not under the minute in which it was told."""
+    told = []
+
+    async def drained(*, channel: str, minute: str, batches: list[object]) -> None:
+        told.append((channel, minute, len(batches)))
+
+    monkeypatch.setattr("flows.sync.drained", drained)
+    publish("shop-kz", [{"at": "14:04:36"}, {"at": "14:05:20"}], lambda: float("inf"))
+    assert told == [("shop-kz", "14:04", 2)]

@@ -12,22 +12,28 @@ import pytest
 from msgspec.structs import replace
 
 from flows import steps
+from flows.holds import hold_called
 from flows.plan import Scope, plan
 from registry import (
     BindingRow,
+    OutboxChange,
     RecordRow,
     Tx,
     claim_keys,
     escrows,
     mark_due,
     outbox_counts,
+    outbox_rows,
     owners,
     promises,
     put_bindings,
     put_escrows,
+    put_held,
+    put_hold,
     put_links,
     put_records,
     records_by_field,
+    set_outbox,
 )
 from tests.databases import fresh_sqlite
 from tests.scenario.shelves import MARKET, SHOP, TILLS, sell, shelf, shelved
@@ -195,3 +201,24 @@ def test_a_plan_of_figures_per_place_says_what_is_then_told(tills: World) -> Non
         alone = plan(tills.house, Scope(channel=TILLS, entity="stock"))
     told = {one.id: [change.after for change in one.fields] for one in alone.writes if one.label == "C"}
     assert sorted(told.values()) == [[4]]       # of the first store three are the shop's until it is told
+
+
+def test_the_money_at_stake_counts_what_is_shown_at_every_place(tills: World) -> None:
+    """P9: a price held where stock is told per place is worth as much as one where it is told in one figure."""
+    stocked(tills, "STAKE")
+
+    def hold(tx: Tx) -> dict[str, str]:
+        (variant,) = owners(tx, [("variant", "sku", "STAKE")]).values()
+        found = {}
+        for name in (TILLS, SHOP):
+            made = put_hold(tx, channel=name, entity="price", cause="erp-kz", kind="single", because=["it moved"])
+            put_held(tx, made, [(variant, b"mark", [{"before": "100.00", "after": "50.00", "currency": "KZT"}])])
+            mark_due(tx, [(name, "price", variant, None, False, None)])
+            set_outbox(tx, [OutboxChange(id=one.id, state="held", reason="it moved")
+                            for one in outbox_rows(tx, name, "price", states=("due",), limit=9) if one.uid == variant])
+            found[name] = made.uid
+        return found
+
+    held = tills.house.registry.attempt(hold)
+    worth = {name: hold_called(tills.house, uid).stakes["KZT"] for name, uid in held.items()}
+    assert worth == {TILLS: 50 * (2 + 2), SHOP: 50 * (6 + 3)}

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from deployments.commands.holding import row
 from flows.holds import CannotDecide, Shown, approve, hold_called, open_sets, reject, send_approved
 from flows.price_moves import Price, opens
 from flows.why import why
 from mappings.commerce.breaker import Breaker
-from registry import outbox_counts
+from registry import Tx, outbox_counts, put_hold
 from tests.databases import registry_url, sqlite_url  # noqa: F401 (fixtures)
 from tests.scenario.kept import made
 from tests.scenario.world import World, world
@@ -257,9 +258,21 @@ def test_why_a_price_is_still_the_old_one_is_answered_with_the_hold(shop: World)
     type_prices(shop, {sku(0): "9.99"})
     (hold,) = held(shop)
     assert why(shop.house, "shop-kz", "price", sku(0)).steps[-1].sentence.endswith(
-        f"it is held, look at `serai hold show {hold.hold.uid[:8]}`"
+        f"it is held, look at `serai hold show {hold.hold.uid[-8:]}`"
     )
     reject(shop.house, hold.hold.uid, who="Aigerim", because="a clerk's mistake")
     assert why(shop.house, "shop-kz", "price", sku(0)).steps[-1].sentence.endswith(
-        f"Aigerim rejected it (hold {hold.hold.uid[:8]})"
+        f"Aigerim rejected it (hold {hold.hold.uid[-8:]})"
     )
+
+
+def test_holds_of_one_change_are_told_apart_by_what_is_shown_of_them(shop: World) -> None:
+    """P9: one price typed stops on several channels at the same moment, and each is decided by its own name."""
+
+    def hold(tx: Tx) -> list[str]:
+        return [put_hold(tx, channel=name, entity="price", cause="erp-kz", kind="single", because=["it moved"]).uid
+                for name in ("shop-kz", "pos-kz", "market-kz")]  # fmt: skip
+
+    uids = shop.house.registry.attempt(hold)
+    names = [str(row(one)["hold"]) for one in held(shop)]
+    assert sorted(hold_called(shop.house, name).hold.uid for name in names) == sorted(uids)
