@@ -181,6 +181,11 @@ def _explained(error: Exception) -> str | None:
                 # Its full text holds statement and parameters, and with them personal values.
                 return f"the registry cannot be used: {str(error.__cause__).splitlines()[0]}; check $SERAI_REGISTRY"
             return str(error)
+    broken = getattr(sys.modules.get("sqlalchemy.exc"), "DatabaseError", None)
+    if broken is not None and type(error) is broken:      # its subclasses are defects, but for the one above
+        return f"the registry's file cannot be read: {error.__cause__}; check $SERAI_REGISTRY, or put back a copy"
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}; name another file or folder, or change who may use it"
     return None
 
 
