@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
@@ -191,6 +192,9 @@ def _explained(error: Exception) -> str | None:
 
 def main() -> None:
     """The console script: runs a verb, turns a mistake into one sentence and an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")   # a terminal without Cyrillic is no reason to say nothing
     try:
         app()
     except Exception as error:

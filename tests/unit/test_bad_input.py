@@ -374,3 +374,23 @@ def test_a_deployed_run_without_prefect_says_what_to_start(serai: Serai) -> None
         assert said.code == 1
         assert found in said.err
         assert "serai up" in said.err
+
+
+def test_a_terminal_without_cyrillic_gets_the_answer_all_the_same(project: Path, tmp_path: Path) -> None:
+    """What such a terminal cannot show is written as \\u0427, and nothing else is left out."""
+    (tmp_path / "one.json").write_text('{"id": "1", "title": "Чайник", "images": []}', encoding="utf-8")
+    serai = str(Path(sys.executable).parent / "serai")
+    command = [serai, "explain", "sandbox_shop/products", str(tmp_path / "one.json"), "--project", str(project)]
+    said = subprocess.run(command, env={**os.environ, "PYTHONIOENCODING": "ascii"},
+                          capture_output=True, text=True, check=False)
+    assert said.returncode == 0, said.stderr
+    assert "\\u0427\\u0430\\u0439\\u043d\\u0438\\u043a" in said.stdout
+
+
+def test_an_input_that_is_closed_is_a_sentence(project: Path) -> None:
+    """A job of a scheduler that has no stdin reads what was missing."""
+    command = f"{Path(sys.executable).parent / 'serai'} explain sandbox_shop/products - --project {project} <&-"
+    said = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert said.returncode == 1
+    assert len(said.stderr.strip().splitlines()) == 1
+    assert "- is not JSON" in said.stderr
