@@ -68,7 +68,11 @@ class Rest(Connector):
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
-        channel, options, parts = self.channel, self.options, urlsplit(self.url)
+        channel, options = self.channel, self.options
+        try:
+            parts = urlsplit(self.url)
+        except ValueError:
+            raise Misconfigured(f"{channel}: `url` should be the address of the API, as https://host/path") from None
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
             raise Misconfigured(f"{channel}: `url` should be the address of the API, as https://host/path")
         if parts.username is not None or parts.password is not None:

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
@@ -181,11 +182,19 @@ def _explained(error: Exception) -> str | None:
                 # Its full text holds statement and parameters, and with them personal values.
                 return f"the registry cannot be used: {str(error.__cause__).splitlines()[0]}; check $SERAI_REGISTRY"
             return str(error)
+    broken = getattr(sys.modules.get("sqlalchemy.exc"), "DatabaseError", None)
+    if broken is not None and type(error) is broken:      # its subclasses are defects, but for the one above
+        return f"the registry's file cannot be read: {error.__cause__}; check $SERAI_REGISTRY, or put back a copy"
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}; name another file or folder, or change who may use it"
     return None
 
 
 def main() -> None:
     """The console script: runs a verb, turns a mistake into one sentence and an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")   # a terminal without Cyrillic is no reason to say nothing
     try:
         app()
     except Exception as error:

@@ -41,8 +41,14 @@ AUTOMATION = "serai: a run without a heartbeat is Crashed"
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 
+NO_ADDRESS = (
+    "PREFECT_API_URL is not set: name the address of Prefect's server, such as http://127.0.0.1:4200/api, "
+    "or let `serai up` start one and deploy to it"
+)
+
+
 class NoServer(Exception):
-    """Nobody said where Prefect's server is, or it does not answer."""
+    """Nobody said where Prefect's server is, or it does not answer, or knows no such deployment."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,12 +151,8 @@ async def bring_about(
     rows: Sequence[Wanted], described: Mapping[str, Any], tags: Sequence[str], dead_after: timedelta
 ) -> Deployed:
     """Afterwards Prefect has these deployments and, of those bearing all ``tags``, no others. Raises NoServer."""
-    api = os.environ.get("PREFECT_API_URL")
-    if not api:
-        raise NoServer(
-            "PREFECT_API_URL is not set: name the address of Prefect's server, such as http://127.0.0.1:4200/api, "
-            "or let `serai up` start one and deploy to it"
-        )
+    if not os.environ.get("PREFECT_API_URL"):
+        raise NoServer(NO_ADDRESS)
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("DO_NOT_TRACK", "1")
     from prefect.client.orchestration import get_client
@@ -158,10 +160,7 @@ async def bring_about(
     know_time_zones()
     done = Deployed()
     async with get_client() as client:
-        error = await client.api_healthcheck()
-        if error is not None:
-            found = type(error).__name__
-            raise NoServer(f"Prefect's server at {api} does not answer ({found}); start it, or `serai up`")
+        await _answers(client)
         await _pool(client, described["work_pool"])
         for row in rows:
             getattr(done, await _one(client, row, described)).append(f"{row.flow}/{row.name}")
@@ -295,11 +294,31 @@ async def _automation(client: PrefectClient, dead_after: timedelta) -> None:
         await client.update_automation(there[0].id, wanted)
 
 
-async def run_deployed(flow: str, name: str, *, wait: float = 120.0) -> tuple[str, str]:
-    """Starts a deployment's run through the worker and waits for its end; (name of its state, address in the UI)."""
-    from prefect.deployments.flow_runs import arun_deployment
+async def _answers(client: Any) -> None:
+    """Raises NoServer unless Prefect's server answers."""
+    error = await client.api_healthcheck()
+    if error is not None:
+        api, found = os.environ["PREFECT_API_URL"], type(error).__name__
+        raise NoServer(f"Prefect's server at {api} does not answer ({found}); start it, or `serai up`")
 
-    run = await arun_deployment(f"{flow}/{name}", timeout=wait, poll_interval=0.5, as_subflow=False)
+
+async def run_deployed(flow: str, name: str, *, wait: float = 120.0) -> tuple[str, str]:
+    """Starts a deployment's run through the worker and waits for its end; (name of its state, address in the UI).
+
+    Raises NoServer.
+    """
+    if not os.environ.get("PREFECT_API_URL"):
+        raise NoServer(NO_ADDRESS)
+    from prefect.client.orchestration import get_client
+    from prefect.deployments.flow_runs import arun_deployment
+    from prefect.exceptions import ObjectNotFound
+
+    async with get_client() as client:
+        await _answers(client)
+    try:
+        run = await arun_deployment(f"{flow}/{name}", timeout=wait, poll_interval=0.5, as_subflow=False)
+    except ObjectNotFound:
+        raise NoServer(f"Prefect has no deployment {flow}/{name}; `serai deploy` brings them about") from None
     ui = os.environ.get("PREFECT_API_URL", "").removesuffix("/api")
     return run.state_name or "unknown", f"{ui}/runs/flow-run/{run.id}"
 

@@ -87,6 +87,8 @@ class Shown(Struct, frozen=True, kw_only=True):
 
 def find_order(house: House, tx: Tx, number: str, channel: str | None = None) -> tuple[str, str]:
     """(order, its channel of origin) of the one order that goes by a number; CannotDecide for none or several."""
+    if channel is not None:
+        house.channel(channel)
     named = [row.order for row in orders_by_number(tx, [number])]
     there = records(tx, [*named, number])
     uids = {record.uid for record in there.values() if record.entity == "order"}

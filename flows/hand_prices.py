@@ -34,6 +34,8 @@ def set_price(
         raise Misconfigured(f"{sku}: say why: add --because \"…\"; it is kept in the audit")
     if not timedelta(0) < until - now <= LONGEST:
         raise Misconfigured(f"{sku}: it would end on {until:%Y-%m-%d %H:%M}; allowed is from now on up to a year")
+    if channel not in (told := {route.channel for route in house.routes.get("price", ())}):
+        raise Misconfigured(f"{sku}: {channel} is told no price; told are {', '.join(sorted(told)) or 'none'}")
     if amount <= 0 or -int(amount.normalize().as_tuple().exponent) > digits(currency):
         raise Misconfigured(f"{sku}: {amount} is no price in {currency}; above 0, with {digits(currency)} digits")
 

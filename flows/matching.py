@@ -138,7 +138,9 @@ def bind(
 
     Raises CannotBind naming what there is instead.
     """
-    house.channel(channel)
+    carried = house.channel(channel).entities
+    if entity is not None and entity not in carried:
+        raise CannotBind(f"{channel} carries no {entity!r}; it carries {', '.join(carried)}")
 
     def work(tx: Tx) -> str:
         found_here = [c for c in candidates(tx, channel) if c.external_id == external_id]

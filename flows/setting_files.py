@@ -14,6 +14,9 @@ from typing import Any, TypeAlias
 
 from mappings.language import LintError, LintErrors, load_yaml
 
+NUMBER = re.compile(r"Decimal\('([^']*)'\)")
+"""How Python shows an exact number; whoever typed it knows it without."""
+
 
 class SettingsFile:
     """One YAML file with positions: collects errors instead of stopping at the first."""
@@ -39,8 +42,9 @@ class SettingsFile:
 
     def fail(self, path: tuple[str | int, ...], code: str, what: str, allowed: str) -> None:
         line, column = self._where(*path)
+        plain = NUMBER.sub(r"\1", what)
         self.errors.append(
-            LintError(file=self.name, line=line, column=column, code=code, what=what, allowed=allowed)
+            LintError(file=self.name, line=line, column=column, code=code, what=plain, allowed=allowed)
         )
 
     def line(self, *path: str | int) -> int:

@@ -194,7 +194,9 @@ def _key(channel: str, number: str) -> tuple[str, str, str, str]:
 
 # ── for people ──────────────────────────────────────────────────────────────────────────────────────────────────────
 def list_reports(house: House, channel: str | None = None) -> list[Report]:
-    """Every report, the oldest first. A constant number of statements."""
+    """Every report, the oldest first. A constant number of statements. Raises Misconfigured for an unknown channel."""
+    if channel is not None:
+        house.channel(channel)
     with house.registry.read() as tx:
         found = {record.uid: record.values for record in records_where(tx, SETTLEMENT)}
         told = [one for one in _reports(house, tx, found) if channel in (None, one.channel)]

@@ -39,6 +39,8 @@ def decide(
     """
     if channel != EVERYWHERE:
         house.channel(channel)
+        if channel not in (told := {route.channel for route in house.routes.get("stock", ())}):
+            raise Misconfigured(f"{sku}: {channel} is told no stock; told are {', '.join(sorted(told)) or 'none'}")
     if not because.strip():
         raise Misconfigured(f"{sku}: say why: add --because \"…\"; it is kept in the audit")
     if not timedelta(0) < until - house.registry.now() <= LONGEST:

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 import psycopg2
 from sqlalchemy import Connection, Engine, Executable, Row, Select, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError, InvalidatePoolError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidatePoolError, SQLAlchemyError
 
 from registry import migrations
 from registry.codec import micros, moment
@@ -201,6 +201,11 @@ class Registry:
             return
         for engine, parts in self._parts():
             with engine.connect().execution_options(serai_write=True) as conn, conn.begin():
+                if (newer := migrations.newer(conn)) is not None:
+                    raise RegistryError(
+                        f"registry: its tables are of a newer version of Serai (revision {newer}) than this one; "
+                        "update Serai, or name another registry in $SERAI_REGISTRY"
+                    )
                 migrations.upgrade(conn, parts)
 
     def migrated(self) -> bool:
@@ -307,7 +312,12 @@ def _refused(error: DBAPIError | psycopg2.Error | sqlite3.Error) -> DatabaseRefu
 
 
 def _address(url: str) -> URL:
-    address = make_url(url.replace("postgres://", "postgresql://", 1) if url.startswith("postgres://") else url)
+    try:
+        address = make_url(url.replace("postgres://", "postgresql://", 1) if url.startswith("postgres://") else url)
+    except (ArgumentError, ValueError):     # neither repeats the address: it may hold a password
+        raise RegistryError(
+            "registry: $SERAI_REGISTRY is no address; allowed: sqlite:///path/registry.db, postgresql://host:port/name"
+        ) from None
     backend = address.get_backend_name()
     if backend == "postgresql":
         return address.set(drivername="postgresql+psycopg2")

@@ -34,7 +34,7 @@ def document(given: str, mapping: MappingFile, direction: str | None) -> dict[st
     path = Path(given)
     if given == "-" or path.is_file():
         try:
-            text = sys.stdin.buffer.read() if given == "-" else path.read_bytes()
+            text = path.read_bytes() if given != "-" else b"" if sys.stdin is None else sys.stdin.buffer.read()
             read = msgspec.json.Decoder(float_hook=Decimal).decode(text)
         except (msgspec.DecodeError, UnicodeDecodeError) as fault:
             raise CannotDo(f"{given} is not JSON: {fault}") from None

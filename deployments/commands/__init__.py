@@ -6,7 +6,9 @@ What surprises here: importing these modules costs nothing; each verb imports wh
 
 from __future__ import annotations
 
+import re
 import sys
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated
 
@@ -28,13 +30,20 @@ AllMappings = Annotated[bool, typer.Option("--all", help="also the mappings of p
 Paths = Annotated[
     list[Path] | None, typer.Argument(help="mapping files, folders, Markdown pages; the project when absent")
 ]
-Port = Annotated[int | None, typer.Option(help="a port to take as it is; 0 for any free one")]
+Port = Annotated[int | None, typer.Option(min=0, max=65535, help="a port to take as it is; 0 for any free one")]
 
 
 def say(sentence: str) -> None:
     """Prints a line at once, also into a pipe."""
     typer.echo(sentence)
     sys.stdout.flush()
+
+
+def plain_number(text: str) -> Decimal:
+    """A number as a person types it, such as -12490.00. Raises InvalidOperation for anything else."""
+    if re.fullmatch(r"[+-]?[0-9]{1,18}(\.[0-9]{1,12})?", text) is None:
+        raise InvalidOperation
+    return Decimal(text)
 
 
 def number(count: int, noun: str) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deployments.commands import HERE, MISTAKE, Json, Project, say
+from deployments.commands import HERE, MISTAKE, Json, Project, plain_number, say
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -90,17 +90,17 @@ def reverse(
 
 
 def _figures(points: str | None, amount: str | None) -> tuple[Decimal | None, dict[str, str] | None]:
-    from decimal import Decimal, InvalidOperation
+    from decimal import InvalidOperation
 
     if (points is None) == (amount is None):
         raise typer.BadParameter("say --points N or --amount '500.00 KZT', one of them")
     try:
         if points is not None:
-            return Decimal(points), None
+            return plain_number(points), None
         figure, _, currency = str(amount).partition(" ")
         if currency.strip() == "":
             raise typer.BadParameter("an amount names its currency: --amount '500.00 KZT'")
-        return None, {"amount": format(Decimal(figure), "f"), "currency": currency.strip().upper()}
+        return None, {"amount": format(plain_number(figure), "f"), "currency": currency.strip().upper()}
     except InvalidOperation:
         raise typer.BadParameter(f"{points or amount!r} is no number") from None
 

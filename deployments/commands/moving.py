@@ -101,10 +101,18 @@ def replay(
     json: Json = False,
 ) -> None:
     """Try parked and waiting items again, after the mapping, the document or the record was mended."""
+    from connectors.errors import Misconfigured
     from deployments.commands.houses import opened
     from flows import steps
+    from registry import parked
 
     with opened(project) as house:
+        if numbers:
+            with house.registry.read() as tx:
+                there = {row.uid for row in parked(tx, uids=numbers)}
+            if unknown := [number for number in numbers if number not in there]:
+                raise Misconfigured(f"nothing is parked or waiting as {', '.join(unknown)}; "
+                                    "`serai parked` lists the numbers")
         ledgers = steps.replay(house, numbers or None)
     _account(ledgers, json, nothing="nothing is parked or waiting")
 

@@ -42,6 +42,7 @@ def plan(
     from deployments.commands.houses import opened
     from flows.foreseen import ahead
     from flows.plan import Scope, plan as make
+    from flows.settings import ENTITIES
 
     moment = None if since is None else since.replace(tzinfo=UTC)
     if on is not None:
@@ -50,6 +51,8 @@ def plan(
     with opened(project, disk=True) as house:
         if channel is not None:
             house.channel(channel)
+        if entity is not None and entity not in ENTITIES:
+            raise typer.BadParameter(f"found {entity!r}; allowed are {', '.join(ENTITIES)}", param_hint="--entity")
         later = ahead(house, house.registry.now())
         made = make(house, Scope(channel=channel, entity=entity, since=moment, all_of_it=everything))
     if format is Format.text and out is None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+from decimal import InvalidOperation
 from typing import Annotated
 
 import typer
 
-from deployments.commands import HERE, Because, Channel, Json, Project, number, say
+from deployments.commands import HERE, Because, Channel, Json, Project, number, plain_number, say
 from deployments.commands.knowing import who
 from deployments.commands.selling import span
 
@@ -68,7 +68,7 @@ def price(
             say(f"{sku}: {channel} shows what its rules say again")
             return
         try:
-            figure = Decimal(amount)
+            figure = plain_number(amount)
         except InvalidOperation:
             raise typer.BadParameter(f"found {amount!r}; allowed is a number such as 12490.00") from None
         until = house.registry.now() + span(for_)

@@ -75,7 +75,9 @@ def stop(
     sku: Annotated[str | None, typer.Argument(help="a SKU; none with --list")] = None,
     because: Because = "",
     for_: Annotated[str, typer.Option("--for", help="how long, such as 30m, 2h or 1d")] = "1d",
-    keep: Annotated[int | None, typer.Option("--keep", help="not all: keep back so many units on each channel")] = None,
+    keep: Annotated[
+        int | None, typer.Option("--keep", min=0, help="not all: keep back so many units on each channel")
+    ] = None,
     channel: AnyChannel = None,
     end: Annotated[bool, typer.Option("--end", help="let it be sold again")] = False,
     list_: Annotated[bool, typer.Option("--list", help="what is stopped now")] = False,

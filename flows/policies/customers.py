@@ -53,7 +53,7 @@ def read(
 
 
 def _known(file: SettingsFile, path: tuple[str | int, ...], name: Any, channels: Collection[str]) -> bool:
-    if name in channels:
+    if isinstance(name, str) and name in channels:
         return True
     file.fail(path, "unknown-channel", f"found {name!r}", one_of(channels))
     return False
@@ -236,11 +236,13 @@ def _erasure(file: SettingsFile, row: Mapping[str, Any], _: Collection[str]) -> 
     keep = row.get("keep") or {}
     if not file.is_map(("erasure", "keep"), keep):
         return None
+    kept: dict[str, tuple[str, ...]] = {}
     for entity, names in keep.items():
         path = ("erasure", "keep", entity)
         if entity not in canonical.ENTITIES or entity == "customer":
             file.fail(path, "unknown-entity", f"found {entity!r}", "an entity that is an invoice: order or return")
         elif file.list_of_texts(path, names):
+            kept[entity] = tuple(names)
             for position, name in enumerate(names):
                 if name not in canonical.fields(entity):
                     file.fail((*path, position), "unknown-field", f"found {name!r}", one_of(canonical.fields(entity)))
@@ -249,7 +251,7 @@ def _erasure(file: SettingsFile, row: Mapping[str, Any], _: Collection[str]) -> 
         if isinstance(number, bool) or not isinstance(number, int) or number < 0:
             file.fail(("erasure", name), "number", f"found {number!r}", "a whole number from 0 on")
             return None
-    return Erasure(keep={entity: tuple(names) for entity, names in keep.items()}, **numbers)
+    return Erasure(keep=kept, **numbers)
 
 
 def example(policy: CustomerPolicy, given: Mapping[str, Any]) -> Mapping[str, Any]:

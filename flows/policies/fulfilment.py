@@ -101,7 +101,7 @@ def _rules(
     for service, name in routing.items():
         if service not in SERVICES:
             fail("routing", "service", f"found {service!r}", f"one of {', '.join(SERVICES)}", service)
-        elif name not in routings:
+        elif not isinstance(name, str) or name not in routings:
             fail("routing", "unknown-routing", f"found {name!r}", one_of(routings))
     returns = whole.get("returns")
     if returns is not None and not (isinstance(returns, list) and all(isinstance(code, str) for code in returns)):
@@ -165,7 +165,7 @@ def _calendar(file: SettingsFile, path: Path, row: Any, zone: str) -> Any:
 def _hours(file: SettingsFile, path: Path, row: Any) -> bool:
     if not file.keys(path, row, HOURS_KEYS, HOURS_KEYS):
         return False
-    if not isinstance(row["days"], list) or not row["days"] or not set(row["days"]) <= set(DAYS):
+    if not isinstance(row["days"], list) or not row["days"] or not all(day in DAYS for day in row["days"]):
         file.fail((*path, "days"), "days", f"found {row['days']!r}", f"a list of {', '.join(DAYS)}")
         return False
     wrong = [key for key in ("from", "to") if not (isinstance(row[key], str) and TIME.fullmatch(row[key]))]
@@ -184,7 +184,7 @@ def _routing(file: SettingsFile, path: Path, row: Any) -> Routing | None:
     if not file.list_of_texts((*path, "places"), row["places"]):
         return None
     by, parcels = row.get("by", ["priority"]), row.get("parcels", 1)
-    if not isinstance(by, list) or not by or not set(by) <= set(BY) or len(set(by)) < len(by):
+    if not isinstance(by, list) or not by or not all(one in BY for one in by) or len(set(by)) < len(by):
         file.fail((*path, "by"), "by", f"found {by!r}", f"a list of {', '.join(BY)}, each at most once")
         return None
     if isinstance(parcels, bool) or not isinstance(parcels, int) or not 1 <= parcels <= 4:

@@ -87,7 +87,7 @@ def _words(
         if ok and key in row and not re.fullmatch("[A-Z]{3}", row[key]):
             file.fail((name, key), "currency", f"found {row[key]!r}", "an ISO 4217 code such as KZT")
             ok = False
-    if row.get("list_company") is not None and row["list_company"] not in companies:
+    if ok and row.get("list_company") is not None and row["list_company"] not in companies:
         file.fail((name, "list_company"), "unknown-company", f"found {row['list_company']!r}", one_of(companies))
         ok = False
     if row.get("tax_mode") is not None and row["tax_mode"] not in TAX_MODES:

@@ -35,7 +35,7 @@ def read(
             continue
         preset = row.get("preset") if isinstance(row, dict) else None
         usual: Mapping[str, Any] = {}
-        if preset is not None and preset not in PRESETS:
+        if preset is not None and preset not in [*PRESETS]:
             file.fail((name, "preset"), "preset", f"found {preset!r}", f"one of {', '.join(PRESETS)}")
             continue
         if preset is not None:

@@ -48,10 +48,21 @@ def upgrade(conn: Connection, parts: frozenset[str]) -> None:
 
 def at_head(conn: Connection) -> bool:
     """Whether the database behind ``conn`` stands at the newest revision."""
-    newest = max(found[1] for path in _HERE.iterdir() if (found := re.fullmatch(r"r(\d+)_\w+\.py", path.name)))
     if not inspect(conn).has_table("alembic_version"):
         return False
-    return list(conn.execute(text("SELECT version_num FROM alembic_version")).scalars()) == [newest]
+    return list(conn.execute(text("SELECT version_num FROM alembic_version")).scalars()) == [_newest()]
+
+
+def newer(conn: Connection) -> str | None:
+    """The revision of the database behind ``conn`` where only a later version of Serai knows it."""
+    if not inspect(conn).has_table("alembic_version"):
+        return None
+    found = conn.execute(text("SELECT version_num FROM alembic_version")).scalars()
+    return next((str(one) for one in found if str(one) > _newest()), None)
+
+
+def _newest() -> str:
+    return max(found[1] for path in _HERE.iterdir() if (found := re.fullmatch(r"r(\d+)_\w+\.py", path.name)))
 
 
 def _revisions() -> ScriptDirectory:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -268,3 +270,127 @@ def test_the_command_itself_ends_with_a_line_and_its_code(project: Path, systems
     assert len(wrong.stderr.strip().splitlines()) == 1
     assert "erp-kz" in wrong.stderr
     assert f"{PRODUCTS} created" in right.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "remedy"),
+    [
+        (("settlement", "list", "--channel", "shop"), 1, "shop-kz"),
+        (("settlement", "show", "S-1", "--channel", "shop"), 1, "shop-kz"),
+        (("order", "show", "1001", "--channel", "shop"), 1, "shop-kz"),
+        (("match", "bind", "shop-kz", "1", "X", "--entity", "varaint"), 1, "variant"),
+        (("plan", "--entity", "varaint"), 2, "variant"),
+        (("replay", "no-such-number"), 1, "serai parked"),
+    ],
+)
+def test_a_name_that_is_not_there_is_never_answered_with_nothing_to_do(
+    serai: Serai, words: tuple[str, ...], code: int, remedy: str
+) -> None:
+    """A typing error is no empty list: nobody concludes from it that all is well."""
+    said = serai(*words)
+    assert said.code == code, said.all
+    assert remedy in said.err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "found"),
+    [
+        (("price", "shop-kz", "X", "nan", "--because", "x"), 2, "'nan'"),
+        (("price", "shop-kz", "X", "inf", "--because", "x"), 2, "'inf'"),
+        (("price", "shop-kz", "X", "1e999999", "--because", "x"), 2, "'1e999999'"),
+        (("price", "crm-kz", "X", "5", "--because", "x"), 1, "crm-kz is told no price"),
+        (("stop", "X", "--keep", "-1", "--because", "x"), 2, "--keep"),
+        (("stop", "X", "--channel", "erp-kz", "--because", "x"), 1, "erp-kz is told no stock"),
+        (("loyalty", "redeem", "C", "--at", "pos-kz", "--receipt", "r", "--points", "nan"), 2, "'nan'"),
+        (("loyalty", "earn", "C", "--at", "pos-kz", "--receipt", "r", "--amount", "nan KZT"), 2, "'nan KZT'"),
+        (("up", "--console-port", "99999999"), 2, "65535"),
+    ],
+)
+def test_a_figure_that_means_nothing_is_refused_before_anything_is_decided(
+    serai: Serai, words: tuple[str, ...], code: int, found: str
+) -> None:
+    """A price of nan, a buffer below nothing, a channel that never hears of it: a sentence, and nothing is kept."""
+    said = serai(*words)
+    assert said.code == code, said.all
+    assert found in " ".join(said.err.split())
+    assert json.loads(serai("stop", "--list", "--json").out) == []
+
+
+@pytest.mark.parametrize("words", [("survey", "--html"), ("plan", "--format", "html", "--out")])
+def test_a_file_that_cannot_be_written_is_named_with_the_reason(
+    serai: Serai, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    """Whoever mistypes a folder reads which, not where the program stood."""
+    there = tmp_path / "no" / "such" / "page.html"
+    said = serai(*words, str(there))
+    assert said.code == 1
+    assert str(there) in said.err
+    assert "No such file or directory" in said.err
+
+
+@pytest.mark.parametrize(
+    ("address", "said_of_it"),
+    [
+        ("nonsense", "allowed: sqlite:///"),
+        ("postgresql://serai:planted-pw-2718@127.0.0.1:port/none", "allowed: sqlite:///"),
+        ("sqlite:///{here}/notes.txt", "not a database"),
+    ],
+)
+def test_a_registry_that_is_none_is_a_sentence(serai: Serai, tmp_path: Path, address: str, said_of_it: str) -> None:
+    """P13: an address nobody can read, or a file that is no database, names the setting and never a password."""
+    (tmp_path / "notes.txt").write_text("no database\n" * 100, encoding="utf-8")
+    said = serai("status", SERAI_REGISTRY=address.format(here=tmp_path))
+    assert said.code == 1
+    assert "SERAI_REGISTRY" in said.err
+    assert said_of_it in said.err
+    assert "planted-pw-2718" not in said.all
+    assert (tmp_path / "notes.txt").read_text(encoding="utf-8") == "no database\n" * 100
+
+
+def test_a_registry_of_a_newer_version_is_left_as_it_is(serai: Serai, project: Path) -> None:
+    """Whoever goes back to an older checkout reads so, and no table is touched."""
+    assert serai("migrate").code == 0
+    with closing(sqlite3.connect(project / ".serai" / "registry.db")) as there:
+        there.execute("UPDATE alembic_version SET version_num = '9999'")
+        there.commit()
+    for verb in ("status", "migrate"):
+        said = serai(verb)
+        assert said.code == 1
+        assert "9999" in said.err
+        assert "update Serai" in said.err
+
+
+def test_an_address_with_half_a_bracket_names_its_channel(serai: Serai) -> None:
+    """An address that cannot even be read as one is the channel's `url` to mend."""
+    said = serai("pull", "erp-kz", "products", SERAI_ERP_URL="http://[::1")
+    assert said.code == 1
+    assert "erp-kz: `url`" in said.err
+
+
+def test_a_deployed_run_without_prefect_says_what_to_start(serai: Serai) -> None:
+    """No server of Prefect's is started in passing, and nobody waits for one."""
+    for address, found in ((None, "PREFECT_API_URL is not set"), ("http://127.0.0.1:9/api", "does not answer")):
+        said = serai("reconcile", "shop-kz", "--deployed", PREFECT_API_URL=address)
+        assert said.code == 1
+        assert found in said.err
+        assert "serai up" in said.err
+
+
+def test_a_terminal_without_cyrillic_gets_the_answer_all_the_same(project: Path, tmp_path: Path) -> None:
+    """What such a terminal cannot show is written as \\u0427, and nothing else is left out."""
+    (tmp_path / "one.json").write_text('{"id": "1", "title": "Чайник", "images": []}', encoding="utf-8")
+    serai = str(Path(sys.executable).parent / "serai")
+    command = [serai, "explain", "sandbox_shop/products", str(tmp_path / "one.json"), "--project", str(project)]
+    said = subprocess.run(command, env={**os.environ, "PYTHONIOENCODING": "ascii"},
+                          capture_output=True, text=True, check=False)
+    assert said.returncode == 0, said.stderr
+    assert "\\u0427\\u0430\\u0439\\u043d\\u0438\\u043a" in said.stdout
+
+
+def test_an_input_that_is_closed_is_a_sentence(project: Path) -> None:
+    """A job of a scheduler that has no stdin reads what was missing."""
+    command = f"{Path(sys.executable).parent / 'serai'} explain sandbox_shop/products - --project {project} <&-"
+    said = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert said.returncode == 1
+    assert len(said.stderr.strip().splitlines()) == 1
+    assert "- is not JSON" in said.stderr

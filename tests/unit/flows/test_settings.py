@@ -186,6 +186,38 @@ def test_whatever_stands_in_a_file_the_answer_is_a_project_or_a_list_of_mistakes
     assert settled <= {("a", "secrets"), ("a", "settings"), ("a", "settings", "x")}, settled
 
 
+@pytest.mark.parametrize(("policy", "text", "line", "allowed"), [
+    ("customers", "loyalty: {authority: [a]}\n", 1, "one of a, b"),
+    ("customers", "erasure:\n  keep: {order: 7}\n", 2, "[first, second]"),
+    ("customers", "erasure:\n  keep: {'*': null}\n", 2, "order or return"),
+    ("fulfilment", "calendars: {kz: {hours: [{days: [[mon]], from: '09:00', to: '18:00'}]}}\n", 1, "mon, tue"),
+    ("fulfilment", "routing: {r: {places: [w], by: [{x: y}]}}\n", 1, "priority, distance, stock"),
+    ("fulfilment", "channels: {a: {routing: {pickup: [r]}}}\nrouting: {r: {places: [w]}}\n", 1, "one of r"),
+    ("prices", "a:\n  list_company: [kz]\n", 2, "text for 'list_company'"),
+    ("stock", "a: {locations: [w], preset: [hard]}\n", 1, "one of"),
+])
+def test_a_list_where_a_policy_takes_a_name_is_a_mistake_with_a_place(
+    tmp_path: Path, policy: str, text: str, line: int, allowed: str
+) -> None:
+    """A list or a number where a name belongs is told with file, line and what is allowed, no traceback (P12)."""
+    (tmp_path / "policies").mkdir()
+    for name, settings in SMALL.items():
+        (tmp_path / name).write_text(settings.replace("'", "") if "*" not in settings else settings, encoding="utf-8")
+    (tmp_path / "policies" / f"{policy}.yaml").write_text(text, encoding="utf-8")
+    said = [error for error in mistakes(tmp_path) if error.file == f"policies/{policy}.yaml"]
+    assert said
+    assert said[0].line == line
+    assert allowed in said[0].allowed
+
+
+def test_a_number_that_is_wrong_is_shown_as_it_was_typed(project: Path, edit: Edit) -> None:
+    """An author reads 1.5 again, as it stands in the file, not how the program holds it."""
+    edit("authority.yaml", "{'*': [erp-kz, erp-bg]}", "{'*': [1.5]}")
+    edit("companies.yaml", "tax: 0.16", "tax: 16.50")
+    said = [error.what for error in errors(project)]
+    assert {"found [1.5]", "found 16.50"} <= set(said)
+
+
 def test_mistakes_of_all_files_are_told_at_once(project: Path, edit: Edit) -> None:
     """An author mends everything in one go, also beside a file that is no YAML at all."""
     edit("companies.yaml", "tax: 0.16", "tax: 16")
