@@ -27,8 +27,10 @@ from connectors.errors import ConnectorError, Misconfigured, RetryLater, Stopped
 from flows import escrows
 from flows.deciding import BULK, FREELY_CREATED, decide_page
 from flows.fetching import recount_posted
+from flows.figures import RAISE_WAITS, Units
 from flows.ledger import Account, Ledger, Stretch
 from flows.receipts import Sending, record_receipts
+from flows.render import views
 from flows.routes import Group
 from flows.settle import settle
 from flows.wiring import House, not_there
@@ -36,6 +38,7 @@ from registry import (
     OutboxChange,
     Tx,
     load_cursor,
+    mark_due,
     modes,
     paused,
     refs_for,
@@ -196,11 +199,11 @@ def _record(
 ) -> None:
     """Keeps the receipts of a page; what was not sent of it is due again, when the platform allows."""
     after = stopped.after if isinstance(stopped, RetryLater) else 0.0 if isinstance(stopped, Stopped) else 60.0
-    decided = page.copy()
+    decided, raises = page.copy(), dict(page.raises)
 
-    def work(tx: Tx) -> None:
+    def work(tx: Tx) -> bool:
         page.clear()
-        record_receipts(house, tx, page, channel, group, receipts)
+        lowered = record_receipts(house, tx, page, channel, group, receipts)
         if unsent:
             escrows.unsent(house, tx, channel, group, unsent, house.registry.now())
             set_outbox(tx, [
@@ -209,15 +212,35 @@ def _record(
                 for one in unsent
             ])
             page.count(group.entity, "failed", len(unsent), reason=type(stopped).__name__)
+        return lowered
 
-    house.registry.attempt(work)
+    lowered = house.registry.attempt(work)
     created = any(one.write.op == "create" and receipt.outcome == "applied" for one, receipt in receipts)
     if created and house.registry.postgres:
         # After the commit: a worker that looked before it and waits since is woken by this, one that looks now sees it.
         # On SQLite one writes after the other: who waited before it was woken by it, who waits since looks once more.
         house.registry.attempt(lambda tx: wake(tx, channel=channel, reason=not_there(group.entity, channel)))
+    if lowered and house.registry.postgres:
+        house.registry.attempt(lambda tx: wake(tx, entity="stock", reason=RAISE_WAITS))     # as above
+    if raises:
+        _lowered_since(house, channel, group, raises)
     page.add(decided)
     page.close_page(decided.read)
+
+
+def _lowered_since(house: House, channel: str, group: Group, raises: Mapping[str, Units]) -> None:
+    """Makes due what may be told more by now than when it was looked at.
+
+    Who lowered a figure since then has woken nobody, as long as these were on their way and did not wait yet.
+    """
+    with house.registry.read() as tx:
+        seen = views(house, tx, channel, group, sorted(raises), house.registry.now())
+    more = [
+        (channel, group.entity, uid, None, False, None) for uid, view in seen.items()
+        if view.publish is not None and view.publish > raises[uid]
+    ]
+    if more:
+        house.registry.attempt(lambda tx: mark_due(tx, more))
 
 
 def _look_for_ours(connector: Connector, group: Group, sending: Sequence[Sending]) -> dict[str, Receipt]:

@@ -72,6 +72,33 @@ def test_a_raise_waits_until_the_other_channel_has_been_lowered(
     assert max(sums) <= 10
 
 
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_what_another_channel_frees_while_a_figure_is_on_its_way_is_shown_too(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P1: another process lowers the marketplace between the request to the shop and its answer; nobody does later."""
+    with made(tmp_path, divided, database=database) as selling:
+        house, other = selling.house, selling.worker()
+        policies = dict(house.project.stock)
+        for name, share in (("market-kz", "0.1"), ("shop-kz", "0.9")):
+            monkeypatch.setitem(house.project.stock, name, replace(policies[name], share=Decimal(share)))
+        selling.people.count_stock("KTL-1", WAREHOUSE, 12)
+        steps.pull(house, "erp-kz", "stock")
+        lowered: list[int] = []
+
+        def lower(what: str) -> None:
+            if "shop/inventory" in what and not lowered:
+                lowered.append(sum(shown(selling)))
+                lowered.append(steps.push(other, "market-kz", "stock").total("written"))
+
+        house.border.answered = lower
+        steps.push(house, "shop-kz", "stock")
+        other.close()
+        assert lowered == [12, 1]
+        assert sum(shown(selling)) == 12
+        assert "shop-kz stock waiting" not in outbox(house)
+
+
 def test_an_order_is_reserved_at_once_and_set_free_by_a_count_after_its_goods_left(selling: World) -> None:
     """P8: a sold kettle is not shown again while it still stands in the warehouse, nor taken off twice when it left."""
     selling.buy("shop", {"KTL-1": 2})
