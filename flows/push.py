@@ -4,6 +4,7 @@ What surprises here:
 
 * Two transactions around the calls, none across them: *decide* fixes key and payload, *record* keeps the receipts. A
   crash between leaves rows ``sent``; once their claim has run out `settle` finds out what became of them (P3, P15).
+  Who lives renews it, however long the calls take (claiming.py).
 * What cannot wait goes out by itself (``ahead``): in pages that hold nothing else, before whoever else writes to the
   registry. Where a write of it is on its way already it must wait for its answer; so a page is never larger than what
   the channel takes within `SENDS_FOR` seconds, by how long its last writes took.
@@ -19,12 +20,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from connectors.base import Connector, Receipt
 from connectors.errors import ConnectorError, Misconfigured, RetryLater, Stopped
 from flows import escrows
+from flows.claiming import kept
 from flows.deciding import BULK, FREELY_CREATED, decide_page
 from flows.fetching import recount_posted
 from flows.figures import RAISE_WAITS, Units
@@ -42,6 +44,7 @@ from registry import (
     modes,
     paused,
     refs_for,
+    renew_claims,
     set_outbox,
     wake,
 )
@@ -83,15 +86,15 @@ def _push(house: House, channel: str, entity: str, stretch: Stretch, ahead: bool
     absolute = entity in BULK and not ahead and escrows.governs(house, channel, group) is None
     apart = absolute and house.registry.postgres    # SQLite's driver would give way at each row, its lock in its hand
 
-    def decided() -> tuple[Account, list[Sending] | None]:
-        page = account.page()
+    def decided() -> tuple[Account, list[Sending] | None, datetime]:
+        page, since = account.page(), house.registry.now()
         limit = min(most, max(1, batch, int(SENDS_FOR / house.paces.get((channel, entity), SENDS_FOR / most))))
-        return page, decide_page(house, page, channel, group, limit, patient, ahead)
+        return page, decide_page(house, page, channel, group, limit, patient, ahead), since
 
-    following: Future[tuple[Account, list[Sending] | None]] | None = None
+    following: Future[tuple[Account, list[Sending] | None, datetime]] | None = None
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"next {channel}") as beside:
         while True:
-            page, sending = decided() if following is None else following.result()
+            page, sending, since = decided() if following is None else following.result()
             if sending is None:
                 if entity == "order" and account.counts[entity, "written"] > 0:
                     recount_posted(house)
@@ -103,7 +106,7 @@ def _push(house: House, channel: str, entity: str, stretch: Stretch, ahead: bool
             more = page.read == most and account.read + most < stretch.records and account.elapsed < stretch.seconds
             following = beside.submit(decided) if apart and quick and more else None
             began = time.monotonic()
-            fault = _send(house, page, channel, group, house.connector(channel, lane), sending)
+            fault = _send(house, page, channel, group, house.connector(channel, lane), sending, since)
             if sending:
                 house.paces[channel, entity] = max(1e-6, time.monotonic() - began) / len(sending)
             if entity not in FREELY_CREATED and not ahead:
@@ -125,7 +128,7 @@ def _push(house: House, channel: str, entity: str, stretch: Stretch, ahead: bool
 
 def _put_back(
     house: House, account: Account, channel: str, group: Group, fault: ConnectorError,
-    page: Account, sending: Sequence[Sending] | None,
+    page: Account, sending: Sequence[Sending] | None, _since: datetime,
 ) -> None:
     """The page that was decided while the one before met a fault is due again, like what that one did not send."""
     if sending is not None:
@@ -172,20 +175,22 @@ def read_whole(house: House, tx: Tx, channel: str, entity: str) -> bool:
 
 
 def _send(
-    house: House, page: Account, channel: str, group: Group, connector: Connector, sending: Sequence[Sending]
+    house: House, page: Account, channel: str, group: Group, connector: Connector, sending: Sequence[Sending],
+    since: datetime,
 ) -> ConnectorError | None:
     """Sends, keeps every receipt, puts back what was not sent; returns what stopped it, None when nothing did."""
     receipts: list[tuple[Sending, Receipt]] = []
     stopped: ConnectorError | None = None
     rest = list(sending)
     try:
-        if group.entity == "order":
-            known = _look_for_ours(connector, group, rest)
-            receipts += [(one, known[one.write.key]) for one in rest if one.write.key in known]
-            rest = [one for one in rest if one.write.key not in known]
-        answers: Iterator[Receipt] = connector.write(group.mapping.resource, [one.write for one in rest])
-        for one, receipt in zip(rest, answers, strict=False):
-            receipts.append((one, receipt))
+        with kept(house, channel, [one.row.id for one in sending], since):
+            if group.entity == "order":
+                known = _look_for_ours(connector, group, rest)
+                receipts += [(one, known[one.write.key]) for one in rest if one.write.key in known]
+                rest = [one for one in rest if one.write.key not in known]
+            answers: Iterator[Receipt] = connector.write(group.mapping.resource, [one.write for one in rest])
+            for one, receipt in zip(rest, answers, strict=False):
+                receipts.append((one, receipt))
     except (RetryLater, Misconfigured, Stopped) as fault:
         stopped = fault
     answered = {one.write.key for one, _ in receipts}
@@ -206,11 +211,12 @@ def _record(
         lowered = record_receipts(house, tx, page, channel, group, receipts)
         if unsent:
             escrows.unsent(house, tx, channel, group, unsent, house.registry.now())
+            renew_claims(tx, [one.row.id for one in unsent], owner=house.owner, seconds=house.claims(channel))
             set_outbox(tx, [
                 OutboxChange(id=one.row.id, state="due", reason=str(stopped or "the platform did not answer"),
                         due_at=house.registry.now() + timedelta(seconds=after), forced=one.row.forced)
                 for one in unsent
-            ])
+            ], owner=house.owner)       # what another worker looks after by now is its own
             page.count(group.entity, "failed", len(unsent), reason=type(stopped).__name__)
         return lowered
 

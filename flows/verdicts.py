@@ -349,5 +349,5 @@ class Verdicts:
             if one.view is not None and one.view.escrowed is not None and one.publish is not None
         ])
         if self.decisions:
-            decide(tx, self.decisions, owner=self.house.owner, seconds=self.house.claim_seconds)
+            decide(tx, self.decisions, owner=self.house.owner, seconds=self.house.claims(self.channel))
         return self.sending
