@@ -42,6 +42,7 @@ from registry import (
     load_cursor,
     mark_due,
     modes,
+    owned,
     paused,
     refs_for,
     renew_claims,
@@ -128,11 +129,11 @@ def _push(house: House, channel: str, entity: str, stretch: Stretch, ahead: bool
 
 def _put_back(
     house: House, account: Account, channel: str, group: Group, fault: ConnectorError,
-    page: Account, sending: Sequence[Sending] | None, _since: datetime,
+    page: Account, sending: Sequence[Sending] | None, since: datetime,
 ) -> None:
     """The page that was decided while the one before met a fault is due again, like what that one did not send."""
     if sending is not None:
-        _record(house, page, channel, group, (), sending, fault)
+        _record(house, page, channel, group, (), sending, fault, since)
         account.add(page)
 
 
@@ -194,21 +195,34 @@ def _send(
     except (RetryLater, Misconfigured, Stopped) as fault:
         stopped = fault
     answered = {one.write.key for one, _ in receipts}
-    _record(house, page, channel, group, receipts, [one for one in sending if one.write.key not in answered], stopped)
+    unsent = [one for one in sending if one.write.key not in answered]
+    _record(house, page, channel, group, receipts, unsent, stopped, since)
     return stopped
 
 
 def _record(
     house: House, page: Account, channel: str, group: Group, receipts: Sequence[tuple[Sending, Receipt]],
-    unsent: Sequence[Sending], stopped: ConnectorError | None,
+    unsent: Sequence[Sending], stopped: ConnectorError | None, since: datetime,
 ) -> None:
-    """Keeps the receipts of a page; what was not sent of it is due again, when the platform allows."""
+    """Keeps the receipts of a page; what was not sent of it is due again, when the platform allows.
+
+    Of what another worker looked after meanwhile nobody knows which write was the last: it is told once more.
+    """
     after = stopped.after if isinstance(stopped, RetryLater) else 0.0 if isinstance(stopped, Stopped) else 60.0
     decided, raises = page.copy(), dict(page.raises)
 
     def work(tx: Tx) -> bool:
         page.clear()
-        lowered = record_receipts(house, tx, page, channel, group, receipts)
+        lost = _overtaken(house, tx, channel, receipts, since)
+        lowered = record_receipts(house, tx, page, channel, group, [
+            (one, receipt) for one, receipt in receipts if one.row.id not in lost or one.write.op == "create"
+        ])
+        if lost:
+            again = {one.row.id for one, _ in receipts if one.row.id in lost and one.write.op != "create"}
+            mark_due(tx, [
+                (channel, group.entity, uid, None, id in again, None) for id, uid in lost.items()
+            ])
+            page.count(group.entity, "failed", len(again), reason="another worker looked after it: told once more")
         if unsent:
             escrows.unsent(house, tx, channel, group, unsent, house.registry.now())
             renew_claims(tx, [one.row.id for one in unsent], owner=house.owner, seconds=house.claims(channel))
@@ -232,6 +246,16 @@ def _record(
         _lowered_since(house, channel, group, raises)
     page.add(decided)
     page.close_page(decided.read)
+
+
+def _overtaken(
+    house: House, tx: Tx, channel: str, receipts: Sequence[tuple[Sending, Receipt]], since: datetime
+) -> dict[int, str]:
+    """Row → uid of what is no longer this worker's: it was suspended, or one request took longer than its claims."""
+    if not receipts or house.registry.now() < since + timedelta(seconds=house.claims(channel)):
+        return {}
+    ours = owned(tx, [one.row.id for one, _ in receipts], owner=house.owner)
+    return {one.row.id: one.row.uid for one, _ in receipts if one.row.id not in ours}
 
 
 def _lowered_since(house: House, channel: str, group: Group, raises: Mapping[str, Units]) -> None:

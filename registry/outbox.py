@@ -132,6 +132,12 @@ def renew_claims(tx: Tx, ids: Collection[int], *, owner: str, seconds: float) ->
     return _RENEW.run(tx, ids, owner=owner, until=tx.stamp + int(seconds * 1_000_000))
 
 
+def owned(tx: Tx, ids: Collection[int], *, owner: str) -> set[int]:
+    """Those of the rows that nobody claimed, set or closed since ``owner`` claimed them."""
+    return {row[0] for row in _OWN.rows(tx, ids, owner=owner)}
+
+
+_OWN = bulk.Keyed(select(outbox.c.id).where(outbox.c.claimed_by == bindparam("owner")).with_for_update(), outbox.c.id)
 _RENEW = bulk.Keyed(
     update(outbox)
     .where(outbox.c.claimed_by == bindparam("owner"))
