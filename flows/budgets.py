@@ -13,7 +13,9 @@ What surprises here:
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -37,6 +39,19 @@ RECOVERY: Final = 60.0
 SLOWEST: Final = 0.05
 PATIENCE: Final = 20.0
 """Seconds that a request waits for its turn before the work is put off."""
+
+
+_BEFORE: ContextVar[Callable[[], None] | None] = ContextVar("before each request", default=None)
+
+
+@contextmanager
+def before_each(look: Callable[[], None]) -> Iterator[None]:
+    """Inside the block this thread calls ``look`` before each request; what that raises keeps it from beginning."""
+    token = _BEFORE.set(look)
+    try:
+        yield
+    finally:
+        _BEFORE.reset(token)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -192,6 +207,9 @@ class Budget:
         return given
 
     def _look(self, lane: str) -> None:
+        look = _BEFORE.get()
+        if look is not None:
+            look()
         if lane not in WRITING:
             return
         if time.monotonic() - self._asked > 1:

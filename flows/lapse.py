@@ -14,10 +14,12 @@ from typing import Final
 from connectors.errors import ConnectorError
 from flows.consequences import stock_due
 from flows.fetching import reread
+from flows.figures import RAISE_WAITS
 from flows.fulfilment import RULE, Told, answered, date_orders, origins_of, tell
 from flows.ledger import Account, Ledger
 from flows.loyalty import unheard
 from flows.placing import PLACE, Placed, Wanting, place
+from flows.push import PATIENCE
 from flows.silence import listen
 from flows.wiring import House
 from mappings.commerce.fulfilment.deadlines import LIVE, expires
@@ -34,6 +36,7 @@ from registry import (
     open_deadlines,
     put_deadlines,
     reservations_of,
+    wake,
 )
 
 ENDING: Final = ("pay", "collect")
@@ -48,9 +51,11 @@ def lapse(house: House, *, channels: Sequence[str] | None = None, limit: int = P
 
     An ended order's goods are free at once, its channel hears why, and its deadline says that it expired. Orders that
     could not be read are counted as waiting. Where nothing moved the ledger is empty: this is asked every few seconds.
+    Figures that wait for a lowering are looked at again after a while: who was to wake them may have been killed.
     """
     listen(house)
     unheard(house)
+    house.registry.attempt(lambda tx: wake(tx, entity="stock", reason=RAISE_WAITS, before=tx.now - PATIENCE))
     account = house.account("*", "deadlines", "inward")
     with house.registry.read() as tx:
         now = house.registry.now()

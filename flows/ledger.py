@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final, Literal
 
 INWARD: Final = ("created", "updated", "unchanged", "skipped", "waiting", "parked", "quarantined")
@@ -89,7 +90,8 @@ class Account:
     """A ledger while it is being written: a stretch's sums, added page by page after each page balanced.
 
     ``missing`` holds the (entity, uid) that writes of the page wait for, and one write's uid for each; ``looks`` the
-    uids, and their ids on the channel, of which the channel must be looked at before they can be written.
+    uids, and their ids on the channel, of which the channel must be looked at before they can be written; ``raises``
+    the uids that could be told less than they are to show, and how much.
     """
 
     run: str
@@ -103,6 +105,7 @@ class Account:
     faults: list[str] = field(default_factory=list)
     missing: dict[tuple[str, str], str] = field(default_factory=dict)
     looks: dict[str, str] = field(default_factory=dict)
+    raises: dict[str, int | Decimal] = field(default_factory=dict)
     _began: float = field(default_factory=time.monotonic)
 
     def page(self) -> Account:
@@ -141,6 +144,7 @@ class Account:
         self.faults.clear()
         self.missing.clear()
         self.looks.clear()
+        self.raises.clear()
 
     def copy(self) -> Account:
         """An account of its own with the same sums."""

@@ -4,6 +4,7 @@ What surprises here:
 
 * Two transactions around the calls, none across them: *decide* fixes key and payload, *record* keeps the receipts. A
   crash between leaves rows ``sent``; once their claim has run out `settle` finds out what became of them (P3, P15).
+  Who lives renews it, however long the calls take (claiming.py).
 * What cannot wait goes out by itself (``ahead``): in pages that hold nothing else, before whoever else writes to the
   registry. Where a write of it is on its way already it must wait for its answer; so a page is never larger than what
   the channel takes within `SENDS_FOR` seconds, by how long its last writes took.
@@ -19,16 +20,19 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from connectors.base import Connector, Receipt
 from connectors.errors import ConnectorError, Misconfigured, RetryLater, Stopped
 from flows import escrows
+from flows.claiming import kept
 from flows.deciding import BULK, FREELY_CREATED, decide_page
 from flows.fetching import recount_posted
+from flows.figures import RAISE_WAITS, Units
 from flows.ledger import Account, Ledger, Stretch
 from flows.receipts import Sending, record_receipts
+from flows.render import views
 from flows.routes import Group
 from flows.settle import settle
 from flows.wiring import House, not_there
@@ -36,9 +40,12 @@ from registry import (
     OutboxChange,
     Tx,
     load_cursor,
+    mark_due,
     modes,
+    owned,
     paused,
     refs_for,
+    renew_claims,
     set_outbox,
     wake,
 )
@@ -80,15 +87,15 @@ def _push(house: House, channel: str, entity: str, stretch: Stretch, ahead: bool
     absolute = entity in BULK and not ahead and escrows.governs(house, channel, group) is None
     apart = absolute and house.registry.postgres    # SQLite's driver would give way at each row, its lock in its hand
 
-    def decided() -> tuple[Account, list[Sending] | None]:
-        page = account.page()
+    def decided() -> tuple[Account, list[Sending] | None, datetime]:
+        page, since = account.page(), house.registry.now()
         limit = min(most, max(1, batch, int(SENDS_FOR / house.paces.get((channel, entity), SENDS_FOR / most))))
-        return page, decide_page(house, page, channel, group, limit, patient, ahead)
+        return page, decide_page(house, page, channel, group, limit, patient, ahead), since
 
-    following: Future[tuple[Account, list[Sending] | None]] | None = None
+    following: Future[tuple[Account, list[Sending] | None, datetime]] | None = None
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"next {channel}") as beside:
         while True:
-            page, sending = decided() if following is None else following.result()
+            page, sending, since = decided() if following is None else following.result()
             if sending is None:
                 if entity == "order" and account.counts[entity, "written"] > 0:
                     recount_posted(house)
@@ -100,7 +107,7 @@ def _push(house: House, channel: str, entity: str, stretch: Stretch, ahead: bool
             more = page.read == most and account.read + most < stretch.records and account.elapsed < stretch.seconds
             following = beside.submit(decided) if apart and quick and more else None
             began = time.monotonic()
-            fault = _send(house, page, channel, group, house.connector(channel, lane), sending)
+            fault = _send(house, page, channel, group, house.connector(channel, lane), sending, since)
             if sending:
                 house.paces[channel, entity] = max(1e-6, time.monotonic() - began) / len(sending)
             if entity not in FREELY_CREATED and not ahead:
@@ -122,11 +129,11 @@ def _push(house: House, channel: str, entity: str, stretch: Stretch, ahead: bool
 
 def _put_back(
     house: House, account: Account, channel: str, group: Group, fault: ConnectorError,
-    page: Account, sending: Sequence[Sending] | None,
+    page: Account, sending: Sequence[Sending] | None, since: datetime,
 ) -> None:
     """The page that was decided while the one before met a fault is due again, like what that one did not send."""
     if sending is not None:
-        _record(house, page, channel, group, (), sending, fault)
+        _record(house, page, channel, group, (), sending, fault, since)
         account.add(page)
 
 
@@ -169,55 +176,107 @@ def read_whole(house: House, tx: Tx, channel: str, entity: str) -> bool:
 
 
 def _send(
-    house: House, page: Account, channel: str, group: Group, connector: Connector, sending: Sequence[Sending]
+    house: House, page: Account, channel: str, group: Group, connector: Connector, sending: Sequence[Sending],
+    since: datetime,
 ) -> ConnectorError | None:
     """Sends, keeps every receipt, puts back what was not sent; returns what stopped it, None when nothing did."""
     receipts: list[tuple[Sending, Receipt]] = []
     stopped: ConnectorError | None = None
     rest = list(sending)
     try:
-        if group.entity == "order":
-            known = _look_for_ours(connector, group, rest)
-            receipts += [(one, known[one.write.key]) for one in rest if one.write.key in known]
-            rest = [one for one in rest if one.write.key not in known]
-        answers: Iterator[Receipt] = connector.write(group.mapping.resource, [one.write for one in rest])
-        for one, receipt in zip(rest, answers, strict=False):
-            receipts.append((one, receipt))
+        with kept(house, channel, [one.row.id for one in sending], since):
+            if group.entity == "order":
+                known = _look_for_ours(connector, group, rest)
+                receipts += [(one, known[one.write.key]) for one in rest if one.write.key in known]
+                rest = [one for one in rest if one.write.key not in known]
+            answers: Iterator[Receipt] = connector.write(group.mapping.resource, [one.write for one in rest])
+            for one, receipt in zip(rest, answers, strict=False):
+                receipts.append((one, receipt))
     except (RetryLater, Misconfigured, Stopped) as fault:
         stopped = fault
     answered = {one.write.key for one, _ in receipts}
-    _record(house, page, channel, group, receipts, [one for one in sending if one.write.key not in answered], stopped)
+    unsent = [one for one in sending if one.write.key not in answered]
+    _record(house, page, channel, group, receipts, unsent, stopped, since)
     return stopped
 
 
 def _record(
     house: House, page: Account, channel: str, group: Group, receipts: Sequence[tuple[Sending, Receipt]],
-    unsent: Sequence[Sending], stopped: ConnectorError | None,
+    unsent: Sequence[Sending], stopped: ConnectorError | None, since: datetime,
 ) -> None:
-    """Keeps the receipts of a page; what was not sent of it is due again, when the platform allows."""
-    after = stopped.after if isinstance(stopped, RetryLater) else 0.0 if isinstance(stopped, Stopped) else 60.0
-    decided = page.copy()
+    """Keeps the receipts of a page; what was not sent of it is due again, when the platform allows.
 
-    def work(tx: Tx) -> None:
+    Of what another worker looked after meanwhile nobody knows which write was the last: it is told once more.
+    """
+    after = stopped.after if isinstance(stopped, RetryLater) else 0.0 if isinstance(stopped, Stopped) else 60.0
+    decided, raises = page.copy(), dict(page.raises)
+
+    def work(tx: Tx) -> bool:
         page.clear()
-        record_receipts(house, tx, page, channel, group, receipts)
+        lost = _overtaken(house, tx, channel, receipts, since)
+        lowered = record_receipts(house, tx, page, channel, group, [
+            (one, receipt) for one, receipt in receipts if one.row.id not in lost or one.write.op == "create"
+        ])
+        if lost:
+            again = {one.row.id for one, _ in receipts if one.row.id in lost and one.write.op != "create"}
+            mark_due(tx, [
+                (channel, group.entity, uid, None, id in again, None) for id, uid in lost.items()
+            ])
+            page.count(group.entity, "failed", len(again), reason="another worker looked after it: told once more")
         if unsent:
             escrows.unsent(house, tx, channel, group, unsent, house.registry.now())
+            renew_claims(tx, [one.row.id for one in unsent], owner=house.owner, seconds=house.claims(channel))
             set_outbox(tx, [
                 OutboxChange(id=one.row.id, state="due", reason=str(stopped or "the platform did not answer"),
                         due_at=house.registry.now() + timedelta(seconds=after), forced=one.row.forced)
                 for one in unsent
-            ])
+            ], owner=house.owner)       # what another worker looks after by now is its own
             page.count(group.entity, "failed", len(unsent), reason=type(stopped).__name__)
+        return lowered
 
-    house.registry.attempt(work)
+    lowered = house.registry.attempt(work)
     created = any(one.write.op == "create" and receipt.outcome == "applied" for one, receipt in receipts)
-    if created and house.registry.postgres:
+    if house.registry.postgres and (created or lowered):
         # After the commit: a worker that looked before it and waits since is woken by this, one that looks now sees it.
         # On SQLite one writes after the other: who waited before it was woken by it, who waits since looks once more.
-        house.registry.attempt(lambda tx: wake(tx, channel=channel, reason=not_there(group.entity, channel)))
+        house.registry.attempt(partial(_wake, channel, group, created, lowered))
+    if raises:
+        _lowered_since(house, channel, group, raises)
     page.add(decided)
     page.close_page(decided.read)
+
+
+def _wake(channel: str, group: Group, created: bool, lowered: bool, tx: Tx) -> None:
+    """What waits for an id on the channel, or for another channel to show less."""
+    if created:
+        wake(tx, channel=channel, reason=not_there(group.entity, channel))
+    if lowered:
+        wake(tx, entity="stock", reason=RAISE_WAITS)
+
+
+def _overtaken(
+    house: House, tx: Tx, channel: str, receipts: Sequence[tuple[Sending, Receipt]], since: datetime
+) -> dict[int, str]:
+    """Row → uid of what is no longer this worker's: it was suspended, or one request took longer than its claims."""
+    if not receipts or house.registry.now() < since + timedelta(seconds=house.claims(channel)):
+        return {}
+    ours = owned(tx, [one.row.id for one, _ in receipts], owner=house.owner)
+    return {one.row.id: one.row.uid for one, _ in receipts if one.row.id not in ours}
+
+
+def _lowered_since(house: House, channel: str, group: Group, raises: Mapping[str, Units]) -> None:
+    """Makes due what may be told more by now than when it was looked at.
+
+    Who lowered a figure since then has woken nobody, as long as these were on their way and did not wait yet.
+    """
+    with house.registry.read() as tx:
+        seen = views(house, tx, channel, group, sorted(raises), house.registry.now())
+    more = [
+        (channel, group.entity, uid, None, False, None) for uid, view in seen.items()
+        if view.publish is not None and view.publish > raises[uid]
+    ]
+    if more:
+        house.registry.attempt(lambda tx: mark_due(tx, more))
 
 
 def _look_for_ours(connector: Connector, group: Group, sending: Sequence[Sending]) -> dict[str, Receipt]:

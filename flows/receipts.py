@@ -81,10 +81,13 @@ class Sending(Struct, frozen=True, kw_only=True):
 
 def record_receipts(
     house: House, tx: Tx, page: Account, channel: str, group: Group, receipts: Sequence[tuple[Sending, Receipt]]
-) -> None:
-    """Keeps what became of each write: projection, hop and outbox row; afterwards what waited for it is due again."""
+) -> bool:
+    """Keeps what became of each write: projection, hop and outbox row; afterwards what waited for it is due again.
+
+    Whether a figure was lowered by it.
+    """
     if not receipts:
-        return
+        return False
     now = house.registry.now()
     uids = [one.row.uid for one, _ in receipts]
     lock_entities(tx, channel, {group.entity, group.name})
@@ -157,6 +160,7 @@ def record_receipts(
         wake(tx, channel=channel, reason=not_there(group.entity, channel))
     if lowered:
         wake(tx, entity="stock", reason=RAISE_WAITS)
+    return lowered
 
 
 def _put(tx: Tx, channel: str, group: Group, rows: list[BindingRow], fresh: list[BindingRow]) -> None:

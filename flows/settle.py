@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from connectors.base import Op, Receipt, Write
+from flows.claiming import kept
 from flows.figures import of_text
 from flows.ledger import Account, Ledger, Stretch
 from flows.pledges import PUBLISH
@@ -35,9 +36,14 @@ def settle(house: House, channel: str, entity: str) -> Ledger:
         return account.ledger(house.registry.now(), note="nothing is written to it")
     connector = house.connector(channel)
     searchable = house.descriptor(channel, group.mapping.resource).reference is not None
-    while rows := house.registry.attempt(
-        lambda tx: open_writes(tx, channel, entity, owner=house.owner, seconds=house.claim_seconds, limit=100)
-    ):
+    seconds = house.claims(channel)
+    while True:
+        since = house.registry.now()
+        rows = house.registry.attempt(
+            lambda tx: open_writes(tx, channel, entity, owner=house.owner, seconds=seconds, limit=100)
+        )
+        if not rows:
+            break
         page = account.page()
         sending = [resumed(row) for row in rows]
         unsearchable = [
@@ -48,9 +54,10 @@ def settle(house: House, channel: str, entity: str) -> Ledger:
         receipts = [
             (one, Receipt(outcome="unknown", id=one.write.id, detail="its answer was never read")) for one in updates
         ]
-        answers = list(connector.settle(group.mapping.resource, [one.write for one in asked])) if asked else []
-        receipts += list(zip(asked, answers, strict=True))
-        there, whole = _read_whole(house, channel, group, unsearchable) if unsearchable else (set(), True)
+        with kept(house, channel, [row.id for row in rows], since):
+            answers = list(connector.settle(group.mapping.resource, [one.write for one in asked])) if asked else []
+            receipts += list(zip(asked, answers, strict=True))
+            there, whole = _read_whole(house, channel, group, unsearchable) if unsearchable else (set(), True)
 
         def work(
             tx: Tx, page: Account = page, receipts: Sequence[tuple[Sending, Receipt]] = receipts,

@@ -13,7 +13,7 @@ from typing import Any, Final
 from connectors.base import Op, Write
 from flows import consenting, escrows, pricing
 from flows.faults import explained
-from flows.figures import ORDERS_WAIT, Escrowed, Units, of_text
+from flows.figures import ORDERS_WAIT, RAISE_WAITS, Escrowed, Units, of_text
 from flows.holding import Held
 from flows.ledger import Account
 from flows.people import CUSTOMER
@@ -183,6 +183,8 @@ class Verdicts:
         if bound is None and view.price is not None and view.price.over:
             self.unchanged(row, pricing.OVER)
             return
+        if view.waits == RAISE_WAITS and view.publish is not None:
+            self.page.raises[row.uid] = view.publish
         mark = digest(text)
         external_id = bound.external_id if bound is not None else id
         if bound is not None and bound.told_hash == mark and not row.forced:
@@ -347,5 +349,5 @@ class Verdicts:
             if one.view is not None and one.view.escrowed is not None and one.publish is not None
         ])
         if self.decisions:
-            decide(tx, self.decisions, owner=self.house.owner, seconds=self.house.claim_seconds)
+            decide(tx, self.decisions, owner=self.house.owner, seconds=self.house.claims(self.channel))
         return self.sending

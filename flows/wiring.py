@@ -84,6 +84,10 @@ class House:
     """Threads at work for somebody who waits no longer; who closes the house waits for them."""
     _local: threading.local = field(default_factory=threading.local, repr=False)
 
+    def claims(self, channel: str) -> float:
+        """Seconds for which writes to the channel are their worker's: one that begins in the first half is answered."""
+        return max(self.claim_seconds, 2 * self.channel(channel).timeout)
+
     @property
     def settings(self) -> Project:
         """The project's settings."""

@@ -127,6 +127,25 @@ def open_writes(
     return found
 
 
+def renew_claims(tx: Tx, ids: Collection[int], *, owner: str, seconds: float) -> int:
+    """Those of the rows that nobody claimed after ``owner`` are its own for ``seconds`` from now; how many."""
+    return _RENEW.run(tx, ids, owner=owner, until=tx.stamp + int(seconds * 1_000_000))
+
+
+def owned(tx: Tx, ids: Collection[int], *, owner: str) -> set[int]:
+    """Those of the rows that nobody claimed, set or closed since ``owner`` claimed them."""
+    return {row[0] for row in _OWN.rows(tx, ids, owner=owner)}
+
+
+_OWN = bulk.Keyed(select(outbox.c.id).where(outbox.c.claimed_by == bindparam("owner")).with_for_update(), outbox.c.id)
+_RENEW = bulk.Keyed(
+    update(outbox)
+    .where(outbox.c.claimed_by == bindparam("owner"))
+    .values(claimed_until=bindparam("until", type_=BigInteger)),
+    outbox.c.id,
+)
+
+
 _MINE = and_(outbox.c.claimed_by == bindparam("owner"), outbox.c.claimed_until == bindparam("until"))
 _FRESH = outbox.c.state == "due"
 _CLAIM_DUE = bulk.Keyed(

@@ -158,6 +158,31 @@ def test_an_order_that_arrives_after_its_sender_gave_up_is_found_before_it_is_se
     all_agree(shops)
 
 
+def test_orders_that_a_slow_system_takes_one_by_one_are_entered_once(shops: World) -> None:
+    """P2: a page takes longer than a claim lasts, and another worker asks what became of it after each request."""
+    for n in range(3):
+        shops.buy("shop", {"007": 1}, n)
+    other = shops.worker()
+    took: list[str] = []
+
+    def slowly(what: str) -> None:
+        if what.endswith("crm/deals"):
+            took.append(what)
+            shops.pass_time(25)
+            shops.step("settle", "crm-kz", "order", house=other)
+            shops.step("push", "crm-kz", "order", house=other)
+
+    shops.hear()
+    shops.house.border.answered = slowly
+    shops.step("push_all")
+    shops.house.border.answered = lambda what: None
+    shops.drain()
+    other.close()
+    assert took.count("POST crm/deals") == 3, took
+    assert len(list(shops.sandbox.systems["crm"].docs("deals"))) == 3
+    all_agree(shops)
+
+
 def test_a_registry_put_back_from_a_copy_enters_no_order_twice(tmp_path: Path) -> None:
     """P2: the copy was made before the order went out; the ERP is asked for our reference before it is entered."""
     with fresh_sqlite(tmp_path / "registry") as url, world(tmp_path, url, SEED) as found:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -339,6 +340,45 @@ def test_a_change_while_a_write_is_under_way_is_told_too(kettles: World) -> None
     other.close()
     assert crossed
     assert shop_doc(kettles, "variants", "sku", "KTL-1")["title"] == "Second"
+
+
+@pytest.mark.parametrize("tells_after", [0, LONG])
+def test_an_answer_that_comes_after_another_worker_took_over_is_not_taken_for_the_last_word(
+    kettles_on_each: World, tells_after: float
+) -> None:
+    """P1, P5: whoever waited for it was suspended for so long that its write was no longer its own."""
+    world = kettles_on_each
+    rename(world, "KTL-1", "First")
+    again(world, "erp-kz")
+    overtaken: list[str] = []
+
+    def suspended(what: str) -> None:
+        if "shop/variants" in what and not overtaken:
+            overtaken.append(what)
+            world.pass_time(LONG)
+            rename(world, "KTL-1", "Second")
+            thread = threading.Thread(target=overtake)
+            thread.start()
+            thread.join()
+
+    def overtake() -> None:
+        steps.pull(other, "erp-kz", "items")
+        steps.settle(other, "shop-kz", "variant")
+        world.pass_time(tells_after)
+        steps.push(other, "shop-kz", "variant")
+
+    other = world.worker(owner="another")
+    world.house.border.answered = suspended
+    steps.push(world.house, "shop-kz", "variant")
+    other.close()
+    assert overtaken
+    world.pass_time(LONG)
+    steps.push(world.house, "shop-kz", "variant")
+    assert shop_doc(world, "variants", "sku", "KTL-1")["title"] == "Second"
+    rename(world, "KTL-1", "First")
+    steps.pull(world.house, "erp-kz", "items")
+    steps.push(world.house, "shop-kz", "variant")
+    assert shop_doc(world, "variants", "sku", "KTL-1")["title"] == "First"
 
 
 def test_a_change_while_a_page_is_looked_at_is_told_instead_of_what_it_was(

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from deployments.drain import Drain
 from flows import steps
 from flows.consequences import stock_due
 from registry import reserved
+from tests.scenario.border import Crash
 from tests.scenario.kept import made
 from tests.scenario.world import LONG, WAREHOUSE, World
 from tests.unit.flows.retail import live, outbox, records, written
@@ -70,6 +72,61 @@ def test_a_raise_waits_until_the_other_channel_has_been_lowered(
     house.border.before = lambda what: None
     assert shown(selling) == (9, 1)
     assert max(sums) <= 10
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_what_another_channel_frees_while_a_figure_is_on_its_way_is_shown_too(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P1: another process lowers the marketplace between the request to the shop and its answer; nobody does later."""
+    with made(tmp_path, divided, database=database) as selling:
+        house, other = selling.house, selling.worker()
+        policies = dict(house.project.stock)
+        for name, share in (("market-kz", "0.1"), ("shop-kz", "0.9")):
+            monkeypatch.setitem(house.project.stock, name, replace(policies[name], share=Decimal(share)))
+        selling.people.count_stock("KTL-1", WAREHOUSE, 12)
+        steps.pull(house, "erp-kz", "stock")
+        lowered: list[int] = []
+
+        def lower(what: str) -> None:
+            if "shop/inventory" in what and not lowered:
+                lowered.append(sum(shown(selling)))
+                lowered.append(steps.push(other, "market-kz", "stock").total("written"))
+
+        house.border.answered = lower
+        steps.push(house, "shop-kz", "stock")
+        other.close()
+        assert lowered == [12, 1]
+        assert sum(shown(selling)) == 12
+        assert "shop-kz stock waiting" not in outbox(house)
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_a_figure_whose_worker_was_killed_before_it_looked_again_is_raised_by_the_next(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P15: nothing else is due on the shop, and nothing changes any more."""
+    with made(tmp_path, divided, database=database) as selling:
+        house, other = selling.house, selling.worker()
+        policies = dict(house.project.stock)
+        for name, share in (("market-kz", "0.1"), ("shop-kz", "0.9")):
+            monkeypatch.setitem(house.project.stock, name, replace(policies[name], share=Decimal(share)))
+        selling.people.count_stock("KTL-1", WAREHOUSE, 12)
+        steps.pull(house, "erp-kz", "stock")
+
+        def lower_and_die(what: str) -> None:
+            if "shop/inventory" in what:
+                steps.push(other, "market-kz", "stock")
+                house.border.at = house.border.count + 2        # its receipt is kept, and no more
+
+        house.border.answered = lower_and_die
+        with pytest.raises(Crash):
+            steps.push(house, "shop-kz", "stock")
+        other.close()
+        assert outbox(house)["shop-kz stock waiting"] == 1
+        selling.restart()
+        Drain(selling.house, lambda _: None).once()
+        assert sum(shown(selling)) == 12
 
 
 def test_an_order_is_reserved_at_once_and_set_free_by_a_count_after_its_goods_left(selling: World) -> None:
