@@ -367,13 +367,19 @@ def test_an_address_with_half_a_bracket_names_its_channel(serai: Serai) -> None:
     assert "erp-kz: `url`" in said.err
 
 
-def test_a_deployed_run_without_prefect_says_what_to_start(serai: Serai) -> None:
+def test_a_deployed_run_without_prefect_says_what_to_start(project: Path, systems: Sandbox) -> None:
     """No server of Prefect's is started in passing, and nobody waits for one."""
-    for address, found in ((None, "PREFECT_API_URL is not set"), ("http://127.0.0.1:9/api", "does not answer")):
-        said = serai("reconcile", "shop-kz", "--deployed", PREFECT_API_URL=address)
-        assert said.code == 1
-        assert found in said.err
-        assert "serai up" in said.err
+    command = [str(Path(sys.executable).parent / "serai"), "reconcile", "shop-kz", "--deployed",
+               "--project", str(project)]
+    env = {**os.environ, **systems.environment()}
+    env.pop("PREFECT_API_URL", None)
+    for address, found in (({}, "PREFECT_API_URL is not set"),
+                           ({"PREFECT_API_URL": "http://127.0.0.1:9/api"}, "does not answer")):
+        said = subprocess.run(command, env={**env, **address}, capture_output=True, text=True, check=False, timeout=60)
+        assert said.returncode == 1
+        assert found in said.stderr
+        assert "serai up" in said.stderr
+        assert "Traceback" not in said.stderr
 
 
 def test_a_terminal_without_cyrillic_gets_the_answer_all_the_same(project: Path, tmp_path: Path) -> None:
