@@ -225,6 +225,7 @@ def _record(
             page.count(group.entity, "failed", len(again), reason="another worker looked after it: told once more")
         if unsent:
             escrows.unsent(house, tx, channel, group, unsent, house.registry.now())
+            # Those whose time ran out, but which nobody took over, are this worker's to put back.
             renew_claims(tx, [one.row.id for one in unsent], owner=house.owner, seconds=house.claims(channel))
             set_outbox(tx, [
                 OutboxChange(id=one.row.id, state="due", reason=str(stopped or "the platform did not answer"),

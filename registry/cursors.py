@@ -172,7 +172,7 @@ def finish_scan(tx: Tx, scan_id: str) -> list[tuple[str, str, str | None]]:
 
 
 def _known(tx: Tx, channel: str, entity: str) -> set[str]:
-    """Every external id of an entity on a channel; as one text: a row each costs twice as much."""
+    """Every external id of an entity on a channel; as one text: rows cost half as much again."""
     here = {"on": channel, "of": entity}
     ((count, joined),) = tx.rows(_KNOWN_IN_ONE, here)
     ids = joined.split(bulk.BETWEEN) if count > 0 else []

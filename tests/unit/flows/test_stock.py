@@ -40,6 +40,15 @@ def divided(world: World) -> None:
     assert shown(world) == (6, 4)
 
 
+def divided_anew(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There are twelve now, nearly all for the shop, which may show them once the marketplace shows fewer."""
+    policies = dict(world.house.project.stock)
+    for name, share in (("market-kz", "0.1"), ("shop-kz", "0.9")):
+        monkeypatch.setitem(world.house.project.stock, name, replace(policies[name], share=Decimal(share)))
+    world.people.count_stock("KTL-1", WAREHOUSE, 12)
+    steps.pull(world.house, "erp-kz", "stock")
+
+
 def test_channels_together_never_show_more_than_there_is(selling: World) -> None:
     """P8: the shares divide what is there, down to the last piece."""
     for on_hand in (1, 0, 17):
@@ -81,11 +90,7 @@ def test_what_another_channel_frees_while_a_figure_is_on_its_way_is_shown_too(
     """P1: another process lowers the marketplace between the request to the shop and its answer; nobody does later."""
     with made(tmp_path, divided, database=database) as selling:
         house, other = selling.house, selling.worker()
-        policies = dict(house.project.stock)
-        for name, share in (("market-kz", "0.1"), ("shop-kz", "0.9")):
-            monkeypatch.setitem(house.project.stock, name, replace(policies[name], share=Decimal(share)))
-        selling.people.count_stock("KTL-1", WAREHOUSE, 12)
-        steps.pull(house, "erp-kz", "stock")
+        divided_anew(selling, monkeypatch)
         lowered: list[int] = []
 
         def lower(what: str) -> None:
@@ -108,11 +113,7 @@ def test_a_figure_whose_worker_was_killed_before_it_looked_again_is_raised_by_th
     """P15: nothing else is due on the shop, and nothing changes any more."""
     with made(tmp_path, divided, database=database) as selling:
         house, other = selling.house, selling.worker()
-        policies = dict(house.project.stock)
-        for name, share in (("market-kz", "0.1"), ("shop-kz", "0.9")):
-            monkeypatch.setitem(house.project.stock, name, replace(policies[name], share=Decimal(share)))
-        selling.people.count_stock("KTL-1", WAREHOUSE, 12)
-        steps.pull(house, "erp-kz", "stock")
+        divided_anew(selling, monkeypatch)
 
         def lower_and_die(what: str) -> None:
             if "shop/inventory" in what:
